@@ -1,0 +1,1 @@
+"""The column of the back office: login, GraphQL, recorder."""

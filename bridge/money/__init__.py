@@ -1,0 +1,1 @@
+"""The middle: the only place where a payment or a sale changes."""

@@ -1,0 +1,1 @@
+"""The column of the cash registers: MQTT in, documents out."""

@@ -1,0 +1,1 @@
+"""What terminals say. Pure protocol code: no I/O, no clock, no logging."""

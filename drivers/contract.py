@@ -1,0 +1,490 @@
+"""What a driver and the bridge agree on. Pure: no I/O, no clock, no logging.
+
+A *driver* knows one protocol. For each conversation the bridge asks it for a *dialogue*, a state
+machine that turns inputs (bytes, silence, a lost line) into a `Step`: bytes to send, events to
+journal, and the moment to be woken at the latest. The rules, which `drivers.conformance` checks:
+
+1. `begin` is called once; every path ends with `wake_at is None`; silence always ends.
+2. A conversation about money yields exactly one final event (`FinalEvent`), and nothing after it.
+3. After a step with events the bridge stores them and then calls `committed`, or `not_committed`
+   when it could not. What makes a payment final at the terminal is sent by `committed` only.
+4. A command that moves money is sent at most once. Repeats on the link level (a lost ACK) are the
+   framing's business and must be harmless by the protocol's own rules.
+5. Bytes never raise. What cannot be understood is `Unclear`, never `Declined`, never `Approved`.
+6. `Declined`, `Canceled` and `Failed` are said only with the terminal's own proof, or before the
+   first byte of a command that moves money was handed out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any, Literal, Protocol
+
+API_VERSION = 1
+CURRENCY_LETTERS = 3
+MASKED_DIGITS_MAX = 10  # PCI DSS 3.4.1: at most the first six and the last four may be shown
+
+
+class ProtocolError(Exception):
+    """Bytes that are not what the protocol allows. Raised and caught inside drivers only."""
+
+
+# --- values
+
+
+@dataclass(frozen=True, slots=True)
+class Money:
+    """An amount in the currency's smallest unit (cents), never a float.
+
+    `minor` is 0 or more; a direction (refund, reversal) is said by the operation, not by a sign.
+    `currency` is the ISO 4217 alphabetic code.
+    """
+
+    minor: int
+    currency: str
+
+    def __post_init__(self) -> None:
+        if isinstance(self.minor, bool) or not isinstance(self.minor, int) or self.minor < 0:
+            raise ValueError(f"minor must be a whole number of 0 or more, not {self.minor!r}")
+        if len(self.currency) != CURRENCY_LETTERS or not self.currency.isupper():
+            raise ValueError(f"currency must be three capital letters, not {self.currency!r}")
+
+
+@dataclass(frozen=True, slots=True)
+class MaskedPan:
+    """A card number that cannot be whole: at most the first six and last four digits are kept.
+
+    Build it with `MaskedPan.of`, which masks whatever it is given; the constructor refuses
+    anything that shows more than ten digits, so no journal, log or message can hold a PAN.
+    """
+
+    text: str
+
+    def __post_init__(self) -> None:
+        if sum(character.isdigit() for character in self.text) > MASKED_DIGITS_MAX:
+            raise ValueError("a masked PAN shows too many digits")
+
+    @classmethod
+    def of(cls, digits: str) -> MaskedPan:
+        """Mask `digits` (digits, `*`, and anything else read as `*`); only the last 4 stay."""
+        shown = "".join(c if c.isdigit() else "*" for c in digits)
+        return cls("*" * max(len(shown) - 4, 0) + shown[-4:])
+
+    @property
+    def last4(self) -> str:
+        """The last four characters, some of which may be `*`."""
+        return self.text[-4:]
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """What may be known of a card. Empty strings mean the terminal did not say."""
+
+    brand: str = ""  # lower case, e.g. "visa", "girocard"
+    label: str = ""  # as the receipt names it, e.g. "Debit Mastercard"
+    masked_pan: MaskedPan | None = None
+    entry_mode: str = ""  # "contactless" | "icc" | "magstripe" | "manual"
+    verification: str = ""  # "none" | "signature" | "online_pin" | "offline_pin" | "on_device"
+    application_id: str = ""  # EMV AID, hex
+
+
+@dataclass(frozen=True, slots=True)
+class Approval:
+    """One transaction as the terminal's memory describes it: money moved, or is about to.
+
+    `fingerprint` is what tells this transaction from any other of the same terminal; two readings
+    of one transaction have equal fingerprints. It is the driver's own text, opaque to the bridge.
+    """
+
+    amount: Money  # what was taken, tip included; may differ from what was asked for
+    fingerprint: str
+    terminal_id: str = ""  # the acquirer's name for the terminal (nexo POIID, ZVT 29)
+    transaction_id: str = ""  # the terminal's number for it (receipt number)
+    trace: str = ""  # STAN / trace number
+    approval_code: str = ""
+    merchant_id: str = ""
+    time_text: str = ""  # the terminal's local time, ISO 8601 without offset, "" if unknown
+    tip: Money | None = None
+    surcharge: Money | None = None
+    card: Card = field(default_factory=Card)
+    batch: str = ""  # what `EndOfDay` closes; a void is possible only in the same batch
+    text: str = ""  # the terminal's own words, for the clerk
+    extra: Mapping[str, str] = field(default_factory=dict)  # protocol facts worth keeping; no PAN
+
+
+@dataclass(frozen=True, slots=True)
+class Baseline:
+    """The terminal's last transaction, read before a payment; `fingerprint` "" means none."""
+
+    fingerprint: str
+
+
+# --- what the bridge asks of a terminal; `reference` is the payment's id (a UUID as text)
+
+
+@dataclass(frozen=True, slots=True)
+class Pay:
+    """Take `amount` from a card. Moves money."""
+
+    reference: str
+    amount: Money
+    tip: Money | None = None  # contained in amount
+    accept_partial: bool = False
+    language: str = ""  # BCP 47
+
+
+@dataclass(frozen=True, slots=True)
+class Authorize:
+    """Hold `amount` on a card (pre-authorization); with `original`, raise that hold."""
+
+    reference: str
+    amount: Money
+    original: Approval | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Capture:
+    """Take `amount` of a hold and release the rest. Moves money; no card needed."""
+
+    reference: str
+    amount: Money
+    original: Approval
+
+
+@dataclass(frozen=True, slots=True)
+class Refund:
+    """Give `amount` back to a card. Moves money."""
+
+    reference: str
+    amount: Money
+    original: Approval | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reverse:
+    """Void `original` in the open batch, as if it had not been (also: release a hold)."""
+
+    reference: str
+    original: Approval
+    amount: Money | None = None  # None: the whole of it
+
+
+@dataclass(frozen=True, slots=True)
+class AdjustTip:
+    """Add `tip` to the captured `original`. Moves money; no card needed."""
+
+    reference: str
+    tip: Money
+    original: Approval
+
+
+@dataclass(frozen=True, slots=True)
+class Inquire:
+    """Find out what became of `about`. Moves no money.
+
+    The dialogue first makes the terminal stop whatever is left of the old conversation (abort),
+    then asks. It answers `Approved`, `Declined`/`Canceled`/`Failed` with proof, `StillRunning`
+    or `Unclear`.
+    """
+
+    about: MoneyOperation
+    baseline: Baseline | None  # None: it could not be read before `about` was sent
+    offer: Approval | None = None  # what the terminal had offered before contact was lost
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """Log on and ask how the terminal is. Moves no money, shows nothing to a shopper.
+
+    Yields `TerminalReady`, with the baseline where the protocol can read it, or
+    `TerminalNotReady`.
+    """
+
+
+@dataclass(frozen=True, slots=True)
+class EndOfDay:
+    """Close the batch; with `close=False` only read the totals. Yields `BatchTotals`."""
+
+    close: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class ReadCard:
+    """Read a card without money. Yields `CardRead`."""
+
+    timeout_seconds: int = 60
+
+
+@dataclass(frozen=True, slots=True)
+class ShowText:
+    """Show `lines` on the terminal's display for `seconds`. Yields `Done`."""
+
+    lines: tuple[str, ...]
+    seconds: int = 10
+
+
+MoneyOperation = Pay | Authorize | Capture | Refund | Reverse | AdjustTip
+Operation = MoneyOperation | Inquire | Probe | EndOfDay | ReadCard | ShowText
+
+
+# --- what a terminal tells the bridge
+
+
+class Stage(Enum):
+    """Where a conversation is, for the clerk. Not evidence of anything."""
+
+    STARTING = "starting"
+    WAITING_FOR_CARD = "waiting_for_card"
+    CARD_PRESENTED = "card_presented"
+    CARD_REMOVED_TOO_EARLY = "card_removed_too_early"
+    TRY_AGAIN = "try_again"
+    SELECT_APPLICATION = "select_application"
+    ENTERING_TIP = "entering_tip"
+    ENTERING_PIN = "entering_pin"
+    AUTHORIZING = "authorizing"
+    WAITING_FOR_SIGNATURE = "waiting_for_signature"
+    REMOVE_CARD = "remove_card"
+    PRINTING = "printing"
+    FINISHING = "finishing"
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """A stage was reached. Published, not journaled."""
+
+    stage: Stage
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """A receipt that the terminal wrote; lines as they print, never with a whole PAN."""
+
+    copy: Literal["customer", "merchant", "administration"]
+    lines: tuple[str, ...]
+    requires_signature: bool = False
+    must_print: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Offered:
+    """The terminal has an approval and waits for our acknowledgement to make it final.
+
+    Stored before `committed` acknowledges; evidence for a later `Inquire`. Not final.
+    """
+
+    approval: Approval
+
+
+@dataclass(frozen=True, slots=True)
+class Approved:
+    """Evidence that money moved (or, for `Authorize`, is held). Final."""
+
+    approval: Approval
+
+
+@dataclass(frozen=True, slots=True)
+class Declined:
+    """Evidence that the card, issuer or acquirer said no and no money moved. Final."""
+
+    code: str  # the protocol's own code, e.g. "05"
+    text: str = ""
+    reason: str = "declined"  # a code of the published contract, e.g. "wrong_pin"
+
+
+@dataclass(frozen=True, slots=True)
+class Canceled:
+    """Evidence that it was stopped before money moved. Final."""
+
+    by: Literal["cashier", "cardholder", "timeout", "terminal"]
+    code: str = ""
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """Evidence of a technical failure without money moved. Final."""
+
+    code: str
+    text: str = ""
+    reason: str = "terminal_fault"  # a code of the published contract
+
+
+@dataclass(frozen=True, slots=True)
+class Unclear:
+    """The conversation ended without evidence either way. Final for the dialogue only."""
+
+    reason: str  # "link_lost" | "no_answer" | "unreadable" | "other_transaction" | ...
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class StillRunning:
+    """Answer to `Inquire`: the terminal is still at it (or too busy to say). Ask again later."""
+
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TerminalReady:
+    """Answer to `Probe`: it answers and is logged on."""
+
+    terminal_id: str = ""
+    serial_number: str = ""
+    model: str = ""
+    firmware: str = ""
+    currency: str = ""  # ISO 4217 alphabetic, "" if not said
+    baseline: Baseline | None = None
+    problems: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TerminalNotReady:
+    """Answer to `Probe`: it answers, but takes no payments until somebody acts."""
+
+    code: str  # a code of the published contract, e.g. "terminal_maintenance"
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TotalsLine:
+    """One row of a terminal's totals."""
+
+    brand: str
+    count: int
+    amount: Money
+
+
+@dataclass(frozen=True, slots=True)
+class BatchTotals:
+    """Answer to `EndOfDay`. Final."""
+
+    closed: bool
+    total: Money
+    lines: tuple[TotalsLine, ...] = ()
+    batch: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CardRead:
+    """Answer to `ReadCard`. Final."""
+
+    card: Card
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """An operation without a result is done. Final."""
+
+
+MoneyEvidence = Approved | Declined | Canceled | Failed
+FinalEvent = (
+    MoneyEvidence
+    | Unclear
+    | StillRunning
+    | TerminalReady
+    | TerminalNotReady
+    | BatchTotals
+    | CardRead
+    | Done
+)
+TerminalEvent = Progress | Receipt | Offered | FinalEvent
+
+
+# --- the conversation
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What a dialogue wants done after one input: write, then store, then wait.
+
+    `wake_at` is in seconds of the caller's monotonic clock; None means the dialogue is over
+    (once the events of this step, if any, have been answered by `committed`).
+    """
+
+    send: bytes = b""
+    events: tuple[TerminalEvent, ...] = ()
+    wake_at: float | None = None
+
+
+class Dialogue(Protocol):
+    """One conversation, without I/O. `now` is in seconds of the caller's monotonic clock."""
+
+    def begin(self, operation: Operation, now: float) -> Step:
+        """Open the conversation."""
+
+    def receive(self, data: bytes, now: float) -> Step:
+        """Bytes came; any split, any garbage. Never raises."""
+
+    def timeout(self, now: float) -> Step:
+        """`wake_at` was reached and nothing came."""
+
+    def line_lost(self, now: float) -> Step:
+        """The line broke."""
+
+    def committed(self, now: float) -> Step:
+        """The events of the last step are on disk."""
+
+    def not_committed(self, now: float) -> Step:
+        """The events of the last step could not be stored: refuse what can be refused."""
+
+    def cancel(self, now: float) -> Step:
+        """Ask the terminal to stop. Not an outcome; an approval may still cross it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What a terminal can do; anything not named here is refused before a card is asked for."""
+
+    operations: frozenset[str]  # names as in the register's contract: "sale", "refund", "void", …
+    status_query: Literal["by_reference", "last_transaction", "none"]
+    cancel: Literal["any_time", "until_card", "until_authorizing", "at_terminal_only"]
+    partial_approval: bool = False
+    tip: tuple[Literal["none", "fixed", "ask", "adjust"], ...] = ("none",)
+    unlinked_refund: bool = False
+    receipts: tuple[Literal["customer", "merchant"], ...] = ()
+    prompts: tuple[str, ...] = ()
+    exclusive: bool = False  # nobody but us can start a transaction: a baseline stays good
+    currencies: tuple[str, ...] = ()  # empty: whatever the terminal is set up for
+
+
+@dataclass(frozen=True, slots=True)
+class SerialDefaults:
+    """How this protocol's serial ports are set when the configuration does not say."""
+
+    baud_rate: int = 9600
+    data_bits: int = 8
+    parity: Literal["none", "even", "odd"] = "none"
+    stop_bits: int = 1
+
+
+class Driver(Protocol):
+    """The door through which every protocol comes: an entry point in `paybridge.drivers`."""
+
+    @property
+    def api(self) -> int:
+        """`API_VERSION` the driver was written for."""
+
+    @property
+    def name(self) -> str:
+        """The word used in the configuration."""
+
+    @property
+    def version(self) -> str:
+        """The driver's own version."""
+
+    @property
+    def settings(self) -> type:
+        """A frozen dataclass with defaults; the bridge validates the configuration with it."""
+
+    @property
+    def serial_defaults(self) -> SerialDefaults:
+        """Port settings of this protocol."""
+
+    def capabilities(self, settings: Any) -> Capabilities:
+        """What a terminal with these settings can do."""
+
+    def dialogue(self, settings: Any, transport: Literal["serial", "tcp"]) -> Dialogue:
+        """A new conversation. `transport` chooses the framing."""

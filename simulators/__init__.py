@@ -1,0 +1,1 @@
+"""Things that pretend: terminals, shopper, cable, back office, provider, register."""

@@ -1,0 +1,1 @@
+"""SIGKILL at each labelled point, then the ledgers are compared."""

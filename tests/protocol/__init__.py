@@ -1,0 +1,1 @@
+"""Byte vectors with meaning and source, conformance, round trips."""

@@ -1,0 +1,1 @@
+"""Whole worlds from one seed, and the planted bugs they must catch."""
