@@ -1,4 +1,4 @@
-"""Errors, named by what the caller must do. Outcomes (declined, in doubt) are values, not errors."""
+"""Errors, named by what the caller must do. Outcomes (declined, in doubt) are values."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ class Money:
     currency: str
 
     def __post_init__(self) -> None:
-        if isinstance(self.minor, bool) or not isinstance(self.minor, int) or self.minor < 0:
+        if type(self.minor) is not int or self.minor < 0:
             raise ValueError(f"minor must be a whole number of 0 or more, not {self.minor!r}")
         if len(self.currency) != CURRENCY_LETTERS or not self.currency.isupper():
             raise ValueError(f"currency must be three capital letters, not {self.currency!r}")
