@@ -1,0 +1,168 @@
+"""Payments and purchases with their place in time, folded from the journal. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from bridge.money import payment as p
+from bridge.money import sale as s
+from bridge.money.journal import Entry, PaymentRow, PurchaseRow
+
+HISTORY_LINES_MAX = 64  # a document stays small; the journal keeps everything
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryLine:
+    """One line of a payment's history, as the register's document shows it."""
+
+    status: str
+    stage: str
+    at: str
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A payment with its place in time. `rev` grows by one with every stored change."""
+
+    payment: p.Payment
+    rev: int
+    seq: int  # of the last journal entry
+    created_at: str
+    updated_at: str
+    history: tuple[HistoryLine, ...]
+    live: bool = True  # its document is published
+
+    @property
+    def payment_id(self) -> str:
+        """The id that the register gave it."""
+        return self.payment.request.payment_id
+
+
+@dataclass(frozen=True, slots=True)
+class PurchaseAccount:
+    """A purchase with its place in time."""
+
+    purchase: s.Purchase
+    created_at: str
+    updated_at: str
+
+
+def fold_event(
+    account: Account | None, event: p.Event, at: str, seq: int = 0
+) -> tuple[Account, tuple[p.Action, ...]]:
+    """Return the account after one event, and what must now be done.
+
+    Raises:
+        IllegalEvent: The payment's state cannot have the event.
+    """
+    if account is None:
+        assert isinstance(event, p.Requested), "a payment begins with its request"
+        payment, actions = p.open_payment(event)
+        line = HistoryLine(payment.status.value, "", at)
+        return Account(payment, 1, seq, at, at, (line,)), actions
+    payment, actions = p.advance(account.payment, event)
+    if payment == account.payment:
+        return replace(account, seq=seq or account.seq), actions
+    line = HistoryLine(payment.status.value, payment.stage.value if payment.stage else "", at)
+    last = account.history[-1]
+    history = account.history
+    if (line.status, line.stage) != (last.status, last.stage):
+        history = (*history[-HISTORY_LINES_MAX + 1 :], line)
+    return replace(
+        account,
+        payment=payment,
+        rev=account.rev + 1,
+        seq=seq or account.seq,
+        updated_at=at,
+        history=history,
+    ), actions
+
+
+def fold_payment(entries: Sequence[Entry]) -> Account:
+    """Return the account that the journal's entries tell of."""
+    account: Account | None = None
+    for entry in entries:
+        assert not isinstance(entry.event, s.PurchaseEvent), "a payment has payment events"
+        account, _ = fold_event(account, entry.event, entry.at, entry.seq)
+    assert account is not None, "a payment has at least its request"
+    return account
+
+
+def fold_purchase(entries: Sequence[Entry]) -> PurchaseAccount:
+    """Return the purchase that the journal's entries tell of."""
+    first, *rest = entries
+    assert isinstance(first.event, s.PurchaseDue), "a purchase begins with being due"
+    purchase = s.open_purchase(first.event)
+    for entry in rest:
+        assert isinstance(entry.event, s.PurchaseEvent), "a purchase has purchase events"
+        purchase = s.advance_purchase(purchase, entry.event)
+    return PurchaseAccount(purchase, first.at, entries[-1].at)
+
+
+def payment_row(account: Account) -> PaymentRow:
+    """Return the row that the account is found by."""
+    request = account.payment.request
+    return PaymentRow(
+        payment_id=request.payment_id,
+        register_id=request.register_id,
+        terminal_id=request.terminal_id,
+        sale_key=request.sale_key,
+        status=account.payment.status.value,
+        recording=account.payment.recording.value,
+        amount_minor=request.amount.minor,
+        currency=request.amount.currency,
+        created_at=account.created_at,
+        updated_at=account.updated_at,
+        live=int(account.live),
+    )
+
+
+def purchase_row(account: PurchaseAccount) -> PurchaseRow:
+    """Return the row that the purchase is found by."""
+    return PurchaseRow(
+        transaction_id=account.purchase.content.transaction_id,
+        sale_key=account.purchase.sale_key,
+        state=account.purchase.state.value,
+        created_at=account.created_at,
+        updated_at=account.updated_at,
+    )
+
+
+def recording_news(before: s.Purchase, after: s.Purchase) -> p.RecordingChanged | None:
+    """Return what the payments of a purchase must be told, None when nothing changed for them."""
+    names = {
+        s.PurchaseState.PENDING: p.Recording.PENDING,
+        s.PurchaseState.SENDING: p.Recording.PENDING,
+        s.PurchaseState.RECORDED: p.Recording.RECORDED,
+        s.PurchaseState.UNCONFIRMED: p.Recording.UNCONFIRMED,
+        s.PurchaseState.REJECTED: p.Recording.REJECTED,
+    }
+    if after.state is s.PurchaseState.SENDING:
+        return None  # between two commits of one attempt; nobody needs to see it
+    same = before.state is s.PurchaseState.SENDING and after.state is s.PurchaseState.PENDING
+    if same and after.attempts > 1:
+        return None  # still away; the first failure has been told
+    return p.RecordingChanged(names[after.state], after.record_id, after.error)
+
+
+def captured_payments(accounts: Iterable[Account], captured_at: str) -> list[s.CapturedPayment]:
+    """Return what those of `accounts` that took money bring to their sale."""
+    found = []
+    for account in accounts:
+        approval = account.payment.approval
+        if account.payment.status is not p.Status.APPROVED or approval is None:
+            continue
+        asked_tip = account.payment.request.tip
+        tip = approval.tip or asked_tip
+        found.append(
+            s.CapturedPayment(
+                payment_id=account.payment_id,
+                amount=approval.amount,
+                tip_minor=tip.minor if tip else 0,
+                surcharge_minor=approval.surcharge.minor if approval.surcharge else 0,
+                label=(approval.card.brand or "card").upper(),
+                captured_at=captured_at,
+            )
+        )
+    return found

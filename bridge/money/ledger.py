@@ -1,0 +1,401 @@
+"""The only place where a payment or a sale changes: advance, journal, then act.
+
+Every event enters here. The pure functions say what it means, one transaction stores it, and only
+then can anybody see it: readers, registers (`take_changed`), terminals (`work`) and the recorder
+(`purchases_pending`). Those who act come and fetch; the ledger calls nobody.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from functools import partial
+
+from bridge.money import payment as p
+from bridge.money import sale as s
+from bridge.money.accounts import (
+    Account,
+    PurchaseAccount,
+    captured_payments,
+    fold_event,
+    fold_payment,
+    fold_purchase,
+    payment_row,
+    purchase_row,
+    recording_news,
+)
+from bridge.money.admission import refuse_conflict, refuse_unsafe_start
+from bridge.money.journal import Change, Entry, Expectation, Journal, PurchaseRow, StaleView
+from bridge.money.work import Work, WorkQueue
+from drivers.contract import Money
+
+# Payments that are final, recorded and retired stay in memory for quick answers to repeated
+# commands; the journal has them all.
+SETTLED_IN_MEMORY_MAX = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class BooksPolicy:
+    """What the shop's books want to know."""
+
+    store_code: str
+    summary_sku: str = "CARD-PAYMENT"
+    required: bool = True  # False: the register's own extract records sales
+
+
+class Ledger:
+    """All payments and purchases: in memory what is on disk."""
+
+    def __init__(
+        self,
+        journal: Journal,
+        *,
+        books: BooksPolicy,
+        now: Callable[[], str],
+        local_now: Callable[[], str],
+    ) -> None:
+        """Keep the books in `journal`.
+
+        `now` gives ISO 8601 UTC with `Z`; `local_now` the store's local time without offset.
+        """
+        self._journal = journal
+        self._books = books
+        self._now = now
+        self._local_now = local_now
+        self._accounts: dict[str, Account] = {}
+        self._purchases: dict[str, PurchaseAccount] = {}
+        self._sales: dict[str, dict[str, None]] = {}  # sale_key -> payment ids, in order
+        self._reserved: dict[str, p.PaymentRequest] = {}  # accepted, not yet on disk
+        self._locks: dict[str, asyncio.Lock] = {}
+        self._settled: deque[str] = deque()
+        self._work: dict[str, WorkQueue] = {}
+        self._changed: dict[str, None] = {}
+        self.something_changed = asyncio.Event()
+        self.purchases_pending = asyncio.Event()
+
+    # --- reading
+
+    def get(self, payment_id: str) -> Account | None:
+        """Return a payment that is in memory: every open or published one, and some others."""
+        return self._accounts.get(payment_id)
+
+    async def find(self, payment_id: str) -> Account | None:
+        """Return any payment that was ever accepted, or None."""
+        account = self._accounts.get(payment_id)
+        if account is not None:
+            return account
+        entries = await self._journal.entries_of(payment_id)
+        return replace(fold_payment(entries), live=False) if entries else None
+
+    def accounts(self) -> Iterable[Account]:
+        """Return the payments in memory, in the order of their acceptance."""
+        return tuple(self._accounts.values())
+
+    def purchases(self) -> Iterable[PurchaseAccount]:
+        """Return the purchases in memory: every one that is not recorded, and some others."""
+        return tuple(self._purchases.values())
+
+    def purchase(self, transaction_id: str) -> PurchaseAccount | None:
+        """Return a purchase in memory."""
+        return self._purchases.get(transaction_id)
+
+    def work(self, terminal_id: str) -> WorkQueue:
+        """Return the queue of live actions of one terminal."""
+        return self._work.setdefault(terminal_id, WorkQueue())
+
+    def take_changed(self) -> list[str]:
+        """Return the payments that changed since the last call, oldest change first."""
+        changed = list(self._changed)
+        self._changed.clear()
+        self.something_changed.clear()
+        return changed
+
+    def remaining(self, account: Account) -> Money:
+        """Return what is still to be paid of the account's sale."""
+        request = account.payment.request
+        key = request.sale_key
+        captured = captured_payments(self._of_sale(key), self._local_now())
+        details = request.sale or self._details(key)
+        tip = request.tip.minor if request.tip else 0
+        own = Money(request.amount.minor - tip, request.amount.currency)
+        total = details.total if details is not None else own
+        return Money(s.outstanding_minor(total, captured), total.currency)
+
+    # --- changing
+
+    async def recover(self) -> None:
+        """Read what is open, and tell each open payment and purchase that we were dead.
+
+        Raises:
+            JournalError: The journal cannot be read or written.
+        """
+        live = await self._journal.payment_rows("live=1", ())
+        due = await self._journal.purchase_rows("state!='recorded'", ())
+        keys = [row.sale_key for row in live] + [row.sale_key for row in due]
+        for key in dict.fromkeys(keys):
+            await self._load_sale(key)
+        for account in self.purchases():
+            name = account.purchase.content.transaction_id
+            await self.apply_purchase(name, s.PurchaseRestarted())
+            if account.purchase.state is s.PurchaseState.PENDING:
+                self.purchases_pending.set()
+        for one in self.accounts():
+            if not one.payment.is_final:
+                await self.apply(one.payment_id, p.Restarted())
+
+    async def accept(
+        self, request: p.PaymentRequest, started: p.Started | None = None
+    ) -> tuple[Account, bool]:
+        """Take a new payment, or return the known one and True.
+
+        With `started` the send marker is stored in the same commit: the caller has made sure
+        that the terminal is idle and waits for this payment.
+
+        Raises:
+            RequestError: `idempotency_conflict`, `payment_in_doubt`, `sale_already_paid`.
+            JournalError: Nothing was stored; the payment does not exist.
+        """
+        payment_id, key = request.payment_id, request.sale_key
+        events: tuple[p.Event, ...] = (p.Requested(request),)
+        if started is not None:
+            events = (*events, started)
+        while True:
+            async with self._lock(payment_id):  # the same command twice: the second waits here
+                known = self._accounts.get(payment_id)
+                if known is not None:
+                    refuse_conflict(request, known.payment.request)
+                    return known, True
+                siblings = [one.payment for one in self._of_sale(key)]
+                rivals = [p.Payment(r) for r in self._reserved.values() if r.sale_key == key]
+                captured = captured_payments(self._of_sale(key), "")
+                refuse_unsafe_start(request, [*siblings, *rivals], captured)
+                self._reserved[payment_id] = request
+                expectation = Expectation(payment_id, key, len(siblings))
+                try:
+                    return await self._store(None, events, expectation), False
+                except StaleView:
+                    pass  # the journal knows more of this sale than memory does
+                finally:
+                    del self._reserved[payment_id]
+            await self._load_payment(payment_id)
+            await self._load_sale(key)
+
+    async def apply(self, payment_id: str, event: p.Event, *, wait: bool = True) -> Account:
+        """Let `event` happen to a payment: decide, store, act; in the order of the calls.
+
+        With `wait=False` the call returns before the event is on disk; for events that are not
+        evidence (progress). No later event reaches the disk before it.
+
+        Raises:
+            KeyError: The payment is not in memory.
+            IllegalEvent: The payment's state cannot have the event; nothing happened.
+            JournalError: It could not be stored; nothing happened, and nothing will again.
+        """
+        async with self._lock(payment_id):
+            return await self._store(self._accounts[payment_id], (event,), wait=wait)
+
+    async def apply_purchase(self, transaction_id: str, event: s.PurchaseEvent) -> PurchaseAccount:
+        """Let `event` happen to a purchase, and tell the payments it records, in one commit.
+
+        Raises:
+            KeyError: The purchase is not in memory.
+            IllegalPurchaseEvent: Its state cannot have the event; nothing happened.
+            JournalError: It could not be stored; nothing happened.
+        """
+        async with self._lock(transaction_id):
+            before = self._purchases[transaction_id]
+            purchase = s.advance_purchase(before.purchase, event)
+            if purchase == before.purchase:
+                return before
+            at = self._now()
+            after = replace(before, purchase=purchase, updated_at=at)
+            news = recording_news(before.purchase, purchase)
+            entry = Entry(transaction_id, event, at)
+            if news is None:
+                await self._journal.append(Change((entry,), (), (purchase_row(after),)))
+                self._purchases[transaction_id] = after
+            else:
+                await self._tell_payments(after, entry, news)
+        if purchase.state is s.PurchaseState.PENDING:
+            self.purchases_pending.set()
+        return after
+
+    async def retire(self, payment_id: str) -> None:
+        """Mark that a settled payment's document is no longer published."""
+        async with self._lock(payment_id):
+            account = self._accounts[payment_id]
+            assert account.payment.is_settled, "what is open is never retired"
+            retired = replace(account, live=False)
+            await self._journal.append(Change((), (payment_row(retired),)))
+            self._accounts[payment_id] = retired
+            self._settled.append(payment_id)
+        self._forget()
+
+    # --- private
+
+    def _lock(self, name: str) -> asyncio.Lock:
+        return self._locks.setdefault(name, asyncio.Lock())
+
+    async def _store(
+        self,
+        before: Account | None,
+        events: tuple[p.Event, ...],
+        expectation: Expectation | None = None,
+        *,
+        wait: bool = True,
+    ) -> Account:
+        at = self._now()
+        first, *rest = events
+        account, actions = fold_event(before, first, at)
+        for event in rest:
+            account, more = fold_event(account, event, at)
+            actions = (*actions, *more)
+        if before is not None and account.payment == before.payment:
+            self._perform(account, actions)
+            return before
+        entries = [Entry(account.payment_id, event, at) for event in events]
+        opened: PurchaseAccount | None = None
+        if p.Settle() in actions:
+            account, opened = self._settle(account, at, entries)
+        rows: tuple[PurchaseRow, ...] = () if opened is None else (purchase_row(opened),)
+        future = self._journal.append(
+            Change(tuple(entries), (payment_row(account),), rows, expectation)
+        )
+        if not wait:
+            self._remember(account)
+            future.add_done_callback(partial(self._announce, account))
+            self._perform(account, actions)
+            return account
+        account = replace(account, seq=await future)
+        if opened is not None:
+            self._purchases[opened.purchase.content.transaction_id] = opened
+            self.purchases_pending.set()
+        self._remember(account)
+        self._announce(account)
+        self._perform(account, actions)
+        return account
+
+    def _settle(
+        self, account: Account, at: str, entries: list[Entry]
+    ) -> tuple[Account, PurchaseAccount | None]:
+        """Decide what the books must be told now that the account's payment was captured."""
+        if not self._books.required:
+            news = p.RecordingChanged(p.Recording.NOT_REQUIRED)
+            entries.append(Entry(account.payment_id, news, at))
+            return fold_event(account, news, at)[0], None
+        key = account.payment.request.sale_key
+        in_books = {
+            name
+            for one in self._purchases.values()
+            if one.purchase.sale_key == key
+            for name in one.purchase.payment_ids
+        }
+        others = [one for one in self._of_sale(key) if one.payment_id != account.payment_id]
+        unrecorded = [one for one in (*others, account) if one.payment_id not in in_books]
+        # A sale that is in the books already was paid again on a supervisor's word: that money
+        # is recorded by itself.
+        details = account.payment.request.sale or self._details(key)
+        due = s.settle(
+            key,
+            None if in_books else details,
+            captured_payments(unrecorded, self._local_now()),
+            store_code=self._books.store_code,
+            summary_sku=self._books.summary_sku,
+        )
+        if due is None:
+            return account, None
+        entries.append(Entry(due.content.transaction_id, due, at))
+        return account, PurchaseAccount(s.open_purchase(due), at, at)
+
+    async def _tell_payments(
+        self, after: PurchaseAccount, entry: Entry, news: p.RecordingChanged
+    ) -> None:
+        """Store a purchase's change together with what it means for its payments."""
+        names = sorted(name for name in after.purchase.payment_ids if name in self._accounts)
+        locks = [self._lock(name) for name in names]
+        for lock in locks:
+            await lock.acquire()
+        try:
+            told = [fold_event(self._accounts[name], news, entry.at)[0] for name in names]
+            seq = await self._journal.append(
+                Change(
+                    (entry, *(Entry(name, news, entry.at) for name in names)),
+                    tuple(payment_row(account) for account in told),
+                    (purchase_row(after),),
+                )
+            )
+            self._purchases[entry.subject] = after
+            for account in told:
+                self._remember(replace(account, seq=seq))
+                self._announce(account)
+        finally:
+            for lock in locks:
+                lock.release()
+
+    def _of_sale(self, sale_key: str) -> list[Account]:
+        return [self._accounts[name] for name in self._sales.get(sale_key, ())]
+
+    def _details(self, sale_key: str) -> s.SaleDetails | None:
+        told = (one.payment.request.sale for one in self._of_sale(sale_key))
+        return next((details for details in told if details is not None), None)
+
+    async def _load_payment(self, payment_id: str) -> None:
+        for row in await self._journal.payment_rows("payment_id=?", (payment_id,)):
+            await self._load_sale(row.sale_key)
+
+    async def _load_sale(self, sale_key: str) -> None:
+        """Bring everything about one sale into memory."""
+        payments = await self._journal.payment_rows("sale_key=?", (sale_key,))
+        purchases = await self._journal.purchase_rows("sale_key=?", (sale_key,))
+        names = [*(one.payment_id for one in payments), *(o.transaction_id for o in purchases)]
+        entries = await self._journal.entries_of_all(names)
+        for row in payments:
+            if row.payment_id not in self._accounts:
+                account = fold_payment(entries[row.payment_id])
+                self._remember(replace(account, live=bool(row.live)))
+                if not row.live:
+                    self._settled.append(row.payment_id)
+        for due in purchases:
+            if due.transaction_id not in self._purchases:
+                self._purchases[due.transaction_id] = fold_purchase(entries[due.transaction_id])
+
+    def _remember(self, account: Account) -> None:
+        self._accounts[account.payment_id] = account
+        self._sales.setdefault(account.payment.request.sale_key, {})[account.payment_id] = None
+
+    def _announce(self, account: Account, done: asyncio.Future[int] | None = None) -> None:
+        if done is not None and (done.cancelled() or done.exception() is not None):
+            return  # the journal is latched; the next caller hears of it
+        self._changed[account.payment_id] = None
+        self.something_changed.set()
+
+    def _perform(self, account: Account, actions: Iterable[p.Action]) -> None:
+        now = asyncio.get_running_loop().time()
+        queue = self.work(account.payment.request.terminal_id)
+        for action in actions:
+            match action:
+                case p.StartOnTerminal() | p.StopOnTerminal():
+                    queue.put(Work(account.payment_id, action, now))
+                case p.AskTerminal(delay_seconds):
+                    queue.put(Work(account.payment_id, action, now + delay_seconds))
+                case p.Publish() | p.Settle():
+                    pass  # both were stored with the event, and are found by whoever does them
+
+    def _forget(self) -> None:
+        """Drop the oldest settled sales from memory; the journal keeps them."""
+        while len(self._settled) > SETTLED_IN_MEMORY_MAX:
+            account = self._accounts.get(self._settled.popleft())
+            if account is None:
+                continue
+            key = account.payment.request.sale_key
+            if any(one.live for one in self._of_sale(key)):
+                continue
+            for payment_id in self._sales.pop(key):
+                del self._accounts[payment_id]
+                self._locks.pop(payment_id, None)
+            for name, record in list(self._purchases.items()):
+                if record.purchase.sale_key == key:
+                    del self._purchases[name]
+                    self._locks.pop(name, None)

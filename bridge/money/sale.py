@@ -1,0 +1,268 @@
+"""Which payments cover which sale, and what the back office is told about it. Pure.
+
+A *purchase* is the record of one sale in the back office. It is made once, when the captured
+payments of the sale reach its total. The back office detects no duplicates, so the rules are:
+
+* `Sending` is on disk before the first byte of an attempt.
+* An attempt without proof either way is `unconfirmed` and waits for a person. It is never sent
+  again by itself.
+* After a crash, `Restarted` turns a purchase that was being sent into `unconfirmed`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from enum import Enum
+
+from drivers.contract import Money
+
+
+@dataclass(frozen=True, slots=True)
+class SaleLine:
+    """One line of a sale; amounts in minor units of the sale's currency."""
+
+    line_number: int
+    sku: str
+    quantity: str  # decimal text, as the register wrote it
+    unit_of_measure: str
+    unit_price_minor: int
+    item_amount_minor: int  # what the line costs, its own discount already taken off
+    label: str = ""
+    item_discount_minor: int = 0
+    is_refund: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SaleDetails:
+    """What a register tells about the sale that is being paid."""
+
+    total: Money
+    lines: tuple[SaleLine, ...]
+    tax_minor: int = 0  # of which the total already contains all, see `tax_included`
+    tax_included: bool = True
+    sale_discount_minor: int = 0
+    member_id: str = ""
+    channel: str = ""
+    order_type: str = ""
+
+    @property
+    def sub_total_minor(self) -> int:
+        """Sum of the lines, refunds subtracted."""
+        return sum(
+            -line.item_amount_minor if line.is_refund else line.item_amount_minor
+            for line in self.lines
+        )
+
+    @property
+    def adds_up(self) -> bool:
+        """True when lines, discount and tax make the total."""
+        added = 0 if self.tax_included else self.tax_minor
+        return self.sub_total_minor - self.sale_discount_minor + added == self.total.minor
+
+
+@dataclass(frozen=True, slots=True)
+class CapturedPayment:
+    """What a captured payment brings to its sale."""
+
+    payment_id: str
+    amount: Money
+    tip_minor: int
+    surcharge_minor: int
+    label: str  # how it was paid, for the record: brand or method
+    captured_at: str  # local wall-clock time, ISO 8601 without offset
+
+
+@dataclass(frozen=True, slots=True)
+class PurchaseContent:
+    """Everything the back office is told. Made once; every attempt sends exactly this."""
+
+    transaction_id: str
+    store_code: str
+    purchased_on: str
+    pay_amount: Money
+    sale: SaleDetails
+    tip_minor: int
+    pay_method: str
+
+
+class PurchaseState(Enum):
+    """Where the record of one sale stands."""
+
+    PENDING = "pending"
+    SENDING = "sending"
+    RECORDED = "recorded"
+    UNCONFIRMED = "unconfirmed"
+    REJECTED = "rejected"
+
+
+@dataclass(frozen=True, slots=True)
+class Purchase:
+    """The record of one sale, folded from its events."""
+
+    content: PurchaseContent
+    sale_key: str
+    payment_ids: tuple[str, ...]
+    state: PurchaseState = PurchaseState.PENDING
+    attempts: int = 0
+    record_id: str = ""
+    error: str = ""
+    answered_by: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PurchaseDue:
+    """The captured payments cover the sale."""
+
+    content: PurchaseContent
+    sale_key: str
+    payment_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Sending:
+    """An attempt begins; on disk before its first byte."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """Proof that the back office has it."""
+
+    record_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class NotApplied:
+    """Proof that this attempt changed nothing; another may follow."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unproven:
+    """The attempt ended without proof either way."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The back office said no for a reason that sending again does not cure."""
+
+    code: str
+    message: str
+    path: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """A person looked it up: it is there (`record_id`), or it is to be sent again."""
+
+    by: str
+    record_id: str = ""
+    send_again: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PurchaseRestarted:
+    """The service died and lives again."""
+
+
+PurchaseEvent = (
+    PurchaseDue
+    | Sending
+    | Recorded
+    | NotApplied
+    | Unproven
+    | Refused
+    | Answered
+    | PurchaseRestarted
+)
+
+
+class IllegalPurchaseEvent(AssertionError):
+    """An event that this state cannot have: a bug, never an operating error."""
+
+
+def open_purchase(event: PurchaseDue) -> Purchase:
+    """Return the purchase that a covered sale owes to the books."""
+    return Purchase(event.content, event.sale_key, event.payment_ids)
+
+
+def advance_purchase(purchase: Purchase, event: PurchaseEvent) -> Purchase:
+    """Return the purchase after `event`. Pure and total.
+
+    Raises:
+        IllegalPurchaseEvent: The state cannot have the event; nothing was changed.
+    """
+    state = PurchaseState
+    match purchase.state, event:
+        case state.PENDING, Sending():
+            return replace(purchase, state=state.SENDING, attempts=purchase.attempts + 1, error="")
+        case state.SENDING, NotApplied(reason):
+            return replace(purchase, state=state.PENDING, error=reason)
+        case state.SENDING, Unproven(reason):
+            return replace(purchase, state=state.UNCONFIRMED, error=reason)
+        case state.SENDING, PurchaseRestarted():
+            return replace(purchase, state=state.UNCONFIRMED, error="the service was restarted")
+        case state.SENDING, Refused(code, message, path):
+            where = f" ({path})" if path else ""
+            return replace(purchase, state=state.REJECTED, error=f"{code}: {message}{where}")
+        case ((state.SENDING | state.UNCONFIRMED), Recorded(record_id)):
+            return replace(purchase, state=state.RECORDED, record_id=record_id, error="")
+        case ((state.UNCONFIRMED | state.REJECTED), Answered(by, record_id, send_again)):
+            if send_again:
+                return replace(purchase, state=state.PENDING, answered_by=by, error="")
+            return replace(
+                purchase, state=state.RECORDED, record_id=record_id, answered_by=by, error=""
+            )
+        case (
+            (state.PENDING | state.RECORDED | state.UNCONFIRMED | state.REJECTED),
+            PurchaseRestarted(),
+        ):
+            return purchase
+        case _:
+            raise IllegalPurchaseEvent(f"{purchase.state.value} cannot have {type(event).__name__}")
+
+
+def outstanding_minor(total: Money, payments: Sequence[CapturedPayment]) -> int:
+    """Return what is still to be paid of `total`, in minor units; never negative.
+
+    Tips and surcharges pay the staff and the scheme, not the sale.
+    """
+    paid = sum(p.amount.minor - p.tip_minor - p.surcharge_minor for p in payments)
+    return max(total.minor - paid, 0)
+
+
+def settle(
+    sale_key: str,
+    details: SaleDetails | None,
+    payments: Sequence[CapturedPayment],
+    *,
+    store_code: str,
+    summary_sku: str,
+) -> PurchaseDue | None:
+    """Return the purchase that is due when `payments` cover the sale, else None.
+
+    A sale without details is recorded as one line over what was paid, so that no captured payment
+    stays out of the books because a register sent no lines.
+    """
+    assert payments, "a sale without captured payments is nobody's business"
+    first = payments[0]
+    paid_minor = sum(p.amount.minor - p.tip_minor - p.surcharge_minor for p in payments)
+    if details is None:
+        total = Money(paid_minor, first.amount.currency)
+        line = SaleLine(1, summary_sku, "1", "EA", paid_minor, paid_minor, label="Card payment")
+        details = SaleDetails(total, (line,))
+    elif outstanding_minor(details.total, payments) > 0:
+        return None
+    content = PurchaseContent(
+        transaction_id=f"{store_code}-{first.payment_id}",
+        store_code=store_code,
+        purchased_on=payments[-1].captured_at,
+        pay_amount=Money(paid_minor, first.amount.currency),
+        sale=details,
+        tip_minor=sum(p.tip_minor for p in payments),
+        pay_method="+".join(dict.fromkeys(p.label for p in payments)),
+    )
+    return PurchaseDue(content, sale_key, tuple(p.payment_id for p in payments))

@@ -1,0 +1,222 @@
+"""The table of the contract, pair by pair."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import replace
+
+import pytest
+
+from bridge.money import payment as p
+from bridge.money.payment import Funds, Recording, Status
+from drivers import contract as c
+
+EUR = "EUR"
+REQUEST = p.PaymentRequest(
+    payment_id="018f6f0e-8a44-7c1b-9a3e-3d2f4b5c6d7e",
+    register_id="till-1",
+    terminal_id="counter-1",
+    type=p.PaymentType.SALE,
+    amount=c.Money(4790, EUR),
+    content_hash="h",
+    sale_id="S1",
+)
+APPROVAL = c.Approval(c.Money(4790, EUR), fingerprint="T1/0001")
+OTHER = c.Approval(c.Money(4790, EUR), fingerprint="T1/0002")
+
+STATES: dict[str, p.Payment] = {
+    "queued": p.Payment(REQUEST),
+    "in_progress": p.Payment(REQUEST, Status.IN_PROGRESS),
+    "canceling": p.Payment(REQUEST, Status.CANCELING, cancel_asked="cashier"),
+    "in_doubt": p.Payment(REQUEST, Status.IN_DOUBT, Funds.UNKNOWN, doubt=p.Doubt("link_lost")),
+    "approved": p.Payment(
+        REQUEST, Status.APPROVED, Funds.CAPTURED, Recording.PENDING, approval=APPROVAL
+    ),
+    "declined": p.Payment(REQUEST, Status.DECLINED, denial=p.Denial("declined")),
+    "canceled": p.Payment(REQUEST, Status.CANCELED, denial=p.Denial("canceled_by_cashier")),
+    "failed": p.Payment(REQUEST, Status.FAILED, denial=p.Denial("terminal_fault")),
+}
+
+EVENTS: dict[str, p.Event] = {
+    "Requested": p.Requested(REQUEST),
+    "Started": p.Started(c.Baseline("T1/0000")),
+    "NotReached": p.NotReached("terminal_offline"),
+    "CancelAsked": p.CancelAsked("cashier"),
+    "Restarted": p.Restarted(),
+    "DoubtAged": p.DoubtAged(),
+    "EvidenceLost": p.EvidenceLost(),
+    "Resolved approved": p.Resolved("approved", "anna", "123456", "merchant_slip"),
+    "Resolved not_charged": p.Resolved("not_charged", "anna"),
+    "RecordingChanged": p.RecordingChanged(Recording.RECORDED, "P-1"),
+    "Acknowledged": p.Acknowledged(3),
+    "Progress": c.Progress(c.Stage.AUTHORIZING),
+    "Receipt": c.Receipt("customer", ("thanks",)),
+    "Offered": c.Offered(APPROVAL),
+    "Approved": c.Approved(APPROVAL),
+    "Approved (another)": c.Approved(OTHER),
+    "Declined": c.Declined("05"),
+    "Canceled": c.Canceled("cardholder"),
+    "Failed": c.Failed("83"),
+    "Unclear": c.Unclear("link_lost"),
+    "StillRunning": c.StillRunning(),
+}
+
+# The law. Columns: queued, in_progress, canceling, in_doubt, approved, declined, canceled, failed.
+# "." keeps the status, "x" is refused as a bug, "!" keeps it and opens a discrepancy.
+Q, R, C, D, A, N, S, F = (
+    "queued",
+    "in_progress",
+    "canceling",
+    "in_doubt",
+    "approved",
+    "declined",
+    "canceled",
+    "failed",
+)
+LAW: dict[str, tuple[str, ...]] = {
+    "Requested": ("x", "x", "x", "x", "x", "x", "x", "x"),
+    "Started": (R, "x", "x", "x", "x", "x", "x", "x"),
+    "NotReached": (F, "x", "x", ".", ".", ".", ".", "."),
+    "CancelAsked": (S, C, ".", ".", ".", ".", ".", "."),
+    "Restarted": (F, D, D, ".", ".", ".", ".", "."),
+    "DoubtAged": (".", ".", ".", ".", ".", ".", ".", "."),
+    "EvidenceLost": (".", ".", ".", ".", ".", ".", ".", "."),
+    "Resolved approved": ("x", "x", "x", A, ".", "!", "!", "!"),
+    "Resolved not_charged": ("x", "x", "x", F, "!", ".", ".", "."),
+    "RecordingChanged": ("x", "x", "x", "x", ".", "x", "x", "x"),
+    "Acknowledged": ("x", "x", "x", "x", ".", ".", ".", "."),
+    "Progress": ("x", ".", ".", ".", ".", ".", ".", "."),
+    "Receipt": (".", ".", ".", ".", ".", ".", ".", "."),
+    "Offered": ("x", ".", ".", ".", "x", "x", "x", "x"),
+    "Approved": (A + "!", A, A, A, ".", "!", "!", "!"),
+    "Approved (another)": (A + "!", A, A, A, "!", "!", "!", "!"),
+    "Declined": ("x", N, N, N, "!", ".", ".", "."),
+    "Canceled": ("x", S, S, S, "!", ".", ".", "."),
+    "Failed": ("x", F, F, F, "!", ".", ".", "."),
+    "Unclear": ("x", D, D, ".", ".", ".", ".", "."),
+    "StillRunning": ("x", ".", ".", ".", ".", ".", ".", "."),
+}
+
+
+@pytest.mark.parametrize(
+    ("state", "event"), list(itertools.product(STATES, EVENTS)), ids=lambda word: str(word)
+)
+def test_every_pair_of_state_and_event_is_decided(state: str, event: str) -> None:
+    before = STATES[state]
+    law = LAW[event][list(STATES).index(state)]
+    if law == "x":
+        with pytest.raises(p.IllegalEvent):
+            p.advance(before, EVENTS[event])
+        return
+    after, _ = p.advance(before, EVENTS[event])
+    odd = len(after.discrepancies) - len(before.discrepancies)
+    assert odd == (1 if "!" in law else 0)
+    assert after.status.value == (law.strip(".!") or state)
+
+
+def test_the_table_names_every_event_there_is() -> None:
+    named = {name.split(" ")[0] for name in LAW}
+    assert named == {event.__name__ for event in p.Event.__args__}
+    assert set(LAW) == set(EVENTS)
+    assert set(STATES) == {status.value for status in Status}
+
+
+@pytest.mark.parametrize("state", ["in_progress", "canceling", "in_doubt"])
+def test_money_that_moved_is_captured_and_goes_to_the_books(state: str) -> None:
+    after, actions = p.advance(STATES[state], c.Approved(APPROVAL))
+    assert (after.status, after.funds) == (Status.APPROVED, Funds.CAPTURED)
+    assert after.recording is Recording.PENDING
+    assert after.approval == APPROVAL
+    assert p.Settle() in actions
+
+
+@pytest.mark.parametrize("state", ["declined", "canceled", "failed"])
+def test_money_that_moved_after_a_no_is_kept_as_a_discrepancy(state: str) -> None:
+    after, actions = p.advance(STATES[state], c.Approved(APPROVAL))
+    assert after.status.value == state
+    assert after.discrepancies[0].approval == APPROVAL
+    assert p.Publish() in actions
+    again, quiet = p.advance(after, c.Approved(APPROVAL))
+    assert (again, quiet) == (after, ())
+
+
+@pytest.mark.parametrize("event", [c.Unclear("link_lost"), p.Restarted()])
+@pytest.mark.parametrize("state", ["in_progress", "canceling"])
+def test_not_knowing_is_in_doubt_and_the_terminal_is_asked(state: str, event: p.Event) -> None:
+    after, actions = p.advance(STATES[state], event)
+    assert (after.status, after.funds) == (Status.IN_DOUBT, Funds.UNKNOWN)
+    assert any(isinstance(action, p.AskTerminal) for action in actions)
+    assert not any(isinstance(action, p.StartOnTerminal) for action in actions)
+
+
+def test_nothing_but_a_request_starts_a_payment_on_a_terminal() -> None:
+    for before, event in itertools.product(STATES.values(), EVENTS.values()):
+        try:
+            _, actions = p.advance(before, event)
+        except p.IllegalEvent:
+            continue
+        assert p.StartOnTerminal() not in actions
+
+
+def test_a_final_status_never_changes() -> None:
+    for name in ("approved", "declined", "canceled", "failed"):
+        for event in EVENTS.values():
+            try:
+                after, _ = p.advance(STATES[name], event)
+            except p.IllegalEvent:
+                continue
+            assert after.status.value == name
+            assert after.funds is STATES[name].funds
+
+
+def test_questions_come_after_1_2_5_5_seconds_and_slower_for_a_person() -> None:
+    doubtful = STATES["in_doubt"]
+    delays = []
+    for _ in range(4):
+        doubtful, actions = p.advance(doubtful, c.Unclear("no_answer"))
+        delays += [a.delay_seconds for a in actions if isinstance(a, p.AskTerminal)]
+    assert delays == [2.0, 5.0, 5.0, 5.0]
+    aged, _ = p.advance(doubtful, p.DoubtAged())
+    _, actions = p.advance(aged, c.Unclear("no_answer"))
+    assert p.AskTerminal(30.0) in actions
+
+
+def test_a_terminal_that_moved_on_is_not_asked_again() -> None:
+    lost, _ = p.advance(STATES["in_doubt"], p.EvidenceLost())
+    assert lost.doubt is not None
+    assert lost.doubt.needs_operator
+    for event in (p.Restarted(), c.Unclear("x"), p.NotReached("terminal_offline")):
+        _, actions = p.advance(lost, event)
+        assert not any(isinstance(action, p.AskTerminal) for action in actions)
+
+
+def test_a_person_who_says_approved_uses_what_the_terminal_offered() -> None:
+    offered, _ = p.advance(STATES["in_doubt"], c.Offered(OTHER))
+    after, _ = p.advance(offered, p.Resolved("approved", "anna", "777", "merchant_slip"))
+    assert after.approval == replace(OTHER, approval_code="777")
+    assert (after.resolved_by, after.approved_by) == ("operator", "anna")
+
+
+def test_a_persons_word_is_completed_by_later_evidence_of_the_same_amount() -> None:
+    told, _ = p.advance(STATES["in_doubt"], p.Resolved("approved", "anna", "777"))
+    after, _ = p.advance(told, c.Approved(APPROVAL))
+    assert after.approval == APPROVAL
+    assert after.discrepancies == ()
+
+
+def test_more_than_asked_is_captured_and_shown_as_a_discrepancy() -> None:
+    more = c.Approval(c.Money(9999, EUR), fingerprint="T1/0009")
+    after, _ = p.advance(STATES["in_progress"], c.Approved(more))
+    assert after.captured == c.Money(9999, EUR)
+    assert after.discrepancies[0].kind == "more_than_asked"
+
+
+def test_who_stopped_it_is_told_as_it_was() -> None:
+    asked, actions = p.advance(STATES["in_progress"], p.CancelAsked("timeout"))
+    assert p.StopOnTerminal() in actions
+    after, _ = p.advance(asked, c.Canceled("cashier", "6C"))
+    assert after.denial is not None
+    assert (after.denial.code, after.denial.cancel_reason) == ("canceled_timeout", "timeout")
+    by_card, _ = p.advance(STATES["in_progress"], c.Canceled("cardholder", "6C"))
+    assert by_card.denial is not None
+    assert by_card.denial.code == "canceled_by_cardholder"
