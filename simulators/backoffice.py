@@ -1,0 +1,104 @@
+"""The simulated back office as a program: GraphQL API, login and control on loopback.
+
+`python -m simulators backoffice --port N` starts it; `create_app` serves the same to a client
+in this process. The control endpoint has a second port, because the first one can go away.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import sys
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from starlette.applications import Starlette
+
+from simulators import oidc
+from simulators.backoffice_answers import GRAPHQL_PATH, BackOffice
+from simulators.backoffice_state import BackOfficeState
+from simulators.http_server import Front, bind, control_route, follow
+
+
+def create_app(office: BackOffice, site: oidc.ProviderSite) -> Starlette:
+    """Return API, login, `/_control` and `/_ledger` as one app."""
+    tenant = urlsplit(site.provider.issuer).path.rstrip("/")
+    return Starlette(
+        routes=[
+            *office.routes(tenant),
+            *site.routes(),
+            control_route(site.control, office.control),
+        ]
+    )
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Describe the command line of `python -m simulators backoffice`."""
+    parser.description = (
+        "A back office that executes the POS GraphQL schema, with its login provider, and "
+        "misbehaves when told to."
+    )
+    oidc.add_login_arguments(parser)
+    parser.add_argument(
+        "--ledger", type=Path, help="append every effect to this file, one JSON object a line"
+    )
+    parser.add_argument(
+        "--faults", type=Path, help="JSON file with control commands to follow at the start"
+    )
+    parser.add_argument("--no-login", action="store_true", help="accept requests without a token")
+    parser.add_argument("--no-introspection", action="store_true", help="hide the schema")
+    parser.add_argument(
+        "--decimals", choices=("string", "number"), default="string", help="how money goes out"
+    )
+    parser.add_argument(
+        "--control-port", type=int, default=0, help="second port of the control endpoint"
+    )
+
+
+async def serve(arguments: argparse.Namespace) -> None:
+    """Serve until cancelled; prints one JSON line with the addresses when ready.
+
+    Raises:
+        OSError: A port is in use, or a file cannot be opened.
+        ValueError: The file of faults holds a command nobody knows.
+    """
+    listener = bind(arguments.host, arguments.port)
+    port = listener.getsockname()[1]
+    issuer = oidc.base_url(arguments.host, port, arguments.tenant)
+    site = oidc.ProviderSite(oidc.provider_from(arguments, issuer))
+    office = BackOffice(
+        BackOfficeState(ledger_path=arguments.ledger),
+        authenticate=None if arguments.no_login else site.provider.authenticate,
+        chance=oidc.chance_from(arguments.seed),
+    )
+    office.api.decimals_as_numbers = arguments.decimals == "number"
+    office.api.introspection = not arguments.no_introspection
+    for command in _commands(arguments.faults):
+        follow(command, (site.control, office.control))
+    app = create_app(office, site)
+    front = Front(app, listener)
+    office.away_changed = front.set_away
+    control_listener = bind("127.0.0.1", arguments.control_port)
+    control = Front(app, control_listener)
+    ready = {
+        "simulator": "backoffice",
+        "graphql": issuer.rstrip("/") + GRAPHQL_PATH,
+        "issuer": issuer,
+        "control": f"http://127.0.0.1:{control_listener.getsockname()[1]}/_control",
+        "ledger": None if arguments.ledger is None else str(arguments.ledger),
+    }
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(front.run())
+        tasks.create_task(control.run())
+        await front.ready.wait()
+        await control.ready.wait()
+        sys.stdout.write(json.dumps(ready) + "\n")
+        sys.stdout.flush()
+
+
+def _commands(path: Path | None) -> list[object]:
+    if path is None:
+        return []
+    commands = json.loads(path.read_text(encoding="utf-8"))
+    return commands if isinstance(commands, list) else [commands]
