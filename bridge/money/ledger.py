@@ -69,6 +69,7 @@ class Ledger:
         self._sales: dict[str, dict[str, None]] = {}  # sale_key -> payment ids, in order
         self._reserved: dict[str, p.PaymentRequest] = {}  # accepted, not yet on disk
         self._locks: dict[str, asyncio.Lock] = {}
+        self._unfinished: dict[str, None] = {}  # payment ids whose outcome is open
         self._settled: deque[str] = deque()
         self._work: dict[str, WorkQueue] = {}
         self._changed: dict[str, None] = {}
@@ -92,6 +93,10 @@ class Ledger:
     def accounts(self) -> Iterable[Account]:
         """Return the payments in memory, in the order of their acceptance."""
         return tuple(self._accounts.values())
+
+    def unfinished(self) -> list[Account]:
+        """Return the payments whose outcome is open."""
+        return [self._accounts[name] for name in self._unfinished]
 
     def purchases(self) -> Iterable[PurchaseAccount]:
         """Return the purchases in memory: every one that is not recorded, and some others."""
@@ -141,9 +146,8 @@ class Ledger:
             await self.apply_purchase(name, s.PurchaseRestarted())
             if account.purchase.state is s.PurchaseState.PENDING:
                 self.purchases_pending.set()
-        for one in self.accounts():
-            if not one.payment.is_final:
-                await self.apply(one.payment_id, p.Restarted())
+        for one in self.unfinished():
+            await self.apply(one.payment_id, p.Restarted())
 
     async def accept(
         self, request: p.PaymentRequest, started: p.Started | None = None
@@ -363,6 +367,10 @@ class Ledger:
 
     def _remember(self, account: Account) -> None:
         self._accounts[account.payment_id] = account
+        if account.payment.is_final:
+            self._unfinished.pop(account.payment_id, None)
+        else:
+            self._unfinished[account.payment_id] = None
         self._sales.setdefault(account.payment.request.sale_key, {})[account.payment_id] = None
 
     def _announce(self, account: Account, done: asyncio.Future[int] | None = None) -> None:

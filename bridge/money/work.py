@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 
 from bridge.money.payment import LiveAction
@@ -18,17 +20,18 @@ class Work:
 
 
 class WorkQueue:
-    """Work of one terminal, earliest first. Bounded by the open payments of the terminal."""
+    """Work of one terminal, earliest first; a few entries for each open payment."""
 
     def __init__(self) -> None:
         self._work: list[Work] = []
-        self._filled = asyncio.Event()
+        self._news = False
+        self._pause: asyncio.Timeout | None = None
 
     def put(self, work: Work) -> None:
         """Add work and wake who waits."""
         self._work.append(work)
         self._work.sort(key=lambda one: one.due_at)
-        self._filled.set()
+        self.wake()
 
     def take_due(self, now: float) -> Work | None:
         """Return and remove the earliest work that is due, or None."""
@@ -37,7 +40,7 @@ class WorkQueue:
         return None
 
     def take_for(self, payment_id: str, kind: type[LiveAction]) -> bool:
-        """Remove due or undue work of one kind for one payment; say whether there was any."""
+        """Remove all work of one kind for one payment; say whether there was any."""
         kept = [
             one
             for one in self._work
@@ -50,26 +53,34 @@ class WorkQueue:
     def hurry(self, now: float) -> None:
         """Make everything that waits due at once: the terminal is back."""
         self._work = [replace(one, due_at=min(one.due_at, now)) for one in self._work]
-        self._filled.set()
 
     @property
     def next_due_at(self) -> float | None:
         """When the earliest work is due, None when there is none."""
         return self._work[0].due_at if self._work else None
 
-    def __len__(self) -> int:
-        return len(self._work)
-
     def wake(self) -> None:
-        """Make `wait` return now."""
-        self._filled.set()
+        """End the current `pause`, or the next one at once."""
+        self._news = True
+        if self._pause is not None and not self._pause.expired():
+            self._pause.reschedule(asyncio.get_running_loop().time())
 
-    async def wait(self, until: float | None) -> None:
-        """Return when something was added since the last call, or at `until` (loop's clock)."""
-        try:
-            async with asyncio.timeout_at(until):
-                await self._filled.wait()
-        except TimeoutError:
-            return
-        finally:
-            self._filled.clear()
+    @asynccontextmanager
+    async def pause(self, until: float | None) -> AsyncIterator[None]:
+        """Bound what waits inside: by `until` (loop's clock), and by news for this queue.
+
+        So one task can wait for bytes and for work at once, without a second task.
+
+        Raises:
+            TimeoutError: `until` was reached, or work came; what waited inside was canceled.
+        """
+        if self._news:
+            self._news = False
+            until = asyncio.get_running_loop().time()
+        async with asyncio.timeout_at(until) as bound:
+            self._pause = bound
+            try:
+                yield
+            finally:
+                self._pause = None
+                self._news = False

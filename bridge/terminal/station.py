@@ -1,0 +1,458 @@
+"""One terminal: keeps its line, holds one conversation at a time, asks after what is in doubt.
+
+The station performs the ledger's live actions and reports what the terminal says as events. It
+decides nothing about money: what an event means stands in `money/payment.py`, what bytes mean in
+the driver.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from bridge.errors import LineError, RequestError
+from bridge.log import about
+from bridge.money import payment as p
+from bridge.money.ledger import Ledger
+from bridge.money.work import Work
+from bridge.terminal.talk import Line, Talk
+from drivers import contract as c
+
+_LOGGER = logging.getLogger(__name__)
+
+# The first attempts come fast, so that a cable that was put back is used within two seconds; the
+# last value repeats for ever, because a terminal may be switched on at any time.
+REOPEN_DELAYS_SECONDS = (0.05, 0.1, 0.2, 0.4, 0.8, 1.0)
+DOUBT_AGED_SECONDS = 90.0  # then a person is asked, as the register's contract promises
+PROBE_FAILED_SECONDS = 5.0  # a terminal that answers badly is asked again soon, but not in a storm
+DUE_SOON_SECONDS = 3_600.0  # with nothing to do the station still looks up once an hour
+
+
+@dataclass(frozen=True, slots=True)
+class StationSettings:
+    """What the configuration says of one terminal."""
+
+    terminal_id: str
+    transport: Literal["serial", "tcp"]
+    address: str  # for people: the port or host
+    persistent: bool = True  # False: the line is opened for each conversation
+    probe_seconds: float = 60.0
+    cancel_deadline_seconds: float = 30.0
+    expected_terminal_id: str = ""  # the acquirer's id of the device that must be behind the name
+    expected_serial_number: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class StationState:
+    """What the station knows of its terminal now. Replaced as a whole."""
+
+    availability: Literal["online", "offline", "unknown"] = "unknown"
+    activity: Literal["idle", "busy", "maintenance"] = "idle"
+    payment_id: str = ""
+    register_id: str = ""
+    problem: str = "starting"  # a short code; "" when it can take a payment
+    problem_text: str = ""
+    ready: c.TerminalReady | None = None
+    probes: int = 0  # how many probes came to an end
+    reconnects: int = 0
+
+    @property
+    def can_take_payments(self) -> bool:
+        """True when a payment could start now."""
+        return self.availability == "online" and not self.problem
+
+
+class Station:
+    """The conversation holder of one terminal. `run` acts; everything else only looks or asks."""
+
+    def __init__(
+        self,
+        settings: StationSettings,
+        driver: c.Driver,
+        driver_settings: Any,
+        *,
+        open_line: Callable[[], Awaitable[Line]],
+        ledger: Ledger,
+        changed: asyncio.Event,
+    ) -> None:
+        """Serve the terminal that `open_line` reaches; `changed` is set when the state changes."""
+        self.settings = settings
+        self.driver = driver
+        self.state = StationState()
+        self.capabilities = driver.capabilities(driver_settings)
+        self._driver_settings = driver_settings
+        self._open_line = open_line
+        self._ledger = ledger
+        self._changed = changed
+        self._queue = ledger.work(settings.terminal_id)
+        self._line: Line | None = None
+        self._attempts = 0
+        self._reopen_at = 0.0
+        self._probe_at = 0.0
+        self._baseline: c.Baseline | None = None
+        self._baseline_fresh = False
+        self._claimed_by = ""
+        self._doubt_since: dict[str, float] = {}
+
+    # --- asked by the desk, never waiting
+
+    def claim(self, payment_id: str, register_id: str) -> p.Started | None:
+        """Keep the terminal for one new payment.
+
+        Returns the send marker when the payment may start without a further question to the
+        terminal, so that it can be stored together with the request; else None.
+
+        Raises:
+            RequestError: `terminal_offline`, `terminal_busy`, `terminal_maintenance`.
+        """
+        name = self.settings.terminal_id
+        state = self.state
+        if self._claimed_by:
+            raise RequestError(
+                "terminal_busy",
+                f"{name} is taking a payment for {state.register_id}",
+                register_id=state.register_id,
+                terminal_id=name,
+            )
+        for doubtful, doubt in self._doubts():
+            if not doubt.needs_operator:
+                raise RequestError(
+                    "terminal_busy",
+                    f"{name} is being asked about an earlier payment",
+                    payment_in_doubt=doubtful,
+                    terminal_id=name,
+                )
+        if state.availability != "online":
+            raise RequestError(
+                "terminal_offline", state.problem_text or "not connected", terminal_id=name
+            )
+        if state.problem:
+            raise RequestError("terminal_maintenance", state.problem_text, terminal_id=name)
+        self._claimed_by = payment_id
+        self._show(activity="busy", payment_id=payment_id, register_id=register_id)
+        if not self._baseline_usable or self._doubts():
+            return None
+        return p.Started(self._baseline)
+
+    def release(self, payment_id: str) -> None:
+        """Give the terminal back: the payment was refused after all."""
+        if self._claimed_by == payment_id:
+            self._claimed_by = ""
+            self._show(activity="idle", payment_id="", register_id="")
+
+    def ask_for_probe(self) -> int:
+        """Have the terminal probed soon; done when `state.probes` exceeds the returned number."""
+        self._probe_at = 0.0
+        self._reopen_at = 0.0
+        self._queue.wake()
+        return self.state.probes
+
+    # --- acting
+
+    async def run(self) -> None:
+        """Serve the terminal for ever. Canceling closes the line.
+
+        Raises:
+            JournalError: Nothing can be stored any more; the terminal got no acknowledgement.
+        """
+        try:
+            while True:
+                await self._turn()
+        finally:
+            self._drop_line()
+
+    async def _turn(self) -> None:
+        now = asyncio.get_running_loop().time()
+        await self._age_doubts(now)
+        if self._line is None and self.settings.persistent and now >= self._reopen_at:
+            await self._open()
+        work = self._queue.take_due(asyncio.get_running_loop().time())
+        if work is not None:
+            with about(work.payment_id):
+                await self._do(work)
+        elif self._may_probe(now):
+            await self._probe()
+        else:
+            await self._idle()
+
+    def _may_probe(self, now: float) -> bool:
+        reachable = self._line is not None or not self.settings.persistent
+        return reachable and now >= self._probe_at and not self._unsettled_doubts()
+
+    async def _idle(self) -> None:
+        """Wait for work, for the next probe, or for the line to break."""
+        times = [self._queue.next_due_at, self._probe_at if self._line else self._reopen_at]
+        if not self.settings.persistent:
+            times[1] = self._probe_at
+        if self._doubt_since:
+            times.append(min(self._doubt_since.values()) + DOUBT_AGED_SECONDS)
+        now = asyncio.get_running_loop().time()
+        later = [at for at in times if at is not None and at > now]
+        until = min([*later, now + DUE_SOON_SECONDS])
+        try:
+            async with self._queue.pause(until):
+                if self._line is None:
+                    await asyncio.sleep(until - now)
+                    return
+                data = await self._line.read()
+        except TimeoutError:
+            return
+        if not data:
+            self._lost(LineError("usb_removed", "the line was lost while idle"))
+
+    async def _open(self) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            self._line = await self._open_line()
+        except LineError as error:
+            delay = REOPEN_DELAYS_SECONDS[min(self._attempts, len(REOPEN_DELAYS_SECONDS) - 1)]
+            self._attempts += 1
+            self._reopen_at = loop.time() + delay
+            self._unreachable(error)
+            return
+        self._attempts = 0
+        self._probe_at = loop.time()
+        self._baseline_fresh = False
+        self._queue.hurry(loop.time())
+
+    def _drop_line(self) -> None:
+        if self._line is not None:
+            self._line.close()
+            self._line = None
+
+    def _lost(self, error: LineError) -> None:
+        self._drop_line()
+        self._baseline_fresh = False
+        self._attempts = 0
+        self._reopen_at = asyncio.get_running_loop().time() + REOPEN_DELAYS_SECONDS[0]
+        self._show(reconnects=self.state.reconnects + 1)
+        self._unreachable(error)
+
+    def _unreachable(self, error: LineError) -> None:
+        if self.state.problem != error.reason:
+            _LOGGER.warning(
+                "terminal=%s gone reason=%s text=%s", self.settings.terminal_id, error.reason, error
+            )
+        self._show(availability="offline", problem=error.reason, problem_text=str(error))
+
+    # --- work
+
+    async def _do(self, work: Work) -> None:
+        account = self._ledger.get(work.payment_id)
+        if account is None:
+            return
+        match work.action:
+            case p.StartOnTerminal():
+                await self._start(work.payment_id)
+            case p.AskTerminal():
+                await self._ask(work.payment_id)
+            case p.StopOnTerminal():
+                pass  # its conversation is over; whatever it came to is in the ledger
+
+    async def _start(self, payment_id: str) -> None:
+        try:
+            await self._start_claimed(payment_id)
+        finally:
+            if self._claimed_by in {payment_id, ""}:
+                self._claimed_by = ""
+                self._show(activity="idle", payment_id="", register_id="")
+
+    async def _start_claimed(self, payment_id: str) -> None:
+        account = self._ledger.get(payment_id)
+        assert account is not None, "work is given for known payments only"
+        request = account.payment.request
+        self._show(activity="busy", payment_id=payment_id, register_id=request.register_id)
+        if account.payment.status is p.Status.QUEUED:
+            if not self._baseline_usable:
+                await self._probe()
+            if not await self._reachable() or not self.state.can_take_payments:
+                text = self.state.problem_text
+                await self._ledger.apply(payment_id, p.NotReached("terminal_offline", text))
+                return
+            await self._lose_older_evidence(payment_id)
+            account = self._ledger.get(payment_id)
+            assert account is not None, "an open payment stays in memory"
+            if account.payment.status is not p.Status.QUEUED:
+                return
+            account = await self._ledger.apply(payment_id, p.Started(self._baseline))
+        elif not await self._reachable():
+            # The send marker is on disk, but no byte was handed out: this is proof.
+            event = c.Failed("not_sent", self.state.problem_text, "terminal_offline")
+            await self._ledger.apply(payment_id, event)
+            return
+        if account.payment.status is p.Status.CANCELING:
+            self._queue.take_for(payment_id, p.StopOnTerminal)
+            await self._ledger.apply(payment_id, c.Canceled("cashier", text="before it was sent"))
+            return
+        if account.payment.status is not p.Status.IN_PROGRESS:
+            return
+        final = await self._converse(money_operation(request), payment_id)
+        self._after_payment(final)
+
+    async def _lose_older_evidence(self, payment_id: str) -> None:
+        """A new payment overwrites what the terminal remembers last."""
+        if self.capabilities.status_query != "last_transaction":
+            return
+        for doubtful, _ in self._doubts():
+            if doubtful != payment_id:
+                await self._ledger.apply(doubtful, p.EvidenceLost())
+
+    async def _ask(self, payment_id: str) -> None:
+        account = self._ledger.get(payment_id)
+        assert account is not None, "work is given for known payments only"
+        payment = account.payment
+        if payment.doubt is None or payment.doubt.evidence_lost:
+            return
+        self._queue.take_for(payment_id, p.AskTerminal)  # one question at a time
+        if not await self._reachable():
+            text = self.state.problem_text
+            await self._ledger.apply(payment_id, p.NotReached("terminal_offline", text))
+            return
+        self._show(activity="busy", payment_id=payment_id, register_id=payment.request.register_id)
+        about = money_operation(payment.request)
+        final = await self._converse(c.Inquire(about, payment.baseline, payment.offer), payment_id)
+        self._show(activity="idle", payment_id="", register_id="")
+        self._after_payment(final)
+
+    def _after_payment(self, final: c.FinalEvent) -> None:
+        now = asyncio.get_running_loop().time()
+        if isinstance(final, c.Approved) and final.approval.fingerprint:
+            self._baseline = c.Baseline(final.approval.fingerprint)
+            self._baseline_fresh = True
+            self._probe_at = now + self.settings.probe_seconds
+            return
+        self._baseline_fresh = False
+        self._probe_at = now
+        if isinstance(final, c.Unclear) and self._line is not None and self.settings.persistent:
+            # Whatever is left of the old conversation must not be read by the next one.
+            self._drop_line()
+            self._reopen_at = now
+
+    async def _probe(self) -> None:
+        loop = asyncio.get_running_loop()
+        if not await self._reachable():
+            self._probe_at = loop.time() + PROBE_FAILED_SECONDS
+            self._show(probes=self.state.probes + 1)
+            return
+        final = await self._converse(c.Probe(), "")
+        self._probe_at = loop.time() + self.settings.probe_seconds
+        probes = self.state.probes + 1
+        match final:
+            case c.TerminalReady() as ready if not self._not_ours(ready):
+                if self.state.availability != "online" or self.state.problem:
+                    _LOGGER.info("terminal=%s ready", self.settings.terminal_id)
+                self._baseline = ready.baseline
+                self._baseline_fresh = True
+                self._show(
+                    availability="online", problem="", problem_text="", ready=ready, probes=probes
+                )
+            case c.TerminalReady() as other:
+                self._unfit("wrong_device", self._not_ours(other), probes)
+            case c.TerminalNotReady(code, text):
+                self._unfit(code, text, probes)
+            case c.Unclear(reason, text):
+                self._unfit(reason, text or "the terminal does not answer", probes)
+                self._show(availability="offline")
+                if self.settings.persistent:
+                    self._drop_line()
+                    self._reopen_at = loop.time() + PROBE_FAILED_SECONDS
+            case _:
+                self._unfit("terminal_fault", f"unexpected {type(final).__name__}", probes)
+
+    def _unfit(self, code: str, text: str, probes: int) -> None:
+        if self.state.problem != code:
+            _LOGGER.warning(
+                "terminal=%s cannot take payments reason=%s text=%s",
+                self.settings.terminal_id,
+                code,
+                text,
+            )
+        self._probe_at = asyncio.get_running_loop().time() + PROBE_FAILED_SECONDS
+        self._show(availability="online", problem=code, problem_text=text, probes=probes)
+
+    def _not_ours(self, ready: c.TerminalReady) -> str:
+        """Return why the device that answered is not the one that was configured, "" if it is."""
+        for what, expected, found in (
+            ("terminal id", self.settings.expected_terminal_id, ready.terminal_id),
+            ("serial number", self.settings.expected_serial_number, ready.serial_number),
+        ):
+            if expected and expected != found:
+                return f"another device answered: {what} {found or 'unknown'}, not {expected}"
+        return ""
+
+    async def _reachable(self) -> bool:
+        if self._line is None:
+            await self._open()
+        return self._line is not None
+
+    # --- one conversation
+
+    async def _converse(self, operation: c.Operation, payment_id: str) -> c.FinalEvent:
+        """Hold one conversation to its end and return its last word."""
+        assert self._line is not None, "a conversation needs a line"
+        patience = self.settings.cancel_deadline_seconds
+        talk = Talk(self._ledger, self._queue, self._line, payment_id, patience)
+        dialogue = self.driver.dialogue(self._driver_settings, self.settings.transport)
+        account = self._ledger.get(payment_id)
+        if account is not None and not isinstance(operation, c.Inquire):
+            seconds = account.payment.request.deadline_seconds
+            talk.deadline_at = asyncio.get_running_loop().time() + seconds
+        try:
+            final = await talk.hold(dialogue, operation)
+        finally:
+            if talk.line_lost:
+                self._lost(LineError("usb_removed", "the line was lost in a conversation"))
+        if not self.settings.persistent:
+            self._drop_line()
+        return final
+
+    # --- state
+
+    @property
+    def _baseline_usable(self) -> bool:
+        """True when what we know of the terminal's last transaction cannot have changed."""
+        if self.capabilities.status_query != "last_transaction":
+            return True
+        return self._baseline_fresh and self.capabilities.exclusive
+
+    def _doubts(self) -> list[tuple[str, p.Doubt]]:
+        mine = self.settings.terminal_id
+        return [
+            (one.payment_id, one.payment.doubt)
+            for one in self._ledger.unfinished()
+            if one.payment.doubt is not None and one.payment.request.terminal_id == mine
+        ]
+
+    def _unsettled_doubts(self) -> bool:
+        """True while a doubt may still be answered by the terminal's last transaction."""
+        return any(doubt.inquiries == 0 and not doubt.evidence_lost for _, doubt in self._doubts())
+
+    async def _age_doubts(self, now: float) -> None:
+        doubts = self._doubts()
+        self._doubt_since = {name: self._doubt_since.get(name, now) for name, _ in doubts}
+        for name, doubt in doubts:
+            aged = now - self._doubt_since[name] >= DOUBT_AGED_SECONDS
+            if aged and not doubt.needs_operator:
+                await self._ledger.apply(name, p.DoubtAged())
+
+    def _show(self, **news: Any) -> None:
+        after = replace(self.state, **news)
+        if after != self.state:
+            self.state = after
+            self._changed.set()
+
+
+def money_operation(request: p.PaymentRequest) -> c.MoneyOperation:
+    """Return what a terminal is asked for a payment. Pure."""
+    match request.type:
+        case p.PaymentType.SALE:
+            return c.Pay(
+                request.payment_id,
+                request.amount,
+                tip=request.tip,
+                accept_partial=request.accept_partial,
+                language=request.language,
+            )
