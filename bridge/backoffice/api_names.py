@@ -1,0 +1,93 @@
+"""The names in the back office's API that no published example shows. Pure.
+
+Everything guessed about the API stands here, so that one look at a real server's schema, or one
+introspection, corrects it in one place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+PURCHASE_FIELD = "purchaseAdd"
+TRANS_FIELD = "giftcardTransAdd"
+CAPTURE_FIELD = "giftcardTransCapture"
+GIFT_CARD_FIELD = "giftcard"
+
+
+@dataclass(frozen=True, slots=True)
+class ApiNames:
+    """Names of types and arguments; "" means that the server is known to have no such argument.
+
+    Attributes:
+        purchase_input: Type of `purchaseAdd(add:)`.
+        trans_input: Type of `giftcardTransAdd(trans:)`.
+        capture_input: Type of `giftcardTransCapture(trans:)`.
+        code_type: Type of `giftcard(codeType:)`.
+        authorize_flag: Boolean of `giftcardTransAdd` that asks for a hold instead of a final use.
+        capture_id: Argument of `giftcardTransCapture` that names the hold.
+        capture_amount: Its argument for capturing another amount than was held.
+        capture_cancel: Its boolean that releases the hold instead.
+    """
+
+    purchase_input: str = "PurchaseAddInput"
+    trans_input: str = "GiftCardTransAddInput"
+    capture_input: str = "GiftCardTransCaptureInput"
+    code_type: str = "GiftCardCodeType"
+    authorize_flag: str = "authorizeOnly"
+    capture_id: str = "id"
+    capture_amount: str = "amount"
+    capture_cancel: str = "cancel"
+
+
+def read_names(schema: Mapping[str, Any], known: ApiNames) -> ApiNames:
+    """Return `known` as corrected by what an introspection answer shows.
+
+    `schema` is the value of `__schema` as `documents.names_query` asks for it; a part it does not
+    show leaves the known name.
+    """
+    mutations = _rows(schema.get("mutationType"), "fields")
+    queries = _rows(schema.get("queryType"), "fields")
+    trans = _argument_type(mutations, TRANS_FIELD, "trans")
+    capture = _argument_type(mutations, CAPTURE_FIELD, "trans")
+    return ApiNames(
+        purchase_input=_name(_argument_type(mutations, PURCHASE_FIELD, "add"))
+        or known.purchase_input,
+        trans_input=_name(trans) or known.trans_input,
+        capture_input=_name(capture) or known.capture_input,
+        code_type=_name(_argument_type(queries, GIFT_CARD_FIELD, "codeType")) or known.code_type,
+        authorize_flag=_choose(trans, known.authorize_flag, ("authoriz", "authoris")),
+        capture_id=_choose(capture, known.capture_id, ("transid", "transactionid")),
+        capture_amount=_choose(capture, known.capture_amount, ("amount",)),
+        capture_cancel=_choose(capture, known.capture_cancel, ("cancel", "void", "release")),
+    )
+
+
+def _choose(kind: Mapping[str, Any], known: str, parts: tuple[str, ...]) -> str:
+    """Return the input field of `kind` that is called as known, or else contains a part."""
+    names = [_name(row) for row in _rows(kind, "inputFields")]
+    if not names or known in names:
+        return known
+    return next((name for name in names if any(part in name.lower() for part in parts)), "")
+
+
+def _argument_type(fields: list[dict[str, Any]], name: str, argument: str) -> dict[str, Any]:
+    """Return the named type, without its non-null wrapping, of one argument; {} if not shown."""
+    for row in fields:
+        for part in _rows(row, "args") if row.get("name") == name else []:
+            kind = part.get("type")
+            if part.get("name") == argument and isinstance(kind, dict):
+                inner = kind.get("ofType")
+                return inner if isinstance(inner, dict) else kind
+    return {}
+
+
+def _name(row: Mapping[str, Any]) -> str:
+    name = row.get("name")
+    return name if isinstance(name, str) else ""
+
+
+def _rows(owner: object, key: str) -> list[dict[str, Any]]:
+    rows = owner.get(key) if isinstance(owner, dict) else None
+    return [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []

@@ -1,0 +1,62 @@
+"""What one attempt at the back office came to, as values. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """The back office did it and named the record.
+
+    Attributes:
+        record_id: The server's id of the purchase or gift card transaction.
+        balance: Gift cards only: the balance afterwards as decimal text, "" when not told.
+        gift_card_id: Gift cards only: the server's id of the card, "" when not told.
+    """
+
+    record_id: str
+    balance: str = ""
+    gift_card_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class NotApplied:
+    """Proof that nothing was done; the same request may be sent again.
+
+    Attributes:
+        reason: For logs and a person.
+        retry_after_seconds: The wait the server asked for, None when it asked for none.
+        login_required: A person must log in before it is worth trying again.
+    """
+
+    reason: str
+    retry_after_seconds: float | None = None
+    login_required: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Proof that nothing was done, and a person must look before it is tried again.
+
+    Attributes:
+        code: `VALIDATION` (the content), `NOT_AUTHORIZED` (a permission is missing; the same
+            request is good once it is granted), `INVALID_REQUEST` (the API is not as expected),
+            `NOT_SUPPORTED` and `NOT_FOUND` (gift cards only).
+        message: The server's words, at most 200 characters.
+        path: The property the server names, "" when it names none.
+    """
+
+    code: str
+    message: str
+    path: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """It may have been done or not; never send it again without finding out."""
+
+    reason: str
+
+
+Attempt = Applied | NotApplied | Refused | Unknown

@@ -1,0 +1,215 @@
+"""The wire to the back office's GraphQL API: one operation per request, sent once.
+
+It says what each attempt proves and decides nothing: no journal, no back-off, no order.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import httpx
+
+from bridge.backoffice.answers import classify, decimal_text, read_data
+from bridge.backoffice.api_names import ApiNames, read_names
+from bridge.backoffice.attempts import Attempt, NotApplied, Refused, Unknown
+from bridge.backoffice.documents import (
+    CodeType,
+    Document,
+    GiftCardCapture,
+    GiftCardTransaction,
+    Purchase,
+    Unsupported,
+    gift_card_balance,
+    gift_card_trans_add,
+    gift_card_trans_capture,
+    names_query,
+    ping,
+    purchase_add,
+)
+from bridge.backoffice.http import Answer, NoAnswer, exchange, is_safe_url
+from bridge.errors import BackOfficeUnavailable, ConfigError, LoginRequired, Rejected
+
+ENDPOINT_KEY = "back_office.endpoint"
+"""The setting to name when the address cannot be used."""
+
+
+class TokenSource(Protocol):
+    """Where the access token comes from; `login.Login` is one."""
+
+    async def access_token(self) -> str:
+        """Return a token that should be good now.
+
+        Raises:
+            LoginRequired: Only a person can provide one.
+            BackOfficeUnavailable: None can be had at the moment.
+        """
+
+    async def reject(self, token: str) -> None:
+        """Take note that the API did not accept `token`, so that it is not offered again."""
+
+
+@dataclass(frozen=True, slots=True)
+class GiftCardBalance:
+    """A gift card as the back office shows it; `balance` is decimal text."""
+
+    gift_card_id: str
+    balance: str
+
+
+class BackOffice:
+    """The back office's API for one endpoint.
+
+    No method raises for what the server does: the outcome is the returned value. If one is
+    cancelled while it runs, the mutation may have been applied.
+    """
+
+    def __init__(
+        self,
+        http: httpx.AsyncClient,
+        endpoint: str,
+        tokens: TokenSource,
+        *,
+        deadline_seconds: float,
+        names: ApiNames | None = None,
+    ) -> None:
+        """Remember the parts; nothing is sent.
+
+        `deadline_seconds` bounds each single request, and `names` replaces our guesses.
+
+        Raises:
+            ConfigError: `endpoint` is neither HTTPS nor plain HTTP to 127.0.0.1 or [::1].
+        """
+        if not is_safe_url(endpoint):
+            raise ConfigError(ENDPOINT_KEY, f"{endpoint} must be an https:// address")
+        self._http = http
+        self._endpoint = httpx.URL(endpoint)
+        self._tokens = tokens
+        self._deadline_seconds = deadline_seconds
+        self._names = names or ApiNames()
+
+    async def purchase_add(self, purchase: Purchase) -> Attempt:
+        """Record `purchase` once; call it again for the same purchase only after NotApplied."""
+        return await self._mutate(purchase_add(purchase, self._names))
+
+    async def gift_card_trans_add(self, transaction: GiftCardTransaction) -> Attempt:
+        """Use, fund or hold a gift card once; call it again only after NotApplied."""
+        try:
+            return await self._mutate(gift_card_trans_add(transaction, self._names))
+        except Unsupported as error:
+            return Refused("NOT_SUPPORTED", str(error))
+
+    async def gift_card_trans_capture(self, capture: GiftCardCapture) -> Attempt:
+        """End a hold once; call it again only after NotApplied."""
+        try:
+            return await self._mutate(gift_card_trans_capture(capture, self._names))
+        except Unsupported as error:
+            return Refused("NOT_SUPPORTED", str(error))
+
+    async def gift_card_balance(
+        self, code: str, code_type: CodeType
+    ) -> GiftCardBalance | NotApplied | Refused:
+        """Return the card's balance; Refused `NOT_FOUND` when the API shows no such card."""
+        data = await self._query(gift_card_balance(code, code_type, self._names))
+        if not isinstance(data, dict):
+            return data
+        found = data.get("giftcard")
+        if not isinstance(found, dict):
+            return NotApplied("the answer names no gift cards")
+        rows = found.get("results")
+        if not rows and found.get("limitedByPermission") is True:
+            return Refused("NOT_AUTHORIZED", "we may not see this gift card")
+        if not rows:
+            return Refused("NOT_FOUND", "no gift card carries this code", "code")
+        row = rows[0] if isinstance(rows, list) and isinstance(rows[0], dict) else {}
+        balance = decimal_text(row.get("balance"))
+        if len(rows) > 1 or not balance:
+            return NotApplied("the answer does not name one gift card and its balance")
+        return GiftCardBalance(str(row.get("id", "")), balance)
+
+    async def learn_names(self) -> ApiNames:
+        """Ask the server for the names we only guess, and use them from now on.
+
+        A server that allows no introspection, or is away, leaves the names as they are.
+        """
+        data = await self._query(names_query())
+        if isinstance(data, dict) and isinstance(data.get("__schema"), dict):
+            self._names = read_names(data["__schema"], self._names)
+        return self._names
+
+    async def ping(self) -> None:
+        """Return if the API answers and lets us in; it changes nothing.
+
+        Raises:
+            BackOfficeUnavailable: It does not answer, or is not itself.
+            LoginRequired: It wants a login.
+            Rejected: It lets us in but not use the API.
+        """
+        match await self._query(ping()):
+            case NotApplied(reason=reason, login_required=True):
+                raise LoginRequired(reason)
+            case NotApplied(reason=reason):
+                raise BackOfficeUnavailable(reason)
+            case Refused(code=code, message=message, path=path):
+                raise Rejected(code, message, path)
+
+    async def _mutate(self, document: Document) -> Attempt:
+        try:
+            answer = await self._send(document)
+        except LoginRequired as error:
+            return NotApplied(str(error), login_required=True)
+        except BackOfficeUnavailable as error:
+            return NotApplied(str(error))
+        except NoAnswer as error:
+            return Unknown(str(error))
+        return classify(answer, document.root_field)
+
+    async def _query(self, document: Document) -> dict[str, Any] | NotApplied | Refused:
+        try:
+            answer = await self._send(document)
+        except LoginRequired as error:
+            return NotApplied(str(error), login_required=True)
+        except (BackOfficeUnavailable, NoAnswer) as error:
+            return NotApplied(str(error))
+        return read_data(answer)
+
+    async def _send(self, document: Document) -> Answer:
+        """Send the document; once more with another token if the answer proves it did not count.
+
+        Raises:
+            LoginRequired: There is no token.
+            BackOfficeUnavailable: There is no token yet, or no byte left.
+            NoAnswer: Bytes may have left.
+        """
+        token = await self._tokens.access_token()
+        answer = await self._post(document, token)
+        if not _wants_login(answer, document):
+            return answer
+        await self._tokens.reject(token)
+        fresh = await self._tokens.access_token()
+        if fresh == token:
+            return answer
+        answer = await self._post(document, fresh)
+        if _wants_login(answer, document):
+            await self._tokens.reject(fresh)
+        return answer
+
+    async def _post(self, document: Document, token: str) -> Answer:
+        body = {
+            "query": document.text,
+            "operationName": document.operation,
+            "variables": document.variables,
+        }
+        request = self._http.build_request(
+            "POST",
+            self._endpoint,
+            content=json.dumps(body).encode(),
+            headers={"content-type": "application/json", "authorization": f"Bearer {token}"},
+        )
+        return await exchange(self._http, request, deadline_seconds=self._deadline_seconds)
+
+
+def _wants_login(answer: Answer, document: Document) -> bool:
+    outcome = classify(answer, document.root_field)
+    return isinstance(outcome, NotApplied) and outcome.login_required

@@ -1,0 +1,149 @@
+"""Says who logged in, by an id token that is checked to the last claim.
+
+It asks the provider for its keys and decides nothing about logins.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from joserfc import jwt
+from joserfc.errors import JoseError
+from joserfc.jwk import KeySet
+
+from bridge.backoffice.http import parse_object
+from bridge.backoffice.provider import Grant, Provider, ProviderWire
+from bridge.errors import Rejected
+
+ALGORITHMS = ("RS256", "PS256", "ES256", "EdDSA")
+"""What we accept, whatever the provider lists: no `none`, no shared secrets."""
+
+LEEWAY_SECONDS = 120
+"""A store PC's clock may be off by this much before its logins fail."""
+
+NAME_CHARS_MAX = 100
+"""A name is for a screen."""
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who logged in; `subject` never changes for a person, `name` is for the eye."""
+
+    subject: str
+    name: str
+
+
+async def read_identity(
+    wire: ProviderWire, grant: Grant, *, client_id: str, nonce: str, now_seconds: float
+) -> Identity:
+    """Return who the grant's id token speaks of; nobody when it came without one.
+
+    The token must repeat `nonce`, which is "" for the device grant, and be of `now_seconds`, the
+    wall clock.
+
+    Raises:
+        Rejected: The token is not for us, not from the provider, or not of now.
+        BackOfficeUnavailable: The provider's keys cannot be had.
+    Source: OpenID Connect Core 1.0, sections 3.1.3.6 and 3.1.3.7.
+    """
+    if not grant.id_token:
+        return Identity("", "")
+    provider = await wire.discover()
+    header = _read_header(grant.id_token)
+    algorithm = header.get("alg")
+    if algorithm not in ALGORITHMS or algorithm not in provider.algorithms:
+        raise _bad("it is signed in a way we do not accept")
+    keys = await wire.keys(fresh=False)
+    if not _knows(keys, header):
+        # The provider changed its keys; once is enough to see the new ones.
+        keys = await wire.keys(fresh=True)
+    claims = _verify(grant.id_token, keys, algorithm)
+    _check_claims(claims, provider, client_id=client_id, nonce=nonce, now_seconds=now_seconds)
+    at_hash = claims.get("at_hash")
+    if at_hash is not None and at_hash != _half_hash(grant.access_token, algorithm):
+        raise _bad("it belongs to another access token")
+    name = next(
+        (v for k in ("name", "preferred_username", "email") if isinstance(v := claims.get(k), str)),
+        "",
+    )
+    return Identity(claims["sub"], name[:NAME_CHARS_MAX])
+
+
+def _check_claims(
+    claims: Mapping[str, Any],
+    provider: Provider,
+    *,
+    client_id: str,
+    nonce: str,
+    now_seconds: float,
+) -> None:
+    audience = claims.get("aud")
+    audiences = audience if isinstance(audience, list) else [audience]
+    party = claims.get("azp")
+    expires, issued = claims.get("exp"), claims.get("iat")
+    if claims.get("iss") != provider.issuer:
+        raise _bad("another issuer made it")
+    if client_id not in audiences or (party or client_id) != client_id:
+        raise _bad("it is for another client")
+    if len(audiences) > 1 and party is None:
+        raise _bad("it is for several clients and does not say for which")
+    if not isinstance(expires, int | float) or not isinstance(issued, int | float):
+        raise _bad("it bears no times")
+    if now_seconds > expires + LEEWAY_SECONDS or now_seconds < issued - LEEWAY_SECONDS:
+        ahead = provider.clock_ahead_seconds
+        drift = f"; this machine's clock is off by {ahead:.0f} s" if ahead is not None else ""
+        raise _bad(f"it is not of now{drift}; check date and time of this machine")
+    if nonce and claims.get("nonce") != nonce:
+        raise _bad("it answers another login")
+    if not isinstance(claims.get("sub"), str) or not claims["sub"]:
+        raise _bad("it names nobody")
+
+
+def _verify(token: str, keys: Mapping[str, Any], algorithm: str) -> dict[str, Any]:
+    try:
+        key_set = KeySet.import_key_set({"keys": _usable(keys)})
+        return dict(jwt.decode(token, key_set, algorithms=[algorithm]).claims)
+    except (JoseError, ValueError) as error:
+        raise _bad("its signature does not hold") from error
+
+
+def _usable(keys: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Leave out what is not for signatures; one strange key must not spoil the others."""
+    return [
+        key
+        for key in keys["keys"]
+        if isinstance(key, dict)
+        and key.get("kty") in ("RSA", "EC", "OKP")
+        and key.get("use", "sig") == "sig"
+    ]
+
+
+def _knows(keys: Mapping[str, Any], header: Mapping[str, Any]) -> bool:
+    kid = header.get("kid")
+    return kid is None or any(key.get("kid") == kid for key in _usable(keys))
+
+
+def _read_header(token: str) -> dict[str, Any]:
+    part = token.partition(".")[0]
+    try:
+        header = parse_object(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
+    except ValueError:
+        header = None
+    if header is None:
+        raise _bad("it cannot be read")
+    return header
+
+
+def _half_hash(access_token: str, algorithm: str) -> str:
+    """Return the `at_hash` of an access token. EdDSA here is Ed25519, which hashes with SHA-512."""
+    digest = hashlib.sha512 if algorithm == "EdDSA" else hashlib.sha256
+    half = digest(access_token.encode()).digest()
+    return base64.urlsafe_b64encode(half[: len(half) // 2]).rstrip(b"=").decode()
+
+
+def _bad(why: str) -> Rejected:
+    return Rejected("bad_id_token", f"the provider's statement who logged in is no good: {why}")
