@@ -1,0 +1,226 @@
+"""The rules of the architecture, as functions from a syntax tree to what is wrong with it.
+
+Each rule takes a module's dotted name and its tree, and yields one sentence per violation, so that
+a test can feed it a bad snippet as well as the real files.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+# What a driver may know of the world: values and bytes, nothing that opens, waits or logs.
+DRIVER_MODULES = frozenset(
+    {"__future__", "collections", "dataclasses", "enum", "functools", "itertools"}
+    | {"re", "string", "struct", "typing"}
+)
+
+COLUMNS = frozenset({"register", "terminal", "backoffice", "console"})
+BEHAVIORS = frozenset(
+    {
+        "bridge.register.desk",
+        "bridge.terminal.station",
+        "bridge.backoffice.recorder",
+        "bridge.backoffice.giftcards",
+    }
+)
+# A module of a column that imports one of these is a wire: it knows how to talk, decides nothing.
+WIRE_LIBRARIES = frozenset({"aiomqtt", "httpx", "paho", "serial", "socket", "ssl", "uvicorn"})
+COMPOSERS = frozenset({"bridge.service", "bridge.cli", "bridge.demo"})
+STARTERS = frozenset({"bridge.service", "bridge.demo"})  # tasks are born, and awaited, here only
+SPEAKERS = frozenset({"bridge.cli", "bridge.demo"})  # talk to a person at a terminal
+DEMO = frozenset({"bridge.cli", "bridge.demo"})  # may compose the simulators
+
+# Files that say nothing about what is inside them collect everything.
+EMPTY_NAMES = frozenset({"utils", "util", "helpers", "helper", "manager", "base", "common", "misc"})
+
+# Passed in by a composer instead, so that a simulated world can decide them.
+CLOCKS_AND_IDS = frozenset(
+    {"datetime.now", "datetime.utcnow", "datetime.today", "date.today", "uuid.uuid1", "uuid.uuid4"}
+)
+
+FILE_LINES_MAX = 400
+FUNCTION_LINES_MAX = 70
+
+
+@dataclass(frozen=True, slots=True)
+class Import:
+    """One imported module, or name in a module, and the line it stands on."""
+
+    name: str
+    line: int
+
+    def is_of(self, package: str) -> bool:
+        """Tell whether this imports `package` or something in it."""
+        return self.name == package or self.name.startswith(f"{package}.")
+
+
+def sources(root: Path, package: str) -> dict[str, str]:
+    """Return the modules below a top-level folder by dotted name; none without the folder."""
+    found = {}
+    for path in sorted((root / package).rglob("*.py")):
+        parts = path.relative_to(root).with_suffix("").parts
+        name = ".".join(part for part in parts if part != "__init__")
+        found[name] = path.read_text(encoding="utf-8")
+    return found
+
+
+def imports(module: str, tree: ast.AST) -> list[Import]:
+    """Return everything that is imported, dotted and absolute, also inside functions."""
+    found = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found += [Import(alias.name, node.lineno) for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            origin = node.module or ""
+            if node.level:
+                package = module.split(".")[: -node.level]
+                origin = ".".join([*package, origin] if origin else package)
+            found += [Import(f"{origin}.{alias.name}", node.lineno) for alias in node.names]
+    return found
+
+
+def drivers_are_pure(module: str, tree: ast.AST) -> Iterator[str]:
+    """Yield what a driver imports beside values, bytes and drivers."""
+    for each in imports(module, tree):
+        if _root(each.name) not in DRIVER_MODULES | {"drivers"}:
+            yield f"{module}:{each.line} a driver imports {each.name}"
+
+
+def simulators_know_codecs_only(module: str, tree: ast.AST) -> Iterator[str]:
+    """Yield where a simulator imports the bridge, or the other side of its own talk."""
+    for each in imports(module, tree):
+        if each.is_of("bridge") or each.is_of("tests"):
+            yield f"{module}:{each.line} a simulator imports {each.name}"
+        if each.is_of("drivers") and not each.is_of("drivers.contract"):
+            _, _, codec = each.name.partition(".")[2].partition(".")
+            if not codec or codec == "DRIVER" or codec.startswith("dialogue"):
+                yield f"{module}:{each.line} a simulator imports {each.name}, which is no codec"
+
+
+def bridge_knows_no_protocol(module: str, tree: ast.AST) -> Iterator[str]:
+    """Yield where the bridge imports simulators, tests, or a driver by name."""
+    for each in imports(module, tree):
+        if each.is_of("tests") or (each.is_of("simulators") and module not in DEMO):
+            yield f"{module}:{each.line} the bridge imports {each.name}"
+        if each.is_of("drivers") and not each.is_of("drivers.contract"):
+            yield f"{module}:{each.line} the bridge imports the driver {each.name}"
+
+
+def money_knows_no_column(module: str, tree: ast.AST) -> Iterator[str]:
+    """Yield where the middle imports a column, a composer or a library of a wire."""
+    if not module.startswith("bridge.money"):
+        return
+    for each in imports(module, tree):
+        if _root(each.name) in WIRE_LIBRARIES or _column(each.name) or _is_in(each.name, COMPOSERS):
+            yield f"{module}:{each.line} money imports {each.name}"
+
+
+def columns_know_only_themselves_and_money(module: str, tree: ast.AST) -> Iterator[str]:
+    """Yield where a column imports another one, or a composer."""
+    own = _column(module)
+    if not own:
+        return
+    for each in imports(module, tree):
+        if _column(each.name) not in {"", own} or _is_in(each.name, COMPOSERS):
+            yield f"{module}:{each.line} {own} imports {each.name}"
+
+
+def is_wire(module: str, tree: ast.AST) -> bool:
+    """Tell whether a module of a column talks to the outside itself."""
+    found = imports(module, tree)
+    return bool(_column(module)) and any(_root(each.name) in WIRE_LIBRARIES for each in found)
+
+
+def behavior_knows_no_wire(
+    module: str, tree: ast.AST, wires: frozenset[str] = frozenset()
+) -> Iterator[str]:
+    """Yield where a behavior imports a wire (one of `wires`, or a library), or is imported by one.
+
+    That only a composer imports both follows for every other module, too.
+    """
+    found = imports(module, tree)
+    talks = [each for each in found if _is_in(each.name, wires)]
+    behaves = [each for each in found if _is_in(each.name, BEHAVIORS)]
+    if _is_in(module, BEHAVIORS):
+        talks += [each for each in found if _root(each.name) in WIRE_LIBRARIES]
+        yield from (f"{module}:{each.line} a behavior imports {each.name}" for each in talks)
+    elif is_wire(module, tree):
+        yield from (f"{module}:{each.line} a wire imports {each.name}" for each in behaves)
+    elif talks and behaves and not _is_in(module, COMPOSERS):
+        yield f"{module} joins {talks[0].name} and {behaves[0].name}; only a composer may"
+
+
+def time_chance_and_tasks_are_passed_in(module: str, tree: ast.AST) -> Iterator[str]:
+    """Yield what a simulated world could not answer, and tasks that nobody would await."""
+    found = imports(module, tree)
+    composes = _is_in(module, COMPOSERS)
+    for each in found:
+        if _root(each.name) == "time" and not composes:
+            yield f"{module}:{each.line} imports {each.name}; use loop.time() or a parameter"
+        if each.name.startswith("random.") and each.name != "random.Random":
+            yield f"{module}:{each.line} imports {each.name}; take a random.Random"
+        if each.name == "asyncio.wait_for":
+            yield f"{module}:{each.line} wait_for swallows cancellation; use asyncio.timeout"
+        if each.name in CLOCKS_AND_IDS and not composes:
+            yield f"{module}:{each.line} imports {each.name}; take it as a parameter"
+    knows_random = any(each.name == "random" for each in found)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute):
+            yield from _banned_attribute(module, node, knows_random=knows_random)
+
+
+def only_the_command_line_prints(module: str, tree: ast.AST) -> Iterator[str]:
+    """Yield calls of print() in a service, whose output nobody reads."""
+    for node in ast.walk(tree):
+        if _is_in(module, SPEAKERS) or not isinstance(node, ast.Call):
+            continue
+        if ast.unparse(node.func) == "print":
+            yield f"{module}:{node.lineno} prints; log it"
+
+
+def names_say_what_is_inside(path: str) -> Iterator[str]:
+    """Yield a file or folder name that would fit any content."""
+    for part in path.removesuffix(".py").split("/"):
+        if part.lower() in EMPTY_NAMES:
+            yield f"{path}: call it by what it holds, not {part}"
+
+
+def over_budget(path: str, source: str) -> Iterator[str]:
+    """Yield files and functions that are long enough to look at again."""
+    lines = source.count("\n")
+    if lines > FILE_LINES_MAX:
+        yield f"{path}: {lines} lines"
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            length = (node.end_lineno or node.lineno) - node.lineno + 1
+            if length > FUNCTION_LINES_MAX:
+                yield f"{path}:{node.lineno} {node.name}: {length} lines"
+
+
+def _banned_attribute(module: str, node: ast.Attribute, *, knows_random: bool) -> Iterator[str]:
+    dotted = ast.unparse(node)
+    last_two = ".".join(dotted.split(".")[-2:])
+    if last_two in CLOCKS_AND_IDS and not _is_in(module, COMPOSERS):
+        yield f"{module}:{node.lineno} uses {dotted}; take it as a parameter"
+    if last_two == "asyncio.wait_for":
+        yield f"{module}:{node.lineno} wait_for swallows cancellation; use asyncio.timeout"
+    if knows_random and dotted.startswith("random.") and dotted != "random.Random":
+        yield f"{module}:{node.lineno} uses {dotted}; take a random.Random"
+    if node.attr in {"create_task", "ensure_future"} and not _is_in(module, STARTERS):
+        yield f"{module}:{node.lineno} uses {dotted}; only the service starts tasks"
+
+
+def _root(name: str) -> str:
+    return name.partition(".")[0]
+
+
+def _column(module: str) -> str:
+    parts = module.split(".")
+    return parts[1] if parts[0] == "bridge" and len(parts) > 1 and parts[1] in COLUMNS else ""
+
+
+def _is_in(name: str, packages: frozenset[str]) -> bool:
+    return any(name == each or name.startswith(f"{each}.") for each in packages)

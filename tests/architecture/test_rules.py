@@ -1,0 +1,176 @@
+"""Walks the project's files; every rule is also fed a snippet that breaks it."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.architecture import rules
+
+ROOT = Path(__file__).parents[2]
+
+Rule = Callable[[str, ast.AST], Iterator[str]]
+
+# A rule, and the package whose modules it holds for.
+RULES: tuple[tuple[Rule, str], ...] = (
+    (rules.drivers_are_pure, "drivers"),
+    (rules.simulators_know_codecs_only, "simulators"),
+    (rules.bridge_knows_no_protocol, "bridge"),
+    (rules.money_knows_no_column, "bridge"),
+    (rules.columns_know_only_themselves_and_money, "bridge"),
+    (rules.time_chance_and_tasks_are_passed_in, "bridge"),
+    (rules.only_the_command_line_prints, "bridge"),
+)
+# A module's name and a line that it must not hold, per rule.
+BAD: dict[Rule, tuple[tuple[str, str], ...]] = {
+    rules.drivers_are_pure: (
+        ("drivers.zvt.dialogue", "import asyncio"),
+        ("drivers.zvt.framing", "from time import monotonic"),
+        ("drivers.zvt.framing", "def now():\n    import datetime"),
+        ("drivers.contract", "import logging"),
+        ("drivers.zvt", "from bridge.errors import LineError"),
+        ("drivers.zvt.fields", "import pydantic"),
+    ),
+    rules.simulators_know_codecs_only: (
+        ("simulators.zvt", "from drivers.zvt.dialogue import Talk"),
+        ("simulators.zvt", "from drivers.zvt import dialogue"),
+        ("simulators.zvt", "from drivers.zvt import DRIVER"),
+        ("simulators.zvt", "import drivers.zvt"),
+        ("simulators.register", "from bridge.register.contract import decode"),
+    ),
+    rules.bridge_knows_no_protocol: (
+        ("bridge.terminal.station", "from drivers.zvt import DRIVER"),
+        ("bridge.terminal.plugins", "import drivers.zvt.messages"),
+        ("bridge.service", "from simulators import cable"),
+        ("bridge.log", "import tests.conftest"),
+    ),
+    rules.money_knows_no_column: (
+        ("bridge.money.ledger", "from bridge.register import desk"),
+        ("bridge.money.ledger", "from bridge.terminal.lines import open_line"),
+        ("bridge.money.work", "from ..backoffice import recorder"),
+        ("bridge.money.journal", "import httpx"),
+        ("bridge.money.journal", "from bridge.service import Service"),
+    ),
+    rules.columns_know_only_themselves_and_money: (
+        ("bridge.register.desk", "from bridge.terminal.station import Station"),
+        ("bridge.backoffice.recorder", "import bridge.register.contract.documents"),
+        ("bridge.terminal.lines", "from bridge.cli import main"),
+    ),
+    rules.time_chance_and_tasks_are_passed_in: (
+        ("bridge.money.ledger", "import time"),
+        ("bridge.money.ledger", "from time import monotonic as now"),
+        ("bridge.money.ledger", "now = datetime.now(UTC)"),
+        ("bridge.money.ledger", "import datetime as d\nnow = d.datetime.now"),
+        ("bridge.money.ledger", "import random\nx = random.uniform(0, 1)"),
+        ("bridge.money.ledger", "from random import uniform"),
+        ("bridge.money.ledger", "from uuid import uuid4"),
+        ("bridge.money.ledger", "import uuid\nx = uuid.uuid4()"),
+        ("bridge.service", "import asyncio\nawait asyncio.wait_for(x, 1)"),
+        ("bridge.service", "from asyncio import wait_for"),
+        ("bridge.terminal.station", "asyncio.create_task(x())"),
+        ("bridge.terminal.station", "tasks.create_task(x())"),
+        ("bridge.terminal.station", "asyncio.ensure_future(x())"),
+    ),
+    rules.only_the_command_line_prints: (("bridge.service", "print('ready')"),),
+}
+# What stands beside the bad and must pass.
+GOOD: tuple[tuple[Rule, str, str], ...] = (
+    (rules.drivers_are_pure, "drivers.zvt.framing", "from drivers.contract import Step"),
+    (rules.simulators_know_codecs_only, "simulators.zvt", "from drivers.zvt.messages import Abort"),
+    (rules.simulators_know_codecs_only, "simulators.zvt", "from drivers.zvt import framing"),
+    (rules.simulators_know_codecs_only, "simulators.zvt", "from drivers.contract import Money"),
+    (rules.bridge_knows_no_protocol, "bridge.cli", "import simulators.shopper"),
+    (rules.money_knows_no_column, "bridge.money.ledger", "from bridge.money import journal"),
+    (
+        rules.columns_know_only_themselves_and_money,
+        "bridge.register.desk",
+        "from bridge.money.ledger import Ledger",
+    ),
+    (
+        rules.time_chance_and_tasks_are_passed_in,
+        "bridge.money.ledger",
+        "import random\ndef f(chance: random.Random, time: str): return chance.uniform(0, time.x)",
+    ),
+    (rules.time_chance_and_tasks_are_passed_in, "bridge.service", "group.create_task(x(uuid4))"),
+    (rules.only_the_command_line_prints, "bridge.cli", "print('hello')"),
+)
+
+
+@pytest.mark.parametrize(
+    ("rule", "package"), RULES, ids=lambda value: getattr(value, "__name__", value)
+)
+def test_every_module_keeps_the_rule(rule: Rule, package: str) -> None:
+    broken = [
+        sentence
+        for module, source in rules.sources(ROOT, package).items()
+        for sentence in rule(module, ast.parse(source))
+    ]
+    assert broken == []
+
+
+@pytest.mark.parametrize(
+    ("rule", "module", "line"),
+    [(rule, module, line) for rule, lines in BAD.items() for module, line in lines],
+)
+def test_the_rule_notices(rule: Rule, module: str, line: str) -> None:
+    assert list(rule(module, ast.parse(line)))
+
+
+@pytest.mark.parametrize(("rule", "module", "line"), GOOD)
+def test_the_rule_forbids_no_more_than_it_says(rule: Rule, module: str, line: str) -> None:
+    assert list(rule(module, ast.parse(line))) == []
+
+
+def test_every_rule_has_been_seen_to_fail() -> None:
+    assert {rule for rule, _ in RULES} == set(BAD)
+
+
+def test_wires_and_behaviors_meet_in_the_service_only() -> None:
+    trees = {module: ast.parse(source) for module, source in rules.sources(ROOT, "bridge").items()}
+    wires = frozenset(module for module, tree in trees.items() if rules.is_wire(module, tree))
+    broken = [
+        sentence
+        for module, tree in trees.items()
+        for sentence in rules.behavior_knows_no_wire(module, tree, wires)
+    ]
+    assert broken == []
+    assert "bridge.terminal.lines" in wires
+
+
+@pytest.mark.parametrize(
+    ("module", "lines", "broken"),
+    [
+        ("bridge.terminal.station", "from bridge.terminal.lines import open_line", True),
+        ("bridge.terminal.station", "from bridge.terminal import lines", True),
+        ("bridge.register.desk", "import aiomqtt", True),
+        ("bridge.terminal.lines", "import serial, bridge.terminal.station", True),
+        ("bridge.config", "from bridge.terminal import lines, station", True),
+        ("bridge.service", "from bridge.terminal import lines, station", False),
+        ("bridge.config", "from bridge.terminal import lines", False),
+        ("bridge.terminal.station", "from bridge.terminal.talk import converse", False),
+    ],
+)
+def test_a_meeting_elsewhere_is_noticed(module: str, lines: str, broken: bool) -> None:
+    wires = frozenset({"bridge.terminal.lines"})
+    assert bool(list(rules.behavior_knows_no_wire(module, ast.parse(lines), wires))) == broken
+
+
+def test_no_name_would_fit_any_content() -> None:
+    packages = ("bridge", "drivers", "simulators", "tests", "benchmarks", "examples")
+    paths = [str(path.relative_to(ROOT)) for name in packages for path in (ROOT / name).rglob("*")]
+    assert [sentence for path in paths for sentence in rules.names_say_what_is_inside(path)] == []
+
+
+@pytest.mark.parametrize("path", ["bridge/utils.py", "bridge/helpers/x.py", "drivers/zvt/base.py"])
+def test_an_empty_name_is_noticed(path: str) -> None:
+    assert list(rules.names_say_what_is_inside(path))
+
+
+def test_long_files_and_functions_are_noticed() -> None:
+    long_function = "def talk():\n" + "    step()\n" * 70
+    assert list(rules.over_budget("x.py", long_function)) == ["x.py:1 talk: 71 lines"]
+    assert list(rules.over_budget("x.py", "step()\n" * 401)) == ["x.py: 401 lines"]
+    assert list(rules.over_budget("x.py", "def talk():\n" + "    step()\n" * 69)) == []
