@@ -7,9 +7,10 @@ in this process. The control endpoint has a second port, because the first one c
 from __future__ import annotations
 
 import argparse
-import asyncio
 import json
-import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -18,7 +19,14 @@ from starlette.applications import Starlette
 from simulators import oidc
 from simulators.backoffice_answers import GRAPHQL_PATH, BackOffice
 from simulators.backoffice_state import BackOfficeState
-from simulators.http_server import Front, bind, control_route, follow
+from simulators.http_server import (
+    Front,
+    announce_and_wait,
+    bind,
+    control_route,
+    follow,
+    running,
+)
 
 
 def create_app(office: BackOffice, site: oidc.ProviderSite) -> Starlette:
@@ -56,16 +64,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-async def serve(arguments: argparse.Namespace) -> None:
-    """Serve until cancelled; prints one JSON line with the addresses when ready.
+@dataclass(frozen=True, slots=True)
+class RunningBackOffice:
+    """A back office that listens; `ready` holds its addresses in JSON types."""
+
+    office: BackOffice
+    site: oidc.ProviderSite
+    ready: dict[str, str | None]
+
+
+@asynccontextmanager
+async def running_back_office(arguments: argparse.Namespace) -> AsyncIterator[RunningBackOffice]:
+    """Serve within the block what the arguments describe.
 
     Raises:
         OSError: A port is in use, or a file cannot be opened.
         ValueError: The file of faults holds a command nobody knows.
     """
     listener = bind(arguments.host, arguments.port)
-    port = listener.getsockname()[1]
-    issuer = oidc.base_url(arguments.host, port, arguments.tenant)
+    issuer = oidc.base_url(arguments.host, listener.getsockname()[1], arguments.tenant)
     site = oidc.ProviderSite(oidc.provider_from(arguments, issuer))
     office = BackOffice(
         BackOfficeState(ledger_path=arguments.ledger),
@@ -74,13 +91,10 @@ async def serve(arguments: argparse.Namespace) -> None:
     )
     office.api.decimals_as_numbers = arguments.decimals == "number"
     office.api.introspection = not arguments.no_introspection
-    for command in _commands(arguments.faults):
-        follow(command, (site.control, office.control))
     app = create_app(office, site)
     front = Front(app, listener)
     office.away_changed = front.set_away
     control_listener = bind("127.0.0.1", arguments.control_port)
-    control = Front(app, control_listener)
     ready = {
         "simulator": "backoffice",
         "graphql": issuer.rstrip("/") + GRAPHQL_PATH,
@@ -88,13 +102,16 @@ async def serve(arguments: argparse.Namespace) -> None:
         "control": f"http://127.0.0.1:{control_listener.getsockname()[1]}/_control",
         "ledger": None if arguments.ledger is None else str(arguments.ledger),
     }
-    async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(front.run())
-        tasks.create_task(control.run())
-        await front.ready.wait()
-        await control.ready.wait()
-        sys.stdout.write(json.dumps(ready) + "\n")
-        sys.stdout.flush()
+    for command in _commands(arguments.faults):
+        follow(command, (site.control, office.control))
+    async with running(front, Front(app, control_listener)):
+        yield RunningBackOffice(office, site, ready)
+
+
+async def serve(arguments: argparse.Namespace) -> None:
+    """Serve until cancelled; prints one JSON line with the addresses when ready."""
+    async with running_back_office(arguments) as back_office:
+        await announce_and_wait(back_office.ready)
 
 
 def _commands(path: Path | None) -> list[object]:

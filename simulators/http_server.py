@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import json
 import socket
+import sys
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from typing import Any
 
@@ -202,7 +203,7 @@ class Front:
     """
 
     def __init__(self, app: ASGIApp, listener: socket.socket) -> None:
-        self._app = app
+        self._app = self._closing_while_away(app)
         self._listener: socket.socket | None = listener
         self._host, self._port = listener.getsockname()[:2]
         self.ready = asyncio.Event()
@@ -216,6 +217,17 @@ class Front:
         coming.set()
         going.clear()
 
+    def _closing_while_away(self, app: ASGIApp) -> ASGIApp:
+        """Close connections that come in before uvicorn, which looks ten times a second, stops."""
+
+        async def gate(scope: Scope, receive: Receive, send: Send) -> None:
+            if self._back.is_set():
+                await app(scope, receive, send)
+            else:
+                await drop_connection(scope)
+
+        return gate
+
     async def run(self) -> None:
         """Serve until cancelled; nothing listens while away."""
         while True:
@@ -225,3 +237,24 @@ class Front:
             async with serving(self._app, listener):
                 self.ready.set()
                 await self._away.wait()
+
+
+@contextlib.asynccontextmanager
+async def running(*fronts: Front) -> AsyncIterator[None]:
+    """Serve on all the fronts within the block, which begins when all of them listen."""
+    async with asyncio.TaskGroup() as tasks:
+        serving_tasks = [tasks.create_task(front.run()) for front in fronts]
+        for front in fronts:
+            await front.ready.wait()
+        try:
+            yield
+        finally:
+            for task in serving_tasks:
+                task.cancel()
+
+
+async def announce_and_wait(ready: Mapping[str, object]) -> None:
+    """Print the one JSON line that says where a simulator is, then wait to be cancelled."""
+    sys.stdout.write(json.dumps(ready) + "\n")
+    sys.stdout.flush()
+    await asyncio.Event().wait()

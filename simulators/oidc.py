@@ -6,13 +6,10 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 import base64
 import binascii
 import html
-import json
 import random
-import sys
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import fields
@@ -24,7 +21,14 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from simulators.http_server import Front, bind, control_route, drop_connection
+from simulators.http_server import (
+    Front,
+    announce_and_wait,
+    bind,
+    control_route,
+    drop_connection,
+    running,
+)
 from simulators.oidc_provider import DEVICE_GRANT, Provider
 from simulators.oidc_records import Client, IdTokenFault, OAuthError, Options, RedirectError
 
@@ -326,12 +330,10 @@ async def serve(arguments: argparse.Namespace) -> None:
     issuer = base_url(arguments.host, listener.getsockname()[1], arguments.tenant)
     site = ProviderSite(provider_from(arguments, issuer))
     front = Front(create_app(site), listener)
-    async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(front.run())
-        await front.ready.wait()
-        ready = {"simulator": "oidc", "issuer": issuer, "control": _control_url(issuer)}
-        sys.stdout.write(json.dumps(ready) + "\n")
-        sys.stdout.flush()
+    async with running(front):
+        await announce_and_wait(
+            {"simulator": "oidc", "issuer": issuer, "control": _control_url(issuer)}
+        )
 
 
 def _control_url(issuer: str) -> str:
