@@ -218,6 +218,11 @@ class MemoryPort:
         self._ends: list[CableEnd] = []
         self._far: CableEnd | None = None
 
+    @property
+    def plugged(self) -> bool:
+        """Whether the port is reachable."""
+        return self._plugged
+
     async def plug(self) -> None:
         """Make the port reachable; a serial terminal sees its line at once."""
         if self._plugged:

@@ -1,0 +1,213 @@
+"""The terminal's end of the conversation: whole APDUs over whatever line is plugged in.
+
+It sends, waits for replies, and lets the scenario spoil single frames. It decides nothing about
+payments. Links come from the codec, which both ends share.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from drivers.zvt.framing import ACK_BYTE, NAK_BYTE, Link, LinkStep, LinkTimers, SerialLink, TcpLink
+from simulators.cable import Line
+
+REPLY_CLASSES = (0x80, 0x84)
+
+
+class NoReply(Exception):
+    """The register did not reply in time, or the line to it is lost."""
+
+
+@dataclass(slots=True)
+class Spoiler:
+    """What goes wrong with the next frames; every field counts down or is used once."""
+
+    noise: int = 0  # random bytes before the next frame
+    garbage: int = 0  # random bytes instead of it
+    duplicate: bool = False
+    lost_ack: bool = False
+    refuse_frames: int = 0
+    trickle_seconds: float | None = None
+
+
+class Talk:
+    """APDUs to and from the register.
+
+    On a serial line the conversation survives a replug; on TCP each connection is one of its own,
+    and `session` tells them apart.
+    """
+
+    def __init__(
+        self,
+        kind: Literal["serial", "tcp"],
+        timers: LinkTimers,
+        rng: random.Random,
+        on_command: Callable[[bytes], None],
+    ) -> None:
+        self.kind = kind
+        self.spoiler = Spoiler()
+        self.session = 0
+        self._timers = timers
+        self._rng = rng
+        self._on_command = on_command
+        self._line: Line | None = None
+        self._link = self._new_link()
+        self._alarm: asyncio.TimerHandle | None = None
+        self._reply: asyncio.Future[bytes] | None = None
+        self._overdue: asyncio.TimerHandle
+        self._silent_until = 0.0
+
+    @property
+    def connected(self) -> bool:
+        """Whether a line is there."""
+        return self._line is not None
+
+    @property
+    def waits_for_reply(self) -> bool:
+        """Whether a message is out whose reply did not come yet."""
+        return self._reply is not None and not self._reply.done()
+
+    async def attend(self, line: Line) -> None:
+        """Take over `line` and hear it until it is lost."""
+        self._line = line
+        if self.kind == "tcp":
+            self.session += 1
+            self._link = self._new_link()
+        loop = asyncio.get_running_loop()
+        try:
+            while data := await line.read():
+                silent = self._silent_until - loop.time()
+                if silent > 0 and self.kind == "serial":
+                    continue
+                if silent > 0:
+                    await asyncio.sleep(silent)
+                self._hear(data)
+        finally:
+            line.close()
+            self._line = None
+            if self.kind == "tcp":
+                self._fail_reply("the connection is lost")
+
+    def hang_up(self) -> None:
+        """Close the line from this end."""
+        if self._line is not None:
+            self._line.close()
+
+    def keep_silent(self, seconds: float) -> None:
+        """Neither hear nor speak for a while; on TCP what comes is heard afterwards."""
+        self._silent_until = asyncio.get_running_loop().time() + seconds
+
+    def forget(self) -> None:
+        """Lose the conversation, as a power cut does."""
+        self._link = self._new_link()
+        self._set_alarm()
+        self._fail_reply("the power is gone")
+
+    def send(self, apdu: bytes) -> None:
+        """Send a reply, or a command whose reply nobody waits for."""
+        self._write(self._frame(apdu))
+
+    async def ask(self, apdu: bytes, timeout_seconds: float) -> bytes:
+        """Send a command and return the register's reply.
+
+        Raises:
+            NoReply: None came in time, the repeats are used up or the connection is lost.
+        """
+        loop = asyncio.get_running_loop()
+        if self.kind == "tcp" and self._line is None:
+            raise NoReply("there is no connection")
+        self._reply = loop.create_future()
+        pause = self.spoiler.trickle_seconds
+        self.spoiler.trickle_seconds = None
+        frame = self._frame(apdu)
+        if pause is not None:
+            for position in range(len(frame)):
+                self._write(frame[position : position + 1])
+                await asyncio.sleep(pause)
+        else:
+            self._write(frame)
+        self._overdue = loop.call_later(timeout_seconds, self._on_overdue, timeout_seconds)
+        try:
+            return await self._reply
+        finally:
+            self._overdue.cancel()
+            self._reply = None
+
+    def _frame(self, apdu: bytes) -> bytes:
+        spoiler = self.spoiler
+        frame = self._link.send(apdu, asyncio.get_running_loop().time())
+        self._set_alarm()
+        if spoiler.garbage:
+            frame = self._rng.randbytes(spoiler.garbage)
+            spoiler.garbage = 0
+            return frame
+        if spoiler.duplicate:
+            spoiler.duplicate = False
+            frame += frame
+        if spoiler.noise:
+            frame = self._rng.randbytes(spoiler.noise) + frame
+            spoiler.noise = 0
+        return frame
+
+    def _on_overdue(self, timeout_seconds: float) -> None:
+        # T3 begins when the link has delivered: repeats of the frame come first.
+        if self._line is not None and not self._link.settled:
+            self._overdue = asyncio.get_running_loop().call_later(
+                timeout_seconds, self._on_overdue, timeout_seconds
+            )
+        else:
+            self._fail_reply("the register is silent")
+
+    def _hear(self, data: bytes) -> None:
+        spoiler = self.spoiler
+        if spoiler.refuse_frames and data not in (ACK_BYTE, NAK_BYTE):
+            data = data[:-1] + bytes([data[-1] ^ 1])
+        step = self._link.receive(data, asyncio.get_running_loop().time())
+        if spoiler.refuse_frames and NAK_BYTE in step.send:
+            spoiler.refuse_frames -= 1
+        if spoiler.lost_ack and step.apdus and step.send.startswith(ACK_BYTE):
+            spoiler.lost_ack = False
+            step = LinkStep(step.send[1:], step.apdus, step.broken)
+        self._take(step)
+
+    def _take(self, step: LinkStep) -> None:
+        self._write(step.send)
+        self._set_alarm()
+        for apdu in step.apdus:
+            if apdu[0] not in REPLY_CLASSES:
+                self._on_command(apdu)
+            elif self._reply is not None and not self._reply.done():
+                self._reply.set_result(apdu)
+        if step.broken:
+            self._fail_reply("the link gave up")
+
+    def _on_alarm(self) -> None:
+        self._alarm = None
+        self._take(self._link.timeout(asyncio.get_running_loop().time()))
+
+    def _set_alarm(self) -> None:
+        wake_at = self._link.wake_at
+        if self._alarm is not None:
+            if wake_at is not None and self._alarm.when() == wake_at:
+                return
+            self._alarm.cancel()
+            self._alarm = None
+        if wake_at is not None:
+            self._alarm = asyncio.get_running_loop().call_at(wake_at, self._on_alarm)
+
+    def _fail_reply(self, why: str) -> None:
+        if self._reply is not None and not self._reply.done():
+            self._reply.set_exception(NoReply(why))
+
+    def _write(self, data: bytes) -> None:
+        if not data or self._line is None:
+            return
+        if asyncio.get_running_loop().time() >= self._silent_until:
+            self._line.write(data)
+
+    def _new_link(self) -> Link:
+        return SerialLink(self._timers) if self.kind == "serial" else TcpLink(self._timers)

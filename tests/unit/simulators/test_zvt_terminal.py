@@ -1,0 +1,706 @@
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any, Literal
+
+import pytest
+
+from drivers.zvt import messages as m
+from drivers.zvt.fields import Tlv, find_tlv
+from simulators.cable import MemoryPort, Wire
+from simulators.loop import VirtualLoop, run_virtual
+from simulators.shopper import BUILT_IN, Mischief, MischiefKind, Place, Plan, Scenario
+from simulators.zvt import PROFILES, Flash, ZvtTerminal
+from simulators.zvt.profile import Profile
+from tests.unit.simulators.raw_register import LineLost, RawRegister
+
+Kind = Literal["serial", "tcp"]
+PAY = m.Authorization(amount=2040, currency=978)
+INSTANT = BUILT_IN["instant"].otherwise
+NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
+TWENTY_EURO_FORTY = 2040
+REGISTER_WITH_RECEIPTS = m.Registration("000000", 0xBE, 978)
+REGISTER_WITHOUT_RECEIPTS = m.Registration("000000", 0x3E, 978)
+WITH_BLOCKS = m.Registration(
+    "000000", 0xBE, 978, tlv=(Tlv(0x26, (Tlv(0x0A, bytes.fromhex("06d3")),)),)
+)
+
+
+class Shop:
+    """A terminal on a port in memory, and the registers that come."""
+
+    def __init__(
+        self,
+        scenario: Scenario | None = None,
+        *,
+        kind: Kind = "serial",
+        profile: Profile = PROFILES["default"],
+        wire: Wire | None = None,
+    ) -> None:
+        loop = asyncio.get_running_loop()
+        self.kind = kind
+        self.port = MemoryPort(random.Random("wire"), wire, kind=kind)
+        self.terminal = ZvtTerminal(
+            clock=lambda: NOON + timedelta(seconds=loop.time()),
+            rng=random.Random("terminal"),
+            kind=kind,
+            scenario=scenario or BUILT_IN["instant"],
+            profile=profile,
+        )
+
+    async def come(self) -> RawRegister:
+        return RawRegister(self.port.open(), self.kind)
+
+    def kinds(self) -> list[str]:
+        return [entry.kind for entry in self.terminal.ledger.entries]
+
+    def taken(self) -> int:
+        return self.terminal.ledger.taken_minor()
+
+
+def in_a_shop(test: Callable[[Shop], Awaitable[None]], *args: Any, **options: Any) -> None:
+    """Run `test` with a terminal in virtual time."""
+
+    async def main() -> None:
+        shop = Shop(*args, **options)
+        async with asyncio.TaskGroup() as group:
+            running = group.create_task(shop.terminal.run(shop.port))
+            await asyncio.sleep(0.001)
+            await test(shop)
+            running.cancel()
+
+    run_virtual(main, loop=VirtualLoop(1))
+
+
+def one(plan: Plan) -> Scenario:
+    return Scenario(payments=(plan,), otherwise=INSTANT, without_card=INSTANT, speed=1)
+
+
+def plan_with(kind: MischiefKind, at: Place, **facts: Any) -> Scenario:
+    return one(INSTANT.model_copy(update={"mischief": (Mischief(kind=kind, at=at, **facts),)}))
+
+
+def result_of(came: list[m.Message]) -> m.StatusInformation:
+    return [message for message in came if isinstance(message, m.StatusInformation)][-1]
+
+
+@pytest.mark.parametrize("kind", ["serial", "tcp"])
+def test_a_payment_shows_its_stages_and_ends_with_a_completion(kind: Kind) -> None:
+    async def test(shop: Shop) -> None:
+        register = await shop.come()
+        await register.run(REGISTER_WITHOUT_RECEIPTS)
+        came = await register.run(PAY)
+        assert [type(message) for message in came] == [
+            m.Reply,
+            m.IntermediateStatus,
+            m.IntermediateStatus,
+            m.StatusInformation,
+            m.Completion,
+        ]
+        status = result_of(came)
+        assert (status.result, status.amount, status.currency) == (0, TWENTY_EURO_FORTY, 978)
+        assert status.receipt == "0001"
+        assert shop.kinds() == ["approved", "committed"]
+        assert shop.taken() == TWENTY_EURO_FORTY
+
+    in_a_shop(test, BUILT_IN["approve"], kind=kind)
+
+
+@pytest.mark.parametrize("wire", [Wire(chunk_bytes_max=1), Wire(delay_seconds=(0.01, 0.05))])
+@pytest.mark.parametrize("kind", ["serial", "tcp"])
+def test_bytes_may_come_one_by_one_or_late(kind: Kind, wire: Wire) -> None:
+    async def test(shop: Shop) -> None:
+        register = await shop.come()
+        await register.run(WITH_BLOCKS)
+        assert result_of(await register.run(PAY)).result == 0
+        assert shop.taken() == TWENTY_EURO_FORTY
+
+    in_a_shop(test, kind=kind, wire=wire)
+
+
+def test_a_silent_register_makes_a_serial_terminal_reverse() -> None:
+    async def test(shop: Shop) -> None:
+        register = await shop.come()
+
+        def answer(message: m.Message) -> m.Reply | None:
+            return None if isinstance(message, m.StatusInformation) else m.POSITIVE
+
+        await register.run(PAY, answer)
+        assert shop.kinds() == ["approved", "reversed"]
+        assert shop.taken() == 0
+
+    in_a_shop(test)
+
+
+def test_a_silent_register_makes_a_network_terminal_keep_the_payment_and_hang_up() -> None:
+    async def test(shop: Shop) -> None:
+        register = await shop.come()
+        with pytest.raises(LineLost):
+            await register.run(PAY, lambda message: None)
+        assert shop.kinds() == ["approved", "committed"]
+        again = await shop.come()
+        came = await again.run(m.RepeatReceipt("000000", service=3))
+        assert result_of(came).receipt == "0001"
+
+    in_a_shop(test, kind="tcp")
+
+
+@pytest.mark.parametrize("kind", ["serial", "tcp"])
+@pytest.mark.parametrize("refused", [m.StatusInformation, m.PrintLine])
+def test_a_register_that_says_no_makes_any_terminal_reverse(
+    kind: Kind, refused: type[object]
+) -> None:
+    async def test(shop: Shop) -> None:
+        register = await shop.come()
+        await register.run(REGISTER_WITH_RECEIPTS)
+
+        def answer(message: m.Message) -> m.Reply:
+            return m.Reply(0x66) if isinstance(message, refused) else m.POSITIVE
+
+        came = await register.run(PAY, answer)
+        assert came[-1] == m.Abort(0x66)
+        assert shop.kinds() == ["approved", "reversed"]
+
+    in_a_shop(test, kind=kind)
+
+
+def test_nothing_is_committed_before_the_last_receipt_is_answered() -> None:
+    async def test(shop: Shop) -> None:
+        register = await shop.come()
+        await register.run(WITH_BLOCKS)
+        seen: list[list[str]] = []
+
+        def answer(message: m.Message) -> m.Reply:
+            if isinstance(message, m.PrintBlock):
+                seen.append(shop.kinds())
+            return m.POSITIVE
+
+        came = await register.run(PAY, answer)
+        assert seen == [["approved"], ["approved"]]
+        assert shop.kinds() == ["approved", "committed"]
+        blocks = [message for message in came if isinstance(message, m.PrintBlock)]
+        assert [block.receipt_type for block in blocks] == [1, 2]
+        assert all(block.closes for block in blocks)
+        assert blocks[0].lines[0][1] == "Händlerbeleg"
+
+    in_a_shop(test)
+
+
+def test_receipts_come_as_lines_unless_blocks_are_announced() -> None:
+    async def test(shop: Shop) -> None:
+        register = await shop.come()
+        await register.run(REGISTER_WITH_RECEIPTS)
+        came = await register.run(PAY)
+        lines = [message for message in came if isinstance(message, m.PrintLine)]
+        assert sum(line.closes for line in lines) == 2
+        assert not any(isinstance(message, m.PrintBlock) for message in came)
+
+    in_a_shop(test)
+
+
+def test_feig_prints_before_the_result() -> None:
+    async def test(shop: Shop) -> None:
+        register = await shop.come()
+        await register.run(REGISTER_WITH_RECEIPTS)
+        came = [type(message) for message in await register.run(PAY)]
+        assert came.index(m.PrintBlock) < came.index(m.StatusInformation)
+
+    in_a_shop(test, profile=PROFILES["feig"])
+
+
+@pytest.mark.parametrize(
+    ("plan", "code"),
+    [
+        (Plan(outcome="decline", code=0x33), 0x33),
+        (Plan(outcome="cancel"), 0x6C),
+        (Plan(outcome="walk_away"), 0x6C),
+        (Plan(outcome="remove_card_early", entry="chip"), 0x72),
+    ],
+)
+def test_what_does_not_succeed_moves_no_money(plan: Plan, code: int) -> None:
+    async def test(shop: Shop) -> None:
+        register = await shop.come()
+        came = await register.run(PAY)
+        assert result_of(came).result == code
+        assert came[-1] == m.Abort(code)
+        assert shop.kinds() == ["declined"]
+        assert result_of(await register.run(PAY)).receipt == "0001"
+
+    in_a_shop(test, one(plan))
+
+
+def test_a_tip_and_a_partial_approval_change_the_amount() -> None:
+    async def test(shop: Shop) -> None:
+        register = await shop.come()
+        assert result_of(await register.run(PAY)).amount == 2140
+        assert result_of(await register.run(PAY)).amount == 500
+        assert shop.taken() == 2640
+
+    tip = INSTANT.model_copy(update={"tip_minor": 100})
+    partial = INSTANT.model_copy(update={"partial_minor": 500})
+    in_a_shop(test, Scenario(payments=(tip, partial)))
+
+
+def test_a_wrong_pin_is_asked_for_again() -> None:
+    async def test(shop: Shop) -> None:
+        register = await shop.come()
+        await register.run(REGISTER_WITHOUT_RECEIPTS)
+        came = await register.run(PAY)
+        stages = [message.code for message in came if isinstance(message, m.IntermediateStatus)]
+        assert stages == [0x0A, 0x01, 0x15, 0x01, 0x04, 0x0B]
+
+    in_a_shop(test, one(Plan(entry="chip", wrong_pins=1)))
+
+
+def test_an_abort_is_obeyed_until_the_host_is_asked() -> None:
+    async def test(shop: Shop) -> None:
+        register = await shop.come()
+        register.send(PAY)
+        assert await register.next() == m.POSITIVE
+        await asyncio.sleep(1)
+        register.send(m.AbortRequest())
+        assert await register.next() == m.POSITIVE
+        status = await register.next()
+        assert isinstance(status, m.StatusInformation)
+        assert status.result == 0x6C
+        register.send(m.POSITIVE)
+        assert await register.next() == m.Abort(0x6C)
+        register.send(m.POSITIVE)
+        assert shop.kinds() == []
+
+    in_a_shop(test, BUILT_IN["approve"])
+
+
+def test_an_abort_at_the_host_comes_too_late() -> None:
+    async def test(shop: Shop) -> None:
+        register = await shop.come()
+        register.send(PAY)
+        assert await register.next() == m.POSITIVE
+        await asyncio.sleep(3.2)
+        register.send(m.AbortRequest())
+        assert await register.next() == m.Reply(0x83)
+        assert isinstance(await register.next(), m.StatusInformation)
+
+    in_a_shop(test, Scenario(otherwise=Plan(seconds_at_host=5, show_stages=False)))
+
+
+def test_an_approval_can_follow_a_confirmed_abort() -> None:
+    async def test(shop: Shop) -> None:
+        register = await shop.come()
+        register.send(PAY)
+        assert await register.next() == m.POSITIVE
+        register.send(m.AbortRequest())
+        assert await register.next() == m.POSITIVE
+        status = await register.next()
+        assert isinstance(status, m.StatusInformation)
+        assert status.result == 0
+
+    in_a_shop(test, Scenario(otherwise=Plan(abort="approve_anyway", show_stages=False)))
+
+
+@pytest.mark.parametrize(("busy_code", "code"), [(0xA0, 0xA0), (0x9C, 0x9C)])
+def test_a_command_while_the_terminal_is_master_is_refused(busy_code: int, code: int) -> None:
+    async def test(shop: Shop) -> None:
+        register = await shop.come()
+        register.send(PAY)
+        assert await register.next() == m.POSITIVE
+        register.send(m.StatusEnquiry())
+        assert await register.next() == m.Reply(code)
+
+    in_a_shop(test, BUILT_IN["approve"], profile=Profile(busy_code=busy_code))
+
+
+def test_a_command_while_the_terminal_is_master_may_be_ignored() -> None:
+    async def test(shop: Shop) -> None:
+        register = await shop.come()
+        register.send(m.Authorization(amount=100))
+        assert await register.next() == m.POSITIVE
+        register.send(PAY)
+        with pytest.raises(TimeoutError):
+            await register.next(1)
+
+    in_a_shop(test, BUILT_IN["approve"], profile=Profile(busy_code=None))
+
+
+def test_what_the_terminal_does_not_know_is_answered_84_83() -> None:
+    async def test(shop: Shop) -> None:
+        register = await shop.come()
+        register.line.write(bytes.fromhex("0f8100"))
+        assert await register.next() == m.Reply(0x83)
+
+    in_a_shop(test, kind="tcp")
+
+
+def test_registration_in_another_currency_is_refused_with_our_own() -> None:
+    async def test(shop: Shop) -> None:
+        register = await shop.come()
+        came = await register.run(m.Registration("000000", 0xBE, 756))
+        assert isinstance(came[0], m.Reply)
+        assert came[0].code == 0x1E
+
+    in_a_shop(test)
+
+
+def test_a_payment_in_another_currency_is_refused() -> None:
+    async def test(shop: Shop) -> None:
+        register = await shop.come()
+        assert await register.run(m.Authorization(amount=100, currency=756)) == [m.Reply(0x6F)]
+        assert shop.kinds() == []
+
+    in_a_shop(test)
+
+
+def test_status_says_version_and_details() -> None:
+    async def test(shop: Shop) -> None:
+        register = await shop.come()
+        report = (await register.run(m.StatusEnquiry()))[-1]
+        assert report == m.StatusReport(0, "2.14.15")
+        report = (await register.run(m.StatusEnquiry("000000", service=6)))[-1]
+        assert isinstance(report, m.StatusReport)
+        assert report.version == ""
+        assert find_tlv(report.tlv, 0x1F44) == bytes.fromhex("29001006")
+
+    in_a_shop(test)
+
+
+def test_the_last_transaction_can_be_asked_for_and_survives_a_decline() -> None:
+    async def test(shop: Shop) -> None:
+        register = await shop.come()
+        assert (await register.run(m.RepeatReceipt("000000", service=3)))[1:] == [m.Completion()]
+        paid = result_of(await register.run(PAY))
+        await register.run(PAY)
+        asked = result_of(await register.run(m.RepeatReceipt("000000", service=3)))
+        assert (asked.receipt, asked.trace) == (paid.receipt, paid.trace)
+        assert (asked.time, asked.amount) == (paid.time, paid.amount)
+
+    in_a_shop(test, Scenario(payments=(INSTANT, Plan(outcome="decline")), speed=0))
+
+
+def test_a_reversal_gives_everything_back_once() -> None:
+    async def test(shop: Shop) -> None:
+        register = await shop.come()
+        await register.run(PAY)
+        void = m.Reversal("000000", receipt="0001")
+        status = result_of(await register.run(void))
+        assert (status.result, status.receipt, status.original_trace) == (0, "0002", "000001")
+        assert shop.taken() == 0
+        assert (await register.run(void))[-1] == m.Abort(0xB4)
+        assert (await register.run(m.Reversal("000000", receipt="0099")))[-1] == m.Abort(0xB5)
+        assert shop.taken() == 0
+
+    in_a_shop(test)
+
+
+def test_global_payments_reverses_the_last_whatever_is_asked() -> None:
+    async def test(shop: Shop) -> None:
+        register = await shop.come()
+        await register.run(PAY)
+        await register.run(m.Authorization(amount=300))
+        status = result_of(await register.run(m.Reversal("000000", receipt="0001")))
+        assert status.amount == 300
+
+    in_a_shop(test, profile=PROFILES["global_payments"])
+
+
+def test_a_refund_gives_money_to_a_card() -> None:
+    async def test(shop: Shop) -> None:
+        register = await shop.come()
+        await register.run(PAY)
+        await register.run(m.Refund("000000", amount=540))
+        assert shop.taken() == 1500
+
+    in_a_shop(test)
+
+
+@pytest.mark.parametrize(
+    ("command", "taken"),
+    [
+        (m.BookTotal(receipt="0001", amount=1895), 1895),
+        (m.PartialReversal(receipt="0001", amount=605), 1895),
+        (m.CancelPreAuthorization(receipt="0001"), 0),
+        (m.BookTotal(receipt="0001", amount=2501), 0),
+    ],
+)
+def test_a_reservation_takes_nothing_until_it_is_booked(command: m.Message, taken: int) -> None:
+    async def test(shop: Shop) -> None:
+        register = await shop.come()
+        await register.run(m.PreAuthorization(amount=2500, currency=978))
+        assert shop.taken() == 0
+        await register.run(command)
+        assert shop.taken() == taken
+
+    in_a_shop(test)
+
+
+def test_open_reservations_are_listed_one_by_one_with_an_abort() -> None:
+    async def test(shop: Shop) -> None:
+        register = await shop.come()
+        await register.run(m.PreAuthorization(amount=2500))
+        ask = m.PartialReversal(receipt="ffff")
+        assert (await register.run(ask))[-1] == m.Abort(0xB8, receipt="0001")
+        await register.run(m.CancelPreAuthorization(receipt="0001"))
+        assert (await register.run(ask))[-1] == m.Abort(0xB8, receipt="ffff")
+
+    in_a_shop(test)
+
+
+def test_a_tip_can_be_booked_later() -> None:
+    async def test(shop: Shop) -> None:
+        register = await shop.come()
+        await register.run(PAY)
+        await register.run(m.Tip(receipt="0001", amount=200))
+        assert shop.taken() == 2240
+
+    in_a_shop(test)
+
+
+def test_end_of_day_tells_totals_and_closes_reversal() -> None:
+    async def test(shop: Shop) -> None:
+        register = await shop.come()
+        await register.run(PAY)
+        assert result_of(await register.run(m.Totals("000000"))).amount == TWENTY_EURO_FORTY
+        status = result_of(await register.run(m.EndOfDay("000000")))
+        assert status.amount == TWENTY_EURO_FORTY
+        assert status.totals[:5] == bytes.fromhex("0001000101")
+        assert len(status.totals) == 53
+        assert (await register.run(m.Reversal("000000", receipt="0001")))[-1] == m.Abort(0xB5)
+        assert shop.taken() == TWENTY_EURO_FORTY
+
+    in_a_shop(test)
+
+
+def test_after_end_of_day_the_terminal_may_go_away_for_an_update() -> None:
+    async def test(shop: Shop) -> None:
+        register = await shop.come()
+        assert (await register.run(m.EndOfDay("000000")))[-1] == m.Completion(result=0xE0)
+        with pytest.raises(TimeoutError):
+            await register.run(m.StatusEnquiry(), timeout_seconds=1)
+        await asyncio.sleep(60)
+        assert (await register.run(m.StatusEnquiry()))[-1] == m.StatusReport(0, "2.14.15")
+
+    profile = Profile(end_of_day_result=0xE0, away_after_end_of_day_seconds=60)
+    in_a_shop(test, profile=profile)
+
+
+def test_a_card_is_read_without_money_and_display_and_log_off_end_with_the_reply() -> None:
+    async def test(shop: Shop) -> None:
+        register = await shop.come()
+        register.send(m.ReadCard(30))
+        assert await register.next() == m.POSITIVE
+        status = await register.next()
+        assert isinstance(status, m.StatusInformation)
+        assert status.result is None
+        assert status.pan is not None
+        assert status.pan.last4 == "0009"
+        register.send(m.POSITIVE)
+        for command in (m.DisplayText(("Hallo",), 5), m.LogOff(), m.AbortRequest()):
+            register.send(command)
+            assert await register.next() == m.POSITIVE
+        assert shop.kinds() == []
+
+    in_a_shop(test)
+
+
+# --- misfortune
+
+
+@pytest.mark.parametrize(
+    ("at", "standing"),
+    [("command", 0), ("replied", 0), ("status", 0), ("prints", 0), ("completion", 1)],
+)
+def test_a_power_cut_in_each_window_leaves_no_payment_or_a_final_one(
+    at: Place, standing: int
+) -> None:
+    async def test(shop: Shop) -> None:
+        register = await shop.come()
+        await register.run(REGISTER_WITH_RECEIPTS)
+        with pytest.raises(TimeoutError):
+            await register.run(PAY, timeout_seconds=4)
+        assert len(shop.terminal.ledger.standing()) == standing
+        register = await shop.come()
+        await asyncio.sleep(60)
+        came = await register.run(m.RepeatReceipt("000000", service=3))
+        assert len(came) == 2 + standing
+
+    in_a_shop(test, plan_with("die", at, seconds=10))
+
+
+def test_a_terminal_that_forgets_says_nothing_of_what_it_took() -> None:
+    async def test(shop: Shop) -> None:
+        register = await shop.come()
+        with pytest.raises(TimeoutError):
+            await register.run(PAY, timeout_seconds=4)
+        await asyncio.sleep(60)
+        register = await shop.come()
+        came = await register.run(m.RepeatReceipt("000000", service=3))
+        assert came == [m.POSITIVE, m.Completion()]
+        assert shop.taken() == TWENTY_EURO_FORTY
+
+    in_a_shop(test, plan_with("die", "completion", seconds=10, forget=True))
+
+
+@pytest.mark.parametrize("kind", ["serial", "tcp"])
+@pytest.mark.parametrize("at", ["command", "replied", "status", "prints", "completion"])
+def test_the_plug_can_be_pulled_in_each_window(kind: Kind, at: Place) -> None:
+    async def test(shop: Shop) -> None:
+        register = await shop.come()
+        await register.run(REGISTER_WITH_RECEIPTS)
+        with pytest.raises(LineLost):
+            await register.run(PAY)
+        assert not shop.port.plugged
+        await asyncio.sleep(120)
+        register = await shop.come()
+        report = (await register.run(m.StatusEnquiry()))[-1]
+        assert report == m.StatusReport(0, "2.14.15")
+        came = await register.run(m.RepeatReceipt("000000", service=3))
+        standing = shop.terminal.ledger.standing()
+        assert len(standing) == (len(came) == 3)
+        assert len(standing) == (kind == "tcp" or at == "completion")
+
+    in_a_shop(test, plan_with("unplug", at, seconds=3), kind=kind)
+
+
+def test_the_terminal_is_busy_while_a_lost_dialogue_goes_on() -> None:
+    async def test(shop: Shop) -> None:
+        register = await shop.come()
+        register.send(PAY)
+        await register.next()
+        register.line.close()
+        again = await shop.come()
+        assert (await again.run(m.StatusEnquiry()))[-1] == m.StatusReport(0x9C)
+        await asyncio.sleep(60)
+        assert (await again.run(m.StatusEnquiry()))[-1] == m.StatusReport(0, "2.14.15")
+        assert shop.taken() == TWENTY_EURO_FORTY
+
+    in_a_shop(test, BUILT_IN["approve"], kind="tcp")
+
+
+@pytest.mark.parametrize("kind", ["garbage", "noise", "duplicate", "lost_ack", "nak", "trickle"])
+@pytest.mark.parametrize("at", ["replied", "status", "completion"])
+def test_a_bad_serial_line_costs_time_but_no_money(kind: MischiefKind, at: Place) -> None:
+    async def test(shop: Shop) -> None:
+        register = await shop.come()
+        await register.run(REGISTER_WITHOUT_RECEIPTS)
+        came = await register.run(PAY)
+        assert result_of(came).result == 0
+        assert isinstance(came[-1], m.Completion)
+        assert shop.taken() == TWENTY_EURO_FORTY
+
+    in_a_shop(test, plan_with(kind, at, seconds=0.1, count=2))
+
+
+def test_three_naks_break_the_link() -> None:
+    async def test(shop: Shop) -> None:
+        register = await shop.come()
+        await register.run(REGISTER_WITHOUT_RECEIPTS)
+        await register.run(PAY, timeout_seconds=60)
+        assert shop.kinds() == ["approved", "reversed"]
+
+    in_a_shop(test, plan_with("nak", "status", count=3))
+
+
+def test_a_silent_terminal_speaks_again() -> None:
+    async def test(shop: Shop) -> None:
+        register = await shop.come()
+        await register.run(REGISTER_WITHOUT_RECEIPTS)
+        started = asyncio.get_running_loop().time()
+        came = await register.run(PAY)
+        assert isinstance(came[-1], m.Completion)
+        assert asyncio.get_running_loop().time() - started >= 100
+
+    in_a_shop(test, plan_with("silent", "completion", seconds=100))
+
+
+def test_the_result_can_be_that_of_something_else() -> None:
+    async def test(shop: Shop) -> None:
+        register = await shop.come()
+        assert result_of(await register.run(PAY)).currency == 756
+        assert result_of(await register.run(PAY)).amount == 2140
+        came = await register.run(PAY)
+        results = [x.result for x in came if isinstance(x, m.StatusInformation)]
+        assert results == [0x37, 0]
+
+    def odd(kind: MischiefKind) -> Plan:
+        return INSTANT.model_copy(update={"mischief": (Mischief(kind=kind),)})
+
+    plans = (odd("wrong_currency"), odd("other_transaction"), odd("two_results"))
+    in_a_shop(test, Scenario(payments=plans))
+
+
+def test_a_register_one_behind_makes_the_terminal_undo_its_last_payment() -> None:
+    async def test(shop: Shop) -> None:
+        register = await shop.come()
+        await register.run(PAY)
+        in_step = m.Authorization(amount=100, tlv=(Tlv(0x1F1F, b"\x00\x01"),))
+        await register.run(in_step)
+        assert shop.taken() == 2140
+        one_behind = m.Authorization(amount=5, tlv=(Tlv(0x1F1F, b"\x00\x01"),))
+        await register.run(one_behind)
+        assert shop.taken() == 2045
+
+    in_a_shop(test, profile=Profile(synchronizes=True))
+
+
+def test_a_whole_card_number_is_sent_only_when_asked_for() -> None:
+    async def test(shop: Shop) -> None:
+        register = await shop.come()
+        await register.run(REGISTER_WITH_RECEIPTS)
+        await register.run(PAY)
+        assert b"6725904020010000009" in register.raw
+        register.raw = b""
+        await register.run(PAY)
+        assert b"6725904020010000009" not in register.raw
+        assert bytes.fromhex("6725904020010000009f") not in register.raw
+
+    in_a_shop(test, one(INSTANT.model_copy(update={"whole_pan": True})), kind="tcp")
+
+
+def test_one_line_can_be_served_alone() -> None:
+    async def main() -> None:
+        shop = Shop(kind="tcp")
+        await shop.port.plug()
+        register = await shop.come()
+        async with asyncio.TaskGroup() as group:
+            group.create_task(shop.terminal.serve(await shop.port.accept()))
+            assert result_of(await register.run(PAY)).result == 0
+            register.line.close()
+
+    run_virtual(main)
+
+
+def test_the_same_seed_gives_the_same_bytes() -> None:
+    def bytes_of_a_payment() -> bytes:
+        heard: list[bytes] = []
+
+        async def test(shop: Shop) -> None:
+            register = await shop.come()
+            await register.run(REGISTER_WITH_RECEIPTS)
+            await register.run(PAY)
+            heard.append(register.raw)
+
+        in_a_shop(test, BUILT_IN["approve"], wire=Wire(chunk_bytes_max=3))
+        return heard[0]
+
+    assert bytes_of_a_payment() == bytes_of_a_payment()
+
+
+def test_memory_and_ledger_survive_a_restart(tmp_path: Any) -> None:
+    async def main() -> None:
+        for receipt in ("0001", "0002"):
+            shop = Shop(kind="tcp")
+            shop.terminal = ZvtTerminal(
+                clock=lambda: NOON,
+                rng=random.Random(0),
+                kind="tcp",
+                scenario=BUILT_IN["instant"],
+                flash=Flash(tmp_path / "memory.json"),
+            )
+            async with asyncio.TaskGroup() as group:
+                running = group.create_task(shop.terminal.run(shop.port))
+                await asyncio.sleep(0.001)
+                register = await shop.come()
+                assert result_of(await register.run(PAY)).receipt == receipt
+                running.cancel()
+
+    run_virtual(main)
