@@ -14,7 +14,7 @@ from pathlib import Path
 # What a driver may know of the world: values and bytes, nothing that opens, waits or logs.
 DRIVER_MODULES = frozenset(
     {"__future__", "collections", "dataclasses", "enum", "functools", "itertools"}
-    | {"re", "string", "struct", "typing"}
+    | {"operator", "re", "string", "struct", "typing"}
 )
 
 COLUMNS = frozenset({"register", "terminal", "backoffice", "console"})
