@@ -144,6 +144,11 @@ class PaymentRow:
     updated_at: str
     live: int  # 1: its document is still published, or work is left to do; else 0
 
+    @property
+    def amount(self) -> c.Money:
+        """What was asked for."""
+        return c.Money(self.amount_minor, self.currency)
+
 
 @dataclass(frozen=True, slots=True)
 class PurchaseRow:
@@ -356,6 +361,12 @@ class Journal:
         """Return the payments that match the SQL condition, oldest first."""
         return await self._run(lambda: read_payments(self._connection, where, values))
 
+    async def newest_payments(
+        self, where: str, values: Sequence[object], limit: int
+    ) -> list[PaymentRow]:
+        """Return at most `limit` payments that match the SQL condition, newest first."""
+        return await self._run(lambda: read_payments(self._connection, where, values, newest=limit))
+
     async def purchase_rows(self, where: str, values: Sequence[object]) -> list[PurchaseRow]:
         """Return the purchases that match the SQL condition, oldest first."""
         return await self._run(lambda: read_purchases(self._connection, where, values))
@@ -442,10 +453,14 @@ def read_entries(connection: sqlite3.Connection, codec: EventCodec, subject: str
 
 
 def read_payments(
-    connection: sqlite3.Connection, where: str, values: Sequence[object]
+    connection: sqlite3.Connection, where: str, values: Sequence[object], *, newest: int = 0
 ) -> list[PaymentRow]:
-    """Return the payments that match the SQL condition `where`, oldest first."""
-    query = f"select * from payment where {where} order by created_at, payment_id"  # noqa: S608 - the condition is our own constant, values are bound
+    """Return the payments that match the SQL condition `where`, oldest first.
+
+    With `newest`, that many of them at most, newest first.
+    """
+    order = f"desc limit {newest:d}" if newest else ""
+    query = f"select * from payment where {where} order by created_at {order}"  # noqa: S608 - the condition is our own constant, values are bound
     return [PaymentRow(*row) for row in connection.execute(query, values)]
 
 

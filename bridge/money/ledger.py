@@ -27,7 +27,15 @@ from bridge.money.accounts import (
     recording_news,
 )
 from bridge.money.admission import refuse_conflict, refuse_unsafe_start
-from bridge.money.journal import Change, Entry, Expectation, Journal, PurchaseRow, StaleView
+from bridge.money.journal import (
+    Change,
+    Entry,
+    Expectation,
+    Journal,
+    PaymentRow,
+    PurchaseRow,
+    StaleView,
+)
 from bridge.money.work import Work, WorkQueue
 from drivers.contract import Money
 
@@ -66,6 +74,8 @@ class Ledger:
         self._local_now = local_now
         self._accounts: dict[str, Account] = {}
         self._purchases: dict[str, PurchaseAccount] = {}
+        self._purchase_of: dict[str, str] = {}  # payment_id -> transaction_id
+        self._to_record: dict[str, None] = {}  # transaction ids of pending purchases, in order
         self._sales: dict[str, dict[str, None]] = {}  # sale_key -> payment ids, in order
         self._reserved: dict[str, p.PaymentRequest] = {}  # accepted, not yet on disk
         self._locks: dict[str, asyncio.Lock] = {}
@@ -90,6 +100,18 @@ class Ledger:
         entries = await self._journal.entries_of(payment_id)
         return replace(fold_payment(entries), live=False) if entries else None
 
+    async def list_payments(
+        self, *, register_id: str, only_open: bool, since: str, sale_key: str, limit: int
+    ) -> list[PaymentRow]:
+        """Return at most `limit` payments of a register, newest first; "" filters nothing."""
+        conditions, values = ["register_id=?", "created_at>=?"], [register_id, since]
+        if only_open:
+            conditions.append("status not in ('approved','declined','canceled','failed')")
+        if sale_key:
+            conditions.append("sale_key=?")
+            values.append(sale_key)
+        return await self._journal.newest_payments(" and ".join(conditions), values, limit)
+
     def accounts(self) -> Iterable[Account]:
         """Return the payments in memory, in the order of their acceptance."""
         return tuple(self._accounts.values())
@@ -105,6 +127,17 @@ class Ledger:
     def purchase(self, transaction_id: str) -> PurchaseAccount | None:
         """Return a purchase in memory."""
         return self._purchases.get(transaction_id)
+
+    def purchase_of(self, payment_id: str) -> PurchaseAccount | None:
+        """Return the purchase that records a payment, None while there is none in memory."""
+        return self._purchases.get(self._purchase_of.get(payment_id, ""))
+
+    def take_pending_purchases(self) -> list[str]:
+        """Return the purchases that became pending since the last call, oldest first."""
+        pending = list(self._to_record)
+        self._to_record.clear()
+        self.purchases_pending.clear()
+        return pending
 
     def work(self, terminal_id: str) -> WorkQueue:
         """Return the queue of live actions of one terminal."""
@@ -144,8 +177,6 @@ class Ledger:
         for account in self.purchases():
             name = account.purchase.content.transaction_id
             await self.apply_purchase(name, s.PurchaseRestarted())
-            if account.purchase.state is s.PurchaseState.PENDING:
-                self.purchases_pending.set()
         for one in self.unfinished():
             await self.apply(one.payment_id, p.Restarted())
 
@@ -219,11 +250,9 @@ class Ledger:
             entry = Entry(transaction_id, event, at)
             if news is None:
                 await self._journal.append(Change((entry,), (), (purchase_row(after),)))
-                self._purchases[transaction_id] = after
+                self._keep(after)
             else:
                 await self._tell_payments(after, entry, news)
-        if purchase.state is s.PurchaseState.PENDING:
-            self.purchases_pending.set()
         return after
 
     async def retire(self, payment_id: str) -> None:
@@ -274,8 +303,7 @@ class Ledger:
             return account
         account = replace(account, seq=await future)
         if opened is not None:
-            self._purchases[opened.purchase.content.transaction_id] = opened
-            self.purchases_pending.set()
+            self._keep(opened)
         self._remember(account)
         self._announce(account)
         self._perform(account, actions)
@@ -290,12 +318,7 @@ class Ledger:
             entries.append(Entry(account.payment_id, news, at))
             return fold_event(account, news, at)[0], None
         key = account.payment.request.sale_key
-        in_books = {
-            name
-            for one in self._purchases.values()
-            if one.purchase.sale_key == key
-            for name in one.purchase.payment_ids
-        }
+        in_books = {name for name in self._sales.get(key, ()) if name in self._purchase_of}
         others = [one for one in self._of_sale(key) if one.payment_id != account.payment_id]
         unrecorded = [one for one in (*others, account) if one.payment_id not in in_books]
         # A sale that is in the books already was paid again on a supervisor's word: that money
@@ -330,7 +353,7 @@ class Ledger:
                     (purchase_row(after),),
                 )
             )
-            self._purchases[entry.subject] = after
+            self._keep(after)
             for account in told:
                 self._remember(replace(account, seq=seq))
                 self._announce(account)
@@ -363,7 +386,16 @@ class Ledger:
                     self._settled.append(row.payment_id)
         for due in purchases:
             if due.transaction_id not in self._purchases:
-                self._purchases[due.transaction_id] = fold_purchase(entries[due.transaction_id])
+                self._keep(fold_purchase(entries[due.transaction_id]))
+
+    def _keep(self, account: PurchaseAccount) -> None:
+        name = account.purchase.content.transaction_id
+        self._purchases[name] = account
+        for payment_id in account.purchase.payment_ids:
+            self._purchase_of[payment_id] = name
+        if account.purchase.state is s.PurchaseState.PENDING:
+            self._to_record[name] = None
+            self.purchases_pending.set()
 
     def _remember(self, account: Account) -> None:
         self._accounts[account.payment_id] = account
@@ -403,7 +435,6 @@ class Ledger:
             for payment_id in self._sales.pop(key):
                 del self._accounts[payment_id]
                 self._locks.pop(payment_id, None)
-            for name, record in list(self._purchases.items()):
-                if record.purchase.sale_key == key:
-                    del self._purchases[name]
-                    self._locks.pop(name, None)
+                name = self._purchase_of.pop(payment_id, "")
+                self._purchases.pop(name, None)
+                self._locks.pop(name, None)

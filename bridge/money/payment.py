@@ -18,6 +18,8 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Literal
 
+from pydantic import JsonValue
+
 from bridge.money.sale import SaleDetails
 from drivers.contract import (
     Approval,
@@ -111,7 +113,8 @@ class PaymentRequest:
     language: str = ""
     possible_duplicate: bool = False
     approved_by: str = ""
-    metadata: Mapping[str, str] = field(default_factory=dict)
+    cancel_when_register_lost: bool = True  # while no card was presented
+    metadata: Mapping[str, JsonValue] = field(default_factory=dict)
 
     @property
     def sale_key(self) -> str:

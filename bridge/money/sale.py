@@ -26,10 +26,11 @@ class SaleLine:
     sku: str
     quantity: str  # decimal text, as the register wrote it
     unit_of_measure: str
-    unit_price_minor: int
+    unit_price: str  # decimal text, may be finer than a cent; "" when it is the item amount
     item_amount_minor: int  # what the line costs, its own discount already taken off
     label: str = ""
     item_discount_minor: int = 0
+    sale_discount_minor: int = 0  # the line's share of the sale's discount
     is_refund: bool = False
 
 
@@ -39,12 +40,11 @@ class SaleDetails:
 
     total: Money
     lines: tuple[SaleLine, ...]
-    tax_minor: int = 0  # of which the total already contains all, see `tax_included`
-    tax_included: bool = True
+    tax_minor: int = 0  # contained in the lines, or on top of them; see `adds_up`
+    item_discount_minor: int = 0
     sale_discount_minor: int = 0
+    refund_minor: int = 0
     member_id: str = ""
-    channel: str = ""
-    order_type: str = ""
 
     @property
     def sub_total_minor(self) -> int:
@@ -56,9 +56,9 @@ class SaleDetails:
 
     @property
     def adds_up(self) -> bool:
-        """True when lines, discount and tax make the total."""
-        added = 0 if self.tax_included else self.tax_minor
-        return self.sub_total_minor - self.sale_discount_minor + added == self.total.minor
+        """True when the lines, less the discount, make the total; with tax in them or on top."""
+        net = self.sub_total_minor - self.sale_discount_minor
+        return self.total.minor in {net, net + self.tax_minor}
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,7 +252,7 @@ def settle(
     paid_minor = sum(p.amount.minor - p.tip_minor - p.surcharge_minor for p in payments)
     if details is None:
         total = Money(paid_minor, first.amount.currency)
-        line = SaleLine(1, summary_sku, "1", "EA", paid_minor, paid_minor, label="Card payment")
+        line = SaleLine(1, summary_sku, "1", "EA", "", paid_minor, label="Card payment")
         details = SaleDetails(total, (line,))
     elif outstanding_minor(details.total, payments) > 0:
         return None

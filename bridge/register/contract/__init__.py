@@ -9,7 +9,7 @@ One source for the running bridge and for the schemas that are published. Pure: 
     fields     the types they share
 """
 
-from bridge.register.contract.amounts import MINOR_DIGITS, format_amount, parse_amount
+from bridge.money.amounts import MINOR_DIGITS, format_amount, parse_amount
 from bridge.register.contract.decode import (
     REQUEST_BYTES_MAX,
     decode_register_state,
@@ -37,7 +37,7 @@ from bridge.register.contract.documents import (
     encode,
 )
 from bridge.register.contract.errors import ERRORS, ErrorFacts, error_body, error_facts
-from bridge.register.contract.fields import SPEC, format_time
+from bridge.register.contract.fields import SPEC, Wire, format_time
 from bridge.register.contract.requests import (
     LIST_MAX,
     REQUESTS,
@@ -159,6 +159,7 @@ __all__ = [
     "TerminalTopic",
     "Topic",
     "Topics",
+    "Wire",
     "content_hash",
     "decode_register_state",
     "decode_request",

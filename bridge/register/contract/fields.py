@@ -22,7 +22,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from bridge.register.contract.amounts import MINOR_DIGITS
+from bridge.money.amounts import MINOR_DIGITS
 from bridge.register.contract.topics import ID_PATTERN, UUID_PATTERN
 
 SPEC: Final = "1.2"

@@ -20,7 +20,7 @@ from typing import Annotated, ClassVar, Final, Literal
 from pydantic import Field, JsonValue
 
 from bridge.errors import RequestError
-from bridge.register.contract.amounts import parse_amount
+from bridge.money.amounts import parse_amount
 from bridge.register.contract.fields import (
     AmountText,
     Currency,

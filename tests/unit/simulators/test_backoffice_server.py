@@ -47,8 +47,9 @@ async def buy(http: httpx.AsyncClient, ready: dict[str, Any], token: str) -> htt
 
 async def test_a_till_logs_in_and_records_and_is_hung_up_on(tmp_path: Path) -> None:
     faults, ledger = tmp_path / "faults.json", tmp_path / "ledger.jsonl"
-    fault = {"do": "fault", "fault": "apply_then_drop", "operation": "purchaseAdd", "after": 1}
-    faults.write_text(json.dumps([fault]))
+    fault = {"do": "fault", "operation": "purchaseAdd"}
+    drop = {**fault, "fault": "apply_then_drop", "after": 1}
+    faults.write_text(json.dumps([drop, {**fault, "fault": "apply_then_reset", "after": 1}]))
     words = ("--auto-approve", "0", "--faults", str(faults), "--ledger", str(ledger))
     async with (
         asyncio.timeout(PATIENCE_SECONDS),
@@ -62,8 +63,10 @@ async def test_a_till_logs_in_and_records_and_is_hung_up_on(tmp_path: Path) -> N
         assert (await buy(http, ready, token)).status_code == 200
         with pytest.raises(httpx.RemoteProtocolError, match="without sending a response"):
             await buy(http, ready, token)
+        with pytest.raises(httpx.ReadError):
+            await buy(http, ready, token)
     effects = [json.loads(line)["effect"] for line in ledger.read_text().splitlines()]
-    assert effects == ["purchase_added", "purchase_added"]
+    assert effects == ["purchase_added"] * 3
 
 
 async def test_an_office_that_is_away_refuses_but_can_be_called_back() -> None:

@@ -90,6 +90,7 @@ def test_the_ledger_file_holds_every_effect_and_ids_go_on_after_a_restart(tmp_pa
     assert lines[:2] == state.ledger
     assert lines[1]["payAmount"] == lines[1]["request"]["payAmount"] == "1.99"
     assert first.id != again.id == lines[2]["id"]
+    assert [line["seq"] for line in lines] == [1, 2, 3]
 
 
 def test_a_lost_commit_leaves_no_purchase_but_a_trace_in_the_ledger() -> None:

@@ -1,0 +1,548 @@
+"""Takes commands from the registers and tells them what became of them.
+
+The desk decides nothing about money: it refuses what the contract refuses, hands everything else
+to the ledger, and publishes what the ledger and the stations show.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from bridge.errors import JournalError, RequestError
+from bridge.log import about
+from bridge.money import payment as p
+from bridge.money.accounts import Account
+from bridge.money.ledger import Ledger
+from bridge.register import contract as k
+from bridge.register.bus import Connected, Delivery
+from bridge.register.freshness import refuse_unfresh
+from bridge.register.intake import payment_request, refuse_unsupported
+from drivers.contract import Capabilities, Stage, TerminalReady
+
+_LOGGER = logging.getLogger(__name__)
+
+CHECK_SECONDS_MAX = 15.0  # a terminal that is asked how it is answers within T3 of its protocol
+# Responses that wait for the broker. A register repeats a command after 3 s without one, so what
+# does not fit is lost without harm.
+RESPONSES_WAITING_MAX = 1_000
+CHECKS_WAITING_MAX = 50  # one per terminal is the rule; a register that hammers is refused
+# Stages in which no card has been presented: losing the register may still cancel.
+NO_CARD_YET = frozenset({None, Stage.STARTING, Stage.WAITING_FOR_CARD, Stage.TRY_AGAIN})
+
+
+class Bus(Protocol):
+    """The broker, as `mqtt.py` reaches it."""
+
+    async def next(self) -> Connected | Delivery:
+        """Return what came next. Canceling loses nothing."""
+
+    def acknowledge(self, delivery: Delivery) -> None:
+        """Tell the broker that the delivery is safe with us."""
+
+
+class TerminalState(Protocol):
+    """What a station shows of its terminal."""
+
+    @property
+    def probes(self) -> int:
+        """How many probes came to an end."""
+
+    @property
+    def ready(self) -> TerminalReady | None:
+        """What the terminal said of itself, None before it did."""
+
+    @property
+    def can_take_payments(self) -> bool:
+        """True when a payment could start now."""
+
+    @property
+    def problem(self) -> str:
+        """A short code, "" when there is none."""
+
+    @property
+    def problem_text(self) -> str:
+        """The problem in words."""
+
+
+class Terminal(Protocol):
+    """What the desk may ask of a station; none of it waits."""
+
+    @property
+    def state(self) -> TerminalState:
+        """How the terminal is now."""
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What it can do."""
+
+    def claim(self, payment_id: str, register_id: str) -> p.Started | None:
+        """Keep it for one new payment; raises RequestError."""
+
+    def release(self, payment_id: str) -> None:
+        """Give it back."""
+
+    def ask_for_probe(self) -> int:
+        """Have it probed; done when `state.probes` exceeds the returned number."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeskSettings:
+    """What the configuration says about registers."""
+
+    topics: k.Topics
+    default_terminals: Mapping[str, str] = field(default_factory=dict)  # register -> terminal
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """A message that is not retained: a response or an event."""
+
+    topic: str
+    payload: bytes
+    correlation: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Check:
+    """A `terminal/check` that waits for its probe."""
+
+    register_id: str
+    delivery: Delivery
+    request_id: str
+    terminal_id: str
+    probes_before: int
+    until: float
+
+
+class Desk:
+    """Serves commands one after the other. What it has to say, the publisher fetches."""
+
+    def __init__(
+        self,
+        bus: Bus,
+        ledger: Ledger,
+        terminals: Mapping[str, Terminal],
+        settings: DeskSettings,
+        *,
+        now: Callable[[], datetime],
+    ) -> None:
+        """Serve the registers on `bus`; `now` is the wall clock in UTC."""
+        self._bus = bus
+        self._ledger = ledger
+        self._terminals = terminals
+        self._settings = settings
+        self._now = now
+        self._checks: list[_Check] = []
+        self.outgoing: list[Outgoing] = []
+        self.connection: Connected | None = None
+        self.connections = 0
+        self.draining = False
+        self.dirty: set[str] = set()  # payments a register asked to see again
+        self.acknowledged: set[str] = set()
+
+    async def run(self) -> None:
+        """Serve for ever. Canceled between two commands, or in one that is then not acknowledged.
+
+        Raises:
+            JournalError: Nothing can be stored any more; the register was told.
+        """
+        while True:
+            match await self._bus.next():
+                case Connected() as connection:
+                    self.connection = connection
+                    self.connections += 1
+                    self._ledger.something_changed.set()
+                case Delivery() as delivery:
+                    await self._serve(delivery)
+
+    async def _serve(self, delivery: Delivery) -> None:
+        match self._settings.topics.parse(delivery.topic):
+            case k.RequestTopic(register_id, operation):
+                try:
+                    await self._answer(delivery, register_id, operation)
+                except JournalError as error:
+                    refusal = RequestError("journal_unavailable", str(error))
+                    self._refuse(delivery, register_id, operation, refusal)
+                    raise
+            case k.RegisterStateTopic(register_id):
+                await self._register_changed(register_id, delivery.payload)
+            case _:
+                _LOGGER.warning("ignored topic=%s", delivery.topic)
+        self._bus.acknowledge(delivery)
+
+    async def _answer(self, delivery: Delivery, register_id: str, operation: str) -> None:
+        """Do one command and queue its response."""
+        try:
+            if delivery.retained:
+                raise RequestError(
+                    "retained_command",
+                    "commands are never retained: publish with retain off, and empty the topic",
+                )
+            request = k.decode_request(
+                operation, delivery.payload, correlation=delivery.correlation
+            )
+            self._check_response_topic(delivery, register_id)
+            with about(getattr(request, "payment_id", "")):
+                response = await self._do(delivery, register_id, request)
+        except RequestError as error:
+            _LOGGER.info(
+                "refused register=%s op=%s code=%s path=%s",
+                register_id,
+                operation,
+                error.code,
+                error.path,
+            )
+            self._refuse(delivery, register_id, operation, error)
+            return
+        if response is not None:
+            self._say(delivery, register_id, response)
+
+    async def _do(
+        self, delivery: Delivery, register_id: str, request: k.AnyRequest
+    ) -> k.Response | None:
+        match request:
+            case k.PaymentStart():
+                return await self._start(delivery, register_id, request)
+            case k.PaymentCancel():
+                return await self._cancel(register_id, request)
+            case k.PaymentStatus():
+                return await self._status(register_id, request)
+            case k.PaymentList():
+                return await self._list(register_id, request)
+            case k.PaymentAcknowledge():
+                return await self._acknowledge(register_id, request)
+            case k.PaymentResolve():
+                return await self._resolve(register_id, request)
+            case k.TerminalCheck():
+                self._check(delivery, register_id, request)
+                return None
+
+    # --- commands
+
+    async def _start(
+        self, delivery: Delivery, register_id: str, request: k.PaymentStart
+    ) -> k.Response:
+        known = self._ledger.get(request.payment_id)
+        if known is None:
+            try:
+                epoch = self.connection.epoch if self.connection else ""
+                refuse_unfresh(request, delivery, epoch, self._now())
+            except RequestError:
+                # A payment that exists is only read, and reading is always fresh.
+                if await self._ledger.find(request.payment_id) is None:
+                    raise
+            if self.draining:
+                raise RequestError("bridge_draining", "the bridge is about to stop; try again soon")
+        terminal_id = self._terminal_of(register_id, request.terminal_id)
+        terminal = self._terminals[terminal_id]
+        wanted = payment_request(
+            request,
+            register_id,
+            terminal_id,
+            possible_duplicate=self._looks_repeated(request, terminal_id),
+        )
+        if known is not None:
+            account, duplicate = await self._ledger.accept(wanted)
+        else:
+            ready = terminal.state.ready
+            refuse_unsupported(request, terminal.capabilities, ready.currency if ready else "")
+            account, duplicate = await self._accept(terminal, wanted)
+        if duplicate:
+            self._refuse_foreign(account.payment.request, register_id)
+            self.dirty.add(account.payment_id)
+            self._ledger.something_changed.set()
+        return self._response(
+            request,
+            "accepted",
+            payment_id=account.payment_id,
+            payment_status=account.payment.status.value,
+            rev=account.rev,
+            duplicate=duplicate,
+        )
+
+    async def _accept(self, terminal: Terminal, wanted: p.PaymentRequest) -> tuple[Account, bool]:
+        """Claim the terminal and store the payment; give the terminal back if it was refused."""
+        try:
+            started = terminal.claim(wanted.payment_id, wanted.register_id)
+        except RequestError:
+            # A payment the journal knows is answered from there, whatever the terminal does.
+            known = await self._ledger.find(wanted.payment_id)
+            if known is None:
+                raise
+            return await self._ledger.accept(wanted)
+        taken = False
+        try:
+            account, duplicate = await self._ledger.accept(wanted, started)
+            taken = not duplicate
+        finally:
+            if not taken:
+                terminal.release(wanted.payment_id)
+        return account, duplicate
+
+    async def _cancel(self, register_id: str, request: k.PaymentCancel) -> k.Response:
+        account = await self._own(register_id, request.payment_id)
+        if account.payment.status is p.Status.APPROVED:
+            raise RequestError(
+                "too_late_to_cancel", "the payment is approved", payment_id=account.payment_id
+            )
+        if not account.payment.is_final:
+            account = await self._ledger.apply(account.payment_id, p.CancelAsked("cashier"))
+        return self._about(request, account, "accepted")
+
+    async def _status(self, register_id: str, request: k.PaymentStatus) -> k.Response:
+        account = await self._own(register_id, request.payment_id)
+        self.dirty.add(account.payment_id)
+        if request.refresh and account.payment.doubt is not None:
+            queue = self._ledger.work(account.payment.request.terminal_id)
+            queue.hurry(asyncio.get_running_loop().time())
+            queue.wake()
+        self._ledger.something_changed.set()
+        return self._about(request, account, "ok")
+
+    async def _list(self, register_id: str, request: k.PaymentList) -> k.Response:
+        since = request.filter.since
+        rows = await self._ledger.list_payments(
+            register_id=register_id,
+            only_open=bool(request.filter.open),
+            since=k.format_time(since) if since else "",
+            sale_key=f"{register_id}/{request.filter.sale_id}" if request.filter.sale_id else "",
+            limit=request.limit,
+        )
+        payments = [
+            {
+                "payment_id": row.payment_id,
+                "terminal_id": row.terminal_id,
+                "status": row.status,
+                "recording": row.recording,
+                "amount": k.format_amount(row.amount),
+                "currency": row.currency,
+                "created_at": row.created_at,
+                "updated_at": row.updated_at,
+            }
+            for row in rows
+        ]
+        return self._response(request, "ok", result={"payments": payments})
+
+    async def _acknowledge(self, register_id: str, request: k.PaymentAcknowledge) -> k.Response:
+        account = await self._own(register_id, request.payment_id)
+        if not account.payment.is_final:
+            raise RequestError(
+                "not_allowed",
+                "only a final document can be acknowledged",
+                path="payment_id",
+                payment_status=account.payment.status.value,
+            )
+        if request.rev > account.rev:
+            raise RequestError(
+                "invalid_request", f"the document is at rev {account.rev}", path="rev"
+            )
+        if account.live:
+            account = await self._ledger.apply(account.payment_id, p.Acknowledged(request.rev))
+            self.acknowledged.add(account.payment_id)
+        return self._about(request, account, "ok")
+
+    async def _resolve(self, register_id: str, request: k.PaymentResolve) -> k.Response:
+        account = await self._own(register_id, request.payment_id)
+        code = request.evidence.approval_code or ""
+        account = await self.resolve(
+            account.payment_id,
+            p.Resolved(request.outcome, request.approved_by, code, request.evidence.source),
+        )
+        return self._about(request, account, "accepted")
+
+    async def resolve(self, payment_id: str, answer: p.Resolved) -> Account:
+        """Take a person's answer to a doubt, from a register or from the command line.
+
+        Raises:
+            RequestError: The payment is unknown, not in doubt, or the evidence is missing.
+        """
+        account = self._ledger.get(payment_id)
+        if account is None:
+            raise RequestError("payment_not_found", "there is no such payment", path="payment_id")
+        if account.payment.status is not p.Status.IN_DOUBT:
+            raise RequestError(
+                "not_allowed",
+                f"the payment is {account.payment.status.value}, not in doubt",
+                path="payment_id",
+                payment_status=account.payment.status.value,
+            )
+        if answer.outcome == "approved" and not answer.approval_code:
+            raise RequestError(
+                "invalid_request",
+                "an approval needs the approval code from the slip",
+                path="evidence.approval_code",
+            )
+        _LOGGER.warning("resolved outcome=%s by=%s", answer.outcome, answer.by)
+        return await self._ledger.apply(payment_id, answer)
+
+    def _check(self, delivery: Delivery, register_id: str, request: k.TerminalCheck) -> None:
+        terminal_id = self._terminal_of(register_id, request.terminal_id)
+        if len(self._checks) >= CHECKS_WAITING_MAX:
+            raise RequestError("terminal_busy", "too many checks are waiting")
+        before = self._terminals[terminal_id].ask_for_probe()
+        until = asyncio.get_running_loop().time() + CHECK_SECONDS_MAX
+        self._checks.append(
+            _Check(register_id, delivery, request.request_id, terminal_id, before, until)
+        )
+
+    def answer_checks(self) -> None:
+        """Queue the responses of checks whose probe came to an end, or took too long."""
+        now = asyncio.get_running_loop().time()
+        waiting = []
+        for check in self._checks:
+            state = self._terminals[check.terminal_id].state
+            if state.probes <= check.probes_before and now < check.until:
+                waiting.append(check)
+                continue
+            result = {
+                "terminal_id": check.terminal_id,
+                "ready": state.can_take_payments,
+                "problem": state.problem or None,
+                "text": state.problem_text or None,
+                "answered": state.probes > check.probes_before,
+            }
+            response = k.Response.model_validate(
+                {
+                    "request_id": check.request_id,
+                    "op": k.TerminalCheck.operation,
+                    "status": "ok",
+                    "result": result,
+                    "time": self._now(),
+                }
+            )
+            self._say(check.delivery, check.register_id, response)
+        self._checks = waiting
+
+    # --- registers come and go
+
+    async def _register_changed(self, register_id: str, payload: bytes) -> None:
+        state = k.decode_register_state(payload)
+        if state is None or state.state == "online":
+            return
+        _LOGGER.info("register=%s offline", register_id)
+        for account in self._ledger.unfinished():
+            request = account.payment.request
+            if (
+                request.register_id == register_id
+                and request.cancel_when_register_lost
+                and account.payment.status is p.Status.IN_PROGRESS
+                and account.payment.stage in NO_CARD_YET
+            ):
+                await self._ledger.apply(account.payment_id, p.CancelAsked("register_lost"))
+
+    # --- what commands have in common
+
+    async def _own(self, register_id: str, payment_id: str) -> Account:
+        account = await self._ledger.find(payment_id)
+        if account is None:
+            raise RequestError(
+                "payment_not_found",
+                "the bridge never accepted this payment; it is safe to start it",
+                path="payment_id",
+            )
+        self._refuse_foreign(account.payment.request, register_id)
+        return account
+
+    def _refuse_foreign(self, request: p.PaymentRequest, register_id: str) -> None:
+        if request.register_id != register_id:
+            raise RequestError(
+                "not_allowed", "this payment belongs to another register", path="payment_id"
+            )
+
+    def _terminal_of(self, register_id: str, wanted: str | None) -> str:
+        name = wanted or self._settings.default_terminals.get(register_id)
+        if name is None and len(self._terminals) == 1:
+            name = next(iter(self._terminals))
+        if name is None:
+            raise RequestError(
+                "terminal_unknown",
+                "say which terminal, or configure a default for this register",
+                path="terminal_id",
+                known=sorted(self._terminals),
+            )
+        if name not in self._terminals:
+            raise RequestError(
+                "terminal_unknown",
+                f"there is no terminal {name}",
+                path="terminal_id",
+                known=sorted(self._terminals),
+            )
+        return name
+
+    def _looks_repeated(self, request: k.PaymentStart, terminal_id: str) -> bool:
+        """True for the same amount on the same terminal within 90 s, when no sale says more."""
+        if request.sale_id:
+            return False
+        since = k.format_time(self._now() - timedelta(seconds=90))
+        return any(
+            account.payment.request.terminal_id == terminal_id
+            and account.payment.request.amount == request.amounts.requested
+            and account.payment.status in {p.Status.APPROVED, *p.MAYBE_CHARGED}
+            and account.created_at >= since
+            for account in self._ledger.accounts()
+        )
+
+    def _check_response_topic(self, delivery: Delivery, register_id: str) -> None:
+        topic = delivery.response_topic
+        if topic is not None and not self._settings.topics.may_answer_at(register_id, topic):
+            raise RequestError(
+                "response_topic_not_allowed",
+                "answers go to your own prefix only",
+                path="response_topic",
+                allowed=f"{self._settings.topics.register(register_id)}/…",
+            )
+
+    def _about(self, request: k.AnyRequest, account: Account, status: str) -> k.Response:
+        return self._response(
+            request,
+            status,
+            payment_id=account.payment_id,
+            payment_status=account.payment.status.value,
+            rev=account.rev,
+        )
+
+    def _response(self, request: k.AnyRequest, status: str, **more: object) -> k.Response:
+        return k.Response.model_validate(
+            {
+                "request_id": request.request_id,
+                "op": request.operation,
+                "status": status,
+                "time": self._now(),
+                **more,
+            }
+        )
+
+    def _refuse(
+        self, delivery: Delivery, register_id: str, operation: str, error: RequestError
+    ) -> None:
+        request_id, payment_id = k.salvage_ids(delivery.payload, delivery.correlation)
+        known = self._ledger.get(payment_id) if payment_id else None
+        body = k.error_body(error)
+        if error.code == "too_late_to_cancel":
+            body = body.model_copy(update={"money_moved": "yes"})
+        response = k.Response(
+            request_id=request_id,
+            op=operation[:64],
+            status="error",
+            payment_id=payment_id,
+            payment_status=known.payment.status.value if known else None,
+            error=body,
+            time=self._now(),
+        )
+        self._say(delivery, register_id, response)
+
+    def _say(self, delivery: Delivery, register_id: str, response: k.Response) -> None:
+        topics = self._settings.topics
+        topic = topics.response(register_id, response.op)
+        wanted = delivery.response_topic
+        if wanted is not None and topics.may_answer_at(register_id, wanted):
+            topic = wanted
+        if len(self.outgoing) >= RESPONSES_WAITING_MAX:
+            self.outgoing.pop(0)
+        self.outgoing.append(Outgoing(topic, k.encode(response), delivery.correlation))
+        self._ledger.something_changed.set()

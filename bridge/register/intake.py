@@ -1,0 +1,123 @@
+"""From the register's words to the ledger's: a checked start becomes a payment request. Pure."""
+
+from __future__ import annotations
+
+from bridge.errors import RequestError
+from bridge.money import payment as p
+from bridge.money.sale import SaleDetails, SaleLine
+from bridge.register import contract as k
+from drivers.contract import Capabilities
+
+
+def refuse_unsupported(request: k.PaymentStart, can: Capabilities, currency: str) -> None:
+    """Refuse what the terminal has not announced, before a card is asked for.
+
+    `currency` is what the terminal is set up for, "" when it did not say.
+
+    Raises:
+        RequestError: `operation_not_supported` or `invalid_request`, with the field's path.
+    """
+    wanted = request.amounts.currency
+    if (can.currencies and wanted not in can.currencies) or (currency and wanted != currency):
+        takes = ", ".join(can.currencies) or currency
+        raise RequestError(
+            "invalid_request",
+            f"the terminal takes {takes}, not {wanted}",
+            path="amounts.currency",
+        )
+    tip = request.amounts.tip.mode if request.amounts.tip else "none"
+    unsupported = (
+        (request.type not in can.operations, "type"),
+        (request.method == "gift_card" or request.gift_card is not None, "method"),
+        (request.terminal_pool is not None, "terminal_pool"),
+        (tip not in can.tip, "amounts.tip.mode"),
+        (request.amounts.cash_back_amount is not None, "amounts.cash_back_amount"),
+        (request.accept_partial and not can.partial_approval, "accept_partial"),
+        (request.payment_brands is not None, "payment_brands"),
+        (request.entry_modes is not None, "entry_modes"),
+        (request.force_online, "force_online"),
+        (request.token != "none", "token"),  # noqa: S105 - a wish, not a secret
+        (request.capture != "auto", "capture"),
+        (request.when_busy != "reject", "when_busy"),
+    )
+    for refused, path in unsupported:
+        if refused:
+            raise RequestError(
+                "operation_not_supported",
+                f"this terminal cannot do what {path} asks for; see its capabilities",
+                path=path,
+            )
+
+
+def payment_request(
+    request: k.PaymentStart, register_id: str, terminal_id: str, *, possible_duplicate: bool
+) -> p.PaymentRequest:
+    """Return what the ledger keeps of a start.
+
+    Raises:
+        RequestError: `invalid_request`: the sale does not add up, or nobody stands for the
+            override.
+    """
+    if request.override and not request.approved_by:
+        raise RequestError("approval_required", "an override needs approved_by", path="approved_by")
+    return p.PaymentRequest(
+        payment_id=request.payment_id,
+        register_id=register_id,
+        terminal_id=terminal_id,
+        type=p.PaymentType(request.type),
+        amount=request.amounts.requested,
+        content_hash=k.content_hash(request),
+        sale_id=request.sale_id or "",
+        tip=request.amounts.fixed_tip,
+        accept_partial=request.accept_partial,
+        sale=_details(request.sale, request.amounts.currency) if request.sale else None,
+        deadline_seconds=request.deadline_s,
+        operator_id=request.operator_id or "",
+        shift_number=request.shift_number or "",
+        totals_group_id=request.totals_group_id or "",
+        language=request.language or "",
+        possible_duplicate=possible_duplicate,
+        approved_by=(request.approved_by or "") if request.override else "",
+        cancel_when_register_lost=request.on_register_lost == "cancel_if_no_card",
+        metadata=request.metadata or {},
+    )
+
+
+def _details(sale: k.Sale, currency: str) -> SaleDetails | None:
+    if not sale.lines:
+        return None
+
+    def minor(text: str | None) -> int:
+        return k.parse_amount(text, currency).minor if text is not None else 0
+
+    details = SaleDetails(
+        total=k.parse_amount(sale.total_amount, currency),
+        lines=tuple(
+            SaleLine(
+                line_number=number,
+                sku=line.product_code or line.ean_upc or f"ITEM-{line.item_id}",
+                quantity=line.quantity,
+                unit_of_measure=line.unit_of_measure,
+                unit_price=line.unit_price,
+                item_amount_minor=minor(line.item_amount),
+                label=line.product_label or "",
+                item_discount_minor=minor(line.item_discount_amount),
+                sale_discount_minor=minor(line.sale_discount_amount),
+                is_refund=line.is_refund,
+            )
+            for number, line in enumerate(sale.lines, 1)
+        ),
+        tax_minor=minor(sale.tax_amount),
+        item_discount_minor=minor(sale.item_discount_amount),
+        sale_discount_minor=minor(sale.sale_discount_amount),
+        refund_minor=minor(sale.refund_amount),
+        member_id=sale.member_id or "",
+    )
+    if not details.adds_up:
+        raise RequestError(
+            "invalid_request",
+            "the lines, less sale_discount_amount, do not make total_amount "
+            "(with tax in them, or with tax_amount on top)",
+            path="sale.total_amount",
+        )
+    return details

@@ -1,0 +1,266 @@
+"""A payment as the register's document: what the journal knows, in the contract's words. Pure.
+
+Nothing is decided here; what a field means stands in the contract, what is true in the ledger.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from bridge.money import payment as p
+from bridge.money.accounts import Account, PurchaseAccount
+from bridge.register import contract as k
+from bridge.register.display import display_of
+from drivers.contract import Approval, Money
+
+_EVIDENCE = {  # what a discrepancy's evidence says of the payment
+    "approved_without_start": "approved",
+    "approved_after_declined": "approved",
+    "approved_after_canceled": "approved",
+    "approved_after_failed": "approved",
+    "second_approval": "approved",
+    "more_than_asked": "approved",
+    "denied_after_approved": "failed",
+}
+
+
+def read_time(text: str) -> datetime:
+    """Return the moment that a journal entry's `at` spells."""
+    return datetime.fromisoformat(text)
+
+
+def payment_document(
+    account: Account,
+    *,
+    remaining: Money,
+    purchase: PurchaseAccount | None,
+    terminal_name: str,
+    topics: k.Topics,
+) -> k.PaymentDocument:
+    """Return the whole retained document of a payment."""
+    payment, request = account.payment, account.payment.request
+    error = _error(payment)
+    return k.PaymentDocument.model_validate(
+        {
+            "rev": account.rev,
+            "payment_id": request.payment_id,
+            "register_id": request.register_id,
+            "terminal_id": request.terminal_id,
+            "type": request.type.value,
+            "method": "card",
+            "sale_id": request.sale_id or None,
+            "status": payment.status.value,
+            "stage": payment.stage.value if payment.stage else None,
+            "result": _result(payment),
+            "funds": payment.funds.value,
+            "final": payment.is_final,
+            "amounts": _amounts(payment, remaining),
+            "card": _card(payment.approval),
+            "acquirer": _acquirer(payment),
+            "poi_transaction_id": _poi_transaction(payment.approval),
+            "recording": _recording(payment, purchase),
+            "display": display_of(payment, remaining=remaining, terminal_name=terminal_name),
+            "receipts": tuple(_receipts(payment, topics)),
+            "in_doubt": _in_doubt(account),
+            "cancel_reason": payment.denial.cancel_reason or None if payment.denial else None,
+            "resolution": _resolution(payment),
+            "error": error,
+            "discrepancy": _discrepancy(account),
+            "possible_duplicate": request.possible_duplicate,
+            "created_at": read_time(account.created_at),
+            "updated_at": read_time(account.updated_at),
+            "history": tuple(
+                k.HistoryEntry.model_validate(
+                    {"status": h.status, "stage": h.stage or None, "at": read_time(h.at)}
+                )
+                for h in account.history
+            ),
+            "operator_id": request.operator_id or None,
+            "shift_number": request.shift_number or None,
+            "metadata": dict(request.metadata) or None,
+        }
+    )
+
+
+def receipt_documents(account: Account) -> dict[str, k.ReceiptDocument]:
+    """Return the receipts to print, by copy; a later one of the same copy replaces an earlier."""
+    return {
+        "signature" if receipt.requires_signature else receipt.copy: (
+            k.ReceiptDocument.model_validate(
+                {
+                    "payment_id": account.payment_id,
+                    "copy": "signature" if receipt.requires_signature else receipt.copy,
+                    "columns": max([len(line) for line in receipt.lines] or [24]),
+                    "lines": receipt.lines,
+                    "requires_signature": receipt.requires_signature,
+                    "must_print_now": receipt.must_print,
+                }
+            )
+        )
+        for receipt in account.payment.receipts
+    }
+
+
+def _result(payment: p.Payment) -> str | None:
+    if payment.status is not p.Status.APPROVED:
+        return "failure" if payment.is_final else None
+    return "partial" if payment.captured.minor < payment.request.amount.minor else "success"
+
+
+def _amounts(payment: p.Payment, remaining: Money) -> k.PaymentAmounts:
+    currency = payment.request.amount.currency
+    nothing = Money(0, currency)
+    approval = payment.approval
+    fixed = payment.request.tip or nothing
+    known = approval if payment.status is p.Status.APPROVED else None
+    tip = (known.tip or fixed) if known else None
+    surcharge = (known.surcharge or nothing) if known else None
+    taken = k.format_amount(known.amount) if known and known.amount.currency == currency else None
+    return k.PaymentAmounts(
+        currency=currency,
+        requested_amount=k.format_amount(payment.request.amount),
+        authorized_amount=taken,
+        captured_amount=taken if payment.funds is p.Funds.CAPTURED else None,
+        tip_amount=k.format_amount(tip) if tip else None,
+        surcharge_amount=k.format_amount(surcharge) if surcharge else None,
+        cash_back_amount=k.format_amount(nothing) if known else None,
+        total_fees_amount=k.format_amount(nothing) if known else None,
+        refunded_amount=k.format_amount(nothing) if known else None,
+        remaining_amount=k.format_amount(remaining) if payment.is_final else None,
+    )
+
+
+def _card(approval: Approval | None) -> k.CardFacts | None:
+    if approval is None:
+        return None
+    card = approval.card
+    return k.CardFacts(
+        payment_brand=card.brand or None,
+        payment_brand_label=card.label or None,
+        brand_category="schemes" if card.brand else None,
+        masked_pan=card.masked_pan.text if card.masked_pan else None,
+        entry_mode=card.entry_mode or None,
+        cardholder_verification=card.verification or None,
+        aid=card.application_id or None,
+    )
+
+
+def _acquirer(payment: p.Payment) -> k.AcquirerFacts | None:
+    approval, denial = payment.approval, payment.denial
+    if approval is not None:
+        return k.AcquirerFacts(
+            merchant_id=approval.merchant_id or None,
+            acquirer_poi_id=approval.terminal_id or None,
+            approval_code=approval.approval_code or None,
+            response_code="00",
+            stan=approval.trace or None,
+            host_reconciliation_id=approval.batch or None,
+        )
+    if denial is not None and denial.terminal_code:
+        return k.AcquirerFacts(response_code=denial.terminal_code)
+    return None
+
+
+def _poi_transaction(approval: Approval | None) -> k.PoiTransaction | None:
+    if approval is None or not approval.transaction_id:
+        return None
+    return k.PoiTransaction(
+        poi_id=approval.terminal_id,
+        transaction_id=approval.transaction_id,
+        time_stamp=approval.time_text or None,
+    )
+
+
+def _recording(payment: p.Payment, purchase: PurchaseAccount | None) -> k.Recording:
+    recorded = payment.recording is p.Recording.RECORDED and purchase is not None
+    error = None
+    if payment.recording_error:
+        rejected = payment.recording is p.Recording.REJECTED
+        code = "recording_rejected" if rejected else "recording_unreachable"
+        error = _body(code, payment.recording_error)
+    return k.Recording.model_validate(
+        {
+            "status": payment.recording.value,
+            "record_id": payment.record_id or None,
+            "attempts": purchase.purchase.attempts if purchase else 0,
+            "recorded_at": read_time(purchase.updated_at) if recorded and purchase else None,
+            "error": error,
+        }
+    )
+
+
+def _receipts(payment: p.Payment, topics: k.Topics) -> list[k.ReceiptReference]:
+    request = payment.request
+    found: dict[str, k.ReceiptReference] = {}
+    for receipt in payment.receipts:
+        copy = "signature" if receipt.requires_signature else receipt.copy
+        found[copy] = k.ReceiptReference.model_validate(
+            {
+                "copy": copy,
+                "columns": max([len(line) for line in receipt.lines] or [24]),
+                "requires_signature": receipt.requires_signature,
+                "must_print_now": receipt.must_print,
+                "topic": topics.receipt(request.register_id, request.payment_id, copy),
+            }
+        )
+    return list(found.values())
+
+
+def _in_doubt(account: Account) -> k.InDoubt | None:
+    doubt = account.payment.doubt
+    if doubt is None:
+        return None
+    since = next(h.at for h in account.history if h.status == p.Status.IN_DOUBT.value)
+    return k.InDoubt(
+        since=read_time(since),
+        cause=doubt.cause,
+        attempts=doubt.inquiries,
+        needs_operator=doubt.needs_operator,
+    )
+
+
+def _resolution(payment: p.Payment) -> k.Resolution | None:
+    if not payment.is_final:
+        return None
+    return k.Resolution.model_validate(
+        {"by": payment.resolved_by or "bridge", "operator_id": payment.approved_by or None}
+    )
+
+
+def _error(payment: p.Payment) -> k.ErrorBody | None:
+    if payment.status is p.Status.IN_DOUBT:
+        text = "It is not known whether the card was charged. Do not charge again."
+        return _body("outcome_unknown", text)
+    if payment.denial is None:
+        return None
+    body = _body(payment.denial.code, payment.denial.text or payment.denial.code)
+    # Final without money is proven, whatever the code means elsewhere: a new attempt is safe.
+    retry = "new_id" if body.retry in {"after_check", "same_id"} else body.retry
+    return body.model_copy(update={"money_moved": "no", "retry": retry})
+
+
+def _body(code: str, message: str) -> k.ErrorBody:
+    facts = k.error_facts(code)
+    return k.ErrorBody(
+        code=code,
+        error_condition=facts.condition or None,
+        message=message,
+        money_moved=facts.money_moved,
+        retry=facts.retry,
+    )
+
+
+def _discrepancy(account: Account) -> k.Discrepancy | None:
+    if not account.payment.discrepancies:
+        return None
+    odd = account.payment.discrepancies[-1]
+    said = account.payment.status.value
+    evidence = _EVIDENCE.get(odd.kind, "failed" if said == "approved" else "approved")
+    return k.Discrepancy.model_validate(
+        {
+            "since": read_time(account.updated_at),
+            "said": said,
+            "evidence": evidence,
+            "text": f"{odd.kind}: {odd.text}",
+        }
+    )

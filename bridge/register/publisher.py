@@ -1,0 +1,266 @@
+"""Publishes what the ledger and the stations show: documents, states, receipts, health.
+
+Nothing is dropped because the broker is away: everything retained is published again after each
+connection, from the ledger, since a broker without persistence comes back empty.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from bridge.errors import BusError
+from bridge.money import payment as p
+from bridge.money.accounts import Account
+from bridge.money.ledger import Ledger
+from bridge.register import contract as k
+from bridge.register.desk import Desk
+from bridge.register.paper import payment_document, read_time, receipt_documents
+
+_LOGGER = logging.getLogger(__name__)
+
+HEALTH_SECONDS = 30.0  # the contract's rhythm
+DOCUMENT_AGE_MAX = timedelta(hours=24)  # an unacknowledged document is kept this long
+DOCUMENTS_PER_REGISTER_MAX = 200  # settled ones; what is open is never removed
+# MQTT 5: a broker that outlives the bridge forgets documents by itself, a day after we would.
+DOCUMENT_EXPIRY_SECONDS = 48 * 3600
+AWAY_SECONDS = 0.5  # how long to wait after the broker refused a publish
+
+
+class Bus(Protocol):
+    """The broker, as `mqtt.py` reaches it."""
+
+    async def publish(
+        self,
+        topic: str,
+        payload: bytes,
+        *,
+        retain: bool = False,
+        expiry_seconds: int | None = None,
+        correlation: bytes | None = None,
+    ) -> None:
+        """Return once the broker has it; raises BusError."""
+
+
+class Facts(Protocol):
+    """What the service knows of itself beside payments."""
+
+    def bridge_state(self, epoch: str) -> k.BridgeState:
+        """The bridge's own state."""
+
+    def bridge_info(self) -> k.BridgeInfo:
+        """Who this bridge is."""
+
+    def health(self) -> k.BridgeHealth:
+        """Whether it can take payments, and why not."""
+
+    def terminal_infos(self) -> Mapping[str, k.TerminalInfo]:
+        """What the terminals are."""
+
+    def terminal_states(self) -> Mapping[str, k.TerminalState]:
+        """How the terminals are."""
+
+
+@dataclass(slots=True)
+class _Told:
+    """What the broker was told since the connection was made."""
+
+    connections: int = 0
+    states: dict[str, bytes] = field(default_factory=dict)  # by topic
+    history: dict[str, int] = field(default_factory=dict)  # lines told as events, by payment
+    receipts: dict[str, set[str]] = field(default_factory=dict)  # topics, by payment
+
+
+class Publisher:
+    """One task that tells the broker whatever changed, in the order it changed."""
+
+    def __init__(
+        self,
+        bus: Bus,
+        ledger: Ledger,
+        desk: Desk,
+        facts: Facts,
+        topics: k.Topics,
+        *,
+        terminal_names: Mapping[str, str],
+        now: Callable[[], datetime],
+    ) -> None:
+        """Publish below `topics`; `now` is the wall clock in UTC."""
+        self._bus = bus
+        self._ledger = ledger
+        self._desk = desk
+        self._facts = facts
+        self._topics = topics
+        self._terminal_names = terminal_names
+        self._now = now
+        self._told = _Told()
+        self._due: dict[str, None] = {}
+        self._health_at = 0.0
+
+    async def run(self) -> None:
+        """Publish for ever."""
+        changed = self._ledger.something_changed
+        loop = asyncio.get_running_loop()
+        while True:
+            try:
+                async with asyncio.timeout_at(self._health_at):
+                    await changed.wait()
+            except TimeoutError:
+                pass
+            self._health_at = max(self._health_at, loop.time() + 0.001)
+            self._desk.answer_checks()
+            self._due.update(dict.fromkeys(self._ledger.take_changed()))
+            self._due.update(dict.fromkeys(self._desk.dirty))
+            self._desk.dirty.clear()
+            if self._desk.connection is None:
+                self._health_at = loop.time() + HEALTH_SECONDS
+                continue
+            try:
+                await self._publish_all()
+            except BusError as error:
+                _LOGGER.debug("publishing waits reason=%s", error)
+                await asyncio.sleep(AWAY_SECONDS)
+                changed.set()
+
+    async def say_goodbye(self, state: k.BridgeState) -> None:
+        """Publish the last state before a clean stop.
+
+        Raises:
+            BusError: The broker is away; its will speaks for us.
+        """
+        await self._bus.publish(self._topics.bridge_state, k.encode(state), retain=True)
+
+    async def _publish_all(self) -> None:
+        await self._introduce()
+        while self._desk.outgoing:
+            message = self._desk.outgoing[0]
+            await self._bus.publish(message.topic, message.payload, correlation=message.correlation)
+            if self._desk.outgoing and self._desk.outgoing[0] is message:
+                self._desk.outgoing.pop(0)
+        while self._due:
+            payment_id = next(iter(self._due))
+            account = self._ledger.get(payment_id)
+            if account is not None and account.live:
+                await self._publish_payment(account)
+            del self._due[payment_id]
+        for terminal_id, state in self._facts.terminal_states().items():
+            await self._publish_state(self._topics.terminal_state(terminal_id), state)
+        for terminal_id, info in self._facts.terminal_infos().items():
+            await self._publish_state(self._topics.terminal_info(terminal_id), info)
+        acknowledged = [self._ledger.get(name) for name in self._desk.acknowledged]
+        self._desk.acknowledged.clear()
+        for account in acknowledged:
+            if account is not None and account.live and account.payment.is_settled:
+                await self._retire(account)
+        if asyncio.get_running_loop().time() >= self._health_at:
+            self._health_at = asyncio.get_running_loop().time() + HEALTH_SECONDS
+            await self._retire_old()
+            await self._publish_state(self._topics.bridge_health, self._facts.health())
+
+    async def _introduce(self) -> None:
+        """After each connection: who we are, then every retained document again."""
+        connection = self._desk.connection
+        assert connection is not None, "introduced only when connected"
+        if self._told.connections == self._desk.connections:
+            return
+        connections = self._desk.connections
+        history = self._told.history
+        receipts = self._told.receipts
+        self._told = _Told(history=history, receipts=receipts)
+        state = self._facts.bridge_state(connection.epoch)
+        await self._publish_state(self._topics.bridge_state, state)
+        await self._publish_state(self._topics.bridge_info, self._facts.bridge_info())
+        self._due = dict.fromkeys(a.payment_id for a in self._ledger.accounts() if a.live)
+        self._health_at = 0.0
+        self._told.connections = connections
+
+    async def _publish_state(self, topic: str, document: k.Wire) -> None:
+        payload = k.encode(document)
+        if self._told.states.get(topic) == payload:
+            return
+        await self._bus.publish(topic, payload, retain=True)
+        self._told.states[topic] = payload
+
+    async def _publish_payment(self, account: Account) -> None:
+        request = account.payment.request
+        document = payment_document(
+            account,
+            remaining=self._ledger.remaining(account),
+            purchase=self._ledger.purchase_of(account.payment_id),
+            terminal_name=self._terminal_names.get(request.terminal_id, request.terminal_id),
+            topics=self._topics,
+        )
+        topic = self._topics.payment(request.register_id, request.payment_id)
+        await self._bus.publish(
+            topic, k.encode(document), retain=True, expiry_seconds=DOCUMENT_EXPIRY_SECONDS
+        )
+        await self._publish_events(account)
+        if account.payment.is_final:
+            await self._publish_receipts(account)
+
+    async def _publish_events(self, account: Account) -> None:
+        """Tell the new lines of the history as a stream, for those who like streams."""
+        told = self._told.history.get(account.payment_id, 0)
+        request = account.payment.request
+        for number, line in enumerate(account.history[told:], told + 1):
+            kind = "payment_stage" if line.stage else "payment_status"
+            event = k.PaymentEvent.model_validate(
+                {
+                    "seq": max(account.seq, 1),
+                    "at": read_time(line.at),
+                    "type": "payment_created" if number == 1 else kind,
+                    "payment_id": account.payment_id,
+                    "terminal_id": request.terminal_id,
+                    "rev": account.rev,
+                    "status": line.status,
+                    "stage": line.stage or None,
+                }
+            )
+            await self._bus.publish(self._topics.events(request.register_id), k.encode(event))
+            self._told.history[account.payment_id] = number
+
+    async def _publish_receipts(self, account: Account) -> None:
+        request = account.payment.request
+        told = self._told.receipts.setdefault(account.payment_id, set())
+        for copy, receipt in receipt_documents(account).items():
+            topic = self._topics.receipt(request.register_id, request.payment_id, copy)
+            await self._bus.publish(topic, k.encode(receipt), retain=True)
+            told.add(topic)
+
+    async def _retire_old(self) -> None:
+        """Empty the topics of payments that nobody needs to see any more."""
+        oldest_kept = k.format_time(self._now() - DOCUMENT_AGE_MAX)
+        settled = [a for a in self._ledger.accounts() if a.live and a.payment.is_settled]
+        per_register: dict[str, list[Account]] = {}
+        for account in settled:
+            register_id = account.payment.request.register_id
+            per_register.setdefault(register_id, []).append(account)
+        for accounts in per_register.values():
+            over = len(accounts) - DOCUMENTS_PER_REGISTER_MAX
+            accounts.sort(key=lambda one: one.updated_at)
+            for number, account in enumerate(accounts):
+                aged = account.updated_at < oldest_kept
+                if account.payment.acknowledged or aged or number < over:
+                    await self._retire(account)
+
+    async def _retire(self, account: Account) -> None:
+        request = account.payment.request
+        for copy in receipt_documents(account):
+            topic = self._topics.receipt(request.register_id, request.payment_id, copy)
+            await self._bus.publish(topic, b"", retain=True)
+        topic = self._topics.payment(request.register_id, request.payment_id)
+        await self._bus.publish(topic, b"", retain=True)
+        await self._ledger.retire(account.payment_id)
+        self._told.history.pop(account.payment_id, None)
+        self._told.receipts.pop(account.payment_id, None)
+
+
+def open_counts(ledger: Ledger) -> k.PaymentsHealth:
+    """Return how many payments are not final. Pure."""
+    unfinished = ledger.unfinished()
+    doubtful = sum(one.payment.status is p.Status.IN_DOUBT for one in unfinished)
+    return k.PaymentsHealth(open=len(unfinished), in_doubt=doubtful)
