@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import textwrap
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from starlette.applications import Starlette
 
 from simulators import oidc
 from simulators.backoffice_answers import GRAPHQL_PATH, BackOffice
+from simulators.backoffice_faults import NAMED
 from simulators.backoffice_state import BackOfficeState
 from simulators.http_server import (
     Front,
@@ -27,6 +29,32 @@ from simulators.http_server import (
     follow,
     running,
 )
+
+CONTROL_HELP = f"""\
+POST one JSON command, or a list, to the control address; GET /_ledger returns every effect:
+  {{"do": "approve", "user_code": "BCDF-GHJK"}}       or "deny": a person decides a device login
+  {{"do": "revoke"}}                                 end every login
+  {{"do": "expire", "what": "access_tokens"}}        or device_codes, refresh_tokens
+  {{"do": "set_sub", "sub": "somebody"}}             who logs in from now on
+  {{"do": "rotate_key"}}                             sign id_tokens with a new key
+  {{"do": "lose_token_answer", "grant": "refresh_token", "times": 1}}
+  {{"do": "login_options", "captive_portal": true}}  any option of simulators/oidc_records.py
+  {{"do": "fault", "fault": NAME, "operation": "purchaseAdd", "times": 1, "after": 0}}
+                                                   times -1 for ever; chance, delay_seconds,
+                                                   late_seconds, code, property_name,
+                                                   retry_after_seconds as the fault needs them
+  {{"do": "clear_faults"}}
+  {{"do": "away", "seconds": 60}}  {{"do": "back"}}      refuse connections for a while
+  {{"do": "options", "decimals": "number", "introspection": false}}
+  {{"do": "permissions", "client_id": "paybridge", "permissions": ["AddPurchase"]}}
+  {{"do": "gift_card", "code": "G1", "pin": "1", "balance": "10.00"}}
+  {{"do": "spend_elsewhere", "code": "G1", "amount": "4.00"}}
+  {{"do": "find_purchases", "transactionId": "T1"}}
+
+{textwrap.fill("Faults: " + ", ".join(sorted(NAMED)), 95)};
+or EFFECT+ANSWER of simulators/backoffice_faults.py, e.g. applied+html_200.
+"""
+"""What `-h` says about the control endpoint."""
 
 
 def create_app(office: BackOffice, site: oidc.ProviderSite) -> Starlette:
@@ -47,6 +75,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "A back office that executes the POS GraphQL schema, with its login provider, and "
         "misbehaves when told to."
     )
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.epilog = CONTROL_HELP
     oidc.add_login_arguments(parser)
     parser.add_argument(
         "--ledger", type=Path, help="append every effect to this file, one JSON object a line"

@@ -205,8 +205,8 @@ class BackOffice:
         scheme, _, token = http.headers.get("authorization", "").partition(" ")
         try:
             answer = await self.answer(body, token if scheme.lower() == "bearer" else None)
-        except ConnectionDropped:
-            await drop_connection(http.scope)
+        except ConnectionDropped as dropped:
+            await drop_connection(http.scope, reset=dropped.reset)
             return Response()
         return Response(
             answer.body, answer.status, dict(answer.headers), media_type=answer.content_type
@@ -233,8 +233,8 @@ def _answer(fault: Fault, execution: Execution, operation: str) -> HttpAnswer:
     match fault.answer:
         case Answer.NORMAL:
             return honest
-        case Answer.DROP:
-            raise ConnectionDropped
+        case Answer.DROP | Answer.RESET:
+            raise ConnectionDropped(reset=fault.answer is Answer.RESET)
         case Answer.EMPTY_401:
             return EMPTY_401
         case Answer.PERMISSION_401:

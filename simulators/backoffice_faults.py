@@ -32,6 +32,7 @@ class Answer(Enum):
 
     NORMAL = "normal"
     DROP = "drop"
+    RESET = "reset"
     EMPTY_401 = "empty_401"
     PERMISSION_401 = "permission_401"
     NOT_AUTHENTICATED_401 = "not_authenticated_401"
@@ -99,6 +100,7 @@ _SLOW_SECONDS = 5.0
 NAMED: dict[str, Fault] = {
     "apply_then_drop": Fault(Effect.APPLIED, Answer.DROP),
     "drop_before_apply": Fault(Effect.NONE, Answer.DROP),
+    "apply_then_reset": Fault(Effect.APPLIED, Answer.RESET),
     "apply_late": Fault(Effect.LATE, Answer.NORMAL, late_seconds=_LATE_SECONDS),
     "drop_then_apply_late": Fault(Effect.LATE, Answer.DROP, late_seconds=_LATE_SECONDS),
     "timeout_then_apply_late": Fault(

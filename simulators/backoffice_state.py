@@ -60,7 +60,7 @@ class BackOfficeState:
         self.transactions: dict[str, GiftCardTrans] = {}
         self.ledger: list[Json] = []
         self._ledger_path = ledger_path
-        self._last_number = _last_number_in(ledger_path)
+        self._last_seq, self._last_number = _last_line_of(ledger_path)
         self._staged: list[Json] | None = None
         self._undo: list[Callable[[], None]] = []
 
@@ -334,7 +334,8 @@ class BackOfficeState:
 
     def _write(self, lines: list[Json]) -> None:
         for line in lines:
-            line["seq"] = len(self.ledger) + 1
+            self._last_seq += 1
+            line["seq"] = self._last_seq
             self.ledger.append(line)
         if self._ledger_path is None or not lines:
             return
@@ -344,12 +345,13 @@ class BackOfficeState:
             os.fsync(file.fileno())
 
 
-def _last_number_in(path: Path | None) -> int:
-    """Return where ids go on, so that two runs with one ledger file never share an id."""
+def _last_line_of(path: Path | None) -> tuple[int, int]:
+    """Return where lines and ids go on, so that two runs with one ledger never share an id."""
     if path is None or not path.exists():
-        return 0
+        return 0, 0
     lines = path.read_text(encoding="utf-8").splitlines()
-    return int(json.loads(lines[-1])["last_number"]) if lines else 0
+    last = json.loads(lines[-1]) if lines else {"seq": 0, "last_number": 0}
+    return int(last["seq"]), int(last["last_number"])
 
 
 def _plain(value: Any) -> Any:

@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import json
 import socket
+import struct
 import sys
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from typing import Any
@@ -32,12 +33,23 @@ LISTEN_BACKLOG = 128
 
 _DROP = "simulators.drop"
 
+_LINGER_NOT_AT_ALL = struct.pack("ii", 1, 0)
+"""Makes the kernel answer with a reset instead of closing in order."""
+
 Control = Callable[[Mapping[str, Any]], Mapping[str, Any] | None]
 """Follows a control command; None when the command is meant for somebody else."""
 
 
 class ConnectionDropped(ConnectionError):
-    """The server closed the connection before it answered; only `InProcessTransport` raises it."""
+    """The server ends the connection before it answers.
+
+    Attributes:
+        reset: True for a reset, as of a crashed machine; False for an orderly close.
+    """
+
+    def __init__(self, *, reset: bool = False) -> None:
+        super().__init__()
+        self.reset = reset
 
 
 class _DroppableProtocol(H11Protocol):
@@ -48,13 +60,13 @@ class _DroppableProtocol(H11Protocol):
         inner = self.app
 
         async def app(scope: Scope, receive: Receive, send: Send) -> None:
-            await inner({**scope, _DROP: self.transport.abort}, receive, send)
+            await inner({**scope, _DROP: self.transport}, receive, send)
 
         self.app = app
 
 
-async def drop_connection(scope: Scope) -> None:
-    """Close the request's connection without an answer, on whichever server it came in.
+async def drop_connection(scope: Scope, *, reset: bool = False) -> None:
+    """End the request's connection without an answer, on whichever server it came in.
 
     Over a socket this returns once the connection is gone, and the caller must then return
     without sending.
@@ -62,18 +74,21 @@ async def drop_connection(scope: Scope) -> None:
     Raises:
         ConnectionDropped: There is no socket; the client is in this process.
     """
-    abort = scope.get(_DROP)
-    if abort is None:
-        raise ConnectionDropped
-    abort()
+    transport = scope.get(_DROP)
+    if transport is None:
+        raise ConnectionDropped(reset=reset)
+    if reset:
+        linger = transport.get_extra_info("socket")
+        linger.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_NOT_AT_ALL)
+    transport.abort()
     await asyncio.sleep(0)  # the transport tells uvicorn in the next turn of the loop
 
 
 class InProcessTransport(httpx.AsyncBaseTransport):
     """Lets an httpx client talk to an ASGI app in this process, with honest failures.
 
-    A dropped connection is `httpx.RemoteProtocolError`, an app that is away
-    `httpx.ConnectError`, exactly as over a socket.
+    A closed connection is `httpx.RemoteProtocolError`, a reset one `httpx.ReadError`, an app
+    that is away `httpx.ConnectError`, exactly as over a socket.
 
     Args:
         app: What answers.
@@ -91,6 +106,8 @@ class InProcessTransport(httpx.AsyncBaseTransport):
         try:
             return await self._inner.handle_async_request(request)
         except ConnectionDropped as error:
+            if error.reset:
+                raise httpx.ReadError("Connection reset by peer", request=request) from error
             message = "Server disconnected without sending a response."
             raise httpx.RemoteProtocolError(message, request=request) from error
 
@@ -118,7 +135,8 @@ def bind(host: str, port: int) -> socket.socket:
         OSError: The port is in use or not allowed.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    bound = socket.socket(family, socket.SOCK_STREAM)
+    # asyncio turns Nagle's delay of 40 ms off only for sockets that say they are TCP.
+    bound = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         bound.bind((host, port))
@@ -187,6 +205,8 @@ async def serving(app: ASGIApp, listener: socket.socket) -> AsyncIterator[None]:
     ready = asyncio.create_task(server.ready.wait())
     try:
         await asyncio.wait({task, ready}, return_when=asyncio.FIRST_COMPLETED)
+        if task.done():
+            task.result()  # it failed to start and says why
         yield
     finally:
         server.should_exit = True

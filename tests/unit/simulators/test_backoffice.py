@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import random
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any
 
 import httpx
 import pytest
@@ -16,44 +13,20 @@ import pytest
 from simulators import oidc
 from simulators.backoffice import create_app
 from simulators.backoffice_answers import GRAPHQL_PATH, REQUEST_BYTES_MAX, BackOffice
-from simulators.backoffice_faults import NAMED, Answer, Effect, fault_named
+from simulators.backoffice_faults import NAMED, Answer, Effect
 from simulators.backoffice_resolvers import ALL_PERMISSIONS
-from simulators.backoffice_state import BackOfficeState
-from simulators.http_server import InProcessTransport
-from simulators.loop import run_virtual
 from simulators.oidc_provider import Provider
-
-NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
-
-BUY = """mutation Buy($id: String!, $pay: Decimal = "1.99") { purchaseAdd(add: {
-  transactionId: $id, storeCode: "S1", purchasedOn: "2026-01-02T03:04:05", payAmount: $pay,
-  saleDiscountAmount: "0", itemDiscountAmount: "0", subTotal: "1.99", refundAmount: "0",
-  taxAmount: "0", lineItems: [{ lineNumber: 1, sku: "X", isRefund: false, unitPrice: "1.99",
-  extPrice: "1.99", itemDiscountAmount: "0", saleDiscountAmount: "0", quantity: "1",
-  uom: "EA" }] }) { id } }"""
-
-USE = """mutation Use($amount: Decimal!, $hold: Boolean) { giftcardTransAdd(trans: {
-  codeType: PHYSICAL, code: "G1", pin: "1", transType: USE, amount: $amount, refNo: "r1",
-  authorizeOnly: $hold }) { id balance giftcardId status } }"""
-
-CAPTURE = """mutation Capture($id: String!, $cancel: Boolean) {
-  giftcardTransCapture(trans: { id: $id, cancel: $cancel }) { id balance status } }"""
-
-BALANCE = """query Balance($code: String!) { giftcard(code: $code) {
-  limitedByPermission results { id balance codes { codeType code isMasked } } } }"""
-
-
-def new_office(**settings: Any) -> BackOffice:
-    return BackOffice(BackOfficeState(clock=lambda: NOW), **settings)
-
-
-def client_of(office: BackOffice) -> httpx.AsyncClient:
-    provider = Provider("http://127.0.0.1/", (), clock=lambda: 0.0, chance=random.Random(0))
-    app = create_app(office, oidc.ProviderSite(provider))
-    return httpx.AsyncClient(
-        transport=InProcessTransport(app, is_away=lambda: office.away),
-        base_url="http://127.0.0.1",
-    )
+from tests.unit.simulators.office_client import (
+    BALANCE,
+    BUY,
+    CAPTURE,
+    USE,
+    client_of,
+    codes_of,
+    control,
+    new_office,
+    send,
+)
 
 
 @pytest.fixture
@@ -65,22 +38,6 @@ def office() -> BackOffice:
 async def client(office: BackOffice) -> AsyncIterator[httpx.AsyncClient]:
     async with client_of(office) as client:
         yield client
-
-
-async def send(
-    client: httpx.AsyncClient, query: str, token: str = "", **variables: object
-) -> httpx.Response:
-    headers = {"Authorization": f"Bearer {token}"} if token else {}
-    body = {"query": query, "variables": variables}
-    return await client.post(GRAPHQL_PATH, json=body, headers=headers)
-
-
-async def control(client: httpx.AsyncClient, *commands: dict[str, object]) -> httpx.Response:
-    return await client.post("/_control", json=list(commands))
-
-
-def codes_of(answer: httpx.Response) -> list[str]:
-    return [error["extensions"]["code"] for error in answer.json()["errors"]]
 
 
 async def test_a_purchase_is_recorded_and_read_back_from_the_ledger(
@@ -300,78 +257,6 @@ async def test_what_the_client_is_told_by_each_fault(client: httpx.AsyncClient) 
     assert (busy.status_code, busy.headers["retry-after"]) == (429, "7")
     away = await faulty(client, "unavailable_503")
     assert (away.status_code, "retry-after" in away.headers) == (503, False)
-
-
-def test_a_late_effect_happens_after_the_client_gave_up() -> None:
-    async def world() -> tuple[int, int]:
-        office = new_office()
-        office.faults.add(fault_named("apply_late", late_seconds=60.0))
-        async with client_of(office) as client:
-            with pytest.raises(TimeoutError):
-                async with asyncio.timeout(30):
-                    await send(client, BUY, id="T1")
-            given_up = len(office.state.purchases)
-            await asyncio.sleep(31)
-            return given_up, len(office.state.purchases)
-
-    assert run_virtual(world) == (0, 1)
-
-
-def test_a_patient_client_hears_of_a_late_effect() -> None:
-    async def world() -> tuple[float, int]:
-        office = new_office()
-        office.faults.add(fault_named("apply_late", late_seconds=60.0))
-        async with client_of(office) as client:
-            answer = await send(client, BUY, id="T1")
-            return asyncio.get_running_loop().time(), answer.status_code
-
-    assert run_virtual(world) == (60.0, 200)
-
-
-@pytest.mark.parametrize("name", ["drop_then_apply_late", "timeout_then_apply_late"])
-def test_an_effect_may_follow_an_answer_that_came_at_once(name: str) -> None:
-    async def world() -> tuple[int, int]:
-        office = new_office()
-        office.faults.add(fault_named(name, late_seconds=60.0))
-        async with client_of(office) as client:
-            if name == "drop_then_apply_late":
-                with pytest.raises(httpx.RemoteProtocolError):
-                    await send(client, BUY, id="T1")
-            else:
-                assert (await send(client, BUY, id="T1")).status_code == 504
-            before = len(office.state.purchases)
-            await asyncio.sleep(60)
-            return before, len(office.state.purchases)
-
-    assert run_virtual(world) == (0, 1)
-
-
-def test_a_slow_answer_comes_after_the_effect() -> None:
-    async def world() -> tuple[int, float]:
-        office = new_office()
-        office.faults.add(fault_named("slow", delay_seconds=20.0))
-        async with client_of(office) as client, asyncio.TaskGroup() as tasks:
-            tasks.create_task(send(client, BUY, id="T1"))
-            await asyncio.sleep(1)
-            early = len(office.state.purchases)
-        return early, asyncio.get_running_loop().time()
-
-    assert run_virtual(world) == (1, 20.0)
-
-
-def test_an_office_that_is_away_refuses_and_comes_back_by_itself() -> None:
-    async def world() -> int:
-        office = new_office()
-        async with client_of(office) as client:
-            await control(client, {"do": "away", "seconds": 300})
-            await asyncio.sleep(299)
-            with pytest.raises(httpx.ConnectError):
-                await send(client, BUY, id="T1")
-            await asyncio.sleep(1)
-            await send(client, BUY, id="T1")
-        return len(office.state.purchases)
-
-    assert run_virtual(world) == 1
 
 
 async def test_a_person_can_look_up_a_transaction(client: httpx.AsyncClient) -> None:
