@@ -30,6 +30,9 @@ from pydantic import BaseModel, ConfigDict, Field
 AMOUNT_CODE_MODULUS = 100  # the cents decide
 
 
+Brand = Literal["girocard", "mastercard", "maestro", "visa", "vpay", "amex", "diners", "jcb"]
+
+
 @dataclass(frozen=True, slots=True)
 class PlasticCard:
     """A card that exists in test books only. `pan` passes Luhn, so a leak of it is found."""
@@ -76,6 +79,8 @@ MischiefKind = Literal[
     "wrong_currency",  # the result names another currency
     "other_transaction",  # the result is that of an older payment
     "two_results",  # an unsuccessful result comes before the real one
+    "unknown_fields",  # the result carries a TLV tag and a BMP that nobody knows
+    "glue",  # the next message waits and comes in one piece with the one after it
 ]
 
 
@@ -96,8 +101,15 @@ class Plan(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    outcome: Literal["approve", "decline", "cancel", "walk_away", "remove_card_early"] = "approve"
-    code: int = Field(default=0x05, ge=1, le=0xFF)  # with `decline`, the terminal's result code
+    outcome: Literal[
+        "approve",
+        "decline",  # by the host, with `code` and `text`
+        "cancel",  # with the terminal's red key
+        "walk_away",  # until the terminal gives up
+        "remove_card_early",
+        "refuse",  # the terminal does not even begin: a negative reply with `code`
+    ] = "approve"
+    code: int = Field(default=0x05, ge=1, le=0xFF)  # of `decline` and `refuse`
     text: str = ""
     seconds_to_card: float = Field(default=1.5, ge=0)
     seconds_to_pin: float = Field(default=1.5, ge=0)
@@ -105,7 +117,7 @@ class Plan(BaseModel):
     seconds_to_remove: float = Field(default=0.5, ge=0)
     walk_away_seconds: float = Field(default=60.0, ge=0)  # until the terminal gives up
     entry: Literal["contactless", "chip", "stripe"] = "contactless"
-    brand: str = "girocard"
+    brand: Brand = "girocard"
     tip_minor: int = Field(default=0, ge=0)
     partial_minor: int | None = Field(default=None, ge=0)
     wrong_pins: int = Field(default=0, ge=0, le=2)
@@ -117,11 +129,7 @@ class Plan(BaseModel):
 
     @property
     def card(self) -> PlasticCard:
-        """The card that is presented.
-
-        Raises:
-            KeyError: There is no test card of that brand.
-        """
+        """The card that is presented."""
         return CARDS[self.brand]
 
 

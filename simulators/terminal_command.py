@@ -32,6 +32,7 @@ control lines (with --control), one JSON object a line on standard input:
                                                  "other_number": true for another serial port
   {"do": "power_cut", "seconds": 5}              the terminal loses power; "forget": true also
                                                  wipes its memory
+  {"do": "pay", "amount_minor": 500}             somebody pays at the terminal, without a register
   {"do": "scenario", "scenario": {...}}          change what the next shoppers do
 """
 
@@ -47,13 +48,17 @@ class SimulatedTerminal(Protocol):
     def power_cut(self, seconds: float = 5.0, *, forget: bool = False) -> None:
         """Lose power for `seconds`, with `forget` the memory as well."""
 
+    def pay_without_register(self, amount_minor: int) -> bool:
+        """Take a payment that somebody typed in at the terminal; False if that is locked."""
+
 
 class Control(BaseModel):
     """One control line."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    do: Literal["unplug", "replug", "power_cut", "scenario"]
+    do: Literal["unplug", "replug", "power_cut", "pay", "scenario"]
+    amount_minor: int = Field(default=100, ge=1)
     seconds: float = Field(default=5.0, ge=0)
     forget: bool = False
     link: Path | None = None
@@ -173,6 +178,8 @@ async def _obey(terminal: SimulatedTerminal, port: PtyPort | TcpPort) -> None:
                 await port.plug()
             case "power_cut":
                 terminal.power_cut(control.seconds, forget=control.forget)
+            case "pay":
+                terminal.pay_without_register(control.amount_minor)
             case "scenario":
                 terminal.shopper.change(control.scenario or Scenario())
         _say({"did": control.do, **_address(port)})

@@ -54,8 +54,13 @@ class TerminalLedger:
     """Append-only entries, in a file if one is given."""
 
     def __init__(self, path: Path | None = None) -> None:
-        self._file = path.open("ab", buffering=0) if path is not None else None
-        self.entries: list[Entry] = list(read_ledger(path)) if path is not None else []
+        self.entries: list[Entry] = []
+        self._file = None
+        if path is not None:
+            self.entries = read_ledger(path)
+            self._file = path.open("ab", buffering=0)
+            # A line that a power cut tore would swallow the next one.
+            self._file.truncate(path.read_bytes().rfind(b"\n") + 1)
 
     def append(self, entry: Entry) -> None:
         """Store `entry`; when this returns it survives a power cut."""

@@ -14,11 +14,11 @@ from simulators.terminal_ledger import Kind
 from simulators.zvt.answers import status_of
 from simulators.zvt.device import Device
 from simulators.zvt.flash import Transaction, TransactionKind
-from simulators.zvt.payments import NotAccepted, print_receipts
+from simulators.zvt.payments import RESERVATION_WRONG, NotAccepted, print_receipts
 from simulators.zvt.talk import NoReply
 
 ALREADY_REVERSED, REVERSAL_IMPOSSIBLE = 0xB4, 0xB5
-RESERVATION_WRONG, RESERVATION_LIST = 0xB7, 0xB8
+RESERVATION_LIST = 0xB8
 NO_RECEIPT = "ffff"
 
 
@@ -34,6 +34,10 @@ async def reverse(device: Device, command: m.Command) -> None:
         return await device.fail(ALREADY_REVERSED)
     if original.state != "final" or command.amount not in (None, original.amount_minor):
         return await device.fail(REVERSAL_IMPOSSIBLE)
+    for tip in device.flash.batch:
+        if (tip.kind, tip.state, tip.original_trace) == ("tip", "final", original.trace):
+            device.record("reversed", tip, original=tip.number, reason="with its payment")
+            device.flash.settle(tip, "reversed")
     number = device.record("reversed", original, original=original.number, reason="register")
     device.flash.settle(original, "reversed")
     await _finish(
@@ -157,7 +161,7 @@ async def _finish(device: Device, transaction: Transaction) -> None:
     except (NoReply, NotAccepted):
         pass  # it is booked already
     await device.reach("completion")
-    await device.tell_calmly(m.Completion())
+    await device.finish()
 
 
 async def _list_reservations(device: Device) -> None:

@@ -18,7 +18,7 @@ from typing import Literal
 from drivers.contract import MaskedPan, ProtocolError
 from drivers.zvt import codec
 from drivers.zvt import messages as m
-from drivers.zvt.fields import decode_tlv, find_tlv
+from drivers.zvt.fields import Tlv, decode_tlv, find_tlv
 from simulators.shopper import CARDS, Mischief, Place, Plan, Shopper
 from simulators.terminal_ledger import Entry, Kind, TerminalLedger
 from simulators.zvt.flash import Flash, Transaction
@@ -27,6 +27,7 @@ from simulators.zvt.talk import NoReply, Talk
 
 CURRENCY_LETTERS = {978: "EUR", 756: "CHF", 826: "GBP", 840: "USD", 203: "CZK", 348: "HUF"}
 CURRENCY_OTHER_THAN_EURO = 756
+STAGE_TEXTS = {0x0A: b"Karte einstecken", 0x0B: b"Karte entnehmen"}
 WAIT_A_LITTLE = 0x9C  # reply of the register: repeat the status information
 REPEAT_STATUS_SECONDS = 2.0  # after 84 9C, PA00P015 rev 13.08 on vending
 REPEAT_STATUS_MAX = 3  # card complete's default
@@ -188,22 +189,27 @@ class Device:
     async def show(self, code: int) -> None:
         """Say what is on the display, if the register wants to know."""
         if self.registered.shows_stages and self.plan.show_stages:
-            await self.tell_calmly(m.IntermediateStatus(code, 0))
+            profile = self.profile
+            text = Tlv(0x24, (Tlv(0x07, STAGE_TEXTS.get(code, b"Bitte warten")),))
+            tlv = (text,) if profile.stage_texts else None
+            await self.tell_calmly(m.IntermediateStatus(code, profile.stage_minutes, tlv))
 
-    async def fail(self, code: int, **facts: object) -> None:
+    async def fail(self, code: int, text: str = "") -> None:
         """End a dialogue without success: 04 0F and 06 1E as the profile says."""
-        if self.profile.status_on_decline:
+        profile = self.profile
+        if profile.status_on_decline:
             await self.tell_calmly(
-                m.StatusInformation(
-                    result=code,
-                    terminal_id=self.profile.terminal_id,
-                    text=str(facts.get("text", "")),
-                )
+                m.StatusInformation(result=code, terminal_id=profile.terminal_id, text=text)
             )
-        if self.profile.failure_ends_with == "abort":
-            await self.tell_calmly(m.Abort(code))
+        if profile.failure_ends_with == "abort":
+            await self.tell_calmly(m.Abort(None if profile.bare_abort else code))
         else:
-            await self.tell_calmly(m.Completion())
+            await self.finish()
+
+    async def finish(self) -> None:
+        """Send the completion."""
+        text = self.profile.completion_text.encode("ascii")
+        await self.tell_calmly(m.Completion(rest=text))
 
     # --- money
 
@@ -294,7 +300,9 @@ class Device:
                 spoiler.refuse_frames = mischief.count
             case "trickle":
                 spoiler.trickle_seconds = mischief.seconds
-            case "wrong_currency" | "other_transaction" | "two_results":
+            case "glue":
+                spoiler.glue = True
+            case "wrong_currency" | "other_transaction" | "two_results" | "unknown_fields":
                 pass  # these change the result itself; `payments` heeds them
 
     def suffers(self, kind: str) -> bool:

@@ -33,6 +33,7 @@ class Transaction:
     tip_minor: int = 0
     state: Literal["pending", "final", "reversed", "settled"] = "pending"
     original_trace: int | None = None
+    extends: int | None = None  # the number of the reservation that this one takes the place of
     signature: bool = False
     whole_pan: bool = False
     text: str = ""
@@ -46,7 +47,7 @@ class Contents:
     next_trace: int = 1
     batch: int = 1
     config: int | None = None
-    transactions: list[Transaction] = field(default_factory=list)  # of the open batch
+    transactions: dict[int, Transaction] = field(default_factory=dict)  # the open batch, by number
     last: Transaction | None = None
 
 
@@ -73,8 +74,7 @@ class Flash:
 
     def store(self, transaction: Transaction) -> None:
         """Store a new transaction, or a new state of one; a final one becomes the last."""
-        kept = [t for t in self.contents.transactions if t.number != transaction.number]
-        self.contents.transactions = [*kept, transaction]
+        self.contents.transactions[transaction.number] = transaction
         if transaction.state == "final":
             self.contents.last = transaction
         self.save()
@@ -84,9 +84,8 @@ class Flash:
     ) -> Transaction:
         """Store that `transaction` was undone or used up, without making it the last."""
         changed = dataclasses.replace(transaction, state=state)
-        self.contents.transactions = [
-            changed if t.number == transaction.number else t for t in self.contents.transactions
-        ]
+        if transaction.number in self.contents.transactions:
+            self.contents.transactions[transaction.number] = changed
         if self.contents.last is not None and self.contents.last.number == transaction.number:
             self.contents.last = changed
         self.save()
@@ -94,14 +93,12 @@ class Flash:
 
     def drop(self, transaction: Transaction) -> None:
         """Forget a transaction that was never final."""
-        self.contents.transactions = [
-            t for t in self.contents.transactions if t.number != transaction.number
-        ]
+        self.contents.transactions.pop(transaction.number, None)
         self.save()
 
     def find(self, receipt: int) -> Transaction | None:
         """Return the newest transaction of the open batch with this receipt number."""
-        for transaction in reversed(self.contents.transactions):
+        for transaction in reversed(self.contents.transactions.values()):
             if transaction.receipt == receipt:
                 return transaction
         return None
@@ -109,21 +106,24 @@ class Flash:
     @property
     def pending(self) -> Transaction | None:
         """The transaction that was approved and is not final yet."""
-        for transaction in reversed(self.contents.transactions):
+        for transaction in reversed(self.contents.transactions.values()):
             if transaction.state == "pending":
                 return transaction
         return None
 
     @property
+    def batch(self) -> list[Transaction]:
+        """The transactions of the open batch, oldest first."""
+        return list(self.contents.transactions.values())
+
+    @property
     def reservations(self) -> list[Transaction]:
         """The open pre-authorizations, oldest first."""
-        return [
-            t for t in self.contents.transactions if t.kind == "reservation" and t.state == "final"
-        ]
+        return [t for t in self.batch if t.kind == "reservation" and t.state == "final"]
 
     def close_batch(self) -> None:
         """Forget the batch after an end of day; open reservations stay."""
-        self.contents.transactions = self.reservations
+        self.contents.transactions = {t.number: t for t in self.reservations}
         self.contents.batch += 1
         self.save()
 

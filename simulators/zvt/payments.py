@@ -12,6 +12,7 @@ import contextlib
 import dataclasses
 
 from drivers.zvt import messages as m
+from drivers.zvt.fields import Tlv
 from simulators.shopper import Plan
 from simulators.terminal_ledger import Kind
 from simulators.zvt.answers import (
@@ -41,6 +42,7 @@ from simulators.zvt.talk import NoReply
 
 WRONG_CURRENCY, ABORTED, CHIP_ERROR, PROCESSING_ERROR = 0x6F, 0x6C, 0x72, 0x66
 PROTOCOL_ERROR, REMOTE_SILENT, WRONG_PIN, CONNECTION_LOST = 0x9A, 0xA1, 0x37, 0x7D
+RESERVATION_WRONG = 0xB7
 # Intermediate status codes, PA00P015 rev 13.08, table of 04 FF.
 INSERT_CARD, REMOVE_CARD, LOOK_AT_PIN_PAD, WAIT_FOR_HOST, PIN_WRONG = 0x0A, 0x0B, 0x01, 0x04, 0x15
 ABORTED_BY_CARD, REVERSING, DECLINED_STAGE = 0x0D, 0x05, 0x1D
@@ -68,14 +70,13 @@ KINDS: dict[int, tuple[TransactionKind, Kind]] = {
 
 async def card_transaction(device: Device, command: m.Command) -> None:
     """Run 06 01, 06 22 or 06 31 from the reply to the completion."""
-    kind, entry_kind = KINDS[command.CONTROL]
     plan = device.shopper.next_plan(command.amount or 0)
     device.plan = plan
     await device.reach("command")
-    if command.amount is None:
-        return device.reply(m.Reply(PROTOCOL_ERROR))
-    if command.currency not in (None, device.profile.currency):
-        return device.reply(m.Reply(WRONG_CURRENCY))
+    refusal = _refusal(device, command)
+    if refusal is not None or command.amount is None:
+        device.reply(m.Reply(refusal))
+        return
     synchronize(device, command)
     device.reply()
     device.stoppable(plan)
@@ -85,13 +86,34 @@ async def card_transaction(device: Device, command: m.Command) -> None:
     except Stopped:
         if device.profile.says_after_abort:
             await device.fail(ABORTED, text="Abbruch durch Kasse")
-        return None
     except Refused as refused:
         await decline(device, command.amount, refused)
-        return None
-    transaction = device.book(approved(device, plan, command, kind), entry_kind)
-    await conclude(device, transaction)
+    else:
+        kind, entry_kind = KINDS[command.CONTROL]
+        await conclude(device, device.book(approved(device, plan, command, kind), entry_kind))
+
+
+def _refusal(device: Device, command: m.Command) -> int | None:
+    """Return the code with which the terminal does not even begin."""
+    if device.plan.outcome == "refuse":
+        return device.plan.code
+    if command.amount is None:
+        return PROTOCOL_ERROR
+    if command.currency not in (None, device.profile.currency):
+        return WRONG_CURRENCY
+    if _extends(command) and _extended(device, command) is None:
+        return RESERVATION_WRONG
     return None
+
+
+def _extends(command: m.Command) -> bool:
+    # Source: PA00P015 rev 13.08, 06 22: an extension names the trace number it raises.
+    return isinstance(command, m.PreAuthorization) and bool(command.trace)
+
+
+def _extended(device: Device, command: m.Command) -> Transaction | None:
+    traces = {transaction.trace: transaction for transaction in device.flash.reservations}
+    return traces.get(int(command.trace)) if _extends(command) else None
 
 
 async def card_and_host(device: Device, plan: Plan, amount_minor: int) -> None:
@@ -136,6 +158,9 @@ def approved(device: Device, plan: Plan, command: m.Command, kind: TransactionKi
         tip_minor = plan.tip_minor
         if plan.partial_minor is not None:
             amount_minor = min(amount_minor, plan.partial_minor)
+    extended = _extended(device, command)
+    if extended is not None:
+        amount_minor += extended.amount_minor
     receipt, trace = device.flash.take_numbers()
     return Transaction(
         number=device.ledger.next_number(),
@@ -151,6 +176,7 @@ def approved(device: Device, plan: Plan, command: m.Command, kind: TransactionKi
         tip_minor=tip_minor,
         signature=plan.signature,
         whole_pan=plan.whole_pan,
+        extends=None if extended is None else extended.number,
     )
 
 
@@ -181,14 +207,25 @@ async def conclude(device: Device, transaction: Transaction) -> None:
     if transaction.entry == "chip":
         await device.show(REMOVE_CARD)
         await device.wait(device.plan.seconds_to_remove)
-    await device.tell_calmly(m.Completion())
+    await device.finish()
 
 
 def commit(device: Device, transaction: Transaction) -> None:
     """Make the transaction final: the terminal does not undo it by itself any more."""
+    extended = device.flash.contents.transactions.get(transaction.extends or 0)
+    if extended is not None:
+        device.record("released", extended, original=extended.number, reason="extended")
+        device.flash.settle(extended, "settled")
     final = dataclasses.replace(transaction, state="final")
     device.flash.store(final)
     device.record("committed", final, original=transaction.number)
+
+
+def pay_alone(device: Device, amount_minor: int) -> None:
+    """Take a payment that no register asked for; the terminal prints its receipt itself."""
+    plan = device.shopper.scenario.otherwise
+    command = m.Authorization(amount=amount_minor)
+    commit(device, device.book(approved(device, plan, command, "payment"), "approved"))
 
 
 async def take_back(device: Device, transaction: Transaction, code: int, reason: str) -> None:
@@ -210,6 +247,9 @@ async def offer(device: Device, transaction: Transaction) -> None:
     status = status_of(transaction, device.profile, tlv=device.registered.tlv)
     if device.suffers("wrong_currency"):
         status = dataclasses.replace(status, currency=CURRENCY_OTHER_THAN_EURO)
+    if device.suffers("unknown_fields"):
+        unknown = (*(status.tlv or ()), Tlv(0x1F7C, b"\x01"))
+        status = dataclasses.replace(status, tlv=unknown, rest=bytes.fromhex("4401"))
     if device.suffers("other_transaction"):
         older = transaction.receipt - 1 or RECEIPT_MAX
         status = dataclasses.replace(
@@ -232,7 +272,7 @@ async def print_receipts(device: Device, transaction: Transaction) -> None:
         NoReply: A line or block was not answered.
         NotAccepted: It was refused.
     """
-    if transaction.kind == "reservation":
+    if transaction.kind == "reservation" or not device.registered.prints_here(PRINTS_PAYMENTS):
         return  # PA00P015 rev 13.08, 06 22: no receipt on success
     for copy in (MERCHANT, CUSTOMER):
         information = POSITIVE_RECEIPT

@@ -13,6 +13,7 @@ from typing import Literal
 PRINTS_PAYMENTS = 0x02
 PRINTS_ADMINISTRATION = 0x04
 SENDS_INTERMEDIATE_STATUS = 0x08
+LOCKS_PAYMENTS = 0x10  # only the register starts payments
 TERMINAL_FORMATS = 0x80
 FACTORY_CONFIG = 0x86  # also what a log-off goes back to
 
@@ -36,6 +37,10 @@ class Profile:
     line_tail: bool = False  # appends TLV 1F07 to print lines
     prints_declined: bool = True
     status_on_decline: bool = True
+    bare_abort: bool = False  # 06 1E without a code
+    stage_minutes: int | None = 0  # the second byte of 04 FF; None leaves it out
+    stage_texts: bool = False  # 04 FF carries TLV 24
+    completion_text: str = ""  # what some vendors put into 06 0F
     failure_ends_with: Literal["abort", "completion"] = "abort"
     abort: Literal["until_host", "never"] = "until_host"
     says_after_abort: bool = True  # 04 0F and 06 1E after an obeyed 06 B0

@@ -114,7 +114,7 @@ async def totals(device: Device, command: m.Command) -> None:
 
 
 async def _tell_totals(device: Device) -> Transaction:
-    batch = [t for t in device.flash.contents.transactions if t.state == "final"]
+    batch = [t for t in device.flash.batch if t.state == "final"]
     counts = dict.fromkeys((*TOTALS_BRANDS, "other"), 0)
     sums = dict.fromkeys((*TOTALS_BRANDS, "other"), 0)
     for transaction in batch:

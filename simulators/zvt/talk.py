@@ -32,6 +32,7 @@ class Spoiler:
     lost_ack: bool = False
     refuse_frames: int = 0
     trickle_seconds: float | None = None
+    glue: bool = False
 
 
 class Talk:
@@ -60,6 +61,7 @@ class Talk:
         self._reply: asyncio.Future[bytes] | None = None
         self._overdue: asyncio.TimerHandle
         self._silent_until = 0.0
+        self._held = b""
 
     @property
     def connected(self) -> bool:
@@ -206,7 +208,13 @@ class Talk:
     def _write(self, data: bytes) -> None:
         if not data or self._line is None:
             return
+        if self.spoiler.glue:
+            self.spoiler.glue = False
+            self._held = data
+            return
         if asyncio.get_running_loop().time() >= self._silent_until:
+            data = self._held + data
+            self._held = b""
             self._line.write(data)
 
     def _new_link(self) -> Link:

@@ -23,7 +23,7 @@ from simulators.terminal_ledger import TerminalLedger
 from simulators.zvt import bookings, payments, services
 from simulators.zvt.device import Device, PowerCut
 from simulators.zvt.flash import Flash
-from simulators.zvt.profile import PROFILES, Profile
+from simulators.zvt.profile import LOCKS_PAYMENTS, PROFILES, Profile
 from simulators.zvt.talk import Talk
 
 UNKNOWN_COMMAND = m.Reply(0x83)
@@ -137,6 +137,13 @@ class ZvtTerminal:
             self._running.cancel()
         else:
             self._go_dark(cut)
+
+    def pay_without_register(self, amount_minor: int) -> bool:
+        """Take a payment that somebody typed in at the terminal; False if that is locked."""
+        if self.busy or self._device.registered.config & LOCKS_PAYMENTS:
+            return False
+        payments.pay_alone(self._device, amount_minor)
+        return True
 
     async def _replug(self, port: Port, seconds: float) -> None:
         await asyncio.sleep(seconds)

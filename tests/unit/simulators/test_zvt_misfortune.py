@@ -1,6 +1,6 @@
 import asyncio
 import random
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
@@ -99,7 +99,9 @@ def test_the_terminal_is_busy_while_a_lost_dialogue_goes_on() -> None:
     in_a_shop(test, BUILT_IN["approve"], kind="tcp")
 
 
-@pytest.mark.parametrize("kind", ["garbage", "noise", "duplicate", "lost_ack", "nak", "trickle"])
+@pytest.mark.parametrize(
+    "kind", ["garbage", "noise", "duplicate", "lost_ack", "nak", "trickle", "unknown_fields"]
+)
 @pytest.mark.parametrize("at", ["replied", "status", "completion"])
 def test_a_bad_serial_line_costs_time_but_no_money(kind: MischiefKind, at: Place) -> None:
     async def test(shop: Shop) -> None:
@@ -227,3 +229,51 @@ def test_memory_and_ledger_survive_a_restart(tmp_path: Any) -> None:
                 running.cancel()
 
     run_virtual(main)
+
+
+def test_gaps_longer_than_the_link_allows_are_repaired_by_a_repeat() -> None:
+    async def test(shop: Shop) -> None:
+        register = await shop.come()
+        came = await register.run(PAY, timeout_seconds=60)
+        assert isinstance(came[-1], m.Completion)
+        assert shop.taken() == TWENTY_EURO_FORTY
+
+    in_a_shop(test, plan_with("trickle", "completion", seconds=0.25))
+
+
+def test_a_reply_can_come_glued_to_the_next_message() -> None:
+    async def test(shop: Shop) -> None:
+        register = await shop.come()
+        register.send(PAY)
+        first = await register.line.read()
+        assert first.startswith(bytes.fromhex("800000040f"))
+
+    in_a_shop(test, plan_with("glue", "command"), kind="tcp")
+
+
+def test_an_outside_power_cut_stops_a_payment_that_runs() -> None:
+    async def test(shop: Shop) -> None:
+        register = await shop.come()
+        register.send(PAY)
+        assert await register.next() == m.POSITIVE
+        shop.terminal.power_cut(10)
+        await asyncio.sleep(30)
+        assert not shop.terminal.busy
+        register = await shop.come()
+        assert (await register.run(m.StatusEnquiry()))[-1] == m.StatusReport(0, "2.14.15")
+        assert shop.kinds() == []
+
+    in_a_shop(test, BUILT_IN["approve"])
+
+
+@pytest.mark.parametrize("power_loss", ["reverse", "keep"])
+def test_the_profile_says_what_a_power_cut_does_to_an_uncommitted_payment(
+    power_loss: Literal["reverse", "keep"],
+) -> None:
+    async def test(shop: Shop) -> None:
+        register = await shop.come()
+        with pytest.raises(TimeoutError):
+            await register.run(PAY, timeout_seconds=4)
+        assert shop.taken() == (TWENTY_EURO_FORTY if power_loss == "keep" else 0)
+
+    in_a_shop(test, plan_with("die", "status"), profile=Profile(power_loss=power_loss))

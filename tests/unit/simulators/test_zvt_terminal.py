@@ -271,171 +271,62 @@ def test_what_the_terminal_does_not_know_is_answered_84_83() -> None:
     in_a_shop(test, kind="tcp")
 
 
-def test_registration_in_another_currency_is_refused_with_our_own() -> None:
+@pytest.mark.parametrize("code", [0x83, 0x9C])
+def test_a_terminal_may_refuse_to_begin(code: int) -> None:
     async def test(shop: Shop) -> None:
         register = await shop.come()
-        came = await register.run(m.Registration("000000", 0xBE, 756))
-        assert isinstance(came[0], m.Reply)
-        assert came[0].code == 0x1E
-
-    in_a_shop(test)
-
-
-def test_a_payment_in_another_currency_is_refused() -> None:
-    async def test(shop: Shop) -> None:
-        register = await shop.come()
-        assert await register.run(m.Authorization(amount=100, currency=756)) == [m.Reply(0x6F)]
+        assert await register.run(PAY) == [m.Reply(code)]
         assert shop.kinds() == []
+        assert result_of(await register.run(PAY)).result == 0
 
-    in_a_shop(test)
+    in_a_shop(test, one(Plan(outcome="refuse", code=code)))
 
 
-def test_status_says_version_and_details() -> None:
+@pytest.mark.parametrize(("patience", "taken"), [(2, 2040), (9, 0)])
+def test_a_register_may_ask_for_patience_but_not_for_ever(patience: int, taken: int) -> None:
     async def test(shop: Shop) -> None:
         register = await shop.come()
-        report = (await register.run(m.StatusEnquiry()))[-1]
-        assert report == m.StatusReport(0, "2.14.15")
-        report = (await register.run(m.StatusEnquiry("000000", service=6)))[-1]
-        assert isinstance(report, m.StatusReport)
-        assert report.version == ""
-        assert find_tlv(report.tlv, 0x1F44) == bytes.fromhex("29001006")
+        asked = 0
 
-    in_a_shop(test)
+        def answer(message: m.Message) -> m.Reply:
+            nonlocal asked
+            if not isinstance(message, m.StatusInformation) or message.result != 0:
+                return m.POSITIVE
+            asked += 1
+            return m.Reply(0x9C) if asked <= patience else m.POSITIVE
 
-
-def test_the_last_transaction_can_be_asked_for_and_survives_a_decline() -> None:
-    async def test(shop: Shop) -> None:
-        register = await shop.come()
-        assert (await register.run(m.RepeatReceipt("000000", service=3)))[1:] == [m.Completion()]
-        paid = result_of(await register.run(PAY))
-        await register.run(PAY)
-        asked = result_of(await register.run(m.RepeatReceipt("000000", service=3)))
-        assert (asked.receipt, asked.trace) == (paid.receipt, paid.trace)
-        assert (asked.time, asked.amount) == (paid.time, paid.amount)
-
-    in_a_shop(test, Scenario(payments=(INSTANT, Plan(outcome="decline")), speed=0))
-
-
-def test_a_reversal_gives_everything_back_once() -> None:
-    async def test(shop: Shop) -> None:
-        register = await shop.come()
-        await register.run(PAY)
-        void = m.Reversal("000000", receipt="0001")
-        status = result_of(await register.run(void))
-        assert (status.result, status.receipt, status.original_trace) == (0, "0002", "000001")
-        assert shop.taken() == 0
-        assert (await register.run(void))[-1] == m.Abort(0xB4)
-        assert (await register.run(m.Reversal("000000", receipt="0099")))[-1] == m.Abort(0xB5)
-        assert shop.taken() == 0
-
-    in_a_shop(test)
-
-
-def test_global_payments_reverses_the_last_whatever_is_asked() -> None:
-    async def test(shop: Shop) -> None:
-        register = await shop.come()
-        await register.run(PAY)
-        await register.run(m.Authorization(amount=300))
-        status = result_of(await register.run(m.Reversal("000000", receipt="0001")))
-        assert status.amount == 300
-
-    in_a_shop(test, profile=PROFILES["global_payments"])
-
-
-def test_a_refund_gives_money_to_a_card() -> None:
-    async def test(shop: Shop) -> None:
-        register = await shop.come()
-        await register.run(PAY)
-        await register.run(m.Refund("000000", amount=540))
-        assert shop.taken() == 1500
-
-    in_a_shop(test)
-
-
-@pytest.mark.parametrize(
-    ("command", "taken"),
-    [
-        (m.BookTotal(receipt="0001", amount=1895), 1895),
-        (m.PartialReversal(receipt="0001", amount=605), 1895),
-        (m.CancelPreAuthorization(receipt="0001"), 0),
-        (m.BookTotal(receipt="0001", amount=2501), 0),
-    ],
-)
-def test_a_reservation_takes_nothing_until_it_is_booked(command: m.Message, taken: int) -> None:
-    async def test(shop: Shop) -> None:
-        register = await shop.come()
-        await register.run(m.PreAuthorization(amount=2500, currency=978))
-        assert shop.taken() == 0
-        await register.run(command)
+        await register.run(PAY, answer)
         assert shop.taken() == taken
 
     in_a_shop(test)
 
 
-def test_open_reservations_are_listed_one_by_one_with_an_abort() -> None:
+def test_stages_failures_and_completions_come_in_the_shapes_of_vendors() -> None:
     async def test(shop: Shop) -> None:
         register = await shop.come()
-        await register.run(m.PreAuthorization(amount=2500))
-        ask = m.PartialReversal(receipt="ffff")
-        assert (await register.run(ask))[-1] == m.Abort(0xB8, receipt="0001")
-        await register.run(m.CancelPreAuthorization(receipt="0001"))
-        assert (await register.run(ask))[-1] == m.Abort(0xB8, receipt="ffff")
+        await register.run(REGISTER_WITHOUT_RECEIPTS)
+        came = await register.run(PAY)
+        stage = next(message for message in came if isinstance(message, m.IntermediateStatus))
+        assert stage.timeout_minutes is None
+        assert find_tlv(stage.tlv, 0x07) == b"Karte einstecken"
+        ended = came[-1]
+        assert isinstance(ended, m.Completion)
+        assert ended.rest == b"\x10-OK"
+        assert (await register.run(PAY))[-1] == m.Abort(None)
 
-    in_a_shop(test)
+    plans = (Plan(), Plan(outcome="decline"))
+    profile = Profile(
+        stage_minutes=None, stage_texts=True, bare_abort=True, completion_text="\x10-OK"
+    )
+    in_a_shop(test, Scenario(payments=plans, speed=0), profile=profile)
 
 
-def test_a_tip_can_be_booked_later() -> None:
+def test_card_complete_says_which_receipt_a_line_belongs_to() -> None:
     async def test(shop: Shop) -> None:
         register = await shop.come()
-        await register.run(PAY)
-        await register.run(m.Tip(receipt="0001", amount=200))
-        assert shop.taken() == 2240
+        await register.run(m.Registration("000000", 0xBE, 978, tlv=()))
+        came = await register.run(PAY)
+        lines = [message for message in came if isinstance(message, m.PrintLine)]
+        assert {line.receipt_type for line in lines} == {1, 2}
 
-    in_a_shop(test)
-
-
-def test_end_of_day_tells_totals_and_closes_reversal() -> None:
-    async def test(shop: Shop) -> None:
-        register = await shop.come()
-        await register.run(PAY)
-        assert result_of(await register.run(m.Totals("000000"))).amount == TWENTY_EURO_FORTY
-        status = result_of(await register.run(m.EndOfDay("000000")))
-        assert status.amount == TWENTY_EURO_FORTY
-        assert status.totals[:5] == bytes.fromhex("0001000101")
-        assert len(status.totals) == 53
-        assert (await register.run(m.Reversal("000000", receipt="0001")))[-1] == m.Abort(0xB5)
-        assert shop.taken() == TWENTY_EURO_FORTY
-
-    in_a_shop(test)
-
-
-def test_after_end_of_day_the_terminal_may_go_away_for_an_update() -> None:
-    async def test(shop: Shop) -> None:
-        register = await shop.come()
-        assert (await register.run(m.EndOfDay("000000")))[-1] == m.Completion(result=0xE0)
-        with pytest.raises(TimeoutError):
-            await register.run(m.StatusEnquiry(), timeout_seconds=1)
-        await asyncio.sleep(60)
-        assert (await register.run(m.StatusEnquiry()))[-1] == m.StatusReport(0, "2.14.15")
-
-    profile = Profile(end_of_day_result=0xE0, away_after_end_of_day_seconds=60)
-    in_a_shop(test, profile=profile)
-
-
-def test_a_card_is_read_without_money_and_display_and_log_off_end_with_the_reply() -> None:
-    async def test(shop: Shop) -> None:
-        register = await shop.come()
-        register.send(m.ReadCard(30))
-        assert await register.next() == m.POSITIVE
-        status = await register.next()
-        assert isinstance(status, m.StatusInformation)
-        assert status.result is None
-        assert status.pan is not None
-        assert status.pan.last4 == "0009"
-        register.send(m.POSITIVE)
-        for command in (m.DisplayText(("Hallo",), 5), m.LogOff(), m.AbortRequest()):
-            register.send(command)
-            assert await register.next() == m.POSITIVE
-        assert shop.kinds() == []
-
-    in_a_shop(test)
+    in_a_shop(test, profile=PROFILES["card_complete"])
