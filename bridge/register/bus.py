@@ -75,7 +75,7 @@ class Away:
     """Why there is no connection, for the health document and the technician.
 
     `code` is one of `starting`, `unreachable`, `login_refused`, `untrusted`, `tls_files`,
-    `wrong_protocol`, `session_taken`, `refused`, `lost`.
+    `wrong_protocol`, `session_taken`, `flooded`, `refused`, `lost`.
     """
 
     code: str

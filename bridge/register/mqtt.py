@@ -223,6 +223,9 @@ class Mqtt:
                     await link.broken.wait()
             except TimeoutError:
                 link.tick()
+            if link.overfull and self._queue.empty():
+                # Only a new connection makes the broker send again what had no room.
+                link.lose("flooded", f"more than {QUEUE_MAX} messages came at once")
             if fence_due is not None and not link.live and loop.time() >= fence_due:
                 fence_due = None
                 _LOGGER.warning(
@@ -234,10 +237,8 @@ class Mqtt:
 
     def _receive(self, link: Link, delivery: Delivery) -> None:
         """Queue one message, or leave it with the broker when there are too many."""
-        waiting = self._queue.qsize() + len(self._early)
-        if waiting >= QUEUE_MAX:
-            if delivery.packet_id:
-                link.lose("lost", f"{waiting} messages wait already; the broker keeps the rest")
+        if self._queue.qsize() + len(self._early) >= QUEUE_MAX:
+            link.overfull = True
         elif link is self._link:
             self._queue.put_nowait(delivery)
         else:

@@ -27,8 +27,9 @@ from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from bridge.errors import BusError
-from bridge.register.bus import Away, Delivery, MqttSettings, Protocol, TlsSettings
+from bridge.register.bus import Away, Delivery, MqttSettings, Protocol
 from bridge.register.contract import SPEC
+from bridge.register.mqtt_tls import make_tls_context
 
 KEEPALIVE_SECONDS: Final = 15  # the broker speaks our will 1.5 times this after a silent death
 SESSION_SECONDS: Final = 3600  # a restart of the store PC fits; commands older than that are stale
@@ -76,6 +77,7 @@ class Link:
         self.number = number
         self.protocol: Protocol = protocol
         self.live = False
+        self.overfull = False  # the owner had no room for a message
         self.broken = asyncio.Event()
         self.away = Away("lost", "the connection broke")
         self._settings = settings
@@ -146,7 +148,10 @@ class Link:
             properties.MaximumPacketSize = PACKET_BYTES_MAX
         context = None
         if self._settings.tls is not None:
-            context = _tls_context(self._settings.tls)
+            try:
+                context = make_tls_context(self._settings.tls)
+            except (OSError, ValueError) as error:
+                raise Lost("tls_files", f"cannot use the TLS files: {error}") from error
             self._client.tls_set_context(context)
         try:
             self._client.connect(
@@ -409,35 +414,3 @@ def _publish_properties(expiry_seconds: int | None, correlation: bytes | None) -
     if correlation is not None:
         properties.CorrelationData = correlation
     return properties
-
-
-class _TlsContext(ssl.SSLContext):
-    """Remembers its socket, which paho leaves open when the handshake fails."""
-
-    made: ssl.SSLSocket | None = None
-
-    def wrap_socket(self, *arguments: Any, **options: Any) -> ssl.SSLSocket:
-        self.made = super().wrap_socket(*arguments, **options)
-        return self.made
-
-
-def _tls_context(tls: TlsSettings) -> _TlsContext:
-    """Read the files of `tls`.
-
-    Raises:
-        Lost: One of them cannot be used.
-    """
-    try:
-        context = _TlsContext(ssl.PROTOCOL_TLS_CLIENT)  # checks certificate and host name
-        if tls.ca_file is not None:
-            context.load_verify_locations(tls.ca_file)
-        else:
-            context.load_default_certs()
-        if tls.certificate_file is not None:
-            context.load_cert_chain(tls.certificate_file, tls.key_file)
-    except (OSError, ValueError) as error:
-        names = ", ".join(
-            name for name in (tls.ca_file, tls.certificate_file, tls.key_file) if name
-        )
-        raise Lost("tls_files", f"cannot use {names}: {error}") from error
-    return context
