@@ -155,7 +155,7 @@ async def _read_body(response: httpx.Response) -> bytes:
     if response.headers.get("content-encoding", "").strip().lower() not in _NO_BODY_CODING:
         raise NoAnswer("the answer is compressed, which was not asked for")
     body = bytearray()
-    async for chunk in response.aiter_raw():
+    async for chunk in response.aiter_bytes():
         body += chunk
         if len(body) > BODY_BYTES_MAX:
             raise NoAnswer(f"the answer is longer than {BODY_BYTES_MAX} bytes")

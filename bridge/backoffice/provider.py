@@ -176,6 +176,22 @@ class ProviderWire:
             ),
         )
 
+    async def revoke(self, refresh_token: str) -> bool:
+        """Ask the provider to forget a login; False when it does not or cannot.
+
+        Raises:
+            BackOfficeUnavailable: It does not answer.
+        Source: RFC 7009, section 2.
+        """
+        endpoint = (await self.discover()).revocation_endpoint
+        if not endpoint:
+            return False
+        form = {"token": refresh_token, "token_type_hint": "refresh_token"}
+        try:
+            return (await self.post(endpoint, form)).status == 200
+        except NoAnswer as error:
+            raise BackOfficeUnavailable(str(error)) from error
+
     async def post(self, endpoint: str, form: Mapping[str, str]) -> Answer:
         """Post a form as our client, once.
 

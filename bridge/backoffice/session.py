@@ -86,6 +86,7 @@ class Session:
         self._rejected = ""
         self._needed_since: datetime | None = None
         self._reason = ""
+        self._need_is_told = False
 
     @property
     def status(self) -> LoginStatus:
@@ -181,7 +182,12 @@ class Session:
         """
         async with self._turn, self._locked():
             await self.look()
-            revoked = await self._revoke(self._login.refresh_token if self._login else "")
+            token = self._login.refresh_token if self._login else ""
+            try:
+                revoked = not token or await self._wire.revoke(token)
+            except (BackOfficeUnavailable, ConfigError, Rejected) as error:
+                _LOGGER.warning("login not revoked at the provider reason=%s", error)
+                revoked = False
             try:
                 await asyncio.get_running_loop().run_in_executor(None, self._store.delete)
             except OSError as error:
@@ -277,6 +283,7 @@ class Session:
         except GrantRefused as error:
             self._pause_until = started + PAUSE_SECONDS
             self._note_need(f"the provider refuses client id and secret: {error}")
+            _LOGGER.error("login needed reason=%s action=check id and secret", self._reason)  # noqa: TRY400
             raise LoginRequired(self._reason) from error
         fresh = replace(
             self._blank(),
@@ -286,20 +293,6 @@ class Session:
         self._login = fresh
         self._needed_since, self._reason = None, ""
         self._count_from(started, fresh)
-
-    async def _revoke(self, refresh_token: str) -> bool:
-        """Ask the provider to forget the token. Source: RFC 7009, section 2."""
-        if not refresh_token:
-            return True
-        try:
-            endpoint = (await self._wire.discover()).revocation_endpoint
-            if not endpoint:
-                return False
-            form = {"token": refresh_token, "token_type_hint": "refresh_token"}
-            return (await self._wire.post(endpoint, form)).status == 200
-        except (BackOfficeUnavailable, NoAnswer, ConfigError) as error:
-            _LOGGER.warning("login not revoked at the provider reason=%s", error)
-            return False
 
     async def _save(self, login: StoredLogin) -> None:
         """Put a login on disk, then use it; one that cannot be stored waits and is not used."""
@@ -327,7 +320,7 @@ class Session:
             _LOGGER.warning("need for a login not stored reason=%s", error)
             self._unsaved = None
             self._take_over(stamped)
-        raise LoginRequired(reason)
+        self._require()
 
     def _take_over(self, login: StoredLogin | None) -> None:
         """Make `login` the current one, counting its age by the wall clock."""
@@ -365,18 +358,25 @@ class Session:
 
     def _note_need(self, reason: str, since: int | None = None) -> None:
         if self._needed_since is None or self._reason != reason:
-            _LOGGER.error("login needed reason=%s action=run `paybridge login`", reason)
             self._needed_since = (
                 self._now() if since is None else datetime.fromtimestamp(since, UTC)
             )
+            self._need_is_told = False
         self._reason = reason
 
     def _require(self) -> StoredLogin:
-        if self._login is None or (
-            self._needed_since is not None and self._settings.flow != "client_credentials"
-        ):
-            raise LoginRequired(self._reason)
-        return self._login
+        """Return the login that promises a token without a person.
+
+        Raises:
+            LoginRequired: There is none.
+        """
+        is_client = self._settings.flow == "client_credentials"
+        if self._login is not None and (is_client or self._needed_since is None):
+            return self._login
+        if not self._need_is_told:
+            _LOGGER.error("login needed reason=%s action=run `paybridge login`", self._reason)
+            self._need_is_told = True
+        raise LoginRequired(self._reason)
 
     def _blank(self) -> StoredLogin:
         settings = self._settings

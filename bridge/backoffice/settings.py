@@ -8,8 +8,8 @@ from typing import Literal
 
 Flow = Literal["auto", "device", "browser", "client_credentials"]
 
-REDIRECT_PORT_DEFAULT = 8976
-"""Unassigned, below the ports systems hand out by themselves; the provider must know it too."""
+REDIRECT_PORT_DEFAULT = 8765
+"""Below the ports that systems hand out by themselves; the provider must know it too."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -371,6 +371,14 @@ class Journal:
         """Return the purchases that match the SQL condition, oldest first."""
         return await self._run(lambda: read_purchases(self._connection, where, values))
 
+    async def pulse(self) -> None:
+        """Return when the writer thread has answered: it is alive, and so is the disk.
+
+        Raises:
+            JournalError: It is not.
+        """
+        await self._run(lambda: self._connection.execute("select 1").fetchone())
+
     async def close(self) -> None:
         """Finish what waits, then close the file. Cancellation leaves the file open."""
         await self._run(self._connection.close)

@@ -75,6 +75,7 @@ class Ledger:
         self._accounts: dict[str, Account] = {}
         self._purchases: dict[str, PurchaseAccount] = {}
         self._purchase_of: dict[str, str] = {}  # payment_id -> transaction_id
+        self._open_purchases: dict[str, None] = {}  # transaction ids not in the books yet
         self._to_record: dict[str, None] = {}  # transaction ids of pending purchases, in order
         self._sales: dict[str, dict[str, None]] = {}  # sale_key -> payment ids, in order
         self._reserved: dict[str, p.PaymentRequest] = {}  # accepted, not yet on disk
@@ -120,9 +121,9 @@ class Ledger:
         """Return the payments whose outcome is open."""
         return [self._accounts[name] for name in self._unfinished]
 
-    def purchases(self) -> Iterable[PurchaseAccount]:
-        """Return the purchases in memory: every one that is not recorded, and some others."""
-        return tuple(self._purchases.values())
+    def open_purchases(self) -> list[PurchaseAccount]:
+        """Return the purchases that are not in the books yet."""
+        return [self._purchases[name] for name in self._open_purchases]
 
     def purchase(self, transaction_id: str) -> PurchaseAccount | None:
         """Return a purchase in memory."""
@@ -174,7 +175,7 @@ class Ledger:
         keys = [row.sale_key for row in live] + [row.sale_key for row in due]
         for key in dict.fromkeys(keys):
             await self._load_sale(key)
-        for account in self.purchases():
+        for account in self.open_purchases():
             name = account.purchase.content.transaction_id
             await self.apply_purchase(name, s.PurchaseRestarted())
         for one in self.unfinished():
@@ -393,6 +394,10 @@ class Ledger:
         self._purchases[name] = account
         for payment_id in account.purchase.payment_ids:
             self._purchase_of[payment_id] = name
+        if account.purchase.state is s.PurchaseState.RECORDED:
+            self._open_purchases.pop(name, None)
+        else:
+            self._open_purchases[name] = None
         if account.purchase.state is s.PurchaseState.PENDING:
             self._to_record[name] = None
             self.purchases_pending.set()

@@ -9,8 +9,8 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from bridge.errors import RequestError
-from bridge.register.contract import PaymentStart, format_time
 from bridge.register.bus import Delivery
+from bridge.register.contract import PaymentStart, format_time
 
 CLOCK_SKEW_MAX = timedelta(hours=24)  # beyond, `expires_at` says more about the clock than the wish
 MESSAGE_EXPIRY_SECONDS_MAX = 30  # a longer MQTT expiry does not prove that somebody still waits

@@ -14,7 +14,6 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from bridge.errors import BusError
-from bridge.money import payment as p
 from bridge.money.accounts import Account
 from bridge.money.ledger import Ledger
 from bridge.register import contract as k
@@ -126,8 +125,8 @@ class Publisher:
                 await asyncio.sleep(AWAY_SECONDS)
                 changed.set()
 
-    async def say_goodbye(self, state: k.BridgeState) -> None:
-        """Publish the last state before a clean stop.
+    async def say(self, state: k.BridgeState) -> None:
+        """Publish the bridge's state now, e.g. the last one before a clean stop.
 
         Raises:
             BusError: The broker is away; its will speaks for us.
@@ -257,10 +256,3 @@ class Publisher:
         await self._ledger.retire(account.payment_id)
         self._told.history.pop(account.payment_id, None)
         self._told.receipts.pop(account.payment_id, None)
-
-
-def open_counts(ledger: Ledger) -> k.PaymentsHealth:
-    """Return how many payments are not final. Pure."""
-    unfinished = ledger.unfinished()
-    doubtful = sum(one.payment.status is p.Status.IN_DOUBT for one in unfinished)
-    return k.PaymentsHealth(open=len(unfinished), in_doubt=doubtful)

@@ -55,6 +55,7 @@ class StationState:
     register_id: str = ""
     problem: str = "starting"  # a short code; "" when it can take a payment
     problem_text: str = ""
+    problem_since: str = ""  # ISO 8601 UTC
     ready: c.TerminalReady | None = None
     probes: int = 0  # how many probes came to an end
     reconnects: int = 0
@@ -77,11 +78,13 @@ class Station:
         open_line: Callable[[], Awaitable[Line]],
         ledger: Ledger,
         changed: asyncio.Event,
+        now: Callable[[], str],
     ) -> None:
         """Serve the terminal that `open_line` reaches; `changed` is set when the state changes."""
         self.settings = settings
         self.driver = driver
-        self.state = StationState()
+        self._now = now
+        self.state = StationState(problem_since=now())
         self.capabilities = driver.capabilities(driver_settings)
         self._driver_settings = driver_settings
         self._open_line = open_line
@@ -439,6 +442,8 @@ class Station:
                 await self._ledger.apply(name, p.DoubtAged())
 
     def _show(self, **news: Any) -> None:
+        if news.get("problem", self.state.problem) != self.state.problem:
+            news["problem_since"] = self._now()
         after = replace(self.state, **news)
         if after != self.state:
             self.state = after

@@ -1,0 +1,229 @@
+"""The one configuration file: TOML, checked whole before anything starts. No secrets inside.
+
+Unknown keys are refused, because a typo that is ignored is a setting that does nothing.
+"""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from bridge.errors import ConfigError
+
+CONFIG_BYTES_MAX = 1 << 20  # a large store's file has a few kilobytes
+SECRET_BYTES_MAX = 4_096
+
+Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,31}$")]
+
+
+class Section(BaseModel):
+    """A table of the file. Unknown keys are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=False)
+
+
+class Site(Section):
+    """Which store this is, and where the journal lies."""
+
+    bridge_id: str = Field(default="paybridge", min_length=1, max_length=64)
+    store_code: str = Field(min_length=1, max_length=32)
+    name: str = ""
+    state_directory: Path = Path("/var/lib/paybridge")
+
+
+class Tls(Section):
+    """How the broker proves itself, and how we do."""
+
+    ca_file: Path | None = None
+    certificate_file: Path | None = None
+    key_file: Path | None = None
+
+
+class Mqtt(Section):
+    """The broker. The password comes from `password_file` or the credential `mqtt-password`."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(default=1883, ge=1, le=65535)
+    client_id: str = Field(default="paybridge", min_length=1, max_length=64)
+    username: str = ""
+    password_file: Path | None = None
+    base_topic: str = "paybridge/v1"
+    protocol: Literal["auto", "5.0", "3.1.1"] = "auto"
+    tls: Tls | None = None
+
+
+class Register(Section):
+    """A cash register. Registers need no entry; one may have a terminal of its own."""
+
+    terminal: Name
+
+
+class Terminal(Section):
+    """A card terminal: `port` for serial and USB, `tcp` (host:port) for the network."""
+
+    driver: str = Field(min_length=1)
+    name: str = ""
+    port: str | None = None
+    tcp: str | None = None
+    baud_rate: int | None = Field(default=None, ge=300, le=921_600)
+    data_bits: Literal[7, 8] | None = None
+    parity: Literal["none", "even", "odd"] | None = None
+    stop_bits: Literal[1, 2] | None = None
+    connection: Literal["persistent", "on_demand"] = "persistent"
+    probe_seconds: float = Field(default=60.0, ge=5.0, le=3600.0)
+    cancel_deadline_seconds: float = Field(default=30.0, ge=1.0, le=300.0)
+    terminal_id: str = ""
+    serial_number: str = ""
+    settings: dict[str, Any] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _one_line(self) -> Self:
+        if (self.port is None) == (self.tcp is None):
+            raise ValueError("give either port (serial, USB) or tcp (host:port)")
+        if self.tcp is not None:
+            host, _, number = self.tcp.rpartition(":")
+            if not host or not number.isdigit() or not 1 <= int(number) <= 65535:
+                raise ValueError("write tcp as host:port, e.g. 192.168.1.20:20007")
+        return self
+
+
+class Login(Section):
+    """How to log in to the back office; see `bridge/backoffice/settings.py` for each word."""
+
+    issuer: str = Field(min_length=1)
+    client_id: str = Field(min_length=1)
+    client_secret_file: Path | None = None
+    scopes: str = "openid offline_access"
+    flow: Literal["auto", "device", "browser", "client_credentials"] = "auto"
+    redirect_port: int = Field(default=8765, ge=1, le=65535)
+
+
+class BackOffice(Section):
+    """Where captured payments are recorded. `records = false`: the register's extract does it."""
+
+    endpoint: str = Field(min_length=1)
+    deadline_seconds: float = Field(default=30.0, ge=1.0, le=300.0)
+    ca_file: Path | None = None
+    summary_sku: str = Field(default="CARD-PAYMENT", min_length=1, max_length=64)
+    records: bool = True
+    login: Login
+
+
+class Service(Section):
+    """The process itself."""
+
+    drain_seconds: float = Field(default=15.0, ge=0.0, le=600.0)
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+
+class Config(Section):
+    """The whole file."""
+
+    site: Site
+    mqtt: Mqtt = Mqtt()
+    registers: dict[Name, Register] = Field(default_factory=dict)
+    terminals: dict[Name, Terminal] = Field(min_length=1)
+    back_office: BackOffice | None = None
+    service: Service = Service()
+
+    @model_validator(mode="after")
+    def _terminals_exist(self) -> Self:
+        for name, register in self.registers.items():
+            if register.terminal not in self.terminals:
+                raise ValueError(f"registers.{name}.terminal: no terminal {register.terminal}")
+        return self
+
+
+def load(path: Path) -> Config:
+    """Return the configuration.
+
+    Raises:
+        ConfigError: The file cannot be read or used; `key` names the setting.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise ConfigError("", f"{path}: {error.strerror}") from error
+    if len(data) > CONFIG_BYTES_MAX:
+        raise ConfigError("", f"{path} is larger than any configuration")
+    try:
+        table = tomllib.loads(data.decode())
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigError("", f"{path}: {error}") from error
+    return parse(table)
+
+
+def parse(table: Mapping[str, Any]) -> Config:
+    """Return the configuration that a table spells.
+
+    Raises:
+        ConfigError: It cannot be used; `key` names the setting.
+    """
+    try:
+        return Config.model_validate(table)
+    except ValidationError as error:
+        raise next(explain(error)) from None
+
+
+def explain(
+    error: ValidationError, prefix: str = "", model: type | None = Config
+) -> Iterator[ConfigError]:
+    """Yield one error for each fault, the unknown keys first: they explain the others."""
+    faults = sorted(error.errors(include_url=False), key=lambda f: f["type"] != "extra_forbidden")
+    for fault in faults:
+        parts = [str(part) for part in fault["loc"] if part != "[key]"]
+        key = ".".join([prefix, *parts] if prefix else parts)
+        message = fault["msg"].removeprefix("Value error, ")
+        if fault["type"] == "extra_forbidden":
+            message = "there is no such setting" + _did_you_mean(parts, model)
+        elif fault["type"] == "missing":
+            message = "this setting is missing"
+        yield ConfigError(key, message)
+
+
+def _did_you_mean(parts: list[str], model: type | None) -> str:
+    known = _known_keys(parts[:-1], model)
+    close = difflib.get_close_matches(parts[-1], known, n=1)
+    return f"; did you mean {close[0]}?" if close else f"; known are {', '.join(sorted(known))}"
+
+
+def _known_keys(parents: list[str], model: type | None) -> list[str]:
+    sections: dict[str, type[Section]] = {
+        "": Config,
+        "site": Site,
+        "mqtt": Mqtt,
+        "mqtt.tls": Tls,
+        "registers": Register,
+        "terminals": Terminal,
+        "back_office": BackOffice,
+        "back_office.login": Login,
+        "service": Service,
+    }
+    if model is not Config:
+        names = getattr(model, "__dataclass_fields__", {})
+        return list(names)
+    path = ".".join(parents)
+    section = sections.get(path) or sections.get(parents[0] if parents else "")
+    return list(section.model_fields) if section else []
+
+
+def read_secret(path: Path | None, credential: str, environment: Mapping[str, str]) -> str:
+    """Return a secret from its file, or from the systemd credential of that name, or "".
+
+    Raises:
+        ConfigError: The file is named but cannot be read.
+    """
+    folder = environment.get("CREDENTIALS_DIRECTORY")
+    if path is None and folder and (Path(folder) / credential).exists():
+        path = Path(folder) / credential
+    if path is None:
+        return ""
+    try:
+        return path.read_text()[:SECRET_BYTES_MAX].strip()
+    except OSError as error:
+        raise ConfigError("", f"{path}: {error.strerror}") from error

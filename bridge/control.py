@@ -1,0 +1,146 @@
+"""The door for the command line on the same machine: a Unix socket, one JSON line each way.
+
+Only the service's own user can open it. It does what a supervisor may do: answer a doubt, answer
+an unconfirmed or rejected booking. Everything else is read from the journal directly.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+from bridge.errors import RequestError
+from bridge.money import payment as p
+from bridge.money import sale as s
+from bridge.money.ledger import Ledger
+from bridge.register.desk import Desk
+
+_LOGGER = logging.getLogger(__name__)
+
+LINE_BYTES_MAX = 8_192
+ANSWER_SECONDS_MAX = 10.0  # a command line that says nothing is let go
+
+
+class ResolvePayment(BaseModel):
+    """A person's answer to a payment in doubt."""
+
+    model_config = ConfigDict(extra="forbid")
+    do: Literal["resolve_payment"]
+    payment_id: str
+    outcome: Literal["approved", "not_charged", "refund_if_found"]
+    by: str = Field(min_length=1)
+    approval_code: str = ""
+
+
+class ResolvePurchase(BaseModel):
+    """A person looked the booking up: it is there, or it is to be sent again."""
+
+    model_config = ConfigDict(extra="forbid")
+    do: Literal["resolve_purchase"]
+    payment_id: str
+    by: str = Field(min_length=1)
+    record_id: str = ""
+    send_again: bool = False
+
+
+Order = Annotated[ResolvePayment | ResolvePurchase, Field(discriminator="do")]
+
+
+class Control:
+    """Serves the socket."""
+
+    def __init__(self, path: Path, ledger: Ledger, desk: Desk) -> None:
+        """Serve at `path`; nothing is opened yet."""
+        self._path = path
+        self._ledger = ledger
+        self._desk = desk
+        self._orders: TypeAdapter[Order] = TypeAdapter(Order)
+
+    async def run(self) -> None:
+        """Serve for ever; the socket's file is removed at the end."""
+        self._path.unlink(missing_ok=True)
+        mask = os.umask(0o177)
+        try:
+            server = await asyncio.start_unix_server(self._serve, self._path, limit=LINE_BYTES_MAX)
+        finally:
+            os.umask(mask)
+        try:
+            async with server:
+                await server.serve_forever()
+        finally:
+            self._path.unlink(missing_ok=True)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            async with asyncio.timeout(ANSWER_SECONDS_MAX):
+                answer = await self._answer(await reader.readline())
+                writer.write(json.dumps(answer).encode() + b"\n")
+                await writer.drain()
+        except (TimeoutError, OSError, ValueError) as error:
+            _LOGGER.warning("control connection dropped reason=%r", error)
+        finally:
+            writer.close()
+
+    async def _answer(self, line: bytes) -> dict[str, Any]:
+        try:
+            return {"ok": True, **await self._do(self._orders.validate_json(line))}
+        except ValidationError as error:
+            return {"ok": False, "code": "invalid_request", "message": str(error)}
+        except RequestError as error:
+            return {"ok": False, "code": error.code, "path": error.path, "message": str(error)}
+
+    async def _do(self, order: ResolvePayment | ResolvePurchase) -> dict[str, Any]:
+        match order:
+            case ResolvePayment():
+                answer = p.Resolved(order.outcome, order.by, order.approval_code, "command_line")
+                account = await self._desk.resolve(order.payment_id, answer)
+                return {"payment_id": order.payment_id, "status": account.payment.status.value}
+            case ResolvePurchase():
+                return await self._resolve_purchase(order)
+
+    async def _resolve_purchase(self, order: ResolvePurchase) -> dict[str, Any]:
+        account = self._ledger.purchase_of(order.payment_id)
+        if account is None:
+            raise RequestError(
+                "payment_not_found", "no booking is open for this payment", path="payment_id"
+            )
+        if bool(order.record_id) == order.send_again:
+            raise RequestError(
+                "invalid_request", "say either record_id or send_again", path="record_id"
+            )
+        waiting = {s.PurchaseState.UNCONFIRMED, s.PurchaseState.REJECTED}
+        if account.purchase.state not in waiting:
+            raise RequestError(
+                "not_allowed",
+                f"the booking is {account.purchase.state.value}",
+                path="payment_id",
+            )
+        after = await self._ledger.apply_purchase(
+            account.purchase.content.transaction_id,
+            s.Answered(order.by, order.record_id, order.send_again),
+        )
+        return {"payment_id": order.payment_id, "booking": after.purchase.state.value}
+
+
+async def ask(path: Path, order: dict[str, Any]) -> dict[str, Any]:
+    """Send one order to the running service and return its answer.
+
+    Raises:
+        OSError: No service is running there, or it is not ours.
+        ValueError: The answer is no JSON.
+    """
+    async with asyncio.timeout(ANSWER_SECONDS_MAX):
+        reader, writer = await asyncio.open_unix_connection(path, limit=LINE_BYTES_MAX * 4)
+        try:
+            writer.write(json.dumps(order).encode() + b"\n")
+            await writer.drain()
+            answer: dict[str, Any] = json.loads(await reader.readline())
+        finally:
+            writer.close()
+    return answer
