@@ -66,6 +66,15 @@ async def test_amounts_are_exact_as_text_and_as_numbers(
     assert office.state.purchases_of("T1")[0].pay_amount == Decimal(str(pay))
 
 
+async def test_a_number_longer_than_a_float_keeps_every_digit(
+    client: httpx.AsyncClient, office: BackOffice
+) -> None:
+    body = json.dumps({"query": BUY, "variables": {"id": "T1", "pay": 0}})
+    long = body.replace('"pay": 0', '"pay": 12345678901234567.89')
+    assert (await client.post(GRAPHQL_PATH, content=long)).status_code == 200
+    assert office.state.purchases_of("T1")[0].pay_amount == Decimal("12345678901234567.89")
+
+
 @pytest.mark.parametrize(
     ("body", "code"),
     [

@@ -13,7 +13,10 @@ from tests.unit.simulators.office_client import BUY, client_of, control, new_off
 
 
 def test_a_late_effect_happens_after_the_client_gave_up() -> None:
+    failures: list[dict[str, object]] = []
+
     async def world() -> tuple[int, int]:
+        asyncio.get_running_loop().set_exception_handler(lambda _loop, it: failures.append(it))
         office = new_office()
         office.faults.add(fault_named("apply_late", late_seconds=60.0))
         async with client_of(office) as client:
@@ -25,6 +28,7 @@ def test_a_late_effect_happens_after_the_client_gave_up() -> None:
             return given_up, len(office.state.purchases)
 
     assert run_virtual(world) == (0, 1)
+    assert failures == []
 
 
 def test_a_patient_client_hears_of_a_late_effect() -> None:
