@@ -21,6 +21,7 @@ from bridge.terminal.lines import (
     list_ports,
     open_line,
 )
+from bridge.terminal.talk import Line
 from drivers.contract import SerialDefaults
 
 SAFETY_SECONDS = 10  # a broken line shall fail a test, not hang the suite
@@ -60,7 +61,7 @@ def address_of(listener: socket.socket) -> TcpAddress:
 
 
 async def test_bytes_pass_both_ways_on_a_serial_line(pty: Pty) -> None:
-    line = await open_line(pty.address)
+    line: Line = await open_line(pty.address)
     os.write(pty.master, b"\x10\x02\x80\x00\x00\xff\r\n\x03\x11\x13")
     async with asyncio.timeout(SAFETY_SECONDS):
         assert await line.read() == b"\x10\x02\x80\x00\x00\xff\r\n\x03\x11\x13"
@@ -219,15 +220,26 @@ async def test_closing_ends_a_waiting_read_and_may_be_repeated(pty: Pty) -> None
     assert await line.read() == b""
 
 
+async def test_a_line_closed_while_reading_leaves_nothing_behind_for_the_next(pty: Pty) -> None:
+    for word in (b"first", b"second"):
+        line = await open_line(pty.address)
+        os.write(pty.master, word)
+        async with asyncio.timeout(SAFETY_SECONDS):
+            assert await line.read() == word
+            asyncio.get_running_loop().call_soon(line.close)
+            assert await line.read() == b""
+
+
 async def test_a_peer_that_takes_nothing_loses_the_line_instead_of_memory(pty: Pty) -> None:
     line = await open_line(pty.address)
     for _ in range(UNSENT_BYTES_MAX // 1024):
         line.write(bytes(1024))
         assert line.lost is None
-    while line.lost is None:
-        line.write(bytes(1024))
+    # The kernel holds some, too, before it refuses; a pseudo-terminal less than this.
+    asyncio.get_running_loop().call_soon(line.write, bytes(UNSENT_BYTES_MAX))
     async with asyncio.timeout(SAFETY_SECONDS):
         assert await line.read() == b""
+    assert line.lost is not None
     assert line.lost.reason == "io_error"
     line.close()
 
@@ -267,12 +279,15 @@ async def test_bytes_come_through_whole_whatever_the_chunks(
         peer = threading.Thread(
             target=echo,
             args=(lambda size: os.read(master, size), lambda b: os.write(master, b), total),
+            daemon=True,
         )
     else:
         line = await open_line(address_of(listener))
         connection, _ = listener.accept()
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        peer = threading.Thread(target=echo, args=(connection.recv, connection.send, total))
+        peer = threading.Thread(
+            target=echo, args=(connection.recv, connection.send, total), daemon=True
+        )
     peer.start()
     received = bytearray()
     async with asyncio.timeout(SAFETY_SECONDS):
