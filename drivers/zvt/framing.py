@@ -31,6 +31,7 @@ _START = bytes([DLE, STX])
 _END = bytes([DLE, ETX])
 _DOUBLED = bytes([DLE, DLE])
 
+_REPLY_CLASSES = frozenset((0x80, 0x84))
 REPEATS_MAX = 2  # three transmissions in all, then the link is broken (PA00P016)
 EXTENDED_LENGTH = 0xFF
 HEADER_BYTES, EXTENDED_HEADER_BYTES = 3, 5
@@ -153,6 +154,10 @@ def split_apdu(apdu: bytes) -> tuple[int, bytes]:
     return header[0], apdu[header[1] :]
 
 
+def _is_reply(apdu: bytes) -> bool:
+    return apdu[0] in _REPLY_CLASSES
+
+
 class TcpLink:
     """Bare APDUs over a byte stream; a partial APDU that stalls longer than T3 breaks it."""
 
@@ -201,6 +206,9 @@ class SerialLink:
     repeat (our ACK was lost): it is acknowledged, the answer that is still unacknowledged is sent
     again, and it is not handed up. After our answer was acknowledged the same bytes are news, as
     two equal print lines are.
+
+    The other side's reply acknowledges our command and its next command our reply, should the ACK
+    byte have been lost: a command repeated after its reply would be carried out a second time.
     """
 
     def __init__(self, timers: LinkTimers) -> None:
@@ -258,6 +266,8 @@ class SerialLink:
                     send.append(again)
             else:
                 send.append(ACK_BYTE)
+                if self._unacknowledged and _is_reply(item) != _is_reply(self._unacknowledged[2:]):
+                    send.append(self._acknowledged(now))
                 self._last_received = item
                 apdus.append(item)
         inside = self._receiver.inside

@@ -1,0 +1,80 @@
+"""The register's side of a conversation: `contract.Dialogue` over either transport. Pure.
+
+It only chooses the script; the rules stand in `talk`, `money`, `inquiry`, `probe`, `services`.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, assert_never
+
+from drivers import contract as c
+from drivers.zvt.framing import Link, SerialLink, TcpLink
+from drivers.zvt.inquiry import InquiryScript
+from drivers.zvt.money import MoneyScript
+from drivers.zvt.probe import ProbeScript
+from drivers.zvt.services import EndOfDayScript, ReadCardScript, ShowTextScript
+from drivers.zvt.settings import ZvtSettings
+from drivers.zvt.talk import Script, Talk, Timers
+
+
+class ZvtDialogue:
+    """One conversation; used once."""
+
+    def __init__(self, settings: ZvtSettings, transport: Literal["serial", "tcp"]) -> None:
+        timers = settings.link_timers
+        link: Link = SerialLink(timers) if transport == "serial" else TcpLink(timers)
+        self._settings = settings
+        self._talk = Talk(
+            link,
+            Timers(settings.reply_seconds, settings.patience_seconds),
+            settings.traits.charset,
+        )
+        self._begun = False
+
+    def begin(self, operation: c.Operation, now: float) -> c.Step:
+        """Open the conversation: an order is sent at once, nothing before it."""
+        assert not self._begun, "a dialogue is used once"
+        self._begun = True
+        return self._talk.begin(self._script(operation), now)
+
+    def receive(self, data: bytes, now: float) -> c.Step:
+        """Take bytes in any split. Never raises."""
+        return self._talk.receive(data, now)
+
+    def timeout(self, now: float) -> c.Step:
+        """Do what is due."""
+        return self._talk.timeout(now)
+
+    def line_lost(self, now: float) -> c.Step:
+        """End without a verdict, unless there is one already."""
+        return self._talk.line_lost(now)
+
+    def committed(self, now: float) -> c.Step:
+        """Send what had to wait for the journal."""
+        return self._talk.committed(now)
+
+    def not_committed(self, now: float) -> c.Step:
+        """Refuse an approval that could not be stored: the terminal reverses it."""
+        return self._talk.not_committed(now)
+
+    def cancel(self, now: float) -> c.Step:
+        """Send 06 B0 where it makes sense, at most once."""
+        return self._talk.cancel(now)
+
+    def _script(self, operation: c.Operation) -> Script:
+        talk, settings = self._talk, self._settings
+        match operation:
+            case c.Pay() | c.Authorize() | c.Capture() | c.Refund() | c.Reverse() | c.AdjustTip():
+                return MoneyScript(talk, operation, settings)
+            case c.Inquire():
+                return InquiryScript(talk, operation, settings)
+            case c.Probe():
+                return ProbeScript(talk, settings)
+            case c.EndOfDay():
+                return EndOfDayScript(talk, operation, settings)
+            case c.ReadCard():
+                return ReadCardScript(talk, operation, settings)
+            case c.ShowText():
+                return ShowTextScript(talk, operation, settings)
+            case _:
+                assert_never(operation)

@@ -1,0 +1,170 @@
+"""Conversations without a payment: end of day, totals, reading a card, showing text.
+
+Source: PA00P015 rev 13.08, commands 06 50, 06 10, 06 C0, 06 E0.
+"""
+
+from __future__ import annotations
+
+from drivers import contract as c
+from drivers.zvt import messages as m
+from drivers.zvt.codes import CURRENCY_LETTERS, OK
+from drivers.zvt.evidence import card_of
+from drivers.zvt.money import denial
+from drivers.zvt.registration import totals_of
+from drivers.zvt.settings import ZvtSettings
+from drivers.zvt.talk import Phase, Talk
+
+CARD_SECONDS_MAX = TEXT_SECONDS_MAX = 255  # one byte
+LINES_MAX = 8
+READ_BY_DIALOG = 0x02  # FC: no dialog control by the register
+
+
+class ServiceScript:
+    """What these conversations have in common: silence and refusals."""
+
+    def __init__(self, talk: Talk, settings: ZvtSettings) -> None:
+        self._talk = talk
+        self._settings = settings
+
+    def replied(self, reply: m.Reply) -> None:
+        """Follow, or tell the refusal."""
+        if self._talk.phase is not Phase.REPLY:
+            return
+        if reply.positive:
+            self.accepted()
+        else:
+            self._talk.finish(denial(reply.code, "", stopped=False))
+
+    def accepted(self) -> None:
+        """The command was taken."""
+        self._talk.follow()
+
+    def status(self, message: m.StatusInformation) -> None:
+        """Leave an older dialogue's approval alone, answer the rest."""
+        if self._talk.phase is Phase.TERMINAL_LEADS:
+            self.told(message)
+        elif message.result == OK:
+            self._talk.finish(c.Unclear("other_transaction"))
+        else:
+            self._talk.reply()
+
+    def told(self, message: m.StatusInformation) -> None:
+        """04 0F of our own command came."""
+        self._talk.reply()
+
+    def ended(self, message: m.Completion | m.StatusReport | m.Abort) -> None:
+        """Tell the end of our command; older ends are only answered."""
+        if self._talk.phase is not Phase.TERMINAL_LEADS:
+            self._talk.reply()
+        elif isinstance(message, m.Abort):
+            event = denial(message.code, "", stopped=self._talk.abort_sent)
+            self._talk.finish(event, m.POSITIVE)
+        else:
+            self._talk.finish(self.result(), m.POSITIVE)
+
+    def result(self) -> c.FinalEvent:
+        """What a completed command brought."""
+        return c.Done()
+
+    def stored(self, *, stored: bool) -> None:
+        """Nothing is offered here."""
+
+    def silent(self) -> None:
+        """Nobody answered."""
+        self._talk.finish(c.Unclear("no_answer"))
+
+    def lost(self, reason: str) -> None:
+        """The line is gone."""
+        self._talk.finish(c.Unclear(reason))
+
+    def cancel(self) -> None:
+        """Stop, once, if the command is under way."""
+        supported = self._settings.traits.abort_supported
+        if supported and not self._talk.abort_sent and self._talk.phase is Phase.TERMINAL_LEADS:
+            self._talk.abort()
+
+
+class EndOfDayScript(ServiceScript):
+    """EndOfDay. A batch that was closed without any totals being told is `Done`."""
+
+    def __init__(self, talk: Talk, operation: c.EndOfDay, settings: ZvtSettings) -> None:
+        super().__init__(talk, settings)
+        self._close = operation.close
+        self._totals: m.StatusInformation | None = None
+
+    def start(self) -> None:
+        """Ask for the totals, or close."""
+        kind = m.EndOfDay if self._close else m.Totals
+        self._talk.command(kind(self._settings.password))
+
+    def told(self, message: m.StatusInformation) -> None:
+        """Keep the totals."""
+        self._totals = message
+        self._talk.reply()
+
+    def result(self) -> c.FinalEvent:
+        """Return the totals by brand."""
+        told = self._totals
+        if told is None:
+            return c.Done()
+        if told.result not in (None, OK):
+            return denial(told.result, told.text, stopped=False)
+        rows = totals_of(told)
+        currency = self._settings.currency
+        if told.currency is not None:
+            currency = CURRENCY_LETTERS.get(told.currency, currency)
+        if told.amount is None and rows is None:
+            return c.Unclear("unreadable", "the terminal told no totals")
+        total = sum(amount for _, _, amount in rows or ()) if told.amount is None else told.amount
+        return c.BatchTotals(
+            closed=self._close,
+            total=c.Money(total, currency),
+            lines=tuple(
+                c.TotalsLine(brand, count, c.Money(amount, currency))
+                for brand, count, amount in rows or ()
+                if count
+            ),
+        )
+
+    def cancel(self) -> None:
+        """Closing is not stopped halfway."""
+
+
+class ReadCardScript(ServiceScript):
+    """ReadCard. It ends with our reply to 04 0F, without 06 0F."""
+
+    def __init__(self, talk: Talk, operation: c.ReadCard, settings: ZvtSettings) -> None:
+        super().__init__(talk, settings)
+        self._seconds = max(1, min(operation.timeout_seconds, CARD_SECONDS_MAX))
+
+    def start(self) -> None:
+        """Ask for a card; a terminal may hold its reply back until there is one."""
+        seconds = self._seconds + self._talk.timers.reply_seconds
+        self._talk.command(m.ReadCard(self._seconds, dialog=READ_BY_DIALOG), seconds)
+        self._talk.expect_reply_within(seconds)
+
+    def told(self, message: m.StatusInformation) -> None:
+        """Tell the card; 27 is there only when it went wrong."""
+        if message.result in (None, OK):
+            card = card_of(message, self._settings.traits.charset)
+            self._talk.finish(c.CardRead(card), m.POSITIVE)
+        else:
+            event = denial(message.result, message.text, stopped=self._talk.abort_sent)
+            self._talk.finish(event, m.POSITIVE)
+
+
+class ShowTextScript(ServiceScript):
+    """ShowText. It ends with the reply."""
+
+    def __init__(self, talk: Talk, operation: c.ShowText, settings: ZvtSettings) -> None:
+        super().__init__(talk, settings)
+        self._lines = operation.lines[:LINES_MAX]
+        self._seconds = max(0, min(operation.seconds, TEXT_SECONDS_MAX))
+
+    def start(self) -> None:
+        """Show it."""
+        self._talk.command(m.DisplayText(self._lines, self._seconds))
+
+    def accepted(self) -> None:
+        """It is shown."""
+        self._talk.finish(c.Done())

@@ -1,0 +1,105 @@
+"""What an installer may set for a ZVT terminal, and what is known of the makers. Pure facts.
+
+Sources: PA00P015 rev 13.08 (registration); card complete "ZVT-Praezisierung" edition 22; captures
+and issue reports for the other makers.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from drivers.zvt.codes import CURRENCY_NUMBERS
+from drivers.zvt.fields import CHARSETS
+from drivers.zvt.framing import LinkTimers
+
+ProfileName = Literal["default", "card_complete", "feig", "global_payments", "hobex"]
+
+AMOUNT_ENTRY_LOCKED = 0x10  # configuration bit: payments start at the register only
+RECEIPTS_TO_REGISTER = 0x82  # configuration bits: the terminal formats, the register prints
+_PASSWORD_DIGITS = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """How one maker's terminals differ."""
+
+    config_byte: int = 0xBE  # everything from the register, receipts formatted by the terminal
+    charset: str = "auto"
+    abort_supported: bool = True  # 06 B0 during a payment
+    repeat_receipt_usable: bool = True  # 06 20 tells the last transaction
+    amount_always_sent: bool = True  # 04 0F of an approval carries BMP 04
+    books_holds: bool = True  # 06 24; otherwise the unused rest is released with 06 23
+
+
+PROFILES: dict[ProfileName, Profile] = {
+    "default": Profile(),
+    "card_complete": Profile(charset="iso8859-1"),
+    "feig": Profile(config_byte=0xDE, charset="iso8859-1"),
+    "global_payments": Profile(
+        charset="iso8859-2", abort_supported=False, repeat_receipt_usable=False
+    ),
+    "hobex": Profile(charset="cp437", amount_always_sent=False),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ZvtSettings:
+    """Settings of one terminal; what is None follows `profile`.
+
+    `password` is the terminal's six-digit register password. `config_byte` (0..255) is sent at
+    registration; with bit 10 payments can be started by the register only, which keeps a baseline
+    valid. `currency` is what the terminal is set up for.
+    """
+
+    profile: ProfileName = "default"
+    password: str = "000000"  # noqa: S105 - the makers' usual one, printed in every manual
+    currency: str = "EUR"
+    config_byte: int | None = None
+    charset: str | None = None
+    abort_supported: bool | None = None
+    repeat_receipt_usable: bool | None = None
+    byte_gap_seconds: float = 0.2  # T1
+    acknowledge_seconds: float = 5.0  # T2
+    reply_seconds: float = 5.0  # T3
+    patience_seconds: float = 180.0  # T4: PIN entry may take minutes without a sign of life
+
+    def __post_init__(self) -> None:
+        if len(self.password) != _PASSWORD_DIGITS or not self.password.isdecimal():
+            raise ValueError("password must be six digits")
+        if self.currency not in CURRENCY_NUMBERS:
+            raise ValueError(f"currency {self.currency!r} is not known to this driver")
+        if self.config_byte is not None and not 0 <= self.config_byte <= 0xFF:
+            raise ValueError("config_byte must be 0..255")
+        if self.charset is not None and self.charset not in CHARSETS:
+            raise ValueError(f"charset must be one of {', '.join(CHARSETS)}")
+        for name in (
+            *("byte_gap_seconds", "acknowledge_seconds"),
+            *("reply_seconds", "patience_seconds"),
+        ):
+            if getattr(self, name) <= 0:
+                raise ValueError(f"{name} must be above 0")
+
+    @property
+    def traits(self) -> Profile:
+        """The profile with everything that was set by hand put over it."""
+        known = PROFILES[self.profile]
+        return Profile(
+            config_byte=known.config_byte if self.config_byte is None else self.config_byte,
+            charset=known.charset if self.charset is None else self.charset,
+            abort_supported=(
+                known.abort_supported if self.abort_supported is None else self.abort_supported
+            ),
+            repeat_receipt_usable=(
+                known.repeat_receipt_usable
+                if self.repeat_receipt_usable is None
+                else self.repeat_receipt_usable
+            ),
+            amount_always_sent=known.amount_always_sent,
+            books_holds=known.books_holds,
+        )
+
+    @property
+    def link_timers(self) -> LinkTimers:
+        """T1, T2 and T3 as the framing wants them."""
+        return LinkTimers(self.byte_gap_seconds, self.acknowledge_seconds, self.reply_seconds)
