@@ -165,9 +165,8 @@ def test_the_stamp_changes_with_every_write(tmp_path: Path) -> None:
 
 
 def test_a_second_holder_of_the_lock_is_refused(tmp_path: Path) -> None:
-    with TokenStore(tmp_path).lock():
-        with pytest.raises(LockTaken), TokenStore(tmp_path).lock():
-            pass
+    with TokenStore(tmp_path).lock(), pytest.raises(LockTaken), TokenStore(tmp_path).lock():
+        pass
     with TokenStore(tmp_path).lock():
         pass
 

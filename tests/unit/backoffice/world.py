@@ -6,10 +6,12 @@ import asyncio
 import random
 from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import httpx
+from joserfc.jwk import RSAKey
 
 from bridge.backoffice.device import DeviceCode
 from bridge.backoffice.graphql import BackOffice, TokenSource
@@ -33,6 +35,12 @@ TOKEN_PATH = "/connect/token"
 
 def play(main: Callable[[], Coroutine[Any, Any, None]]) -> None:
     run_virtual(main, loop=VirtualLoop(0, instant_executor=True))
+
+
+@cache
+def signing_key() -> RSAKey:
+    """Making one takes longer than most tests."""
+    return RSAKey.generate_key(2048, auto_kid=True)
 
 
 class Recorder(httpx.AsyncBaseTransport):
@@ -70,6 +78,7 @@ class World:
             clock=self.provider_seconds,
             chance=random.Random(1),
         )
+        self.provider.signer._key = signing_key()
         self.office = OfficeSimulator(
             BackOfficeState(clock=lambda: BEGIN), authenticate=self.provider.authenticate
         )
