@@ -176,29 +176,40 @@ class Station:
         if work is not None:
             with about(work.payment_id):
                 await self._do(work)
-        elif self._may_probe(now):
+        elif now >= self._probe_at and self._may_probe():
             await self._probe()
         else:
             await self._idle()
 
-    def _may_probe(self, now: float) -> bool:
+    def _may_probe(self) -> bool:
+        """True when a probe would disturb nothing and could reach somebody."""
         reachable = self._line is not None or not self.settings.persistent
-        return reachable and now >= self._probe_at and not self._unsettled_doubts()
+        return reachable and not self._unsettled_doubts()
+
+    def _next_at(self, now: float) -> float:
+        """Return when there is something to do next, in seconds of the loop's clock."""
+        times = [now + DUE_SOON_SECONDS]
+        if self._queue.next_due_at is not None:
+            times.append(self._queue.next_due_at)
+        if self._line is None and self.settings.persistent:
+            times.append(self._reopen_at)
+        if self._may_probe():
+            times.append(self._probe_at)
+        times += [
+            self._doubt_since[name] + DOUBT_AGED_SECONDS
+            for name, doubt in self._doubts()
+            if name in self._doubt_since and not doubt.needs_operator
+        ]
+        return min(times)
 
     async def _idle(self) -> None:
         """Wait for work, for the next probe, or for the line to break."""
-        times = [self._queue.next_due_at, self._probe_at if self._line else self._reopen_at]
-        if not self.settings.persistent:
-            times[1] = self._probe_at
-        if self._doubt_since:
-            times.append(min(self._doubt_since.values()) + DOUBT_AGED_SECONDS)
         now = asyncio.get_running_loop().time()
-        later = [at for at in times if at is not None and at > now]
-        until = min([*later, now + DUE_SOON_SECONDS])
+        until = self._next_at(now)
         try:
             async with self._queue.pause(until):
                 if self._line is None:
-                    await asyncio.sleep(until - now)
+                    await asyncio.sleep(max(until - now, 0.0))
                     return
                 data = await self._line.read()
         except TimeoutError:

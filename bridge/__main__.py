@@ -1,0 +1,5 @@
+"""`python -m bridge` is `paybridge`."""
+
+from bridge.cli import main
+
+main()

@@ -1,0 +1,329 @@
+"""The command line: `paybridge run|check|login|logout|payments|show|resolve|demo|version`.
+
+Exit statuses: 0 done, 1 it did not work out, 64 wrong use, 69 the other side is away,
+70 a bug, 74 the journal, 77 not allowed or login refused, 78 the configuration.
+Source: sysexits.h of 4.3BSD for the numbers.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import logging
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bridge import __version__, log
+from bridge.errors import (
+    BackOfficeUnavailable,
+    BridgeError,
+    ConfigError,
+    JournalError,
+    LoginRequired,
+)
+
+if TYPE_CHECKING:
+    from bridge.config import Config
+
+EXIT_FAILED = 1
+EXIT_USAGE = 64
+EXIT_AWAY = 69
+EXIT_BUG = 70
+EXIT_JOURNAL = 74
+EXIT_NOT_ALLOWED = 77
+EXIT_CONFIG = 78
+
+CONFIG_DEFAULT = Path("/etc/paybridge/paybridge.toml")
+
+_LOGGER = logging.getLogger(__name__)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run one command and exit with its status."""
+    options = _parser().parse_args(arguments)
+    if not hasattr(options, "command"):
+        _parser().print_help()
+        sys.exit(EXIT_USAGE)
+    try:
+        sys.exit(options.command(options))
+    except BridgeError as error:
+        _say_error(options, error)
+        sys.exit(_status_of(error))
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(EXIT_FAILED)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="paybridge",
+        description="Takes card payments for cash registers: MQTT in, card terminals out, every "
+        "captured payment recorded in the back office once.",
+        epilog="New here? Try `paybridge demo`. In a store: `paybridge check`, then "
+        "`paybridge login`, then `paybridge run`.",
+    )
+    parser.add_argument("--version", action="version", version=f"paybridge {__version__}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND")
+
+    def add(
+        name: str, command: object, text: str, *, config: bool = True
+    ) -> argparse.ArgumentParser:
+        sub = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
+        sub.set_defaults(command=command)
+        if config:
+            sub.add_argument(
+                "--config",
+                type=Path,
+                default=CONFIG_DEFAULT,
+                metavar="FILE",
+                help=f"the configuration (default: {CONFIG_DEFAULT})",
+            )
+        sub.add_argument(
+            "--json", action="store_true", help="print JSON instead of text for people"
+        )
+        return sub
+
+    add("run", _run, "run the bridge until it is told to stop (this is what systemd starts)")
+    add("check", _check, "check the configuration, the ports, the journal and the login")
+    login = add("login", _login, "log this machine in to the back office, with a code to type")
+    login.add_argument("--browser", action="store_true", help="use a browser on this machine")
+    login.add_argument(
+        "--accept-other", action="store_true", help="accept another user than before"
+    )
+    add("logout", _logout, "forget the login, here and at the provider")
+    payments = add("payments", _payments, "list payments, newest first")
+    payments.add_argument("--open", action="store_true", help="only those that need something")
+    payments.add_argument("--limit", type=int, default=20, metavar="N", help="how many (20)")
+    show = add("show", _show, "show one payment: what was known when")
+    show.add_argument("payment_id", help="the id, or its beginning")
+    resolve = add("resolve", _resolve, "answer what only a person can know")
+    resolve.add_argument("payment_id", help="the whole id")
+    resolve.add_argument(
+        "answer",
+        choices=["approved", "not-charged", "refund-if-found", "booked", "send-again"],
+        help="was the card charged (see the slip)? or: is the purchase in the back office?",
+    )
+    resolve.add_argument("--by", required=True, metavar="NAME", help="who answers")
+    resolve.add_argument("--code", default="", help="the approval code on the slip (approved)")
+    resolve.add_argument("--record-id", default="", help="its number there (booked)")
+    demo = add("demo", _demo, "play a day at a till with simulated parts", config=False)
+    demo.add_argument("--stay", action="store_true", help="keep everything up afterwards")
+    demo.add_argument("--fast", action="store_true", help="without the pauses for viewers")
+    add("version", _version, "print the version", config=False)
+    return parser
+
+
+# --- running
+
+
+def _run(options: argparse.Namespace) -> int:
+    from bridge import service
+
+    config = _load(options)
+    log.configure(
+        logging.getLevelNamesMapping()[config.service.log_level.upper()], sys.stderr, os.environ
+    )
+    announce = (lambda: _print_json({"ready": True})) if options.json else (lambda: None)
+    try:
+        asyncio.run(service.run(config, os.environ, ready=announce))
+    except BaseExceptionGroup as group:
+        return _explain_end(group)
+    return 0
+
+
+def _explain_end(group: BaseExceptionGroup[BaseException]) -> int:
+    """Log why the service ended and return the exit status; a bug says so with its traceback."""
+    errors = _leaves(group)
+    for error in errors:
+        if isinstance(error, BridgeError):
+            _LOGGER.error("stopped reason=%s", error)
+        else:
+            _LOGGER.critical("bug: the journal makes a restart safe", exc_info=error)
+    return _status_of(errors[0]) if errors else EXIT_FAILED
+
+
+def _leaves(group: BaseExceptionGroup[BaseException]) -> list[Exception]:
+    found: list[Exception] = []
+    for error in group.exceptions:
+        if isinstance(error, BaseExceptionGroup):
+            found += _leaves(error)
+        elif isinstance(error, Exception):
+            found.append(error)
+    return found
+
+
+def _check(options: argparse.Namespace) -> int:
+    from bridge.check import check
+
+    results = asyncio.run(check(_load(options), os.environ))
+    if options.json:
+        _print_json([{"what": r.what, "state": r.state, "text": r.text} for r in results])
+    else:
+        from rich.console import Console
+        from rich.table import Table
+
+        table = Table(box=None, show_header=False)
+        marks = {"ok": "[green]ok[/]", "look": "[yellow]look[/]", "wrong": "[red]wrong[/]"}
+        for result in results:
+            table.add_row(marks[result.state], result.what, result.text)
+        Console().print(table)
+    return EXIT_FAILED if any(result.state == "wrong" for result in results) else 0
+
+
+# --- the login
+
+
+def _login(options: argparse.Namespace) -> int:
+    from bridge.login_view import log_in
+
+    identity = asyncio.run(
+        log_in(
+            _load(options),
+            os.environ,
+            browser=options.browser,
+            accept_other=options.accept_other,
+            as_json=options.json,
+        )
+    )
+    if options.json:
+        _print_json({"logged_in": True, "as": identity})
+    return 0
+
+
+def _logout(options: argparse.Namespace) -> int:
+    from bridge.login_view import log_out
+
+    revoked = asyncio.run(log_out(_load(options), os.environ))
+    if options.json:
+        _print_json({"logged_in": False, "revoked": revoked})
+    else:
+        print("Logged out." if revoked else "Logged out here; the provider was not told.")
+    return 0
+
+
+# --- the journal
+
+
+def _payments(options: argparse.Namespace) -> int:
+    from bridge.journal_view import list_payments
+
+    rows = list_payments(_load(options), only_open=options.open, limit=options.limit)
+    if options.json:
+        _print_json(rows)
+        return 0
+    from rich.console import Console
+
+    from bridge.journal_view import payments_table
+
+    Console().print(payments_table(rows))
+    return 0
+
+
+def _show(options: argparse.Namespace) -> int:
+    from bridge.journal_view import find_payment
+
+    story = find_payment(_load(options), options.payment_id)
+    if story is None:
+        print(f"there is no payment {options.payment_id}", file=sys.stderr)
+        return EXIT_FAILED
+    if options.json:
+        _print_json(story)
+        return 0
+    from bridge.journal_view import print_story
+
+    print_story(story)
+    return 0
+
+
+def _resolve(options: argparse.Namespace) -> int:
+    from bridge.control import ask
+    from bridge.service import CONTROL_NAME
+
+    order: dict[str, object] = {"payment_id": options.payment_id, "by": options.by}
+    if options.answer in {"booked", "send-again"}:
+        order |= {
+            "do": "resolve_purchase",
+            "record_id": options.record_id,
+            "send_again": options.answer == "send-again",
+        }
+    else:
+        outcome = options.answer.replace("-", "_")
+        order |= {"do": "resolve_payment", "outcome": outcome, "approval_code": options.code}
+    path = _load(options).site.state_directory / CONTROL_NAME
+    try:
+        answer = asyncio.run(ask(path, order))
+    except (OSError, ValueError, TimeoutError) as error:
+        print(f"the bridge is not running, or not ours ({path}: {error})", file=sys.stderr)
+        return EXIT_AWAY
+    if options.json:
+        _print_json(answer)
+    elif answer.get("ok"):
+        print(f"{options.payment_id}: {answer.get('status') or answer.get('booking')}")
+    else:
+        print(f"refused: {answer.get('message')} ({answer.get('code')})", file=sys.stderr)
+    return 0 if answer.get("ok") else EXIT_FAILED
+
+
+# --- the rest
+
+
+def _demo(options: argparse.Namespace) -> int:
+    try:
+        from bridge.demo import play
+    except ImportError as error:
+        print(
+            f"the demo needs its extras: pip install 'paybridge[demo]' ({error})", file=sys.stderr
+        )
+        return EXIT_FAILED
+    return play(stay=options.stay, fast=options.fast, as_json=options.json)
+
+
+def _version(options: argparse.Namespace) -> int:
+    if options.json:
+        _print_json({"version": __version__})
+    else:
+        print(f"paybridge {__version__}")
+    return 0
+
+
+def _load(options: argparse.Namespace) -> Config:
+    from bridge import config
+
+    return config.load(options.config)
+
+
+def _print_json(value: object) -> None:
+    print(json.dumps(value), flush=True)
+
+
+def _say_error(options: argparse.Namespace, error: BridgeError) -> None:
+    key = error.key if isinstance(error, ConfigError) else ""
+    if getattr(options, "json", False):
+        _print_json({"error": type(error).__name__, "key": key, "message": str(error)})
+    print(f"paybridge: {error}", file=sys.stderr)
+
+
+def _status_of(error: Exception) -> int:
+    match error:
+        case ConfigError():
+            return EXIT_CONFIG
+        case JournalError():
+            return EXIT_JOURNAL
+        case LoginRequired():
+            return EXIT_NOT_ALLOWED
+        case BackOfficeUnavailable():
+            return EXIT_AWAY
+        case BridgeError():
+            return EXIT_FAILED
+        case _:
+            return EXIT_BUG
+
+
+if __name__ == "__main__":
+    main()

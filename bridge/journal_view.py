@@ -1,0 +1,190 @@
+"""Reads the journal for people: lists, and the story of one payment. Cannot change anything."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Any
+
+from bridge.config import Config
+from bridge.money.accounts import fold_payment, fold_purchase
+from bridge.money.amounts import format_amount
+from bridge.money.journal import (
+    EventCodec,
+    open_for_reading,
+    read_entries,
+    read_payments,
+    read_purchases,
+)
+from bridge.service import JOURNAL_NAME
+from drivers.contract import Money
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+_OPEN = (
+    "status in ('queued','in_progress','canceling','in_doubt')"
+    " or recording in ('pending','unconfirmed','rejected')"
+)
+_COLORS = {
+    "approved": "green",
+    "recorded": "green",
+    "in_doubt": "bold red",
+    "unconfirmed": "bold red",
+    "rejected": "bold red",
+    "pending": "yellow",
+}
+
+
+def list_payments(config: Config, *, only_open: bool, limit: int) -> list[dict[str, Any]]:
+    """Return payments, newest first.
+
+    Raises:
+        JournalError: There is no journal, or it cannot be read.
+    """
+    connection = open_for_reading(config.site.state_directory / JOURNAL_NAME)
+    try:
+        rows = read_payments(connection, _OPEN if only_open else "1", (), newest=max(limit, 1))
+    finally:
+        connection.close()
+    return [
+        {
+            "payment_id": row.payment_id,
+            "created_at": row.created_at,
+            "register_id": row.register_id,
+            "terminal_id": row.terminal_id,
+            "amount": format_amount(row.amount),
+            "currency": row.currency,
+            "status": row.status,
+            "recording": row.recording,
+        }
+        for row in rows
+    ]
+
+
+def payments_table(rows: list[dict[str, Any]]) -> Table:
+    """Return the list as a table for a terminal."""
+    from rich.table import Table  # noqa: PLC0415 - only people need it, and it takes 40 ms
+
+    table = Table()
+    for title in ("created", "payment", "register", "terminal"):
+        table.add_column(title)
+    table.add_column("amount", justify="right")
+    table.add_column("status")
+    table.add_column("booking")
+    for row in rows:
+        table.add_row(
+            row["created_at"][:19].replace("T", " "),
+            row["payment_id"],
+            row["register_id"],
+            row["terminal_id"],
+            f"{row['amount']} {row['currency']}",
+            _colored(row["status"]),
+            _colored(row["recording"]),
+        )
+    return table
+
+
+def find_payment(config: Config, beginning: str) -> dict[str, Any] | None:
+    """Return the story of the one payment whose id begins so, None when none or several do.
+
+    Raises:
+        JournalError: There is no journal, or it cannot be read.
+    """
+    connection = open_for_reading(config.site.state_directory / JOURNAL_NAME)
+    codec = EventCodec()
+    try:
+        rows = read_payments(
+            connection, "substr(payment_id, 1, ?) = ?", (len(beginning), beginning)
+        )
+        if len(rows) != 1:
+            return None
+        entries = read_entries(connection, codec, rows[0].payment_id)
+        account = fold_payment(entries)
+        purchases = [
+            fold_purchase(read_entries(connection, codec, due.transaction_id))
+            for due in read_purchases(connection, "sale_key=?", (rows[0].sale_key,))
+        ]
+    finally:
+        connection.close()
+    payment = account.payment
+    mine = [one for one in purchases if rows[0].payment_id in one.purchase.payment_ids]
+    return {
+        "payment_id": rows[0].payment_id,
+        "register_id": rows[0].register_id,
+        "terminal_id": rows[0].terminal_id,
+        "sale_id": payment.request.sale_id,
+        "requested": _money(payment.request.amount),
+        "captured": _money(payment.captured),
+        "status": payment.status.value,
+        "funds": payment.funds.value,
+        "recording": payment.recording.value,
+        "card": payment.approval.card.masked_pan.text
+        if payment.approval and payment.approval.card.masked_pan
+        else "",
+        "approval_code": payment.approval.approval_code if payment.approval else "",
+        "discrepancies": [f"{one.kind}: {one.text}" for one in payment.discrepancies],
+        "purchases": [
+            {
+                "transaction_id": one.purchase.content.transaction_id,
+                "state": one.purchase.state.value,
+                "record_id": one.purchase.record_id,
+                "attempts": one.purchase.attempts,
+                "error": one.purchase.error,
+            }
+            for one in mine
+        ],
+        "story": [
+            {
+                "seq": entry.seq,
+                "at": entry.at,
+                "event": type(entry.event).__name__,
+                "facts": _facts(entry.event),
+            }
+            for entry in entries
+        ],
+    }
+
+
+def print_story(story: dict[str, Any]) -> None:
+    """Paint what `find_payment` returned."""
+    from rich.console import Console  # noqa: PLC0415 - only people need it, and it takes 40 ms
+    from rich.table import Table  # noqa: PLC0415
+
+    console = Console()
+    head = Table(box=None, show_header=False)
+    for key, value in story.items():
+        if key not in {"story", "purchases"} and value not in ("", []):
+            head.add_row(f"[dim]{key}[/]", _colored(str(value)))
+    for purchase in story["purchases"]:
+        head.add_row("[dim]booking[/]", ", ".join(f"{k} {v}" for k, v in purchase.items() if v))
+    console.print(head)
+    table = Table("seq", "at (UTC)", "what happened", "facts")
+    for line in story["story"]:
+        facts = ", ".join(f"{key}={value}" for key, value in line["facts"].items())
+        table.add_row(str(line["seq"]), line["at"][:23], line["event"], facts)
+    console.print(table)
+
+
+def _facts(event: Any) -> dict[str, str]:
+    """Return an event's plain values; what is nested is in the head already."""
+    found = {}
+    for one in dataclasses.fields(event):
+        value = getattr(event, one.name)
+        if isinstance(value, Money):
+            found[one.name] = _money(value)
+        elif hasattr(value, "value"):
+            found[one.name] = str(value.value)
+        elif isinstance(value, (str, int)) and value not in ("", False):
+            found[one.name] = str(value)
+        elif hasattr(value, "fingerprint"):
+            found[one.name] = value.fingerprint or "none yet"
+    return found
+
+
+def _money(money: Money) -> str:
+    return f"{format_amount(money)} {money.currency}"
+
+
+def _colored(word: str) -> str:
+    color = _COLORS.get(word)
+    return f"[{color}]{word}[/]" if color else word
