@@ -160,7 +160,7 @@ def time_chance_and_tasks_are_passed_in(module: str, tree: ast.AST) -> Iterator[
     for each in found:
         if _root(each.name) == "time" and not composes:
             yield f"{module}:{each.line} imports {each.name}; use loop.time() or a parameter"
-        if each.name.startswith("random.") and each.name != "random.Random":
+        if each.name.startswith("random.") and not _is_source_of_chance(module, each.name):
             yield f"{module}:{each.line} imports {each.name}; take a random.Random"
         if each.name == "asyncio.wait_for":
             yield f"{module}:{each.line} wait_for swallows cancellation; use asyncio.timeout"
@@ -207,10 +207,16 @@ def _banned_attribute(module: str, node: ast.Attribute, *, knows_random: bool) -
         yield f"{module}:{node.lineno} uses {dotted}; take it as a parameter"
     if last_two == "asyncio.wait_for":
         yield f"{module}:{node.lineno} wait_for swallows cancellation; use asyncio.timeout"
-    if knows_random and dotted.startswith("random.") and dotted != "random.Random":
+    is_chance = knows_random and dotted.startswith("random.")
+    if is_chance and not _is_source_of_chance(module, dotted):
         yield f"{module}:{node.lineno} uses {dotted}; take a random.Random"
     if node.attr in {"create_task", "ensure_future"} and not _is_in(module, STARTERS):
         yield f"{module}:{node.lineno} uses {dotted}; only the service starts tasks"
+
+
+def _is_source_of_chance(module: str, name: str) -> bool:
+    """Tell whether `name` is a type to be passed in, or what a composer passes."""
+    return name == "random.Random" or (name == "random.SystemRandom" and _is_in(module, COMPOSERS))
 
 
 def _root(name: str) -> str:

@@ -66,6 +66,8 @@ BAD: dict[Rule, tuple[tuple[str, str], ...]] = {
         ("bridge.money.ledger", "import datetime as d\nnow = d.datetime.now"),
         ("bridge.money.ledger", "import random\nx = random.uniform(0, 1)"),
         ("bridge.money.ledger", "from random import uniform"),
+        ("bridge.money.ledger", "import random\nx = random.SystemRandom()"),
+        ("bridge.service", "import random\nx = random.uniform(0, 1)"),
         ("bridge.money.ledger", "from uuid import uuid4"),
         ("bridge.money.ledger", "import uuid\nx = uuid.uuid4()"),
         ("bridge.service", "import asyncio\nawait asyncio.wait_for(x, 1)"),
@@ -95,6 +97,11 @@ GOOD: tuple[tuple[Rule, str, str], ...] = (
         "import random\ndef f(chance: random.Random, time: str): return chance.uniform(0, time.x)",
     ),
     (rules.time_chance_and_tasks_are_passed_in, "bridge.service", "group.create_task(x(uuid4))"),
+    (
+        rules.time_chance_and_tasks_are_passed_in,
+        "bridge.service",
+        "import random\nchance = random.SystemRandom()",
+    ),
     (rules.only_the_command_line_prints, "bridge.cli", "print('hello')"),
 )
 
