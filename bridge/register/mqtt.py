@@ -18,7 +18,8 @@ from typing import Final
 from bridge.errors import BusError
 from bridge.register.bus import Away, Connected, Delivery, MqttSettings, Protocol
 from bridge.register.contract import Topics
-from bridge.register.mqtt_link import RECEIVE_MAX, Link, Lost, Subscription
+from bridge.register.mqtt_link import Link, Lost, Subscription
+from bridge.register.mqtt_options import RECEIVE_MAX
 
 _LOGGER = logging.getLogger(__name__)
 

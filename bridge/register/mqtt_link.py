@@ -1,11 +1,11 @@
 """One MQTT connection: a paho client, driven from the event loop, thrown away when it breaks.
 
-The only module that knows the MQTT library. It drives `paho` directly rather than through aiomqtt,
-whose shell around the same library lacks what the contract rests on: it reports a publish that
-the broker refused as done, cannot tell a delivery of the last connection from one of this
-connection (so a late acknowledgement could hit the wrong message), drops what does not fit its
-queue, and waits in a way that swallows cancellation on Python 3.11. Here a write goes to the
-socket at once, without a turn of the loop.
+Only this module and `mqtt_options` know the MQTT library. It drives `paho` directly, not by
+aiomqtt, whose shell around the same library lacks what the contract rests on: it reports a
+publish that the broker refused as done, cannot tell a delivery of the last connection from one
+of this connection (so a late acknowledgement could hit the wrong message), drops what does not
+fit its queue, and waits in a way that swallows cancellation on Python 3.11. Here a write goes to
+the socket at once, without a turn of the loop.
 """
 
 from __future__ import annotations
@@ -21,20 +21,15 @@ from typing import Any, Final
 import paho.mqtt.client as paho
 from paho.mqtt import MQTTException
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
-from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
-from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from bridge.errors import BusError
 from bridge.register.bus import Away, Delivery, MqttSettings, Protocol
-from bridge.register.contract import SPEC
+from bridge.register.mqtt_options import connect_properties, publish_properties, subscribe_options
 from bridge.register.mqtt_tls import make_tls_context
 
 KEEPALIVE_SECONDS: Final = 15  # the broker speaks our will 1.5 times this after a silent death
-SESSION_SECONDS: Final = 3600  # a restart of the store PC fits; commands older than that are stale
-RECEIVE_MAX: Final = 20  # unacknowledged commands; more tills than a store has
-PACKET_BYTES_MAX: Final = 1024 * 1024  # above the contract's limit, so that its refusal is heard
 PUBACK_SECONDS_MAX: Final = 10.0  # a broker that holds back an acknowledgement longer is gone
 PUBLISH_PENDING_MAX: Final = 1000  # all documents of five registers at their limit
 
@@ -142,10 +137,7 @@ class Link:
         """Connect, in a thread: names, TCP and TLS block in paho."""
         properties = None
         if self.protocol == "5.0":
-            properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]  # paho's
-            properties.SessionExpiryInterval = SESSION_SECONDS
-            properties.ReceiveMaximum = RECEIVE_MAX
-            properties.MaximumPacketSize = PACKET_BYTES_MAX
+            properties = connect_properties()
         context = None
         if self._settings.tls is not None:
             try:
@@ -180,7 +172,7 @@ class Link:
         self._answer = self._loop.create_future()
         if self.protocol == "5.0":
             self._client.subscribe(
-                [(one.topic, _subscribe_options(one.retained)) for one in subscriptions]
+                [(one.topic, subscribe_options(one.retained)) for one in subscriptions]
             )
         else:
             self._client.subscribe([(one.topic, 1) for one in subscriptions])
@@ -214,7 +206,7 @@ class Link:
             raise BusError(f"{PUBLISH_PENDING_MAX} messages wait for the broker already")
         properties = None
         if self.protocol == "5.0":
-            properties = _publish_properties(expiry_seconds, correlation)
+            properties = publish_properties(expiry_seconds, correlation)
         packet_id = self._write(topic, payload, qos, retain, properties)
         if self.broken.is_set():
             raise BusError(self.away.text)
@@ -394,23 +386,3 @@ class Link:
 
     def _on_socket_close(self, _client: object, _data: object, _sock: object) -> None:
         self._unwatch()
-
-
-def _subscribe_options(retained: bool) -> SubscribeOptions:
-    handling = (
-        SubscribeOptions.RETAIN_SEND_ON_SUBSCRIBE
-        if retained
-        else SubscribeOptions.RETAIN_DO_NOT_SEND
-    )
-    return SubscribeOptions(qos=1, retainAsPublished=True, retainHandling=handling)
-
-
-def _publish_properties(expiry_seconds: int | None, correlation: bytes | None) -> Properties:
-    properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]  # paho's
-    properties.ContentType = "application/json"
-    properties.UserProperty = ("spec", SPEC)
-    if expiry_seconds is not None:
-        properties.MessageExpiryInterval = expiry_seconds
-    if correlation is not None:
-        properties.CorrelationData = correlation
-    return properties
