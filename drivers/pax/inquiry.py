@@ -1,0 +1,201 @@
+"""The script that finds out what became of a payment. Moves no money; pure.
+
+1. Ask for the record with the payment's ECR reference. If it is there, it is the answer.
+2. Otherwise make the terminal stop (A14) and ask again.
+3. Still no record: *not executed* is said only with a witness that the batch is still the one in
+   which the record would stand: an older record that is still there or, for a command about an
+   earlier transaction, that transaction in its old state.
+Everything else stays unknown.
+Source: fact sheet "PAX POSLINK", section 8.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import dataclass
+
+from drivers.contract import (
+    AdjustTip,
+    Approval,
+    Approved,
+    Capture,
+    Failed,
+    FinalEvent,
+    Inquire,
+    Refund,
+    Reverse,
+    StillRunning,
+    Unclear,
+)
+from drivers.pax import codes
+from drivers.pax.evidence import (
+    adjusted_total,
+    approval_of,
+    fingerprint_of,
+    question_about,
+    verdict_of_record,
+)
+from drivers.pax.fields import ecr_reference
+from drivers.pax.messages import AskDetail, Plain, Record
+from drivers.pax.payment import after_taking_back, refuses_part
+from drivers.pax.script import Ask, Heard, NotHeard, Reaction, Script
+from drivers.pax.settings import PaxSettings
+
+STOP = Plain("A14")
+# Some terminals answer A14 with A15, some with EOT, some not at all.
+STOP_SECONDS = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Absent:
+    """The terminal reported that it has no such record."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """There was no report; why is a reason of `Unclear`."""
+
+    reason: str
+    acknowledged: bool = False
+    text: str = ""
+
+
+Report = Record | Absent | Trouble
+
+
+def inquire(operation: Inquire, settings: PaxSettings) -> Script:
+    """Find out what became of `operation.about`."""
+    question = AskDetail(reference=ecr_reference(operation.about.reference))
+    report = yield from _report(question, settings)
+    if isinstance(report, Record):
+        return (yield from _judge(report, operation, settings))
+    if settings.transport == "http":
+        if isinstance(report, Absent):
+            return Unclear("absence_not_proven", "over HTTP the terminal cannot be stopped")
+        return _unanswered(report)
+    stopped = yield Ask(STOP, STOP_SECONDS)
+    if isinstance(stopped, NotHeard) and not stopped.acknowledged:
+        return Unclear(stopped.reason)
+    report = yield from _report(question, settings)
+    match report:
+        case Record():
+            return (yield from _judge(report, operation, settings))
+        case Trouble():
+            return _unanswered(report)
+        case Absent():
+            return (yield from _prove_absence(operation, settings))
+
+
+def _unanswered(trouble: Trouble) -> FinalEvent:
+    if trouble.acknowledged:
+        return StillRunning(trouble.text or "the terminal is busy")
+    return Unclear(trouble.reason, trouble.text)
+
+
+def _report(question: AskDetail, settings: PaxSettings) -> Generator[Ask, Reaction, Report]:
+    """Ask for one record; a record other than the one asked for is trouble, not an answer."""
+    reaction = yield Ask(question, settings.report_seconds)
+    match reaction:
+        case Heard(Record(code=codes.OK) as record):
+            if question.reference in ("", record.trace.reference):
+                return record
+            return Trouble("other_transaction", text="the report is about another transaction")
+        case Heard(answer) if _says_absent(answer.code, answer.text):
+            return Absent()
+        case Heard(answer):
+            # The terminal is not asked to stop for ever: an application without reports says so.
+            return Trouble("report_refused", text=f"{answer.code} {answer.text}".strip())
+        case NotHeard(reason, acknowledged):
+            gone = reason == "link_lost"
+            return Trouble(reason, acknowledged and not gone)
+        case _:
+            return Trouble("unreadable")
+
+
+def _says_absent(code: str, text: str) -> bool:
+    """Whether a refused report means that there is no such record, and nothing else."""
+    words = text.upper()
+    if code == codes.NOT_FOUND:
+        return "NOT FOUND" in words
+    return code == codes.FORMAT and "NO TRANS" in words
+
+
+def _judge(record: Record, operation: Inquire, settings: PaxSettings) -> Script:
+    about = operation.about
+    final = verdict_of_record(record, about)
+    if not isinstance(final, Approved) or settings.transport == "http":
+        return final
+    if refuses_part(about, final.approval.amount):
+        return (yield from _judge_part(operation, final.approval, settings))
+    return final
+
+
+def _judge_part(operation: Inquire, approval: Approval, settings: PaxSettings) -> Script:
+    """A part of the amount was taken and was to be voided: did the void arrive?"""
+    second = ecr_reference(operation.about.reference, second=True)
+    report = yield from _report(AskDetail(reference=second), settings)
+    match report:
+        case Record():
+            back = Reverse(operation.about.reference, approval)
+            return after_taking_back(verdict_of_record(report, back), approval)
+        case Absent():
+            return Approved(approval)
+        case Trouble():
+            return _unanswered(report)
+
+
+def _prove_absence(operation: Inquire, settings: PaxSettings) -> Script:
+    about = operation.about
+    if operation.offer is not None:
+        # It was there once. If our own void took it away, the void's record says so.
+        final = yield from _judge_part(operation, operation.offer, settings)
+        return Unclear("offer_not_found") if isinstance(final, Approved) else final
+    match about:
+        case Reverse() | Capture() | AdjustTip():
+            return (yield from _judge_original(about, settings))
+        case _:
+            pass
+    witnesses = [operation.baseline.fingerprint] if operation.baseline is not None else []
+    if isinstance(about, Refund) and about.original is not None:
+        witnesses.append(about.original.fingerprint)
+    for fingerprint in witnesses:
+        question = question_about(fingerprint)
+        if question is None:
+            continue
+        report = yield from _report(question, settings)
+        if isinstance(report, Record) and fingerprint_of(report.trace) == fingerprint:
+            return Failed("not_executed", "no record, and the batch is still the same")
+        if isinstance(report, Trouble):
+            return _unanswered(report)
+    if not settings.auto_settlement:
+        return Failed("not_executed", "no record of it")
+    return Unclear("batch_unknown", "no record of it, but the batch may have been closed since")
+
+
+def _judge_original(about: Reverse | Capture | AdjustTip, settings: PaxSettings) -> Script:
+    """Tell from the state of the earlier transaction whether `about` was performed on it."""
+    original = about.original
+    question = question_about(original.fingerprint)
+    if question is None:
+        return Unclear("original_unknown")
+    report = yield from _report(question, settings)
+    match report:
+        case Trouble():
+            return _unanswered(report)
+        case Absent():
+            return Unclear("original_not_found", "the batch may have been closed since")
+        case Record() as record:
+            pass
+    untouched = Failed("not_executed", "the earlier transaction is as it was")
+    match about:
+        case Reverse() if record.type in codes.VOID_TYPES:
+            return Approved(original)
+        case Capture() if record.type == codes.POST_AUTH and record.amount.approved:
+            return Approved(approval_of(record, about.amount))
+        case AdjustTip(tip=tip) if record.amount.tip == tip.minor:
+            return Approved(approval_of(record, adjusted_total(about)))
+        case AdjustTip() if (record.amount.tip or 0) == (original.tip.minor if original.tip else 0):
+            return untouched
+        case Reverse() | Capture() if record.type == original.extra.get("type", ""):
+            return untouched
+    return Unclear("original_changed", f"type {record.type}")
