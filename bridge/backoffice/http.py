@@ -82,13 +82,13 @@ def open_client(ca_file: Path | None = None) -> httpx.AsyncClient:
 def is_safe_url(url: str) -> bool:
     """Say whether tokens may travel to `url`: HTTPS, or plain HTTP to a loopback literal."""
     try:
-        parts = urlsplit(url)
-        host = parts.hostname
-    except ValueError:
+        # Each of the two overlooks what the other refuses: ports and brackets, odd characters.
+        port, parts = urlsplit(url).port, httpx.URL(url)
+    except (ValueError, httpx.InvalidURL):
         return False
-    if not host or parts.username is not None or parts.fragment:
+    if port == 0 or not parts.host or parts.userinfo or parts.fragment:
         return False
-    return parts.scheme == "https" or (parts.scheme == "http" and host in _LOOPBACK)
+    return parts.scheme == "https" or (parts.scheme == "http" and parts.host in _LOOPBACK)
 
 
 async def exchange(

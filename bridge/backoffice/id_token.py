@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import logging
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,6 +20,8 @@ from joserfc.jwk import KeySet
 from bridge.backoffice.http import parse_object
 from bridge.backoffice.provider import Grant, Provider, ProviderWire
 from bridge.errors import Rejected
+
+_LOGGER = logging.getLogger(__name__)
 
 ALGORITHMS = ("RS256", "PS256", "ES256", "EdDSA", "Ed25519")
 """What we accept, whatever the provider lists: no `none`, no shared secrets."""
@@ -59,10 +62,10 @@ async def read_identity(
     if algorithm not in ALGORITHMS or algorithm not in provider.algorithms:
         raise _bad("it is signed in a way we do not accept")
     keys = await wire.keys(fresh=False)
-    if not _knows(keys, header):
+    if not _candidates(keys, header):
         # The provider changed its keys; once is enough to see the new ones.
         keys = await wire.keys(fresh=True)
-    claims = _verify(grant.id_token, keys, algorithm)
+    claims = _verify(grant.id_token, _candidates(keys, header), algorithm)
     _check_claims(claims, provider, client_id=client_id, nonce=nonce, now_seconds=now_seconds)
     at_hash = claims.get("at_hash")
     if at_hash is not None and at_hash != _half_hash(grant.access_token, algorithm):
@@ -94,7 +97,8 @@ def _check_claims(
         raise _bad("it is for several clients and does not say for which")
     if not isinstance(expires, int | float) or not isinstance(issued, int | float):
         raise _bad("it bears no times")
-    if now_seconds > expires + LEEWAY_SECONDS or now_seconds < issued - LEEWAY_SECONDS:
+    # Said this way round, a time that is no number (NaN) is refused as well.
+    if not issued - LEEWAY_SECONDS <= now_seconds <= expires + LEEWAY_SECONDS:
         ahead = provider.clock_ahead_seconds
         drift = f"; this machine's clock is off by {ahead:.0f} s" if ahead is not None else ""
         raise _bad(f"it is not of now{drift}; check date and time of this machine")
@@ -104,31 +108,32 @@ def _check_claims(
         raise _bad("it names nobody")
 
 
-def _verify(token: str, keys: Mapping[str, Any], algorithm: str) -> dict[str, Any]:
-    try:
-        with warnings.catch_warnings():
-            # joserfc would rather have EdDSA called Ed25519 (RFC 9864); providers still say EdDSA.
-            warnings.simplefilter("ignore", SecurityWarning)
-            key_set = KeySet.import_key_set({"keys": _usable(keys)})
-            return dict(jwt.decode(token, key_set, algorithms=[algorithm]).claims)
-    except (JoseError, ValueError) as error:
-        raise _bad("its signature does not hold") from error
+def _verify(token: str, keys: list[dict[str, Any]], algorithm: str) -> dict[str, Any]:
+    """Return the claims, if one of the keys made the signature."""
+    for key in keys:
+        try:
+            with warnings.catch_warnings():
+                # joserfc prefers the name Ed25519 (RFC 9864); providers still say EdDSA.
+                warnings.simplefilter("ignore", SecurityWarning)
+                key_set = KeySet.import_key_set({"keys": [key]})
+                return dict(jwt.decode(token, key_set, algorithms=[algorithm]).claims)
+        except (JoseError, ValueError, KeyError, TypeError) as error:
+            # The next key may fit; a strange one must not spoil the others.
+            _LOGGER.debug("key does not verify kid=%s error=%s", key.get("kid"), type(error))
+    raise _bad("its signature does not hold")
 
 
-def _usable(keys: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Leave out what is not for signatures; one strange key must not spoil the others."""
+def _candidates(keys: Mapping[str, Any], header: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the keys that may have signed: all for signatures, or those the header names."""
+    kid = header.get("kid")
     return [
         key
         for key in keys["keys"]
         if isinstance(key, dict)
         and key.get("kty") in ("RSA", "EC", "OKP")
         and key.get("use", "sig") == "sig"
+        and kid in (None, key.get("kid"))
     ]
-
-
-def _knows(keys: Mapping[str, Any], header: Mapping[str, Any]) -> bool:
-    kid = header.get("kid")
-    return kid is None or any(key.get("kid") == kid for key in _usable(keys))
 
 
 def _read_header(token: str) -> dict[str, Any]:

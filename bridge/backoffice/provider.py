@@ -329,7 +329,7 @@ def _clock_ahead(answer: Answer, now: datetime) -> float | None:
     """Return how far our clock is ahead of the answer's date, in seconds."""
     try:
         theirs = parsedate_to_datetime(answer.headers.get("date", ""))
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     return (now - theirs).total_seconds() if theirs.tzinfo is not None else None
 

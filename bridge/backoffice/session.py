@@ -146,12 +146,12 @@ class Session:
                 self._login = self._blank()
                 self._good_until = self._renew_at = 0.0
             return
-        stamp = self._store.stamp()
-        if stamp == self._stamp:
-            return
-        loop = asyncio.get_running_loop()
+        stamp: object = None
         try:
-            login = await loop.run_in_executor(None, self._store.read)
+            stamp = self._store.stamp()
+            if stamp == self._stamp:
+                return
+            login = await asyncio.get_running_loop().run_in_executor(None, self._store.read)
         except StoreUnreadable as error:
             self._forget(str(error))
         else:
@@ -202,13 +202,7 @@ class Session:
         try:
             if now < self._pause_until:
                 raise BackOfficeUnavailable(self._reason)
-            if self._settings.flow == "client_credentials":
-                await self._renew_client()
-            else:
-                await self._renew()
-        except (ConfigError, Rejected) as error:
-            # The provider describes itself in a way that cannot be used; it did not at login.
-            raise BackOfficeUnavailable(str(error)) from error
+            await self._renew_now()
         except BackOfficeUnavailable as error:
             if now >= self._pause_until:
                 pause = error.retry_after_seconds if isinstance(error, Busy) else None
@@ -220,6 +214,16 @@ class Session:
                 raise
         else:
             self._pause_until = 0.0
+
+    async def _renew_now(self) -> None:
+        try:
+            if self._settings.flow == "client_credentials":
+                await self._renew_client()
+            else:
+                await self._renew()
+        except (ConfigError, Rejected) as error:
+            # The provider describes itself in a way that cannot be used; at login it did not.
+            raise BackOfficeUnavailable(str(error)) from error
 
     async def _renew(self) -> None:
         loop = asyncio.get_running_loop()

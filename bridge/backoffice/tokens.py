@@ -112,11 +112,17 @@ class TokenStore:
         return Storage.PLAIN if self._key is None else Storage.ENCRYPTED
 
     def stamp(self) -> Stamp | None:
-        """Return what changes whenever the file is replaced, None when there is no file."""
+        """Return what changes whenever the file is replaced, None when there is no file.
+
+        Raises:
+            StoreUnreadable: The directory is not ours.
+        """
         try:
             facts = self._path.stat()
         except FileNotFoundError:
             return None
+        except OSError as error:
+            raise StoreUnreadable(f"{self._path} cannot be read: {error.strerror}") from error
         return (facts.st_ino, facts.st_mtime_ns, facts.st_size)
 
     def read(self) -> StoredLogin | None:
@@ -152,6 +158,7 @@ class TokenStore:
         try:
             descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
             with os.fdopen(descriptor, "wb") as file:
+                self._hand_over(descriptor)
                 file.write(self._encode(login))
                 file.flush()
                 os.fsync(file.fileno())
@@ -162,9 +169,10 @@ class TokenStore:
 
     def delete(self) -> None:
         """Forget the login, on disk as well; the caller holds the lock."""
-        if self.stamp() is None:
+        try:
+            self._path.unlink()
+        except FileNotFoundError:
             return
-        self._path.unlink(missing_ok=True)
         self._sync_directory()
 
     @contextmanager
@@ -179,6 +187,7 @@ class TokenStore:
         self._make_directory()
         descriptor = os.open(self._lock_path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
+            self._hand_over(descriptor)
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as error:
@@ -191,6 +200,16 @@ class TokenStore:
         self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         if self._directory.stat().st_mode & 0o077:
             self._directory.chmod(0o700)
+        self._hand_over(self._directory)
+
+    def _hand_over(self, what: int | Path) -> None:
+        """Give what root made to the owner of the state directory.
+
+        A technician types `sudo paybridge login`; the service must still be able to read it.
+        """
+        if os.geteuid() == 0:
+            owner = self._directory.parent.stat()
+            os.chown(what, owner.st_uid, owner.st_gid)
 
     def _sync_directory(self) -> None:
         descriptor = os.open(self._directory, os.O_RDONLY | os.O_DIRECTORY)

@@ -5,12 +5,19 @@ from __future__ import annotations
 import asyncio
 import gzip
 import socket
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from ipaddress import IPv4Address
 from pathlib import Path
 
 import httpx
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
 from bridge.backoffice.http import (
     BODY_BYTES_MAX,
@@ -127,6 +134,68 @@ async def test_a_failed_tls_handshake_proves_that_nothing_left() -> None:
     assert b"query" not in got[0]
 
 
+def certify(directory: Path) -> tuple[Path, ssl.SSLContext]:
+    """Return a file with a certificate for 127.0.0.1, and a server that has it."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "till")])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .add_extension(
+            x509.SubjectAlternativeName([x509.IPAddress(IPv4Address("127.0.0.1"))]), critical=False
+        )
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    pem = serialization.Encoding.PEM
+    ca_file, both = directory / "ca.pem", directory / "both.pem"
+    ca_file.write_bytes(certificate.public_bytes(pem))
+    private = key.private_bytes(
+        pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    both.write_bytes(private + ca_file.read_bytes())
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server.load_cert_chain(both)
+    return ca_file, server
+
+
+async def test_certificates_are_verified_and_only_the_configured_ones_count(
+    tmp_path: Path,
+) -> None:
+    ca_file, tls = certify(tmp_path)
+    requests: list[bytes] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        requests.append(await read_request(reader))
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok")
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=tls)
+    port = server.sockets[0].getsockname()[1]
+    try:
+        for host, trusted in (("127.0.0.1", ca_file), ("127.0.0.1", None), ("localhost", ca_file)):
+            async with open_client(trusted) as http:
+                request = http.build_request(
+                    "POST", f"https://{host}:{port}/", content=b'{"query":"x"}'
+                )
+                if host == "127.0.0.1" and trusted:
+                    assert (await exchange(http, request, deadline_seconds=5)).body == b"ok"
+                else:
+                    with pytest.raises(NotSent):
+                        await exchange(http, request, deadline_seconds=5)
+    finally:
+        server.close()
+    assert len(requests) == 1
+
+
 async def test_a_deadline_during_the_handshake_proves_that_nothing_left() -> None:
     async def serve(reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
         await reader.read()
@@ -227,6 +296,8 @@ def test_a_file_without_certificates_is_a_config_error(tmp_path: Path) -> None:
         ("https://user@shop.example/", False),
         ("https://shop.example/#part", False),
         ("https://[broken/", False),
+        ("https://shop.example:99999/", False),
+        ("https://shop\n.example/", False),
         ("javascript:alert(1)", False),
         ("", False),
     ],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +15,7 @@ import pytest
 from bridge.backoffice.login import Login
 from bridge.backoffice.tokens import Storage
 from bridge.errors import BackOfficeUnavailable, LoginRequired
+from simulators.loop import VirtualLoop
 from tests.unit.backoffice.world import BEGIN, TOKEN_PATH, World, play
 
 HOUR = 3600.0
@@ -507,5 +509,73 @@ def test_a_wrong_secret_needs_a_person_and_is_tried_again_later(tmp_path: Path) 
         await asyncio.sleep(10)
         await login.access_token()
         assert login.status.logged_in
+
+    play(main)
+
+
+class DiesBeforeWriting:
+    """Kills the process when a login is about to be written."""
+
+    def before(self, work: Callable[..., object]) -> bool:
+        return getattr(work, "func", work).__name__ != "write"
+
+    def after(self, _work: Callable[..., object]) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(("off_seconds", "good"), [(10, True), (120, False)])
+def test_killed_between_answer_and_disk(tmp_path: Path, off_seconds: float, good: bool) -> None:
+    async def main() -> None:
+        world = World(tmp_path)
+        login = await logged_in(world)
+        await asyncio.sleep(2 * HOUR)
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, VirtualLoop)
+        loop.executor_hook = DiesBeforeWriting()
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(off_seconds):
+                await login.access_token()
+        loop.executor_hook = None
+        restarted = world.login()
+        if good:
+            assert world.provider.authenticate(await restarted.access_token()) == "paybridge"
+        else:
+            with pytest.raises(LoginRequired):
+                await restarted.access_token()
+
+    play(main)
+
+
+def test_a_state_directory_that_cannot_be_read_does_not_stop_the_service(tmp_path: Path) -> None:
+    async def main() -> None:
+        (tmp_path / "login").write_text("a file where a directory should be")
+        world = World(tmp_path)
+        login = world.login()
+        with pytest.raises(LoginRequired, match="cannot be read"):
+            await login.access_token()
+        (tmp_path / "login").unlink()
+        await world.log_in(world.login())
+        await login.access_token()
+
+    play(main)
+
+
+def test_a_provider_that_suddenly_calls_itself_otherwise_is_an_outage(tmp_path: Path) -> None:
+    async def main() -> None:
+        world = World(tmp_path)
+        await logged_in(world)
+        inner = world.wire.inner
+        world.wire.inner = httpx.MockTransport(
+            lambda _: httpx.Response(200, json={"issuer": "https://evil.example/"})
+        )
+        restarted = world.login()
+        await asyncio.sleep(0.8 * HOUR)
+        assert await restarted.access_token()  # early: the old one is still good
+        await asyncio.sleep(HOUR)
+        with pytest.raises(BackOfficeUnavailable):
+            await restarted.access_token()
+        world.wire.inner = inner
+        await asyncio.sleep(10)
+        await restarted.access_token()
 
     play(main)

@@ -181,6 +181,26 @@ def test_a_dead_holder_frees_the_lock(tmp_path: Path) -> None:
         pass
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+def test_a_login_made_by_root_belongs_to_the_owner_of_the_state_directory(tmp_path: Path) -> None:
+    os.chown(tmp_path, 65534, 65534)
+    store = TokenStore(tmp_path)
+    with store.lock():
+        store.write(LOGIN)
+    made = [tmp_path / "login", *(tmp_path / "login").iterdir()]
+    assert {path.stat().st_uid for path in made} == {65534}
+    assert len(made) == 3
+
+
+def test_a_directory_that_is_none_of_ours_is_unreadable_not_a_crash(tmp_path: Path) -> None:
+    (tmp_path / "login").write_text("a file where a directory should be")
+    store = TokenStore(tmp_path)
+    with pytest.raises(StoreUnreadable):
+        store.stamp()
+    with pytest.raises(StoreUnreadable):
+        store.read()
+
+
 def test_tokens_do_not_show() -> None:
     assert "token" not in repr(replace(LOGIN)).replace("lifetime", "")
 
