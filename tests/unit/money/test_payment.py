@@ -98,9 +98,7 @@ LAW: dict[str, tuple[str, ...]] = {
 }
 
 
-@pytest.mark.parametrize(
-    ("state", "event"), list(itertools.product(STATES, EVENTS)), ids=lambda word: str(word)
-)
+@pytest.mark.parametrize(("state", "event"), list(itertools.product(STATES, EVENTS)), ids=str)
 def test_every_pair_of_state_and_event_is_decided(state: str, event: str) -> None:
     before = STATES[state]
     law = LAW[event][list(STATES).index(state)]

@@ -1,0 +1,125 @@
+"""`paybridge check`: looks at everything a technician set up, and says what to do. Moves no money.
+
+It opens the ports that the configuration names only when no bridge is running, and sends nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from bridge import config as cfg
+from bridge.backoffice.graphql import BackOffice
+from bridge.backoffice.http import open_client
+from bridge.backoffice.login import Login
+from bridge.errors import BridgeError, JournalError, LoginRequired
+from bridge.money.journal import Ownership, open_for_reading
+from bridge.service import (
+    JOURNAL_NAME,
+    line_address,
+    login_settings,
+    mqtt_settings,
+    token_store,
+    utc_now,
+)
+from bridge.terminal.lines import open_line
+from bridge.terminal.plugins import load_driver, read_settings
+
+BROKER_SECONDS = 3.0  # a broker on the same machine or LAN accepts at once
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at. `look` is worth a person's look, `wrong` stops payments."""
+
+    what: str
+    state: Literal["ok", "look", "wrong"]
+    text: str
+
+
+async def check(config: cfg.Config, environment: Mapping[str, str]) -> list[Finding]:
+    """Return what was found, in the order in which it matters."""
+    running, findings = _journal(config)
+    findings.append(await _broker(config, environment))
+    for name, terminal in config.terminals.items():
+        findings.append(await _terminal(name, terminal, running=running))
+    if config.back_office is not None:
+        findings += await _back_office(config, config.back_office, environment)
+    return findings
+
+
+def _journal(config: cfg.Config) -> tuple[bool, list[Finding]]:
+    path = config.site.state_directory / JOURNAL_NAME
+    what = f"journal {path}"
+    if not path.exists():
+        if not path.parent.exists():
+            return False, [Finding(what, "look", "its folder does not exist yet; `run` makes it")]
+        return False, [Finding(what, "ok", "will be made at the first start")]
+    running = False
+    try:
+        Ownership(path).release()
+    except JournalError:
+        running = True
+    try:
+        connection = open_for_reading(path)
+        try:
+            (found,) = connection.execute("pragma quick_check(1)").fetchone()
+        finally:
+            connection.close()
+    except (JournalError, sqlite3.Error) as error:
+        return running, [Finding(what, "wrong", str(error))]
+    if found != "ok":
+        return running, [Finding(what, "wrong", f"damaged: {found}")]
+    return running, [Finding(what, "ok", "in use by the running bridge" if running else "sound")]
+
+
+async def _broker(config: cfg.Config, environment: Mapping[str, str]) -> Finding:
+    what = f"broker {config.mqtt.host}:{config.mqtt.port}"
+    try:
+        mqtt_settings(config.mqtt, environment)
+        async with asyncio.timeout(BROKER_SECONDS):
+            _, writer = await asyncio.open_connection(config.mqtt.host, config.mqtt.port)
+    except BridgeError as error:
+        return Finding(what, "wrong", str(error))
+    except (OSError, TimeoutError) as error:
+        return Finding(what, "wrong", f"does not answer ({error or 'time out'}); is it running?")
+    writer.close()
+    return Finding(what, "ok", "listens")
+
+
+async def _terminal(name: str, terminal: cfg.Terminal, *, running: bool) -> Finding:
+    what = f"terminal {name}"
+    key = f"terminals.{name}"
+    address = terminal.port or terminal.tcp or ""
+    try:
+        driver = load_driver(terminal.driver, f"{key}.driver")
+        read_settings(driver, terminal.settings, f"{key}.settings")
+        if running:
+            return Finding(what, "ok", f"{driver.name} at {address}; the running bridge has it")
+        line = await open_line(line_address(terminal, driver.serial_defaults))
+    except BridgeError as error:
+        return Finding(what, "wrong", str(error))
+    line.close()
+    return Finding(what, "ok", f"{driver.name} at {address}; the line opens")
+
+
+async def _back_office(
+    config: cfg.Config, office: cfg.BackOffice, environment: Mapping[str, str]
+) -> list[Finding]:
+    what = f"back office {office.endpoint}"
+    try:
+        async with open_client(office.ca_file) as http:
+            store = token_store(config.site.state_directory, environment)
+            login = Login(http, login_settings(office, environment), store, utc_now)
+            books = BackOffice(
+                http, office.endpoint, login, deadline_seconds=office.deadline_seconds
+            )
+            await books.ping()
+    except LoginRequired as error:
+        return [Finding(what, "look", f"{error}; run `paybridge login` (payments go on)")]
+    except BridgeError as error:
+        return [Finding(what, "look", f"{error}; payments go on, recording waits")]
+    return [Finding(what, "ok", "answers, and we are logged in")]

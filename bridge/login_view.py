@@ -1,0 +1,140 @@
+"""`paybridge login` and `logout`: paints what the login module returns, decides nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+import webbrowser
+from collections.abc import Mapping
+
+import segno
+from rich.console import Console
+from rich.text import Text
+
+from bridge.backoffice.device import DeviceCode
+from bridge.backoffice.http import open_client
+from bridge.backoffice.id_token import Identity
+from bridge.backoffice.login import Login, OtherIdentity
+from bridge.config import BackOffice, Config
+from bridge.errors import ConfigError
+from bridge.service import login_settings, token_store, utc_now
+
+COUNTDOWN_SECONDS = 1.0  # how often the remaining time is painted
+
+
+async def log_in(
+    config: Config,
+    environment: Mapping[str, str],
+    *,
+    browser: bool,
+    accept_other: bool,
+    as_json: bool,
+) -> str:
+    """Let a person log this machine in, and return who it was.
+
+    A running bridge finds the new login by itself.
+
+    Raises:
+        ConfigError: There is no back office, or the provider offers no way to log in.
+        LoginRequired: The person said no, was too slow, or is somebody else than before.
+        BackOfficeUnavailable, Rejected: The provider is away or will not let us.
+    """
+    office = _office(config)
+    async with open_client(office.ca_file) as http:
+        store = token_store(config.site.state_directory, environment)
+        login = Login(http, login_settings(office, environment), store, utc_now)
+        flow = "browser" if browser else await login.choose_flow()
+        try:
+            if flow == "device":
+                identity = await _by_code(login, as_json=as_json)
+            elif flow == "browser":
+                identity = await login.login_by_browser(_open_browser)
+            else:
+                await login.access_token()
+                return "this machine (client credentials)"
+        except OtherIdentity:
+            if not accept_other:
+                raise
+            identity = await login.confirm_identity()
+        if not as_json:
+            console = Console()
+            console.print(f"[green]Logged in[/] as {identity.name or identity.subject}.")
+            console.print(f"[dim]The login is kept {store.storage.value}.[/]")
+        return identity.name or identity.subject
+
+
+async def log_out(config: Config, environment: Mapping[str, str]) -> bool:
+    """Forget the login here; return whether the provider was told, too.
+
+    Raises:
+        ConfigError: There is no back office.
+        BackOfficeUnavailable: The login could not be removed.
+    """
+    office = _office(config)
+    async with open_client(office.ca_file) as http:
+        store = token_store(config.site.state_directory, environment)
+        login = Login(http, login_settings(office, environment), store, utc_now)
+        return await login.logout()
+
+
+def code_picture(code: DeviceCode) -> Text:
+    """Return the QR code of the complete address for a dark or light terminal."""
+    picture = segno.make(code.verification_uri_complete or code.verification_uri, error="m")
+    rows = [list(row) for row in picture.matrix_iter(border=2)]
+    if len(rows) % 2:
+        rows.append([0] * len(rows[0]))
+    halves = {(0, 0): "█", (0, 1): "▀", (1, 0): "▄", (1, 1): " "}
+    lines = [
+        "".join(halves[bool(up), bool(low)] for up, low in zip(upper, lower, strict=True))
+        for upper, lower in zip(rows[::2], rows[1::2], strict=True)
+    ]
+    return Text("\n".join(lines), style="white on black", no_wrap=True)
+
+
+async def _by_code(login: Login, *, as_json: bool) -> Identity:
+    code = await login.begin_device_login()
+    if as_json:
+        document = {
+            "user_code": code.user_code,
+            "verification_uri": code.verification_uri,
+            "verification_uri_complete": code.verification_uri_complete,
+            "expires_in_s": code.expires_in_seconds,
+        }
+        print(json.dumps(document), flush=True)
+        return await login.finish_device_login(code)
+    console = Console()
+    console.print(code_picture(code))
+    console.print(f"Scan this, or open  [bold]{code.verification_uri}[/]")
+    console.print(f"and type            [bold reverse] {code.user_code} [/]")
+    console.print("Compare the code on both screens before you agree; nobody calls you about it.")
+    return await _with_countdown(login, code, console)
+
+
+async def _with_countdown(login: Login, code: DeviceCode, console: Console) -> Identity:
+    """Wait for the person; paint what is left of the time meanwhile."""
+    with console.status("") as status:
+        loop = asyncio.get_running_loop()
+
+        def paint() -> None:
+            left = max(int(code.expires_at - loop.time()), 0)
+            status.update(f"waiting for you … {left // 60}:{left % 60:02d} left")
+            nonlocal again
+            again = loop.call_later(COUNTDOWN_SECONDS, paint)
+
+        again = loop.call_soon(paint)
+        try:
+            return await login.finish_device_login(code)
+        finally:
+            again.cancel()
+
+
+def _open_browser(address: str) -> None:
+    print(f"Open this address on this machine: {address}", file=sys.stderr, flush=True)
+    webbrowser.open(address)
+
+
+def _office(config: Config) -> BackOffice:
+    if config.back_office is None:
+        raise ConfigError("back_office", "there is nothing to log in to")
+    return config.back_office
