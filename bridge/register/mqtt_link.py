@@ -30,6 +30,7 @@ from bridge.register.mqtt_options import connect_properties, publish_properties,
 from bridge.register.mqtt_tls import make_tls_context
 
 KEEPALIVE_SECONDS: Final = 15  # the broker speaks our will 1.5 times this after a silent death
+GREETING_SECONDS_MAX: Final = 3.0  # a broker that listens answers in milliseconds
 PUBACK_SECONDS_MAX: Final = 10.0  # a broker that holds back an acknowledgement longer is gone
 PUBLISH_PENDING_MAX: Final = 1000  # all documents of five registers at their limit
 
@@ -132,7 +133,12 @@ class Link:
         self._watched = sock.fileno()
         self._loop.add_reader(self._watched, self._read)
         self._flush()
-        session_present: bool = await self._answer
+        try:
+            async with asyncio.timeout(GREETING_SECONDS_MAX):
+                session_present: bool = await self._answer
+        except TimeoutError:  # amqtt's answer to a version that it does not know
+            text = f"{address} did not answer our MQTT {self.protocol} greeting"
+            raise Lost("wrong_protocol", text) from None
         return session_present
 
     def _connect(self) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import aiomqtt
 import pytest
+from amqtt.broker import Broker as EmbeddedBroker
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
@@ -424,6 +425,27 @@ async def test_broker_of_mqtt_3_1_1_is_met_by_falling_back(refusal: bytes) -> No
         async with wire(MqttSettings(port=port)) as mqtt:
             assert (await connected(mqtt)).protocol == "3.1.1"
         assert greetings[:2] == [5, 4]
+
+
+async def test_embedded_broker_that_is_silent_on_mqtt_5_is_met_by_falling_back() -> None:
+    port = free_port()
+    embedded = EmbeddedBroker(
+        {
+            "listeners": {"default": {"type": "tcp", "bind": f"127.0.0.1:{port}"}},
+            "plugins": {
+                "amqtt.plugins.authentication.AnonymousAuthPlugin": {"allow_anonymous": True}
+            },
+        }
+    )
+    await embedded.start()
+    try:
+        async with wire(MqttSettings(port=port)) as mqtt:
+            assert (await connected(mqtt)).protocol == "3.1.1"
+            async with aiomqtt.Client("127.0.0.1", port) as register:
+                assert (await live_delivery(mqtt, register)).payload == b"ping"
+            await mqtt.publish(f"{BASE}/bridge/state", b"{}", retain=True)
+    finally:
+        await embedded.shutdown()
 
 
 async def test_stop_while_the_broker_is_silent_is_prompt() -> None:
