@@ -85,7 +85,8 @@ async def _broker(config: cfg.Config, environment: Mapping[str, str]) -> Finding
     except BridgeError as error:
         return Finding(what, "wrong", str(error))
     except (OSError, TimeoutError) as error:
-        return Finding(what, "wrong", f"does not answer ({error or 'time out'}); is it running?")
+        why = str(error) or "time out"
+        return Finding(what, "wrong", f"does not answer ({why}); is it running?")
     writer.close()
     return Finding(what, "ok", "listens")
 

@@ -106,8 +106,19 @@ def _parser() -> argparse.ArgumentParser:
     resolve.add_argument("payment_id", help="the whole id")
     resolve.add_argument(
         "answer",
-        choices=["approved", "not-charged", "refund-if-found", "booked", "send-again"],
-        help="was the card charged (see the slip)? or: is the purchase in the back office?",
+        choices=[
+            "approved",
+            "not-charged",
+            "refund-if-found",
+            "booked",
+            "send-again",
+            "book",
+            "noted",
+        ],
+        metavar="ANSWER",
+        help="in doubt: approved, not-charged or refund-if-found (see the terminal's slip); "
+        "booking unconfirmed or rejected: booked (it is in the back office) or send-again; "
+        "the terminal contradicts itself: book (record that money) or noted (dealt with)",
     )
     resolve.add_argument("--by", required=True, metavar="NAME", help="who answers")
     resolve.add_argument("--code", default="", help="the approval code on the slip (approved)")
@@ -252,6 +263,8 @@ def _resolve(options: argparse.Namespace) -> int:
             "record_id": options.record_id,
             "send_again": options.answer == "send-again",
         }
+    elif options.answer in {"book", "noted"}:
+        order |= {"do": "decide_discrepancy", "decision": options.answer}
     else:
         outcome = options.answer.replace("-", "_")
         order |= {"do": "resolve_payment", "outcome": outcome, "approval_code": options.code}

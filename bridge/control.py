@@ -49,7 +49,18 @@ class ResolvePurchase(BaseModel):
     send_again: bool = False
 
 
-Order = Annotated[ResolvePayment | ResolvePurchase, Field(discriminator="do")]
+class DecideDiscrepancy(BaseModel):
+    """A person dealt with evidence that contradicts a final payment."""
+
+    model_config = ConfigDict(extra="forbid")
+    do: Literal["decide_discrepancy"]
+    payment_id: str
+    by: str = Field(min_length=1)
+    decision: Literal["book", "noted"]
+
+
+AnyOrder = ResolvePayment | ResolvePurchase | DecideDiscrepancy
+Order = Annotated[AnyOrder, Field(discriminator="do")]
 
 
 class Control:
@@ -95,7 +106,7 @@ class Control:
         except RequestError as error:
             return {"ok": False, "code": error.code, "path": error.path, "message": str(error)}
 
-    async def _do(self, order: ResolvePayment | ResolvePurchase) -> dict[str, Any]:
+    async def _do(self, order: AnyOrder) -> dict[str, Any]:
         match order:
             case ResolvePayment():
                 answer = p.Resolved(order.outcome, order.by, order.approval_code, "command_line")
@@ -103,6 +114,15 @@ class Control:
                 return {"payment_id": order.payment_id, "status": account.payment.status.value}
             case ResolvePurchase():
                 return await self._resolve_purchase(order)
+            case DecideDiscrepancy():
+                account = self._ledger.get(order.payment_id)
+                if account is None or not account.payment.discrepancies:
+                    raise RequestError(
+                        "payment_not_found", "this payment contradicts nothing", path="payment_id"
+                    )
+                decided = p.Decided(order.decision, order.by)
+                account = await self._ledger.apply(order.payment_id, decided)
+                return {"payment_id": order.payment_id, "status": account.payment.status.value}
 
     async def _resolve_purchase(self, order: ResolvePurchase) -> dict[str, Any]:
         account = self._ledger.purchase_of(order.payment_id)

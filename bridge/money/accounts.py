@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from bridge.money import payment as p
 from bridge.money import sale as s
 from bridge.money.journal import Entry, PaymentRow, PurchaseRow
+from bridge.money.table import advance, open_payment
 
 HISTORY_LINES_MAX = 64  # a document stays small; the journal keeps everything
 
@@ -58,10 +59,10 @@ def fold_event(
     """
     if account is None:
         assert isinstance(event, p.Requested), "a payment begins with its request"
-        payment, actions = p.open_payment(event)
+        payment, actions = open_payment(event)
         line = HistoryLine(payment.status.value, "", at)
         return Account(payment, 1, seq, at, at, (line,)), actions
-    payment, actions = p.advance(account.payment, event)
+    payment, actions = advance(account.payment, event)
     if payment == account.payment:
         return replace(account, seq=seq or account.seq), actions
     line = HistoryLine(payment.status.value, payment.stage.value if payment.stage else "", at)
@@ -151,7 +152,7 @@ def captured_payments(accounts: Iterable[Account], captured_at: str) -> list[s.C
     found = []
     for account in accounts:
         approval = account.payment.approval
-        if account.payment.status is not p.Status.APPROVED or approval is None:
+        if account.payment.funds is not p.Funds.CAPTURED or approval is None:
             continue
         asked_tip = account.payment.request.tip
         tip = approval.tip or asked_tip

@@ -97,6 +97,7 @@ EVENT_TYPES: dict[str, type] = {
         p.Resolved,
         p.RecordingChanged,
         p.Acknowledged,
+        p.Decided,
         c.Progress,
         c.Receipt,
         c.Offered,

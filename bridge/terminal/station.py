@@ -230,6 +230,9 @@ class Station:
         self._attempts = 0
         self._probe_at = loop.time()
         self._baseline_fresh = False
+        if self.state.availability == "offline" and self.settings.persistent:
+            text = "connected, being asked how it is"
+            self._show(availability="unknown", problem="connecting", problem_text=text)
         self._queue.hurry(loop.time())
 
     def _drop_line(self) -> None:
@@ -291,7 +294,10 @@ class Station:
             assert account is not None, "an open payment stays in memory"
             if account.payment.status is not p.Status.QUEUED:
                 return
-            account = await self._ledger.apply(payment_id, p.Started(self._baseline))
+            try:
+                account = await self._ledger.apply(payment_id, p.Started(self._baseline))
+            except p.IllegalEvent:
+                return  # canceled in this very moment
         elif not await self._reachable():
             # The send marker is on disk, but no byte was handed out: this is proof.
             event = c.Failed("not_sent", self.state.problem_text, "terminal_offline")
@@ -328,6 +334,8 @@ class Station:
         self._show(activity="busy", payment_id=payment_id, register_id=payment.request.register_id)
         about = money_operation(payment.request)
         final = await self._converse(c.Inquire(about, payment.baseline, payment.offer), payment_id)
+        if self.capabilities.status_query == "none":
+            await self._ledger.apply(payment_id, p.DoubtAged())  # only a person can know
         self._show(activity="idle", payment_id="", register_id="")
         self._after_payment(final)
 

@@ -97,7 +97,9 @@ class Talk:
                     data = await self.line.read()
             except TimeoutError:
                 now = loop.time()
-                if self._overdue(now) or now >= wake_at:
+                if self._overdue(now):
+                    return c.Step(wake_at=wake_at)
+                if now >= wake_at:
                     return dialogue.timeout(now)
                 if self.deadline_at is not None and now >= self.deadline_at:
                     self.deadline_at = None
@@ -116,7 +118,11 @@ class Talk:
         try:
             for event in step.events:
                 await self._apply(event)
-        except (JournalError, p.IllegalEvent):
+        except p.IllegalEvent as error:
+            # Somebody settled the payment meanwhile: an offer that nobody wants is taken back.
+            _LOGGER.warning("refused what the terminal said: %s", error)
+            return dialogue.not_committed(loop.time())
+        except JournalError:
             refusal = dialogue.not_committed(loop.time())
             if refusal.send:
                 self.line.write(refusal.send)

@@ -9,6 +9,7 @@ import pytest
 
 from bridge.money import payment as p
 from bridge.money.payment import Funds, Recording, Status
+from bridge.money.table import advance
 from drivers import contract as c
 
 EUR = "EUR"
@@ -49,6 +50,7 @@ EVENTS: dict[str, p.Event] = {
     "Resolved not_charged": p.Resolved("not_charged", "anna"),
     "RecordingChanged": p.RecordingChanged(Recording.RECORDED, "P-1"),
     "Acknowledged": p.Acknowledged(3),
+    "Decided": p.Decided("book", "anna"),
     "Progress": c.Progress(c.Stage.AUTHORIZING),
     "Receipt": c.Receipt("customer", ("thanks",)),
     "Offered": c.Offered(APPROVAL),
@@ -85,6 +87,7 @@ LAW: dict[str, tuple[str, ...]] = {
     "Resolved not_charged": ("x", "x", "x", F, "!", ".", ".", "."),
     "RecordingChanged": ("x", "x", "x", "x", ".", "x", "x", "x"),
     "Acknowledged": ("x", "x", "x", "x", ".", ".", ".", "."),
+    "Decided": (".", ".", ".", ".", ".", ".", ".", "."),
     "Progress": ("x", ".", ".", ".", ".", ".", ".", "."),
     "Receipt": (".", ".", ".", ".", ".", ".", ".", "."),
     "Offered": ("x", ".", ".", ".", "x", "x", "x", "x"),
@@ -104,9 +107,9 @@ def test_every_pair_of_state_and_event_is_decided(state: str, event: str) -> Non
     law = LAW[event][list(STATES).index(state)]
     if law == "x":
         with pytest.raises(p.IllegalEvent):
-            p.advance(before, EVENTS[event])
+            advance(before, EVENTS[event])
         return
-    after, _ = p.advance(before, EVENTS[event])
+    after, _ = advance(before, EVENTS[event])
     odd = len(after.discrepancies) - len(before.discrepancies)
     assert odd == (1 if "!" in law else 0)
     assert after.status.value == (law.strip(".!") or state)
@@ -121,7 +124,7 @@ def test_the_table_names_every_event_there_is() -> None:
 
 @pytest.mark.parametrize("state", ["in_progress", "canceling", "in_doubt"])
 def test_money_that_moved_is_captured_and_goes_to_the_books(state: str) -> None:
-    after, actions = p.advance(STATES[state], c.Approved(APPROVAL))
+    after, actions = advance(STATES[state], c.Approved(APPROVAL))
     assert (after.status, after.funds) == (Status.APPROVED, Funds.CAPTURED)
     assert after.recording is Recording.PENDING
     assert after.approval == APPROVAL
@@ -130,18 +133,18 @@ def test_money_that_moved_is_captured_and_goes_to_the_books(state: str) -> None:
 
 @pytest.mark.parametrize("state", ["declined", "canceled", "failed"])
 def test_money_that_moved_after_a_no_is_kept_as_a_discrepancy(state: str) -> None:
-    after, actions = p.advance(STATES[state], c.Approved(APPROVAL))
+    after, actions = advance(STATES[state], c.Approved(APPROVAL))
     assert after.status.value == state
     assert after.discrepancies[0].approval == APPROVAL
     assert p.Publish() in actions
-    again, quiet = p.advance(after, c.Approved(APPROVAL))
+    again, quiet = advance(after, c.Approved(APPROVAL))
     assert (again, quiet) == (after, ())
 
 
 @pytest.mark.parametrize("event", [c.Unclear("link_lost"), p.Restarted()])
 @pytest.mark.parametrize("state", ["in_progress", "canceling"])
 def test_not_knowing_is_in_doubt_and_the_terminal_is_asked(state: str, event: p.Event) -> None:
-    after, actions = p.advance(STATES[state], event)
+    after, actions = advance(STATES[state], event)
     assert (after.status, after.funds) == (Status.IN_DOUBT, Funds.UNKNOWN)
     assert any(isinstance(action, p.AskTerminal) for action in actions)
     assert not any(isinstance(action, p.StartOnTerminal) for action in actions)
@@ -150,7 +153,7 @@ def test_not_knowing_is_in_doubt_and_the_terminal_is_asked(state: str, event: p.
 def test_nothing_but_a_request_starts_a_payment_on_a_terminal() -> None:
     for before, event in itertools.product(STATES.values(), EVENTS.values()):
         try:
-            _, actions = p.advance(before, event)
+            _, actions = advance(before, event)
         except p.IllegalEvent:
             continue
         assert p.StartOnTerminal() not in actions
@@ -160,7 +163,7 @@ def test_a_final_status_never_changes() -> None:
     for name in ("approved", "declined", "canceled", "failed"):
         for event in EVENTS.values():
             try:
-                after, _ = p.advance(STATES[name], event)
+                after, _ = advance(STATES[name], event)
             except p.IllegalEvent:
                 continue
             assert after.status.value == name
@@ -171,50 +174,63 @@ def test_questions_come_after_1_2_5_5_seconds_and_slower_for_a_person() -> None:
     doubtful = STATES["in_doubt"]
     delays = []
     for _ in range(4):
-        doubtful, actions = p.advance(doubtful, c.Unclear("no_answer"))
+        doubtful, actions = advance(doubtful, c.Unclear("no_answer"))
         delays += [a.delay_seconds for a in actions if isinstance(a, p.AskTerminal)]
     assert delays == [2.0, 5.0, 5.0, 5.0]
-    aged, _ = p.advance(doubtful, p.DoubtAged())
-    _, actions = p.advance(aged, c.Unclear("no_answer"))
+    aged, _ = advance(doubtful, p.DoubtAged())
+    _, actions = advance(aged, c.Unclear("no_answer"))
     assert p.AskTerminal(30.0) in actions
 
 
 def test_a_terminal_that_moved_on_is_not_asked_again() -> None:
-    lost, _ = p.advance(STATES["in_doubt"], p.EvidenceLost())
+    lost, _ = advance(STATES["in_doubt"], p.EvidenceLost())
     assert lost.doubt is not None
     assert lost.doubt.needs_operator
     for event in (p.Restarted(), c.Unclear("x"), p.NotReached("terminal_offline")):
-        _, actions = p.advance(lost, event)
+        _, actions = advance(lost, event)
         assert not any(isinstance(action, p.AskTerminal) for action in actions)
 
 
 def test_a_person_who_says_approved_uses_what_the_terminal_offered() -> None:
-    offered, _ = p.advance(STATES["in_doubt"], c.Offered(OTHER))
-    after, _ = p.advance(offered, p.Resolved("approved", "anna", "777", "merchant_slip"))
+    offered, _ = advance(STATES["in_doubt"], c.Offered(OTHER))
+    after, _ = advance(offered, p.Resolved("approved", "anna", "777", "merchant_slip"))
     assert after.approval == replace(OTHER, approval_code="777")
     assert (after.resolved_by, after.approved_by) == ("operator", "anna")
 
 
+def test_money_that_only_a_discrepancy_shows_goes_to_the_books_when_a_person_says_so() -> None:
+    odd, _ = advance(STATES["failed"], c.Approved(APPROVAL))
+    assert not odd.is_settled
+    booked, actions = advance(odd, p.Decided("book", "anna"))
+    assert (booked.status, booked.funds) == (Status.FAILED, Funds.CAPTURED)
+    assert (booked.captured, booked.recording) == (APPROVAL.amount, Recording.PENDING)
+    assert p.Settle() in actions
+    assert advance(booked, p.Decided("book", "anna")) == (booked, ())
+    noted, actions = advance(odd, p.Decided("noted", "anna"))
+    assert noted.is_settled
+    assert p.Settle() not in actions
+
+
 def test_a_persons_word_is_completed_by_later_evidence_of_the_same_amount() -> None:
-    told, _ = p.advance(STATES["in_doubt"], p.Resolved("approved", "anna", "777"))
-    after, _ = p.advance(told, c.Approved(APPROVAL))
+    told, _ = advance(STATES["in_doubt"], p.Resolved("approved", "anna", "777"))
+    after, _ = advance(told, c.Approved(APPROVAL))
     assert after.approval == APPROVAL
     assert after.discrepancies == ()
 
 
 def test_more_than_asked_is_captured_and_shown_as_a_discrepancy() -> None:
     more = c.Approval(c.Money(9999, EUR), fingerprint="T1/0009")
-    after, _ = p.advance(STATES["in_progress"], c.Approved(more))
+    after, _ = advance(STATES["in_progress"], c.Approved(more))
     assert after.captured == c.Money(9999, EUR)
     assert after.discrepancies[0].kind == "more_than_asked"
 
 
 def test_who_stopped_it_is_told_as_it_was() -> None:
-    asked, actions = p.advance(STATES["in_progress"], p.CancelAsked("timeout"))
+    asked, actions = advance(STATES["in_progress"], p.CancelAsked("timeout"))
     assert p.StopOnTerminal() in actions
-    after, _ = p.advance(asked, c.Canceled("cashier", "6C"))
+    after, _ = advance(asked, c.Canceled("cashier", "6C"))
     assert after.denial is not None
     assert (after.denial.code, after.denial.cancel_reason) == ("canceled_timeout", "timeout")
-    by_card, _ = p.advance(STATES["in_progress"], c.Canceled("cardholder", "6C"))
+    by_card, _ = advance(STATES["in_progress"], c.Canceled("cardholder", "6C"))
     assert by_card.denial is not None
     assert by_card.denial.code == "canceled_by_cardholder"
