@@ -180,6 +180,17 @@ BUILT_IN: dict[str, Scenario] = {
 }
 
 
+def describe_amounts() -> str:
+    """Return the table of `PLANS_BY_AMOUNT` for people, one line per ending."""
+    lines = []
+    for cents, plan in PLANS_BY_AMOUNT.items():
+        told = plan.model_dump(exclude_defaults=True, exclude={"mischief", "text"})
+        words = [f"{name} {value}" for name, value in told.items()]
+        words += [f"{mischief.kind} at {mischief.at}" for mischief in plan.mischief]
+        lines.append(f"  .{cents:02d}  {plan.text or ', '.join(words)}")
+    return "\n".join(lines)
+
+
 def load_scenario(name_or_path: str) -> Scenario:
     """Return a built-in scenario, or the one in a `.toml` or `.json` file.
 

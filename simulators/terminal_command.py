@@ -21,7 +21,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from simulators.cable import Port
 from simulators.serial_port import PtyPort
-from simulators.shopper import BUILT_IN, Scenario, Shopper, load_scenario
+from simulators.shopper import BUILT_IN, Scenario, Shopper, describe_amounts, load_scenario
 from simulators.tcp_port import TcpPort
 
 CONTROL_LINE_BYTES_MAX = 1 << 20  # a scenario is a few kB
@@ -35,6 +35,7 @@ control lines (with --control), one JSON object a line on standard input:
   {"do": "pay", "amount_minor": 500}             somebody pays at the terminal, without a register
   {"do": "scenario", "scenario": {...}}          change what the next shoppers do
 """
+AMOUNTS_HELP = "amounts that end so mean, with --scenario amounts (anything else is approved):"
 
 
 class SimulatedTerminal(Protocol):
@@ -113,7 +114,7 @@ def add_terminal_arguments(parser: argparse.ArgumentParser) -> None:
         "--control", action="store_true", help="take control lines on standard input, see below"
     )
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.epilog = CONTROL_HELP
+    parser.epilog = f"{CONTROL_HELP}\n{AMOUNTS_HELP}\n{describe_amounts()}\n"
 
 
 def kind_of(arguments: argparse.Namespace) -> Literal["serial", "tcp"]:

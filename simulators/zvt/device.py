@@ -79,6 +79,7 @@ class Device:
     unplug: Callable[[float], None]
     speed: float | None = None  # None: as the scenario says
     registered: Registered = field(init=False)
+    registrations: int = 0  # since power-up
     plan: Plan = field(default_factory=Plan)
     abort_state: Literal["open", "closed", "asked"] = "closed"
     over: bool = False  # only the register's reply to the last message is missing, or not even that
@@ -94,6 +95,7 @@ class Device:
         """Start with what the flash memory holds."""
         stored = self.flash.contents.config if self.profile.keeps_registration else None
         self.registered = Registered(self.profile.factory_config if stored is None else stored)
+        self.registrations = 0
         self.abort_state = "closed"
 
     def begin(self, session: int) -> None:
@@ -165,11 +167,9 @@ class Device:
         self.over = self.over or isinstance(message, m.Completion | m.StatusReport | m.Abort)
         apdu = codec.encode(message, self.profile.charset)
         answer = await self.talk.ask(apdu, self.profile.reply_seconds)
-        try:
-            reply = codec.decode(answer)
-        except ProtocolError as error:
-            raise NoReply("the reply cannot be read") from error
-        assert isinstance(reply, m.Reply)
+        reply = codec.decode(answer)
+        if not isinstance(reply, m.Reply):
+            raise NoReply("the reply cannot be read")
         return reply
 
     async def tell_calmly(self, message: m.Message) -> None:
@@ -294,10 +294,12 @@ class Device:
                 spoiler.noise = mischief.count
             case "duplicate":
                 spoiler.duplicate = True
-            case "lost_ack":
+            case "lost_ack" if self.talk.kind == "serial":
                 spoiler.lost_ack = True
-            case "nak":
+            case "nak" if self.talk.kind == "serial":
                 spoiler.refuse_frames = mischief.count
+            case "lost_ack" | "nak":
+                pass  # TCP has neither
             case "trickle":
                 spoiler.trickle_seconds = mischief.seconds
             case "glue":
@@ -321,4 +323,8 @@ def announces(command: m.Registration, control: int) -> bool:
     if listed is None:
         return False
     wanted = control.to_bytes(2, "big")
-    return any(item.tag == 0x0A and item.value == wanted for item in decode_tlv(listed))
+    try:
+        objects = decode_tlv(listed)
+    except ProtocolError:
+        return False
+    return any(item.tag == 0x0A and item.value == wanted for item in objects)

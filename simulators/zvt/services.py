@@ -14,7 +14,13 @@ from simulators.shopper import CARDS
 from simulators.zvt.answers import LAST_LINE, amount_text, status_of
 from simulators.zvt.device import Device, PowerCut, Registered, Stopped, announces
 from simulators.zvt.flash import Transaction
-from simulators.zvt.payments import ABORTED, NotAccepted, print_lines, print_receipts
+from simulators.zvt.payments import (
+    ABORTED,
+    CONNECTION_LOST,
+    NotAccepted,
+    print_lines,
+    print_receipts,
+)
 from simulators.zvt.profile import PRINTS_ADMINISTRATION
 from simulators.zvt.talk import NoReply
 
@@ -36,6 +42,10 @@ async def register(device: Device, command: m.Registration) -> None:
     if profile.refuses_wrong_currency and command.currency not in (None, profile.currency):
         known = bytes([0x6F]) + encode_bcd(profile.currency, 2)
         device.reply(m.Reply(REGISTRATION_REFUSED, rest=known))
+        return
+    device.registrations += 1
+    if device.registrations <= profile.registrations_refused:
+        device.reply(m.Reply(REGISTRATION_REFUSED, rest=bytes([CONNECTION_LOST])))
         return
     device.registered = Registered(
         config=command.config,

@@ -12,10 +12,24 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from drivers.zvt.framing import ACK_BYTE, NAK_BYTE, Link, LinkStep, LinkTimers, SerialLink, TcpLink
+from drivers.zvt.framing import (
+    ACK,
+    ACK_BYTE,
+    DLE,
+    ETX,
+    NAK,
+    NAK_BYTE,
+    STX,
+    Link,
+    LinkStep,
+    LinkTimers,
+    SerialLink,
+    TcpLink,
+)
 from simulators.cable import Line
 
 REPLY_CLASSES = (0x80, 0x84)
+_MARKS = frozenset((DLE, STX, ETX, ACK, NAK))
 
 
 class NoReply(Exception):
@@ -105,9 +119,13 @@ class Talk:
 
     def forget(self) -> None:
         """Lose the conversation, as a power cut does."""
+        self.start_afresh()
+        self._fail_reply("the power is gone")
+
+    def start_afresh(self) -> None:
+        """Forget the last frame, so that the same one is heard as a new command, not a repeat."""
         self._link = self._new_link()
         self._set_alarm()
-        self._fail_reply("the power is gone")
 
     def send(self, apdu: bytes) -> None:
         """Send a reply, or a command whose reply nobody waits for."""
@@ -130,6 +148,8 @@ class Talk:
             for position in range(len(frame)):
                 self._write(frame[position : position + 1])
                 await asyncio.sleep(pause)
+                if self._reply.done():
+                    break
         else:
             self._write(frame)
         self._overdue = loop.call_later(timeout_seconds, self._on_overdue, timeout_seconds)
@@ -166,17 +186,17 @@ class Talk:
 
     def _hear(self, data: bytes) -> None:
         spoiler = self.spoiler
-        if spoiler.refuse_frames and data not in (ACK_BYTE, NAK_BYTE):
-            data = data[:-1] + bytes([data[-1] ^ 1])
+        if spoiler.refuse_frames:
+            data = _with_a_wrong_bit(data)
         step = self._link.receive(data, asyncio.get_running_loop().time())
-        if spoiler.refuse_frames and NAK_BYTE in step.send:
-            spoiler.refuse_frames -= 1
         if spoiler.lost_ack and step.apdus and step.send.startswith(ACK_BYTE):
             spoiler.lost_ack = False
             step = LinkStep(step.send[1:], step.apdus, step.broken)
         self._take(step)
 
     def _take(self, step: LinkStep) -> None:
+        if self.spoiler.refuse_frames and NAK_BYTE in step.send:
+            self.spoiler.refuse_frames -= 1
         self._write(step.send)
         self._set_alarm()
         for apdu in step.apdus:
@@ -185,6 +205,7 @@ class Talk:
             elif self._reply is not None and not self._reply.done():
                 self._reply.set_result(apdu)
         if step.broken:
+            self.start_afresh()
             self._fail_reply("the link gave up")
 
     def _on_alarm(self) -> None:
@@ -219,3 +240,15 @@ class Talk:
 
     def _new_link(self) -> Link:
         return SerialLink(self._timers) if self.kind == "serial" else TcpLink(self._timers)
+
+
+def _with_a_wrong_bit(data: bytes) -> bytes:
+    """Return `data` with one byte of a frame's inside changed, so that its CRC is wrong.
+
+    Frame marks and acknowledgements stay: the frame must be seen to end, and be refused.
+    """
+    for position, byte in enumerate(data):
+        after_mark = data[position - 1] == DLE if position else byte in _MARKS
+        if byte not in _MARKS and not after_mark and byte ^ 1 != DLE:
+            return data[:position] + bytes([byte ^ 1]) + data[position + 1 :]
+    return data

@@ -174,6 +174,8 @@ class ZvtTerminal:
             reply = None if busy is None else m.Reply(busy)
         if reply is not None:
             self._answer(reply)
+        else:
+            self._talk.start_afresh()
         return None
 
     def _answer(self, message: m.Message) -> None:
@@ -202,7 +204,9 @@ class ZvtTerminal:
         self._running = running
         await asyncio.wait([running])
         self._running = None
-        cut = self._cut if running.cancelled() else running.result()
+        cut = self._cut
+        if not running.cancelled():
+            cut = running.result() or cut  # it may have ended before it could be canceled
         self._cut = None
         if cut is not None:
             self._go_dark(cut)

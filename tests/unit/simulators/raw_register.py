@@ -39,27 +39,29 @@ class RawRegister:
 
     async def next(self, timeout_seconds: float = 600, answer_to: int = 0) -> m.Message:
         """Return the next message; TimeoutError after `timeout_seconds`."""
-        loop = asyncio.get_running_loop()
-        until = loop.time() + timeout_seconds
+        until = asyncio.get_running_loop().time() + timeout_seconds
         while not self._apdus:
-            wake_at = min(until, self.link.wake_at or until)
-            try:
-                async with asyncio.timeout_at(wake_at):
-                    data = await self.line.read()
-            except TimeoutError:
-                if loop.time() >= until:
-                    raise
-                step = self.link.timeout(loop.time())
-            else:
-                if not data:
-                    raise LineLost
-                self.raw += data
-                step = self.link.receive(data, loop.time())
-            self.line.write(step.send)
-            self._apdus.extend(step.apdus)
+            await self._hear(until)
         message = codec.decode(self._apdus.popleft(), answer_to=answer_to)
         assert not isinstance(message, m.Unknown)
         return message
+
+    async def _hear(self, until: float) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout_at(min(until, self.link.wake_at or until)):
+                data = await self.line.read()
+        except TimeoutError:
+            if loop.time() >= until:
+                raise
+            step = self.link.timeout(loop.time())
+        else:
+            if not data:
+                raise LineLost
+            self.raw += data
+            step = self.link.receive(data, loop.time())
+        self.line.write(step.send)
+        self._apdus.extend(step.apdus)
 
     async def run(
         self, command: m.Message, answer: Answer = say_yes, *, timeout_seconds: float = 600
@@ -79,6 +81,8 @@ class RawRegister:
             if reply is not None:
                 self.send(reply)
             if isinstance(message, m.Completion | m.StatusReport | m.Abort):
+                while not self.link.settled:
+                    await self._hear(asyncio.get_running_loop().time() + timeout_seconds)
                 return came
 
 

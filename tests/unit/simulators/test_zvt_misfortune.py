@@ -277,3 +277,45 @@ def test_the_profile_says_what_a_power_cut_does_to_an_uncommitted_payment(
         assert shop.taken() == (TWENTY_EURO_FORTY if power_loss == "keep" else 0)
 
     in_a_shop(test, plan_with("die", "status"), profile=Profile(power_loss=power_loss))
+
+
+@pytest.mark.parametrize("kind", ["serial", "tcp"])
+def test_a_reply_can_come_after_its_time(kind: Kind) -> None:
+    async def test(shop: Shop) -> None:
+        register = await shop.come()
+        register.send(PAY)
+        with pytest.raises(TimeoutError):
+            await register.next(9)
+        assert await register.next(2) == m.POSITIVE
+
+    in_a_shop(test, plan_with("silent", "command", seconds=10), kind=kind)
+
+
+def test_a_command_that_was_ignored_is_heard_the_next_time() -> None:
+    async def test(shop: Shop) -> None:
+        register = await shop.come()
+        register.send(PAY)
+        assert await register.next() == m.POSITIVE
+        for _ in range(2):
+            register.send(m.StatusEnquiry())
+            with pytest.raises(TimeoutError):
+                await register.next(0.2)
+        shop.terminal.power_cut(0)
+        await asyncio.sleep(1)
+        assert (await register.run(m.StatusEnquiry()))[-1] == m.StatusReport(0, "2.14.15")
+
+    in_a_shop(test, BUILT_IN["approve"], profile=Profile(busy_code=None))
+
+
+def test_a_power_cut_at_the_very_end_of_a_payment_still_happens() -> None:
+    async def test(shop: Shop) -> None:
+        register = await shop.come()
+        await register.run(PAY)
+        for _ in range(3):
+            shop.terminal.power_cut(10)
+            assert await register.line.read() == b""
+            await asyncio.sleep(20)
+            register = await shop.come()
+            await register.run(PAY)
+
+    in_a_shop(test, kind="tcp")

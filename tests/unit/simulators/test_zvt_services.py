@@ -10,8 +10,10 @@ from simulators.zvt.profile import Profile
 from tests.unit.simulators.zvt_shop import (
     INSTANT,
     PAY,
+    REGISTER_WITH_RECEIPTS,
     REGISTER_WITHOUT_RECEIPTS,
     TWENTY_EURO_FORTY,
+    WITH_BLOCKS,
     Shop,
     in_a_shop,
     result_of,
@@ -228,3 +230,45 @@ def test_somebody_may_pay_at_the_terminal_unless_that_is_locked() -> None:
         assert not shop.terminal.pay_without_register(500)
 
     in_a_shop(test)
+
+
+def test_a_registration_may_be_refused_at_times() -> None:
+    async def test(shop: Shop) -> None:
+        register = await shop.come()
+        refused = (await register.run(REGISTER_WITHOUT_RECEIPTS))[-1]
+        assert refused == m.Reply(0x1E, rest=b"\x7d")
+        assert isinstance((await register.run(REGISTER_WITHOUT_RECEIPTS))[-1], m.Completion)
+
+    in_a_shop(test, profile=Profile(registrations_refused=1))
+
+
+def test_the_last_receipt_is_printed_when_no_service_byte_says_otherwise() -> None:
+    async def test(shop: Shop) -> None:
+        register = await shop.come()
+        await register.run(WITH_BLOCKS)
+        await register.run(PAY)
+        came = await register.run(m.RepeatReceipt("000000"))
+        assert [type(message) for message in came] == [
+            m.Reply,
+            m.PrintBlock,
+            m.PrintBlock,
+            m.Completion,
+        ]
+
+    in_a_shop(test)
+
+
+@pytest.mark.parametrize(
+    ("name", "letter"), [("default", b"H\x84ndler"), ("card_complete", b"H\xe4ndler")]
+)
+@pytest.mark.parametrize("registration", [REGISTER_WITH_RECEIPTS, WITH_BLOCKS])
+def test_receipts_come_in_the_terminals_character_set(
+    name: str, letter: bytes, registration: m.Registration
+) -> None:
+    async def test(shop: Shop) -> None:
+        register = await shop.come()
+        await register.run(registration)
+        await register.run(PAY)
+        assert letter in register.raw
+
+    in_a_shop(test, profile=PROFILES[name], kind="tcp")
