@@ -13,10 +13,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from joserfc import jwt
-from joserfc.errors import JoseError, SecurityWarning
-from joserfc.jwk import KeySet
-
 from bridge.backoffice.http import parse_object
 from bridge.backoffice.provider import Grant, Provider, ProviderWire
 from bridge.errors import Rejected
@@ -110,6 +106,11 @@ def _check_claims(
 
 def _verify(token: str, keys: list[dict[str, Any]], algorithm: str) -> dict[str, Any]:
     """Return the claims, if one of the keys made the signature."""
+    # Imported here because it costs 60 ms that a service with a good login never needs.
+    from joserfc import jwt  # noqa: PLC0415
+    from joserfc.errors import JoseError, SecurityWarning  # noqa: PLC0415
+    from joserfc.jwk import KeySet  # noqa: PLC0415
+
     for key in keys:
         try:
             with warnings.catch_warnings():

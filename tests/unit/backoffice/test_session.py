@@ -68,6 +68,7 @@ def test_many_callers_at_once_renew_once(tmp_path: Path) -> None:
         world.provider.options.reuse_leeway_seconds = 0
         login = await logged_in(world)
         await asyncio.sleep(2 * HOUR)
+        world.wire.delay_seconds = 1.0
         tokens = await asyncio.gather(*(login.access_token() for _ in range(20)))
         assert len(set(tokens)) == 1
         assert len(world.wire.times(TOKEN_PATH)) == 1
@@ -82,7 +83,10 @@ def test_two_processes_renew_once(tmp_path: Path) -> None:
         world.provider.options.reuse_leeway_seconds = 0
         service = await logged_in(world)
         others = [world.login() for _ in range(4)]
+        for process in others:
+            await process.access_token()
         await asyncio.sleep(2 * HOUR)
+        world.wire.delay_seconds = 1.0
         tokens = await asyncio.gather(*(p.access_token() for p in (service, *others)))
         assert len(set(tokens)) == 1
         assert len(world.wire.times(TOKEN_PATH)) == 1
@@ -270,6 +274,24 @@ def test_invalid_grant_needs_a_person_and_is_remembered(
         assert (status.needed_since - BEGIN).total_seconds() == pytest.approx(2 * HOUR, abs=40)
         assert "does not accept" in status.reason
         assert any(r.levelno == logging.ERROR for r in caplog.records)
+
+    play(main)
+
+
+def test_a_refusal_of_the_client_keeps_the_login_for_better_days(tmp_path: Path) -> None:
+    async def main() -> None:
+        world = World(tmp_path)
+        login = await logged_in(world)
+        before = world.store().read()
+        await asyncio.sleep(2 * HOUR)
+        client = world.provider.clients.pop("paybridge")
+        with pytest.raises(BackOfficeUnavailable, match="invalid_client"):
+            await login.access_token()
+        assert "invalid_client" in login.status.reason
+        assert world.store().read() == before
+        world.provider.clients["paybridge"] = client
+        await asyncio.sleep(10)
+        assert world.provider.authenticate(await login.access_token()) == "paybridge"
 
     play(main)
 

@@ -50,12 +50,15 @@ class Recorder(httpx.AsyncBaseTransport):
         self.inner = inner
         self.sent: list[tuple[float, str]] = []
         self.failures: list[Exception | None] = []
+        self.delay_seconds = 0.0
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         self.sent.append((asyncio.get_running_loop().time(), request.url.path))
         failure = self.failures.pop(0) if self.failures else None
         if failure is not None:
             raise failure
+        if self.delay_seconds:
+            await asyncio.sleep(self.delay_seconds)
         return await self.inner.handle_async_request(request)
 
     def times(self, path: str) -> list[float]:
