@@ -287,9 +287,6 @@ def _time_text(moment: datetime) -> str:
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-# --- the command line
-
-
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the command line of `python -m simulators register`."""
     parser.add_argument("--broker", default="mqtt://127.0.0.1:1883", help="mqtt://… or mqtts://…")
@@ -323,17 +320,21 @@ async def serve(arguments: argparse.Namespace) -> None:
     """Do one command, or watch until cancelled; prints one JSON line when connected."""
     user = arguments.user or (arguments.register_id if arguments.password else None)
     secret, authority = arguments.password, arguments.ca_file
-    broker = Broker.at(arguments.broker, user, secret, authority, mqtt5=not arguments.mqtt311)
+    try:
+        broker = Broker.at(arguments.broker, user, secret, authority, mqtt5=not arguments.mqtt311)
+    except (ValueError, OSError) as error:
+        raise SystemExit(f"--broker: {error}") from None
     register = Register(broker, arguments.register_id, base=arguments.base, ledger=arguments.ledger)
     show = _show_human if arguments.human else _show_json
     async with asyncio.TaskGroup() as tasks:
         running = tasks.create_task(register.run())
         await register.connected.wait()
-        _show_json(
-            {"ready": True, "register_id": arguments.register_id, "broker": arguments.broker}
-        )
+        identity = {"register_id": arguments.register_id, "broker": arguments.broker}
+        _show_json({"ready": True, **identity})
         try:
             await _do(register, arguments, show)
+        except NoAnswerError as error:
+            _show_json({"status": "unknown", "message": str(error)})
         finally:
             running.cancel()
 
