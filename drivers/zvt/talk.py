@@ -177,6 +177,8 @@ class Talk:
 
     def receive(self, data: bytes, now: float) -> Step:
         """See `contract.Dialogue.receive`."""
+        if self._ended:
+            return Step()
         self.now = now
         settled = self._link.settled
         self._take(self._link.receive(data, now))
@@ -187,6 +189,8 @@ class Talk:
 
     def timeout(self, now: float) -> Step:
         """See `contract.Dialogue.timeout`; harmless when it comes too early."""
+        if self._ended:
+            return Step()
         self.now = now
         self._take(self._link.timeout(now))
         if self._storing is None and self._due():
@@ -318,8 +322,13 @@ class Talk:
         events, self._events = tuple(self._events), []
         return Step(send, events, self._wake_at())
 
+    @property
+    def _ended(self) -> bool:
+        """Whether nothing is left to do, not even to hear the link acknowledge our last reply."""
+        return self.phase is Phase.OVER and (bool(self._lost) or self._link.settled)
+
     def _wake_at(self) -> float | None:
-        if self._lost or (self.phase is Phase.OVER and self._link.settled):
+        if self._ended:
             return None
         if not self._link.settled:
             return self._link.wake_at  # our deadline counts from the acknowledgement

@@ -1,0 +1,282 @@
+"""Checks that any driver keeps the rules of `drivers.contract`; pure, for any test runner.
+
+    problems = check(DRIVER, MySettings(), [Scene("sale", Pay(...), MyStub, count_sales)])
+    assert not problems, problems
+
+A scene is one operation against a stub of the terminal. The kit plays it whole, byte by byte and
+in uneven pieces; with silence, a lost line, garbage, damage and a wish to stop at every point; and
+with a journal that fails. It knows no protocol: the stub answers, and `count_money_commands` says
+how many commands that move money a stretch of written bytes holds (a link's own repeats not
+counted). Nothing here reads a clock, a file or chance.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol, get_args
+
+from drivers import contract as c
+
+WAKES_MAX = 500  # more timeouts in one conversation mean that silence does not end
+SECONDS_MAX = 24 * 3600.0  # a conversation that outlives a business day has no end
+UNEVEN_SPLITS = 5
+PIECE_BYTES_MAX = 7
+GARBAGE = (bytes(64), b"\xff" * 64, b"\x15" * 8, b"HTTP/1.1 400 Bad Request\r\n\r\n", b"\x02\x03")
+DAMAGE = 0x55  # bits flipped in one byte
+DENIALS = (c.Declined, c.Canceled, c.Failed)
+FINALS: tuple[type, ...] = get_args(c.FinalEvent)
+MONEY: tuple[type, ...] = get_args(c.MoneyOperation)
+
+Disturbance = Literal["none", "silence", "line_lost", "garbage", "damage", "cancel"]
+DISTURBANCES: tuple[Disturbance, ...] = ("silence", "line_lost", "garbage", "damage", "cancel")
+
+
+class Stub(Protocol):
+    """A terminal, scripted, without I/O."""
+
+    @property
+    def booked(self) -> bool:
+        """Whether money is final at this terminal; False where the stub cannot tell."""
+
+    def receive(self, data: bytes) -> bytes:
+        """Return what the terminal answers to bytes that were written; b"" for nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """One operation and the terminal it meets. `stub` makes a new terminal for every run."""
+
+    name: str
+    operation: c.Operation
+    stub: Callable[[], Stub]
+    count_money_commands: Callable[[bytes], int]
+    transport: Literal["serial", "tcp"] = "tcp"
+
+
+def check(driver: c.Driver, settings: Any, scenes: Iterable[Scene]) -> tuple[str, ...]:
+    """Return what breaks the rules, one sentence each; an empty tuple if the driver conforms."""
+    problems: dict[str, None] = {}
+    for scene in scenes:
+        for problem in _problems(driver, settings, scene):
+            problems[f"{scene.name}: {problem}"] = None
+    return tuple(problems)
+
+
+@dataclass(slots=True)
+class _Run:
+    """One playing of a scene, and what it showed."""
+
+    driver: c.Driver
+    settings: Any
+    scene: Scene
+    pieces: Callable[[bytes], Iterator[bytes]]
+    disturbance: Disturbance = "none"
+    after: int = 0  # how many pieces from the terminal come before the disturbance
+    stores: bool = True
+    events: list[c.TerminalEvent] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+    written: bytearray = field(default_factory=bytearray)
+    heard: int = 0
+    final_from: str = ""  # which input produced the final event
+    _dialogue: c.Dialogue = field(init=False)
+    _stub: Stub = field(init=False)
+    _incoming: deque[bytes] = field(default_factory=deque)
+    _now: float = 1000.0
+    _input: str = "begin"
+    _line_up: bool = True
+
+    @property
+    def finals(self) -> list[c.TerminalEvent]:
+        return [event for event in self.events if isinstance(event, FINALS)]
+
+    def play(self) -> _Run:
+        self._dialogue = self.driver.dialogue(self.settings, self.scene.transport)
+        self._stub = self.scene.stub()
+        try:
+            self._converse()
+            self._poke_the_dead()
+        except Exception as error:  # noqa: BLE001, RUF100 - whatever it raises is the finding
+            self.problems.append(f"rule 5: {self._input} raised {error!r}")
+        return self
+
+    def _converse(self) -> None:
+        wakes, started = 0, self._now
+        wake_at = self._settle(self._dialogue.begin(self.scene.operation, self._now))
+        while wake_at is not None:
+            if self.disturbance != "none" and self.heard >= self.after:
+                wake_at = self._disturb(wake_at)
+            elif self._incoming:
+                self.heard += 1
+                wake_at = self._receive(self._incoming.popleft())
+            else:
+                wakes += 1
+                if wakes > WAKES_MAX or self._now - started > SECONDS_MAX:
+                    self.problems.append("rule 1: silence does not end")
+                    return
+                self._now, self._input = max(self._now, wake_at), "timeout"
+                wake_at = self._settle(self._dialogue.timeout(self._now))
+
+    def _disturb(self, wake_at: float) -> float | None:
+        disturbance, self.disturbance = self.disturbance, "none"
+        match disturbance:
+            case "line_lost":
+                self._line_up = False
+                self._incoming.clear()
+                self._input = "line_lost"
+                return self._settle(self._dialogue.line_lost(self._now))
+            case "cancel":
+                self._input = "cancel"
+                self._settle(self._dialogue.cancel(self._now))
+                return self._settle(self._dialogue.cancel(self._now))
+            case "garbage":
+                self._incoming.clear()
+                self._line_up = False
+                for data in GARBAGE:
+                    self._receive(data)
+                return self._receive(b"\x00")
+            case "damage":
+                if self._incoming:
+                    hurt = bytearray(self._incoming.popleft())
+                    hurt[len(hurt) // 2] ^= DAMAGE
+                    self._incoming.appendleft(bytes(hurt))
+                return wake_at
+            case _:
+                self._line_up = False
+                self._incoming.clear()
+                return wake_at
+
+    def _receive(self, data: bytes) -> float | None:
+        self._input = "receive"
+        return self._settle(self._dialogue.receive(data, self._now))
+
+    def _settle(self, step: c.Step) -> float | None:
+        """Write, store, tell the dialogue, as a station does."""
+        while True:
+            self._write(step.send)
+            if not step.events:
+                break
+            if any(isinstance(event, (c.Offered, c.Approved)) for event in step.events):
+                booked = self._stub.booked and not self._offered_before()
+                if booked:
+                    self.problems.append("rule 3: money was final before the event was stored")
+            if self.finals:
+                self.problems.append("rule 2: an event after the final event")
+            self.events += step.events
+            if self.finals and not self.final_from:
+                self.final_from = self._input
+            stored = self._dialogue.committed if self.stores else self._dialogue.not_committed
+            step = stored(self._now)
+        if step.wake_at is None and not self.finals:
+            self.problems.append("rule 2: the conversation ended without a final event")
+        return step.wake_at
+
+    def _offered_before(self) -> bool:
+        return any(isinstance(event, (c.Offered, c.Approved)) for event in self.events)
+
+    def _write(self, data: bytes) -> None:
+        self.written += data
+        if data and self._line_up:
+            answer = self._stub.receive(data)
+            if answer:
+                self._incoming.extend(self.pieces(answer))
+
+    def _poke_the_dead(self) -> None:
+        """After the end nothing may happen any more, whatever comes."""
+        if self.problems:
+            return
+        dialogue, now = self._dialogue, self._now
+        pokes: tuple[tuple[str, Callable[[], c.Step]], ...] = (
+            ("receive", lambda: dialogue.receive(GARBAGE[1], now)),
+            ("timeout", lambda: dialogue.timeout(now + 1)),
+            ("cancel", lambda: dialogue.cancel(now + 2)),
+            ("line_lost", lambda: dialogue.line_lost(now + 3)),
+        )
+        for name, poke in pokes:
+            self._input = name
+            step = poke()
+            if step.events or step.send or step.wake_at is not None:
+                self.problems.append(f"rule 2: {name} does something after the end")
+
+
+def _problems(driver: c.Driver, settings: Any, scene: Scene) -> Iterator[str]:
+    whole = _Run(driver, settings, scene, _whole).play()
+    yield from _own_problems(whole)
+    if not whole.finals:
+        return
+    truth = whole.finals[0]
+    for pieces in (_bytes, *(_uneven(seed) for seed in range(UNEVEN_SPLITS))):
+        run = _Run(driver, settings, scene, pieces).play()
+        yield from _own_problems(run)
+        if run.events != whole.events:
+            yield "rule 5: another split of the same bytes is told otherwise"
+    for disturbance in DISTURBANCES:
+        for after in range(whole.heard + 1):
+            run = _Run(driver, settings, scene, _whole, disturbance, after).play()
+            yield from _own_problems(run)
+            yield from _false_words(run, truth, disturbance, after)
+    unstored = _Run(driver, settings, scene, _whole, stores=False).play()
+    yield from _own_problems(unstored)
+    if _moves_money(scene) and c.Offered in map(type, unstored.events):
+        if c.Approved in map(type, unstored.events):
+            yield "rule 3: approved although the offer could not be stored"
+        if unstored._stub.booked:
+            yield "rule 3: money is final although the offer could not be stored"
+
+
+def _own_problems(run: _Run) -> Iterator[str]:
+    yield from run.problems
+    if len(run.finals) > 1:
+        yield "rule 2: more than one final event"
+    count = run.scene.count_money_commands(bytes(run.written))
+    if _moves_money(run.scene):
+        if count > 1:
+            yield "rule 4: a command that moves money was sent twice"
+    elif count and not isinstance(run.scene.operation, c.EndOfDay):
+        yield f"rule 4: {type(run.scene.operation).__name__} sent a command that moves money"
+
+
+def _false_words(
+    run: _Run, truth: c.TerminalEvent, disturbance: Disturbance, after: int
+) -> Iterator[str]:
+    """Find verdicts that a disturbed conversation cannot have proved."""
+    if not isinstance(run.scene.operation, (*MONEY, c.Inquire)) or not run.finals:
+        return
+    if disturbance == "damage" and run.scene.transport == "tcp":
+        return  # bare bytes over TCP carry no check of their own; TCP has one below us
+    final = run.finals[0]
+    told = type(final).__name__
+    if isinstance(final, c.Approved) and not isinstance(truth, c.Approved):
+        yield f"rule 5: {told} with {disturbance} where the truth is {type(truth).__name__}"
+    if isinstance(final, DENIALS):
+        if isinstance(truth, c.Approved) and disturbance != "cancel":
+            yield f"rule 6: {told} with {disturbance} where the truth is Approved"
+        if run.final_from == "line_lost":
+            yield f"rule 6: {told} because the line was lost"
+        if after == 0 and run.written and disturbance in ("silence", "garbage"):
+            yield f"rule 6: {told} although the terminal said nothing"
+
+
+def _moves_money(scene: Scene) -> bool:
+    return isinstance(scene.operation, MONEY)
+
+
+def _whole(data: bytes) -> Iterator[bytes]:
+    yield data
+
+
+def _bytes(data: bytes) -> Iterator[bytes]:
+    for position in range(len(data)):
+        yield data[position : position + 1]
+
+
+def _uneven(seed: int) -> Callable[[bytes], Iterator[bytes]]:
+    def pieces(data: bytes) -> Iterator[bytes]:
+        position = 0
+        while position < len(data):
+            size = 1 + (seed * 5 + position * 3) % PIECE_BYTES_MAX
+            yield data[position : position + size]
+            position += size
+
+    return pieces

@@ -1,0 +1,115 @@
+"""ZVT keeps every rule of the contract, over either transport."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import pytest
+
+from drivers import contract as c
+from drivers.conformance import Scene, check
+from drivers.zvt import DRIVER, ZvtSettings
+from tests.protocol.test_zvt_dialogue import APPROVED, DONE, FINGERPRINT, HOLD, PAY, SALE, YES
+from tests.protocol.test_zvt_inquiry import IDLE, LOGGED_ON, NO_TURNOVER
+from tests.protocol.zvt_stub import ScriptedTerminal, Transport, count_money_commands
+
+INSERT_CARD, PLEASE_WAIT = "04 FF 01 0A", "04 FF 01 0E"
+LINE, LAST_LINE = "06 D1 05 00 41 42 43 10", "06 D1 01 81"
+BLOCK = "06 D3 12 06 10 1F 07 01 02 25 0A 07 05 48 61 6C 6C 6F 09 01 81"
+REVERSED = "04 0F 19 27 00 04 00 00 00 00 25 00 49 09 78 37 00 02 31 87 02 32 0B 00 02 32 06 00"
+PAID = [INSERT_CARD, PLEASE_WAIT, BLOCK, APPROVED, LINE, LINE, LAST_LINE, DONE]
+OLDER = "28004869:0469:000469:1006:221500:990"
+IDLE_TERMINAL: dict[str, tuple[str, list[str]]] = {
+    "06B0": (YES, []),
+    "0501": (YES, [IDLE]),
+    "0600": (YES, [LOGGED_ON]),
+    "0620": (YES, [APPROVED, DONE]),
+    "0610": (YES, [NO_TURNOVER, DONE]),
+}
+
+SCRIPTS: dict[str, tuple[c.Operation, dict[str, tuple[str, list[str]]]]] = {
+    "paid": (PAY, {"0601": (YES, PAID), "06B0": ("84 83 00", [])}),
+    "stopped": (PAY, {"0601": (YES, PAID), "06B0": (YES, ["06 1E 01 6C"])}),
+    "declined": (PAY, {"0601": (YES, [INSERT_CARD, "04 0F 02 27 05", "06 1E 01 05"])}),
+    "refused": (PAY, {"0601": ("84 A0 00", [])}),
+    "wrong_currency": (PAY, {"0601": (YES, [APPROVED.replace("09 78", "07 56"), DONE])}),
+    "no_result": (PAY, {"0601": (YES, [DONE])}),
+    "hold": (c.Authorize("r", c.Money(2040, "EUR")), {"0622": (YES, [APPROVED, DONE])}),
+    "capture": (c.Capture("r", c.Money(2040, "EUR"), HOLD), {"0624": (YES, [APPROVED, DONE])}),
+    "refund": (c.Refund("r", c.Money(2040, "EUR")), {"0631": (YES, [APPROVED, DONE])}),
+    "reverse": (c.Reverse("r", SALE), {"0630": (YES, [REVERSED, DONE])}),
+    "tip": (c.AdjustTip("r", c.Money(2040, "EUR"), SALE), {"060C": (YES, [APPROVED, DONE])}),
+    "found": (c.Inquire(PAY, c.Baseline(OLDER)), IDLE_TERMINAL),
+    "not_executed": (c.Inquire(PAY, c.Baseline(FINGERPRINT)), IDLE_TERMINAL),
+    "late_approval": (
+        c.Inquire(PAY, c.Baseline(OLDER)),
+        {**IDLE_TERMINAL, "06B0": (YES, [PLEASE_WAIT, APPROVED, LINE, LAST_LINE, DONE])},
+    ),
+    "probe": (c.Probe(), IDLE_TERMINAL),
+    "probe_empty": (c.Probe(), {**IDLE_TERMINAL, "0620": (YES, [DONE])}),
+    "end_of_day": (c.EndOfDay(), {"0650": (YES, [NO_TURNOVER, LINE, LAST_LINE, DONE])}),
+    "read_card": (c.ReadCard(30), {"06C0": (YES, ["04 0F 0B 22 F0 F8 EE EE EE EE EE EE 12 34"])}),
+    "show": (c.ShowText(("hello",)), {"06E0": (YES, [])}),
+}
+TRUTHS: dict[str, type] = {
+    "paid": c.Approved,
+    "stopped": c.Approved,
+    "declined": c.Declined,
+    "refused": c.Failed,
+    "wrong_currency": c.Unclear,
+    "no_result": c.Unclear,
+    "hold": c.Approved,
+    "capture": c.Approved,
+    "refund": c.Approved,
+    "reverse": c.Approved,
+    "tip": c.Approved,
+    "found": c.Approved,
+    "not_executed": c.Failed,
+    "late_approval": c.Approved,
+    "probe": c.TerminalReady,
+    "probe_empty": c.TerminalReady,
+    "end_of_day": c.BatchTotals,
+    "read_card": c.CardRead,
+    "show": c.Done,
+}
+
+
+@pytest.mark.parametrize("transport", ["tcp", "serial"])
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_zvt_keeps_the_rules(name: str, transport: Transport) -> None:
+    operation, script = SCRIPTS[name]
+    scene = Scene(
+        name,
+        operation,
+        partial(ScriptedTerminal, transport, script),
+        partial(count_money_commands, transport),
+        transport,
+    )
+    assert check(DRIVER, ZvtSettings(), [scene]) == ()
+
+
+@pytest.mark.parametrize("transport", ["tcp", "serial"])
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_every_scene_comes_to_the_end_it_is_meant_for(name: str, transport: Transport) -> None:
+    operation, script = SCRIPTS[name]
+    terminal = ScriptedTerminal(transport, script)
+    dialogue = DRIVER.dialogue(ZvtSettings(), transport)
+    step = dialogue.begin(operation, 0.0)
+    told: list[c.TerminalEvent] = []
+    for _ in range(100):
+        answer = terminal.receive(step.send) if step.send else b""
+        if step.events:
+            told += step.events
+            step = dialogue.committed(0.0)
+            if answer:
+                assert not step.send
+                step = dialogue.receive(answer, 0.0)
+        elif answer:
+            step = dialogue.receive(answer, 0.0)
+        elif step.wake_at is not None:
+            step = dialogue.timeout(step.wake_at)
+        else:
+            break
+    assert type(told[-1]) is TRUTHS[name]
+    if TRUTHS[name] is c.Approved and name != "found":
+        assert terminal.booked
