@@ -85,11 +85,12 @@ class TeliumDialogue:
         self._inquires = False
         self._enquiries = 0
         self._repeats = 0
+        self._last_byte = b""
         self._said_press_red = False
         self._wake_at = 0.0
         self._deadline = 0.0  # of the answer
         self._answer: bytes | None = None  # the body that decided
-        self._early: list[Item] = []  # what came between the answer and its acknowledgement
+        self._early: list[Item] = []  # the rest of the read in which the answer was
         self._acknowledges = False
         self._send = bytearray()
         self._events: list[TerminalEvent] = []
@@ -121,6 +122,7 @@ class TeliumDialogue:
         """Bytes came; any split, any garbage."""
         if self._phase is _Phase.PAUSING:
             return self._step()  # an ACK that comes after we hung up answers nothing
+        self._last_byte = data[-1:]
         for item in self._reader.receive(data):
             self._take(item, now)
         if self._phase is _Phase.DAMAGED:
@@ -175,7 +177,7 @@ class TeliumDialogue:
                 self._repeats = 0
                 self._phase, self._wake_at = _Phase.CLOSING, now + CLOSING_SECONDS
                 for item in self._early:
-                    self._take_while_closing(item)
+                    self._take(item, now)
             else:
                 self._phase = _Phase.OVER
         return self._step()
@@ -283,7 +285,7 @@ class TeliumDialogue:
                 self._take_answer(item, now)
             case _Phase.DAMAGED if isinstance(item, Frame):
                 self._take_answer(item, now)
-            case _Phase.HELD if len(self._early) <= REPEATS_MAX:
+            case _Phase.HELD:
                 self._early.append(item)
             case _Phase.CLOSING:
                 self._take_while_closing(item)
@@ -306,12 +308,14 @@ class TeliumDialogue:
 
     def _take_answer(self, item: Item, now: float) -> None:
         match item:
-            case Signal.ENQ:
-                self._send += Signal.ACK.value
-                self._phase, self._wake_at = _Phase.RECEIVING, now + self._settings.step_seconds
             case Frame(body):
                 self._judge(body, now)
-            case Damage() if self._phase is _Phase.RECEIVING:
+            case Signal.ENQ if self._phase is not _Phase.RECEIVING:
+                self._send += Signal.ACK.value
+                self._phase, self._wake_at = _Phase.RECEIVING, now + self._settings.step_seconds
+            case Signal.ENQ | Damage() if self._phase is _Phase.RECEIVING:
+                # In the wreck of a frame any byte may look like ENQ, and an ACK to that would tell
+                # the terminal that its answer arrived: a pause shows what it was.
                 self._phase = _Phase.DAMAGED
             case _:
                 pass
@@ -338,6 +342,10 @@ class TeliumDialogue:
             self._await()
             return
         self._reader.reset()
+        if self._last_byte == Signal.ENQ.value:  # our ACK was lost: the terminal asks once more
+            self._send += Signal.ACK.value
+            self._phase, self._wake_at = _Phase.RECEIVING, now + self._settings.step_seconds
+            return
         self._repeats += 1
         if self._repeats > REPEATS_MAX:
             self._finish(Unclear("unreadable", "the answer came damaged every time"))

@@ -1,0 +1,291 @@
+"""Caisse-AP over IP from the till's side: every window of doubt, with the text written out."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from drivers.contract import (
+    Approved,
+    Authorize,
+    Canceled,
+    Declined,
+    Failed,
+    FinalEvent,
+    Inquire,
+    Money,
+    Operation,
+    Pay,
+    Probe,
+    Progress,
+    Refund,
+    Reverse,
+    Step,
+    TerminalReady,
+    Unclear,
+)
+from drivers.telium import CAISSE_AP_DRIVER, CaisseApSettings
+
+PAY = Pay("018f6f0e-8a44-7c1b-9a3e-3d2f4b5c6d7e", Money(11245, "EUR"))
+# Both seen between the OCA's client and a terminal.
+REQUEST = b"CZ0040300CJ012012345678901CA00201CE003978CD0010CB00511245"
+ECHO = b"CZ0040300CJ012012345678901CA00201CB012000000011245CD0010CE003978"
+PAID = (
+    ECHO + b"AE00210CC003001CI0011AC006123456AA016497010######0013"
+    b"AI014A0000000421010AB0042712CF0101010000000CG006424242"
+)
+# A Desk/5000 leaves the amount out after its red key (OCA/l10n-france, pull request 669).
+STOPPED_DESK = b"CZ0040300CJ012012345678901CA00201CE003978CD0010AE00201AF00211"
+
+
+class Script:
+    """A dialogue, the seconds that went by, and all that it said."""
+
+    def __init__(self, operation: Operation = PAY) -> None:
+        self.dialogue = CAISSE_AP_DRIVER.dialogue(CaisseApSettings(), "tcp")
+        self.now = 0.0
+        self.sent = b""
+        self.told: list[object] = []
+        self.wake_at: float | None = None
+        self._take(self.dialogue.begin(operation, self.now))
+
+    @property
+    def final(self) -> FinalEvent:
+        [event] = [event for event in self.told if not isinstance(event, Progress)]
+        return event  # type: ignore[return-value]  # whatever is not progress is final here
+
+    def hear(self, data: bytes) -> None:
+        self._take(self.dialogue.receive(data, self.now))
+
+    def silence(self) -> None:
+        assert self.wake_at is not None
+        self.now = self.wake_at
+        self._take(self.dialogue.timeout(self.now))
+
+    def end_by_silence(self) -> None:
+        while self.wake_at is not None:
+            self.silence()
+
+    def lose_line(self) -> None:
+        self._take(self.dialogue.line_lost(self.now))
+
+    def cancel(self) -> None:
+        self._take(self.dialogue.cancel(self.now))
+
+    def _take(self, step: Step) -> None:
+        self.sent += step.send
+        self.told += step.events
+        while step.events:
+            step = self.dialogue.committed(self.now)
+            self.sent += step.send
+            self.told += step.events
+        self.wake_at = step.wake_at
+
+
+def test_a_paid_answer_is_an_approval_with_what_the_terminal_knows() -> None:
+    script = Script()
+    assert script.sent == REQUEST
+    script.hear(PAID)
+    script.silence()
+    assert isinstance(script.final, Approved)
+    approval = script.final.approval
+    assert approval.amount == PAY.amount
+    assert (approval.approval_code, approval.merchant_id) == ("123456", "424242")
+    assert (approval.card.brand, approval.card.entry_mode) == ("cb", "icc")
+    assert approval.card.masked_pan is not None
+    assert approval.card.masked_pan.last4 == "0013"
+    assert approval.card.application_id == "A0000000421010"
+
+
+def test_an_answer_in_two_segments_is_one_answer() -> None:
+    for cut in range(1, len(PAID)):
+        script = Script()
+        script.hear(PAID[:cut])
+        script.hear(PAID[cut:])
+        script.silence()
+        assert isinstance(script.final, Approved)
+        assert script.final.approval.approval_code == "123456"
+
+
+def test_the_terminal_may_hang_up_at_once() -> None:
+    script = Script()
+    script.hear(PAID)
+    script.lose_line()
+    assert isinstance(script.final, Approved)
+
+
+@pytest.mark.parametrize("end", range(len(PAID)))
+def test_an_answer_that_breaks_off_is_never_more_than_it_says(end: int) -> None:
+    cut, quiet = Script(), Script()
+    for script in (cut, quiet):
+        script.hear(PAID[:end])
+    cut.lose_line()
+    quiet.end_by_silence()
+    assert isinstance(cut.final, Approved | Unclear)
+    assert isinstance(quiet.final, Approved | Unclear)
+    if end < len(ECHO + b"AE00210"):
+        assert isinstance(cut.final, Unclear)
+        assert isinstance(quiet.final, Unclear)
+
+
+@pytest.mark.parametrize(
+    ("reason", "expected"),
+    [
+        ("02", Declined),
+        ("04", Declined),
+        ("05", Declined),
+        ("06", Canceled),
+        ("08", Canceled),
+        ("11", Canceled),
+        ("07", Failed),
+        ("09", Failed),
+        ("10", Failed),
+        ("12", Failed),
+        ("13", Failed),
+        ("00", Unclear),
+        ("01", Unclear),
+        ("03", Unclear),
+        ("99", Unclear),
+    ],
+)
+def test_a_reason_that_explains_a_no_is_a_no(reason: str, expected: type[Any]) -> None:
+    script = Script()
+    script.hear(ECHO + b"AE00201AF002" + reason.encode())
+    script.end_by_silence()
+    assert isinstance(script.final, expected)
+
+
+def test_a_no_without_an_amount_is_a_no() -> None:
+    script = Script()
+    script.hear(STOPPED_DESK)
+    script.end_by_silence()
+    assert isinstance(script.final, Canceled)
+    assert script.final.by == "cashier"
+
+
+@pytest.mark.parametrize(
+    "foreign",
+    [
+        PAID.replace(b"11245", b"11246"),
+        PAID.replace(b"CA00201", b"CA00202"),
+        PAID.replace(b"CE003978", b"CE003756"),
+        PAID.replace(b"CD0010", b"CD0011"),
+        PAID.replace(b"CB012000000011245", b""),
+        PAID.replace(b"AE00210", b"AE00211"),
+        PAID.replace(b"AE00210", b""),
+        PAID.replace(b"AE00210", b"AE00210AE00201AF00204"),
+        ECHO.replace(b"11245", b"11246") + b"AE00201AF00204",
+        ECHO.replace(b"CA00201", b"CA00202") + b"AE00201AF00204",
+        PAID + b"\n",
+        b"\x00" + PAID,
+    ],
+)
+def test_what_is_not_the_answer_to_our_request_is_no_evidence(foreign: bytes) -> None:
+    script = Script()
+    script.hear(foreign)
+    script.end_by_silence()
+    assert isinstance(script.final, Unclear)
+
+
+def test_silence_and_a_lost_line_are_in_doubt() -> None:
+    silent, lost = Script(), Script()
+    silent.end_by_silence()
+    lost.lose_line()
+    assert silent.now == 180.0
+    assert isinstance(silent.final, Unclear)
+    assert isinstance(lost.final, Unclear)
+
+
+def test_a_late_answer_within_its_last_seconds_is_heard_to_its_end() -> None:
+    script = Script()
+    script.now = 179.9
+    script.hear(PAID[:50])
+    script.now = 180.1
+    script.hear(PAID[50:])
+    script.silence()
+    assert isinstance(script.final, Approved)
+
+
+def test_a_trickle_cannot_keep_a_conversation_alive() -> None:
+    script = Script()
+    while script.wake_at is not None:
+        script.now += 2.0
+        script.hear(b"ZZ0011")
+    assert script.now < 200
+    assert isinstance(script.final, Unclear)
+
+
+def test_a_cancel_only_tells_the_clerk() -> None:
+    script = Script()
+    script.cancel()
+    script.cancel()
+    assert script.sent == REQUEST
+    assert len(script.told) == 2
+    script.hear(PAID)
+    script.silence()
+    assert isinstance(script.final, Approved)
+
+
+def test_probing_and_asking_send_nothing() -> None:
+    probe, ask = Script(Probe()), Script(Inquire(PAY, None))
+    assert probe.final == TerminalReady(currency="EUR")
+    assert isinstance(ask.final, Unclear)
+    assert probe.sent + ask.sent == b""
+    assert probe.wake_at is ask.wake_at is None
+
+
+def test_a_refund_is_a_credit_without_an_original() -> None:
+    script = Script(Refund("r", Money(5, "EUR")))
+    assert script.sent.endswith(b"CD0011CB00205")
+    assert CAISSE_AP_DRIVER.capabilities(CaisseApSettings()).unlinked_refund
+
+
+@pytest.mark.parametrize(
+    "operation",
+    [
+        Authorize("a", Money(1, "EUR")),
+        Pay("a", Money(1, "USD")),
+        Pay("a", Money(10**12, "EUR")),
+        Pay("a", Money(0, "EUR")),
+    ],
+)
+def test_what_the_protocol_cannot_do_is_refused_before_a_byte(operation: Operation) -> None:
+    script = Script(operation)
+    assert script.sent == b""
+    assert isinstance(script.final, Failed)
+
+
+def test_a_void_is_refused_before_a_byte() -> None:
+    paid = Script()
+    paid.hear(PAID)
+    paid.silence()
+    assert isinstance(paid.final, Approved)
+    script = Script(Reverse("v", paid.final.approval))
+    assert script.sent == b""
+    assert isinstance(script.final, Failed)
+
+
+def test_a_serial_line_is_refused() -> None:
+    with pytest.raises(ValueError, match="TCP"):
+        CAISSE_AP_DRIVER.dialogue(CaisseApSettings(), "serial")
+
+
+@settings(max_examples=200)
+@given(st.binary(max_size=300) | st.text("ABCEZ0123456789", max_size=300).map(str.encode))
+def test_garbage_is_in_doubt_in_any_split(garbage: bytes) -> None:
+    cuts = random.Random(len(garbage))
+    whole, single, split = Script(), Script(), Script()
+    whole.hear(garbage)
+    for byte in garbage:
+        single.hear(bytes([byte]))
+    cut = cuts.randrange(len(garbage) + 1)
+    split.hear(garbage[:cut])
+    split.hear(garbage[cut:])
+    for script in (whole, single, split):
+        script.end_by_silence()
+        assert isinstance(script.final, Unclear)
+        assert script.sent == REQUEST
