@@ -93,6 +93,11 @@ class TcpPort:
             self._server.close()
             self._server = None
 
+    def half_close(self) -> None:
+        """Say on the open connection that nothing more is sent."""
+        for line in self._last:
+            line.half_close()
+
     async def accept(self) -> TcpLine:
         """Return the next connection."""
         line = await self._lines.get()

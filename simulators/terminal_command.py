@@ -30,6 +30,8 @@ control lines (with --control), one JSON object a line on standard input:
   {"do": "unplug"}                               pull the cable
   {"do": "replug"}                               plug it in again; "link": PATH and
                                                  "other_number": true for another serial port
+  {"do": "refuse"}, {"do": "half_close"}         with --tcp: take no new connection until "replug";
+                                                 say on the open one that nothing more is sent
   {"do": "power_cut", "seconds": 5}              the terminal loses power; "forget": true also
                                                  wipes its memory
   {"do": "pay", "amount_minor": 500}             somebody pays at the terminal, without a register
@@ -58,7 +60,7 @@ class Control(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    do: Literal["unplug", "replug", "power_cut", "pay", "scenario"]
+    do: Literal["unplug", "replug", "refuse", "half_close", "power_cut", "pay", "scenario"]
     amount_minor: int = Field(default=100, ge=1)
     seconds: float = Field(default=5.0, ge=0)
     forget: bool = False
@@ -177,6 +179,13 @@ async def _obey(terminal: SimulatedTerminal, port: PtyPort | TcpPort) -> None:
                 await port.plug(control.link, other_number=control.other_number)
             case "replug":
                 await port.plug()
+            case "refuse" if isinstance(port, TcpPort):
+                port.refuse()
+            case "half_close" if isinstance(port, TcpPort):
+                port.half_close()
+            case "refuse" | "half_close":
+                _say({"error": f"a serial port cannot {control.do}"})
+                continue
             case "power_cut":
                 terminal.power_cut(control.seconds, forget=control.forget)
             case "pay":

@@ -13,7 +13,6 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal
 
 from drivers.contract import MaskedPan, ProtocolError
 from drivers.zvt import codec
@@ -51,7 +50,6 @@ class Registered:
     """What the register announced at its last registration."""
 
     config: int
-    currency: int | None = None
     blocks: bool = False  # it accepts 06 D3
     tlv: bool = False
 
@@ -81,7 +79,7 @@ class Device:
     registered: Registered = field(init=False)
     registrations: int = 0  # since power-up
     plan: Plan = field(default_factory=Plan)
-    abort_state: Literal["open", "closed", "asked"] = "closed"
+    stoppable: bool = False
     over: bool = False  # only the register's reply to the last message is missing, or not even that
     _abort_asked: asyncio.Event = field(default_factory=asyncio.Event)
     _session: int = 0
@@ -96,12 +94,12 @@ class Device:
         stored = self.flash.contents.config if self.profile.keeps_registration else None
         self.registered = Registered(self.profile.factory_config if stored is None else stored)
         self.registrations = 0
-        self.abort_state = "closed"
+        self.stoppable = False
 
     def begin(self, session: int) -> None:
         """A command begins: it belongs to the connection over which it came."""
         self._session = session
-        self.abort_state = "closed"
+        self.stoppable = False
         self.over = False
         self._abort_asked.clear()
 
@@ -131,18 +129,17 @@ class Device:
             return
         raise Stopped
 
-    def stoppable(self, plan: Plan) -> None:
-        """From here on 06 B0 is heard."""
+    def allow_stop(self, plan: Plan) -> None:
+        """From here on 06 B0 is heard, until `stoppable` is taken back."""
         self.plan = plan
-        if self.profile.abort != "never":
-            self.abort_state = "open"
+        self.stoppable = self.profile.abort != "never"
 
     def ask_to_stop(self) -> m.Reply | None:
         """Return the reply to a 06 B0 during a dialogue; None is silence."""
         how = self.plan.abort
         if how == "ignore":
             return None
-        if self.abort_state == "closed" or how == "refuse":
+        if not self.stoppable or how == "refuse":
             return m.Reply(0x83)
         if how == "obey":
             self._abort_asked.set()

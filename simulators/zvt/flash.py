@@ -45,7 +45,6 @@ class Contents:
 
     next_receipt: int = 1
     next_trace: int = 1
-    batch: int = 1
     config: int | None = None
     transactions: dict[int, Transaction] = field(default_factory=dict)  # the open batch, by number
     last: Transaction | None = None
@@ -124,7 +123,6 @@ class Flash:
     def close_batch(self) -> None:
         """Forget the batch after an end of day; open reservations stay."""
         self.contents.transactions = {t.number: t for t in self.reservations}
-        self.contents.batch += 1
         self.save()
 
     def forget(self) -> None:

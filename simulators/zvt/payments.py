@@ -45,7 +45,7 @@ PROTOCOL_ERROR, REMOTE_SILENT, WRONG_PIN, CONNECTION_LOST = 0x9A, 0xA1, 0x37, 0x
 RESERVATION_WRONG = 0xB7
 # Intermediate status codes, PA00P015 rev 13.08, table of 04 FF.
 INSERT_CARD, REMOVE_CARD, LOOK_AT_PIN_PAD, WAIT_FOR_HOST, PIN_WRONG = 0x0A, 0x0B, 0x01, 0x04, 0x15
-ABORTED_BY_CARD, REVERSING, DECLINED_STAGE = 0x0D, 0x05, 0x1D
+ABORTED_BY_CARD, REVERSING = 0x0D, 0x05
 
 
 class Refused(Exception):
@@ -79,7 +79,7 @@ async def card_transaction(device: Device, command: m.Command) -> None:
         return
     synchronize(device, command)
     device.reply()
-    device.stoppable(plan)
+    device.allow_stop(plan)
     await device.reach("replied")
     try:
         await card_and_host(device, plan, command.amount)
@@ -142,7 +142,7 @@ async def card_and_host(device: Device, plan: Plan, amount_minor: int) -> None:
         await device.wait(plan.seconds_to_pin)
     if device.profile.stops_when_line_is_lost and device.detached:
         raise Refused(CONNECTION_LOST)
-    device.abort_state = "closed"
+    device.stoppable = False
     await device.show(WAIT_FOR_HOST)
     await device.wait(plan.seconds_at_host)
     if plan.outcome == "decline":

@@ -30,7 +30,7 @@ WITHOUT_VERSION, WITH_DETAILS = 0x02, 0x04  # service byte of 05 01
 READY, BUSY = 0x00, 0x9C
 ADMINISTRATION = 3  # TLV 1F07
 TOTALS_BRANDS = ("girocard", "jcb", "mastercard", "amex", "visa", "diners")  # order of BMP 60
-GONE_AWAY = {0xE0: "update", 0xFC: "restart"}
+UPDATE_STARTS, RESTARTS = 0xE0, 0xFC  # results of an end of day's completion
 
 
 async def register(device: Device, command: m.Registration) -> None:
@@ -49,7 +49,6 @@ async def register(device: Device, command: m.Registration) -> None:
         return
     device.registered = Registered(
         config=command.config,
-        currency=command.currency,
         blocks=announces(command, m.PrintBlock.CONTROL),
         tlv=command.tlv is not None,
     )
@@ -112,7 +111,7 @@ async def end_of_day(device: Device, command: m.Command) -> None:
     device.record("closed", closed)
     await device.reach("completion")
     await device.tell_calmly(m.Completion(result=profile.end_of_day_result))
-    if profile.end_of_day_result in GONE_AWAY:
+    if profile.end_of_day_result in (UPDATE_STARTS, RESTARTS):
         raise PowerCut(profile.away_after_end_of_day_seconds, forget=False)
 
 
@@ -193,7 +192,7 @@ async def read_card(device: Device, command: m.ReadCard) -> None:
     """06 C0: a card's facts in 04 0F, which ends it; 06 1E when nobody came in time."""
     plan = device.shopper.next_plan(0)
     device.reply()
-    device.stoppable(plan)
+    device.allow_stop(plan)
     came = plan.outcome == "approve" and plan.seconds_to_card <= command.timeout_seconds
     try:
         await device.wait(plan.seconds_to_card if came else command.timeout_seconds)

@@ -131,3 +131,21 @@ async def test_control_lines_change_the_shopper_and_name_their_mistakes() -> Non
     assert (await register.run(PAY))[-1] == m.Abort(5)
     line.close()
     assert await terminal.stop() == 0
+
+
+async def test_a_network_terminal_half_closes_and_refuses() -> None:
+    terminal = await Started.terminal("--tcp", "127.0.0.1:0", "--scenario", "instant")
+    port = terminal.address["port"]
+    line = await SocketLine.open("127.0.0.1", port)
+    await RawRegister(line, "tcp").run(WITHOUT_RECEIPTS)
+    await terminal.control(do="refuse")
+    with pytest.raises(ConnectionRefusedError):
+        await SocketLine.open("127.0.0.1", port)
+    await terminal.control(do="half_close")
+    assert await line.read() == b""
+    line.close()
+    await terminal.control(do="replug")
+    line = await SocketLine.open("127.0.0.1", port)
+    assert isinstance((await RawRegister(line, "tcp").run(PAY))[-1], m.Completion)
+    line.close()
+    assert await terminal.stop() == 0
