@@ -28,7 +28,7 @@ from bridge.backoffice.http import open_client
 from bridge.backoffice.login import Login
 from bridge.backoffice.recorder import IN_FLIGHT_MAX, Recorder
 from bridge.backoffice.settings import LoginSettings
-from bridge.backoffice.tokens import KEY_BYTES, TokenStore
+from bridge.backoffice.tokens import TokenStore
 from bridge.control import Control
 from bridge.errors import BusError, ConfigError
 from bridge.facts import Facts, Identity
@@ -106,8 +106,8 @@ def token_store(state_directory: Path, environment: Mapping[str, str]) -> TokenS
     folder = environment.get("CREDENTIALS_DIRECTORY")
     key = None
     if folder and (Path(folder) / "login-key").exists():
-        key = (Path(folder) / "login-key").read_bytes()[:KEY_BYTES]
-    return TokenStore(state_directory / "login", key)
+        key = (Path(folder) / "login-key").read_bytes()
+    return TokenStore(state_directory, key)
 
 
 def build_stations(

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 
 import segno
 from rich.console import Console
+from rich.status import Status
 from rich.text import Text
 
 from bridge.backoffice.device import DeviceCode
@@ -114,19 +115,33 @@ async def _by_code(login: Login, *, as_json: bool) -> Identity:
 async def _with_countdown(login: Login, code: DeviceCode, console: Console) -> Identity:
     """Wait for the person; paint what is left of the time meanwhile."""
     with console.status("") as status:
-        loop = asyncio.get_running_loop()
-
-        def paint() -> None:
-            left = max(int(code.expires_at - loop.time()), 0)
-            status.update(f"waiting for you … {left // 60}:{left % 60:02d} left")
-            nonlocal again
-            again = loop.call_later(COUNTDOWN_SECONDS, paint)
-
-        again = loop.call_soon(paint)
+        countdown = _Countdown(status, code.expires_at)
+        countdown.paint()
         try:
             return await login.finish_device_login(code)
         finally:
-            again.cancel()
+            countdown.stop()
+
+
+class _Countdown:
+    """Paints the time that is left once a second, while something else is awaited."""
+
+    def __init__(self, status: Status, ends_at: float) -> None:
+        self._status = status
+        self._ends_at = ends_at
+        self._next: asyncio.TimerHandle | None = None
+
+    def paint(self) -> None:
+        """Paint now, and again in a second."""
+        loop = asyncio.get_running_loop()
+        left = max(int(self._ends_at - loop.time()), 0)
+        self._status.update(f"waiting for you … {left // 60}:{left % 60:02d} left")
+        self._next = loop.call_later(COUNTDOWN_SECONDS, self.paint)
+
+    def stop(self) -> None:
+        """Paint no more."""
+        if self._next is not None:
+            self._next.cancel()
 
 
 def _open_browser(address: str) -> None:

@@ -170,7 +170,7 @@ def _leaves(group: BaseExceptionGroup[BaseException]) -> list[Exception]:
 
 
 def _check(options: argparse.Namespace) -> int:
-    from bridge.check import check
+    from bridge.cli.check import check
 
     results = asyncio.run(check(_load(options), os.environ))
     if options.json:
@@ -191,7 +191,7 @@ def _check(options: argparse.Namespace) -> int:
 
 
 def _login(options: argparse.Namespace) -> int:
-    from bridge.login_view import log_in
+    from bridge.cli.login import log_in
 
     identity = asyncio.run(
         log_in(
@@ -208,7 +208,7 @@ def _login(options: argparse.Namespace) -> int:
 
 
 def _logout(options: argparse.Namespace) -> int:
-    from bridge.login_view import log_out
+    from bridge.cli.login import log_out
 
     revoked = asyncio.run(log_out(_load(options), os.environ))
     if options.json:
@@ -222,7 +222,7 @@ def _logout(options: argparse.Namespace) -> int:
 
 
 def _payments(options: argparse.Namespace) -> int:
-    from bridge.journal_view import list_payments
+    from bridge.cli.journal import list_payments
 
     rows = list_payments(_load(options), only_open=options.open, limit=options.limit)
     if options.json:
@@ -230,14 +230,14 @@ def _payments(options: argparse.Namespace) -> int:
         return 0
     from rich.console import Console
 
-    from bridge.journal_view import payments_table
+    from bridge.cli.journal import payments_table
 
     Console().print(payments_table(rows))
     return 0
 
 
 def _show(options: argparse.Namespace) -> int:
-    from bridge.journal_view import find_payment
+    from bridge.cli.journal import find_payment
 
     story = find_payment(_load(options), options.payment_id)
     if story is None:
@@ -246,7 +246,7 @@ def _show(options: argparse.Namespace) -> int:
     if options.json:
         _print_json(story)
         return 0
-    from bridge.journal_view import print_story
+    from bridge.cli.journal import print_story
 
     print_story(story)
     return 0

@@ -63,7 +63,7 @@ def list_payments(config: Config, *, only_open: bool, limit: int) -> list[dict[s
 
 def payments_table(rows: list[dict[str, Any]]) -> Table:
     """Return the list as a table for a terminal."""
-    from rich.table import Table  # noqa: PLC0415 - only people need it, and it takes 40 ms
+    from rich.table import Table
 
     table = Table()
     for title in ("created", "payment", "register", "terminal"):
@@ -147,8 +147,8 @@ def find_payment(config: Config, beginning: str) -> dict[str, Any] | None:
 
 def print_story(story: dict[str, Any]) -> None:
     """Paint what `find_payment` returned."""
-    from rich.console import Console  # noqa: PLC0415 - only people need it, and it takes 40 ms
-    from rich.table import Table  # noqa: PLC0415
+    from rich.console import Console
+    from rich.table import Table
 
     console = Console()
     head = Table(box=None, show_header=False)

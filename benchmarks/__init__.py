@@ -1,0 +1,1 @@
+"""Measurements side by side with their floors, in one run. No assertion depends on them."""

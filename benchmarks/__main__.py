@@ -1,0 +1,79 @@
+"""`scripts/bench`: measures everything beside its floor, in one run, and prints one table."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import platform
+import tempfile
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks import codecs, footprint, latency, recording
+from benchmarks.stage import percentile
+
+
+def main() -> None:
+    """Run the measurements that were asked for."""
+    parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=300, help="payments for (a) and (b)")
+    parser.add_argument("--purchases", type=int, default=10_000, help="queue length for (c)")
+    parser.add_argument("--only", choices=["latency", "recording", "footprint", "codecs"])
+    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--instant-api", action="store_true", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.instant_api:
+        asyncio.run(recording.serve_instant_api(0))
+        return
+    with tempfile.TemporaryDirectory(prefix="paybridge-bench-") as folder:
+        rows = asyncio.run(_measure(options, Path(folder)))
+    if options.json:
+        print(json.dumps(rows))
+        return
+    table = Table(title=f"{platform.machine()}, Python {platform.python_version()}")
+    for title in ("what", "paybridge", "floor", "ratio"):
+        table.add_column(title, justify="left" if title == "what" else "right")
+    for row in rows:
+        table.add_row(*row)
+    Console(width=110).print(table)
+
+
+async def _measure(options: argparse.Namespace, folder: Path) -> list[tuple[str, str, str, str]]:
+    rows: list[tuple[str, str, str, str]] = []
+    if options.only in {None, "latency"}:
+        ours, floor = await latency.measure(folder, options.rounds)
+        for name, mine, theirs in (
+            ("(a) command → first byte", ours.first_byte, floor.first_byte),
+            ("(b) last byte → document", ours.document, floor.document),
+        ):
+            for share in (0.5, 0.99):
+                one, two = percentile(mine, share), percentile(theirs, share)
+                label = f"{name}, p{share * 100:.0f}"
+                rows.append((label, _ms(one), _ms(two), f"{one / two:.2f}"))
+        whole = percentile(ours.payment, 0.5)
+        rows.append(("whole payment over a pseudo-terminal, p50", _ms(whole), "", ""))
+    if options.only in {None, "recording"}:
+        rate, least = await recording.measure(folder, options.purchases)
+        what = f"(c) purchases per second, queue of {options.purchases}"
+        rows.append((what, f"{rate:.0f}/s", f"{least:.0f}/s", f"{least / rate:.2f}"))
+    if options.only in {None, "footprint"}:
+        found = await footprint.measure(folder)
+        rows += [
+            ("start → ready", _ms(found.start_seconds), f"{_ms(found.bare_seconds)} (imports)", ""),
+            ("resident memory", f"{found.memory_mib:.0f} MiB", f"{found.bare_mib:.0f} MiB", ""),
+            ("idle CPU of one core", f"{found.idle_percent:.2f} %", "", ""),
+        ]
+    if options.only in {None, "codecs"}:
+        rows += [(what, f"{rate:,.0f}/s", "", "") for what, rate in codecs.measure().items()]
+    return rows
+
+
+def _ms(seconds: float) -> str:
+    return f"{seconds * 1000:.2f} ms"
+
+
+if __name__ == "__main__":
+    main()
