@@ -10,7 +10,7 @@ Rules:
 1. Until the request is handed out, nothing can have been paid: whatever ends the conversation
    proves it. The request is sent once and never repeated, not even after a NAK.
 2. From then on only a whole frame with our reference is evidence. Silence, damage, a lost line or
-   somebody else's answer end as `Unclear`; only a NAK that nothing contradicts proves a refusal.
+   somebody else's answer end as `Unclear`; only a NAK that comes alone proves a refusal.
 3. The answer is acknowledged when it is stored. The terminal's EOT is waited for, not needed.
 4. An answer may come late: `Inquire` sends nothing, listens, and accepts the one that is ours.
 5. ENQ opens a payment or a probe only. A terminal that wants to speak first is not interrupted.
@@ -40,11 +40,9 @@ from drivers.contract import (
     Unclear,
 )
 from drivers.telium import messages as m
-from drivers.telium.codes import CURRENCY_NUMBERS
 from drivers.telium.framing import Damage, Frame, FrameReader, Item, Signal, encode_frame
-from drivers.telium.reference import attempt_reference
 from drivers.telium.settings import TeliumSettings
-from drivers.telium.verdict import Wanted, judge, refuse
+from drivers.telium.verdict import Wanted, judge, refuse, want
 
 ENQUIRIES_MAX = 3  # a terminal that wakes up misses the first one
 PAUSE_SECONDS = 1.0  # between two of them, as pypostelium does
@@ -85,6 +83,7 @@ class TeliumDialogue:
         self._inquires = False
         self._enquiries = 0
         self._repeats = 0
+        self._heard_bytes = 0  # since the last enquiry
         self._last_byte = b""
         self._said_press_red = False
         self._wake_at = 0.0
@@ -122,6 +121,7 @@ class TeliumDialogue:
         """Bytes came; any split, any garbage."""
         if self._phase is _Phase.PAUSING:
             return self._step()  # an ACK that comes after we hung up answers nothing
+        self._heard_bytes += len(data)
         self._last_byte = data[-1:]
         for item in self._reader.receive(data):
             self._take(item, now)
@@ -143,9 +143,7 @@ class TeliumDialogue:
                 self._send += Signal.EOT.value
                 self._await()
             case _Phase.REFUSED:
-                self._finish(
-                    Failed("NAK", "the terminal refused the request", "terminal_protocol_error")
-                )
+                self._end_refused()
             case _Phase.AWAITING:
                 self._give_up()
             case _Phase.RECEIVING | _Phase.DAMAGED:
@@ -216,18 +214,13 @@ class TeliumDialogue:
         )
 
     def _want(self, operation: Pay | Refund) -> Wanted:
-        return Wanted(
-            amount=operation.amount,
-            till=self._settings.till,
-            currency=CURRENCY_NUMBERS[self._settings.currency],
-            reference=attempt_reference(operation.reference),
-            action=m.CREDIT if isinstance(operation, Refund) else m.DEBIT,
-        )
+        return want(operation, till=self._settings.till, currency=self._settings.currency)
 
     def _enquire(self, now: float) -> None:
         if not self._enquiries:
             self._deadline = now + ENQUIRIES_MAX * (self._settings.step_seconds + PAUSE_SECONDS)
         self._enquiries += 1
+        self._heard_bytes = 0
         self._send += Signal.ENQ.value
         self._phase, self._wake_at = _Phase.ENQUIRING, now + self._settings.step_seconds
 
@@ -381,6 +374,14 @@ class TeliumDialogue:
             self._finish(Unclear("no_answer", _NOT_ANSWERED))
         else:
             self._finish(Failed("no_answer", _NOT_ANSWERED, "terminal_offline"))
+
+    def _end_refused(self) -> None:
+        """Believe a NAK that came alone after the ACK; among noise it may be noise itself."""
+        if self._heard_bytes == len(Signal.ACK.value + Signal.NAK.value):
+            reason = "terminal_protocol_error"
+            self._finish(Failed("NAK", "the terminal refused the request", reason))
+        else:
+            self._finish(Unclear("unreadable", "the terminal's reply to the request is noise"))
 
     def _finish(self, event: FinalEvent) -> None:
         self._events.append(event)

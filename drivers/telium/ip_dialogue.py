@@ -29,10 +29,8 @@ from drivers.contract import (
     Unclear,
 )
 from drivers.telium import caisse_ap
-from drivers.telium.codes import CURRENCY_NUMBERS
-from drivers.telium.reference import attempt_reference
 from drivers.telium.settings import CaisseApSettings
-from drivers.telium.verdict import Wanted, judge_ip, refuse
+from drivers.telium.verdict import Wanted, judge_ip, refuse, want
 
 DRAIN_SECONDS = 0.3  # what belongs to one answer comes in segments milliseconds apart
 GAP_SECONDS = 3.0  # for the rest of an answer that began; a lost segment is resent within 3 s
@@ -145,19 +143,12 @@ class CaisseApDialogue:
         """Hand out the request: from here on the outcome is unknown until it is proved."""
         assert self._wanted is None, "a request is sent once"
         settings = self._settings
-        action = caisse_ap.CREDIT if isinstance(operation, Refund) else caisse_ap.DEBIT
-        self._wanted = Wanted(
-            amount=operation.amount,
-            till=settings.till,
-            currency=CURRENCY_NUMBERS[settings.currency],
-            reference=attempt_reference(operation.reference),
-            action=action,
-        )
+        self._wanted = want(operation, till=settings.till, currency=settings.currency)
         request = caisse_ap.Request(
             till=settings.till,
             amount_minor=operation.amount.minor,
             currency=self._wanted.currency,
-            action=action,
+            action=self._wanted.action,
             version=settings.version,
         )
         self._phase = _Phase.WAITING

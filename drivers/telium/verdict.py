@@ -8,10 +8,12 @@ is `Unclear`, with words that help the person who has to read the terminal's tic
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from drivers import contract
 from drivers.contract import Approval, Approved, Canceled, Card, Declined, Failed, Money, Unclear
 from drivers.telium import caisse_ap, codes, messages
+from drivers.telium.reference import attempt_reference
 
 Verdict = Approved | Declined | Canceled | Failed | Unclear
 
@@ -24,7 +26,18 @@ class Wanted:
     till: str
     currency: str  # ISO 4217, three digits
     reference: str  # ten characters
-    action: str
+    action: Literal["0", "1"]  # debit, credit
+
+
+def want(operation: contract.Pay | contract.Refund, *, till: str, currency: str) -> Wanted:
+    """Return what `operation` asks for; both protocols know a credit by the same digit."""
+    return Wanted(
+        amount=operation.amount,
+        till=till,
+        currency=codes.CURRENCY_NUMBERS[currency],
+        reference=attempt_reference(operation.reference),
+        action="1" if isinstance(operation, contract.Refund) else "0",
+    )
 
 
 def judge(answer: messages.Answer, wanted: Wanted, *, echoes: bool) -> Verdict:
