@@ -192,9 +192,12 @@ class Device:
             await self.tell_calmly(m.IntermediateStatus(code, profile.stage_minutes, tlv))
 
     async def fail(self, code: int, text: str = "") -> None:
-        """End a dialogue without success: 04 0F and 06 1E as the profile says."""
+        """End a dialogue without success: 04 0F and 06 1E as the profile says.
+
+        At least one of them says no: a bare completion would pass for a success.
+        """
         profile = self.profile
-        if profile.status_on_decline:
+        if profile.status_on_decline or profile.failure_ends_with == "completion":
             await self.tell_calmly(
                 m.StatusInformation(result=code, terminal_id=profile.terminal_id, text=text)
             )
