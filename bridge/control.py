@@ -115,8 +115,8 @@ class Control:
             case ResolvePurchase():
                 return await self._resolve_purchase(order)
             case DecideDiscrepancy():
-                account = self._ledger.get(order.payment_id)
-                if account is None or not account.payment.discrepancies:
+                known = self._ledger.get(order.payment_id)
+                if known is None or not known.payment.discrepancies:
                     raise RequestError(
                         "payment_not_found", "this payment contradicts nothing", path="payment_id"
                     )

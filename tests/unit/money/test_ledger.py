@@ -1,0 +1,327 @@
+"""The ledger on a real journal: one transaction per change, and recovery."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from bridge.errors import JournalError, RequestError
+from bridge.money import payment as p
+from bridge.money import sale as s
+from bridge.money.journal import MIGRATIONS, Journal, Ownership, open_database, open_for_reading
+from bridge.money.ledger import SETTLED_IN_MEMORY_MAX, BooksPolicy, Ledger
+from drivers.contract import (
+    Approval,
+    Approved,
+    Baseline,
+    Card,
+    Declined,
+    MaskedPan,
+    Money,
+    Progress,
+    Stage,
+    Unclear,
+)
+
+AT = "2026-11-23T12:00:00.000Z"
+EUR = "EUR"
+LINE = s.SaleLine(1, "A", "1", "each", "47.90", 4790)
+SALE = s.SaleDetails(Money(4790, EUR), (LINE,))
+
+
+def request(number: int, sale_id: str = "", minor: int = 4790, **more: object) -> p.PaymentRequest:
+    plain = p.PaymentRequest(
+        payment_id=f"018f6f0e-8a44-7c1b-9a3e-{number:012d}",
+        register_id="till-1",
+        terminal_id="counter-1",
+        type=p.PaymentType.SALE,
+        amount=Money(minor, EUR),
+        content_hash=f"hash-{minor}",
+        sale_id=sale_id,
+    )
+    return replace(plain, **more)  # type: ignore[arg-type]
+
+
+def approval(minor: int = 4790, fingerprint: str = "T1/1") -> Approval:
+    card = Card("visa", "Visa", MaskedPan.of("4242424242424242"))
+    return Approval(Money(minor, EUR), fingerprint, card=card)
+
+
+@pytest.fixture
+def executor() -> Iterator[ThreadPoolExecutor]:
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        yield pool
+
+
+class Disk:
+    """A journal file, and ledgers that live and die on it."""
+
+    def __init__(self, path: Path, executor: ThreadPoolExecutor) -> None:
+        self.path = path
+        self._executor = executor
+        self._open: list[sqlite3.Connection] = []
+
+    def ledger(self, *, books: bool = True) -> Ledger:
+        connection = open_database(self.path)
+        self._open.append(connection)
+        return Ledger(
+            Journal(connection, self._executor),
+            books=BooksPolicy("S012", required=books),
+            now=lambda: AT,
+            local_now=lambda: AT[:19],
+        )
+
+    async def reborn(self) -> Ledger:
+        ledger = self.ledger()
+        await ledger.recover()
+        return ledger
+
+    def close(self) -> None:
+        for connection in self._open:
+            connection.close()
+
+
+@pytest.fixture
+async def disk(tmp_path: Path, executor: ThreadPoolExecutor) -> AsyncIterator[Disk]:
+    disk = Disk(tmp_path / "journal.sqlite", executor)
+    yield disk
+    disk.close()
+
+
+async def paid(ledger: Ledger, wanted: p.PaymentRequest, minor: int = 4790) -> str:
+    await ledger.accept(wanted, p.Started(Baseline("")))
+    said = Approved(approval(minor, f"T1/{wanted.payment_id[-3:]}"))
+    await ledger.apply(wanted.payment_id, said)
+    return wanted.payment_id
+
+
+async def test_a_payment_survives_the_process(disk: Disk) -> None:
+    ledger = disk.ledger()
+    payment_id = await paid(ledger, request(1, "S1"))
+    again = await disk.reborn()
+    before, after = ledger.get(payment_id), again.get(payment_id)
+    assert before is not None
+    assert after is not None
+    assert after.payment == before.payment
+    assert after.rev == before.rev
+    assert after.history == before.history
+
+
+async def test_the_same_command_is_the_same_payment(disk: Disk) -> None:
+    ledger = disk.ledger()
+    first, duplicate = await ledger.accept(request(1))
+    assert not duplicate
+    answers = await asyncio.gather(*(ledger.accept(request(1)) for _ in range(3)))
+    assert [again for _, again in answers] == [True, True, True]
+    work = ledger.work("counter-1")
+    now = asyncio.get_running_loop().time()
+    assert work.take_due(now) is not None
+    assert work.take_due(now) is None, "one start only"
+    assert answers[0][0].payment_id == first.payment_id
+
+
+async def test_two_at_once_with_one_id_start_once(disk: Disk) -> None:
+    ledger = disk.ledger()
+    answers = await asyncio.gather(*(ledger.accept(request(1)) for _ in range(5)))
+    assert sorted(again for _, again in answers) == [False, True, True, True, True]
+
+
+async def test_the_same_id_with_other_content_is_a_conflict_even_after_years(disk: Disk) -> None:
+    ledger = disk.ledger()
+    payment_id = await paid(ledger, request(1))
+    await ledger.apply_purchase(f"S012-{payment_id}", s.Sending())
+    await ledger.apply_purchase(f"S012-{payment_id}", s.Recorded("P1"))
+    await ledger.retire(payment_id)
+    again = await disk.reborn()
+    assert again.get(payment_id) is None, "retired payments are not loaded"
+    with pytest.raises(RequestError) as caught:
+        await again.accept(request(1, minor=9999))
+    assert caught.value.code == "idempotency_conflict"
+    _, duplicate = await again.accept(request(1))
+    assert duplicate
+
+
+async def test_a_sale_in_doubt_is_not_charged_again(disk: Disk) -> None:
+    ledger = disk.ledger()
+    await ledger.accept(request(1, "S1"), p.Started(None))
+    await ledger.apply(request(1).payment_id, Unclear("link_lost"))
+    with pytest.raises(RequestError) as caught:
+        await ledger.accept(request(2, "S1"))
+    assert caught.value.code == "payment_in_doubt"
+    _, duplicate = await ledger.accept(request(2, "S1", approved_by="supervisor"))
+    assert not duplicate
+
+
+async def test_a_running_sale_is_not_started_twice_at_once(disk: Disk) -> None:
+    ledger = disk.ledger()
+    answers = await asyncio.gather(
+        *(ledger.accept(request(n, "S1")) for n in (1, 2)), return_exceptions=True
+    )
+    assert [type(one).__name__ for one in answers] == ["tuple", "RequestError"]
+
+
+async def test_a_paid_sale_is_paid_also_after_it_was_retired(disk: Disk) -> None:
+    ledger = disk.ledger()
+    payment_id = await paid(ledger, request(1, "S1", sale=SALE))
+    await ledger.apply_purchase(f"S012-{payment_id}", s.Sending())
+    await ledger.apply_purchase(f"S012-{payment_id}", s.Recorded("P1"))
+    await ledger.retire(payment_id)
+    again = await disk.reborn()
+    with pytest.raises(RequestError) as caught:
+        await again.accept(request(2, "S1"))
+    assert caught.value.code == "sale_already_paid"
+
+
+async def test_capture_and_purchase_are_one_commit(disk: Disk) -> None:
+    ledger = disk.ledger()
+    payment_id = await paid(ledger, request(1, "S1", sale=SALE))
+    again = await disk.reborn()
+    purchase = again.purchase_of(payment_id)
+    assert purchase is not None
+    assert purchase.purchase.state is s.PurchaseState.PENDING
+    assert again.take_pending_purchases() == [f"S012-{payment_id}"]
+
+
+async def test_a_part_payment_waits_for_the_rest_and_one_purchase_records_both(disk: Disk) -> None:
+    ledger = disk.ledger()
+    first = await paid(ledger, request(1, "S1", 2000, sale=SALE), 2000)
+    account = ledger.get(first)
+    assert account is not None
+    assert ledger.purchase_of(first) is None
+    assert ledger.remaining(account) == Money(2790, EUR)
+    again = await disk.reborn()
+    second = await paid(again, request(2, "S1", 2790), 2790)
+    purchase = again.purchase_of(second)
+    assert purchase is not None
+    assert purchase.purchase.payment_ids == (first, second)
+    name = purchase.purchase.content.transaction_id
+    await again.apply_purchase(name, s.Sending())
+    await again.apply_purchase(name, s.Recorded("P9"))
+    told = [again.get(one) for one in (first, second)]
+    assert [one.payment.record_id for one in told if one] == ["P9", "P9"]
+
+
+async def test_a_sale_paid_again_on_a_supervisors_word_is_recorded_by_itself(disk: Disk) -> None:
+    ledger = disk.ledger()
+    first = await paid(ledger, request(1, "S1", sale=SALE))
+    second = await paid(ledger, request(2, "S1", approved_by="supervisor"))
+    one, two = ledger.purchase_of(first), ledger.purchase_of(second)
+    assert one is not None
+    assert two is not None
+    assert one.purchase.payment_ids == (first,)
+    assert two.purchase.payment_ids == (second,)
+
+
+async def test_books_that_somebody_else_keeps_get_nothing(disk: Disk) -> None:
+    ledger = disk.ledger(books=False)
+    payment_id = await paid(ledger, request(1))
+    account = ledger.get(payment_id)
+    assert account is not None
+    assert account.payment.recording is p.Recording.NOT_REQUIRED
+    assert ledger.open_purchases() == []
+
+
+async def test_a_purchase_that_was_being_sent_is_unconfirmed_after_a_restart(disk: Disk) -> None:
+    ledger = disk.ledger()
+    payment_id = await paid(ledger, request(1))
+    await ledger.apply_purchase(f"S012-{payment_id}", s.Sending())
+    again = await disk.reborn()
+    account = again.get(payment_id)
+    assert account is not None
+    assert account.payment.recording is p.Recording.UNCONFIRMED
+    assert again.take_pending_purchases() == []
+
+
+async def test_open_payments_are_told_of_the_restart(disk: Disk) -> None:
+    ledger = disk.ledger()
+    await ledger.accept(request(1))
+    await ledger.accept(request(2), p.Started(Baseline("T1/0")))
+    again = await disk.reborn()
+    states = {one.payment_id[-1]: one.payment.status for one in again.accounts()}
+    assert states == {"1": p.Status.FAILED, "2": p.Status.IN_DOUBT}
+    work = again.work("counter-1").take_due(asyncio.get_running_loop().time())
+    assert work is not None
+    assert isinstance(work.action, p.AskTerminal)
+
+
+async def test_an_illegal_event_changes_nothing(disk: Disk) -> None:
+    ledger = disk.ledger()
+    account, _ = await ledger.accept(request(1))
+    with pytest.raises(p.IllegalEvent):
+        await ledger.apply(account.payment_id, Declined("05"))
+    assert ledger.get(account.payment_id) == account
+
+
+async def test_progress_does_not_wait_and_is_on_disk_before_what_follows(disk: Disk) -> None:
+    ledger = disk.ledger()
+    payment_id = request(1).payment_id
+    await ledger.accept(request(1), p.Started(None))
+    ledger.take_changed()
+    await ledger.apply(payment_id, Progress(Stage.WAITING_FOR_CARD), wait=False)
+    assert ledger.take_changed() == [], "published only once it is on disk"
+    await ledger.apply(payment_id, Declined("05"))
+    assert ledger.take_changed() == [payment_id]
+    again = await disk.reborn()
+    account = again.get(payment_id)
+    assert account is not None
+    assert [line.stage for line in account.history] == ["", "starting", "waiting_for_card", ""]
+
+
+async def test_without_a_journal_there_is_no_payment(disk: Disk) -> None:
+    ledger = disk.ledger()
+    await ledger.accept(request(1), p.Started(None))
+    disk._open[-1].execute("pragma query_only=on")
+    with pytest.raises(JournalError):
+        await ledger.apply(request(1).payment_id, Approved(approval()))
+    account = ledger.get(request(1).payment_id)
+    assert account is not None
+    assert account.payment.status is p.Status.IN_PROGRESS
+    with pytest.raises(JournalError):
+        await ledger.accept(request(2))
+    assert ledger.get(request(2).payment_id) is None
+
+
+async def test_a_second_process_is_refused(tmp_path: Path) -> None:
+    first = Ownership(tmp_path / "journal.sqlite")
+    with pytest.raises(JournalError, match="another running"):
+        Ownership(tmp_path / "journal.sqlite")
+    first.release()
+    Ownership(tmp_path / "journal.sqlite").release()
+
+
+async def test_a_newer_journal_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "journal.sqlite"
+    connection = open_database(path)
+    connection.execute(f"pragma user_version={len(MIGRATIONS) + 1}")
+    connection.close()
+    with pytest.raises(JournalError, match="version"):
+        open_database(path)
+
+
+async def test_a_reader_cannot_write(disk: Disk) -> None:
+    ledger = disk.ledger()
+    await ledger.accept(request(1))
+    reader = open_for_reading(disk.path)
+    with pytest.raises(sqlite3.OperationalError, match="readonly"):
+        reader.execute("delete from entry")
+    reader.close()
+
+
+async def test_memory_is_bounded(disk: Disk) -> None:
+    ledger = disk.ledger(books=False)
+    count = SETTLED_IN_MEMORY_MAX + 25
+    wanted = [request(n) for n in range(count)]
+    for begin in range(0, count, 100):
+        await asyncio.gather(*(paid(ledger, one) for one in wanted[begin : begin + 100]))
+    for one in wanted:
+        await ledger.retire(one.payment_id)
+    assert len(list(ledger.accounts())) <= SETTLED_IN_MEMORY_MAX
+    found = await ledger.find(wanted[0].payment_id)
+    assert found is not None
+    assert found.payment.status is p.Status.APPROVED
