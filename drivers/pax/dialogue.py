@@ -8,8 +8,8 @@ Rules:
    acknowledged the command belongs to somebody else, unless it echoes our ECR reference.
 4. Our ACK to an answer is sent when the script goes on. After the last answer that is in
    `committed`: what was not stored is not acknowledged.
-5. EOT instead of an answer ends the wait without evidence. After our cancel it may be the end of
-   the cancel's own exchange, so the wait goes on.
+5. EOT instead of an answer ends the wait without evidence, but not at once: it may be the end of
+   the exchange before. After our cancel it may be that of the cancel, so the wait goes on.
 6. Every wait has an end.
 """
 
@@ -59,6 +59,8 @@ from drivers.pax.upkeep import end_of_day, probe
 
 # EOT follows our ACK at once; a terminal that leaves it out must not cost a second a command.
 EOT_SECONDS = 0.5
+# A terminal that says EOT late has its answer ready soon; one that gave up says nothing more.
+AFTER_EOT_SECONDS = 2.0
 # After a cancel the result comes as soon as the terminal has seen it, or the host has answered.
 CANCEL_SECONDS = 30.0
 UNREAD_ITEMS_MAX = 64  # a terminal waits for each ACK; more than a few at once is a flood
@@ -80,6 +82,7 @@ class PaxDialogue:
         self._due_at: float | None = None
         self._accept_due = False  # an answer is not acknowledged yet
         self._stop_sent = False
+        self._given_up = False  # EOT came instead of an answer
         self._storing: Literal["", "told", "final"] = ""
         self._unread: deque[bytes | Sign] = deque()
         self._send = b""
@@ -112,7 +115,8 @@ class PaxDialogue:
             if self._next is not None:
                 self._transmit(self._next, now)
             else:
-                self._go_on(NotHeard("no_answer", self._link.acknowledged), now)
+                reason = "given_up" if self._given_up else "no_answer"
+                self._go_on(NotHeard(reason, self._link.acknowledged), now)
         return self._step()
 
     def line_lost(self, now: float) -> Step:
@@ -151,7 +155,7 @@ class PaxDialogue:
     def _script_for(self, operation: Operation) -> Script:
         match operation:
             case Inquire():
-                return inquire(operation, self._settings)
+                return inquire(operation, self._settings, careful=self._serial)
             case Probe():
                 return probe(self._settings)
             case EndOfDay():
@@ -199,6 +203,7 @@ class PaxDialogue:
 
     def _transmit(self, ask: Ask, now: float) -> None:
         self._next = None
+        self._given_up = False
         self._ask = ask
         self._due_at = now + ask.wait_seconds
         payload = encode_request(ask.request)
@@ -242,7 +247,9 @@ class PaxDialogue:
             case Sign.ENDED if self._next is not None:
                 self._transmit(self._next, now)
             case Sign.ENDED if self._link.acknowledged and not self._stop_sent:
-                self._go_on(NotHeard("given_up", acknowledged=True), now)
+                self._given_up = True
+                assert self._due_at is not None, "whoever asks waits until some time"
+                self._due_at = min(self._due_at, now + AFTER_EOT_SECONDS)
             case Sign.ENDED:
                 pass  # of an older exchange, or of our cancel
             case Sign.ACKNOWLEDGED:

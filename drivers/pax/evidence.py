@@ -1,6 +1,7 @@
 """What the terminal's answers prove about money. Pure, and the only place that says so.
 
-* `Approved` needs result 000000 or 000002, a host code that agrees, and an amount.
+* `Approved` needs result 000000 or 000002, a host code that agrees, and an amount; 000000 with
+  another amount than was asked for, tip apart, contradicts itself.
 * `Declined`, `Canceled` and `Failed` need a result that cannot stand for money moved.
 * Everything else is `Unclear`, and the report by reference decides.
 Source: fact sheet "PAX POSLINK", sections 6 to 8.
@@ -48,6 +49,8 @@ def verdict(answer: Result, operation: MoneyOperation, reference: str) -> FinalE
             return _approved(answer, operation)
         case codes.DUPLICATE if answer.trace.reference:
             return Failed(code, text or "equal to an earlier payment", "payment_restriction")
+        case codes.DECLINED if answer.host.code in codes.APPROVED_HOST_CODES:
+            return Unclear("contradiction", f"{code} with host code {answer.host.code}")
         case codes.DECLINED:
             return _declined(answer)
         case codes.FORMAT if "HOST DENIED" in upper:
@@ -105,8 +108,11 @@ def _approved(answer: Result | Record, operation: MoneyOperation) -> FinalEvent:
             approved = asked.minor  # terminals answer with the tip or with the total
     if not approved:
         return Unclear("unreadable", f"{answer.code} without an amount")
-    approval = approval_of(answer, Money(approved, asked.currency))
-    return Approved(approval)
+    tip = answer.amount.tip or 0
+    fits = asked.minor in (approved, approved - tip)
+    if answer.code == codes.OK and isinstance(answer, Result) and not fits:
+        return Unclear("contradiction", "approved, but with another amount")
+    return Approved(approval_of(answer, Money(approved, asked.currency)))
 
 
 def adjusted_total(operation: AdjustTip) -> Money:

@@ -4,7 +4,10 @@
 2. Otherwise make the terminal stop (A14) and ask again.
 3. Still no record: *not executed* is said only with a witness that the batch is still the one in
    which the record would stand: an older record that is still there or, for a command about an
-   earlier transaction, that transaction in its old state.
+   earlier transaction, that transaction in its old state. No newer record may look like ours,
+   because an application might store payments without our reference.
+4. On a serial line, where one frame in 256 damaged ones passes its LRC, only a plain approval is
+   believed at first sight. Everything else is read twice, and both readings must agree.
 Everything else stays unknown.
 Source: fact sheet "PAX POSLINK", section 8.
 """
@@ -18,10 +21,13 @@ from drivers.contract import (
     AdjustTip,
     Approval,
     Approved,
+    Authorize,
     Capture,
     Failed,
     FinalEvent,
     Inquire,
+    MoneyOperation,
+    Pay,
     Refund,
     Reverse,
     StillRunning,
@@ -35,15 +41,17 @@ from drivers.pax.evidence import (
     question_about,
     verdict_of_record,
 )
-from drivers.pax.fields import ecr_reference
+from drivers.pax.fields import amount_of, ecr_reference
 from drivers.pax.messages import AskDetail, Plain, Record
-from drivers.pax.payment import after_taking_back, refuses_part
+from drivers.pax.payment import after_taking_back, refuses_part, type_of
 from drivers.pax.script import Ask, Heard, NotHeard, Reaction, Script
 from drivers.pax.settings import PaxSettings
 
 STOP = Plain("A14")
 # Some terminals answer A14 with A15, some with EOT, some not at all.
 STOP_SECONDS = 5.0
+# How many payments somebody may have taken since; more are no longer looked through.
+NEWER_RECORDS_MAX = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,12 +71,12 @@ class Trouble:
 Report = Record | Absent | Trouble
 
 
-def inquire(operation: Inquire, settings: PaxSettings) -> Script:
-    """Find out what became of `operation.about`."""
+def inquire(operation: Inquire, settings: PaxSettings, *, careful: bool) -> Script:
+    """Find out what became of `operation.about`; `careful` reads everything but approvals twice."""
     question = AskDetail(reference=ecr_reference(operation.about.reference))
     report = yield from _report(question, settings)
     if isinstance(report, Record):
-        return (yield from _judge(report, operation, settings))
+        return (yield from _judge(report, operation, settings, careful=careful))
     if settings.transport == "http":
         if isinstance(report, Absent):
             return Unclear("absence_not_proven", "over HTTP the terminal cannot be stopped")
@@ -77,9 +85,11 @@ def inquire(operation: Inquire, settings: PaxSettings) -> Script:
     if isinstance(stopped, NotHeard) and not stopped.acknowledged:
         return Unclear(stopped.reason)
     report = yield from _report(question, settings)
+    if careful and isinstance(report, Absent):
+        report = yield from _report(question, settings)
     match report:
         case Record():
-            return (yield from _judge(report, operation, settings))
+            return (yield from _judge(report, operation, settings, careful=careful))
         case Trouble():
             return _unanswered(report)
         case Absent():
@@ -120,14 +130,29 @@ def _says_absent(code: str, text: str) -> bool:
     return code == codes.FORMAT and "NO TRANS" in words
 
 
-def _judge(record: Record, operation: Inquire, settings: PaxSettings) -> Script:
+def _judge(record: Record, operation: Inquire, settings: PaxSettings, *, careful: bool) -> Script:
     about = operation.about
     final = verdict_of_record(record, about)
+    if careful and not _is_plain(final, about):
+        again = yield from _report(AskDetail(reference=record.trace.reference), settings)
+        if again != record:
+            return Unclear("unreadable", "two readings of the record differ")
     if not isinstance(final, Approved) or settings.transport == "http":
         return final
     if refuses_part(about, final.approval.amount):
         return (yield from _judge_part(operation, final.approval, settings))
     return final
+
+
+def _is_plain(final: FinalEvent, about: MoneyOperation) -> bool:
+    """Whether `final` approves exactly what was asked for."""
+    if not isinstance(final, Approved):
+        return False
+    match about:
+        case Reverse() | AdjustTip():
+            return True
+        case _:
+            return final.approval.amount == about.amount
 
 
 def _judge_part(operation: Inquire, approval: Approval, settings: PaxSettings) -> Script:
@@ -164,12 +189,31 @@ def _prove_absence(operation: Inquire, settings: PaxSettings) -> Script:
             continue
         report = yield from _report(question, settings)
         if isinstance(report, Record) and fingerprint_of(report.trace) == fingerprint:
-            return Failed("not_executed", "no record, and the batch is still the same")
+            number = amount_of(report.record_number)
+            if number is None:
+                return Unclear("unreadable", "the report does not number its records")
+            return (yield from _prove_unlike(about, number + 1, settings))
         if isinstance(report, Trouble):
             return _unanswered(report)
     if not settings.auto_settlement:
-        return Failed("not_executed", "no record of it")
+        return (yield from _prove_unlike(about, 0, settings))
     return Unclear("batch_unknown", "no record of it, but the batch may have been closed since")
+
+
+def _prove_unlike(about: Pay | Authorize | Refund, first: int, settings: PaxSettings) -> Script:
+    """Say *not executed* if no record from number `first` on looks like `about`."""
+    for number in range(first, first + NEWER_RECORDS_MAX):
+        report = yield from _report(AskDetail(record_number=str(number)), settings)
+        match report:
+            case Trouble():
+                return _unanswered(report)
+            case Absent():
+                return Failed("not_executed", "no record of it, and the batch is still the same")
+            case Record() as record:
+                same_type = record.type in ("", type_of(about))
+                if same_type and record.amount.approved in (None, about.amount.minor):
+                    return Unclear("look_alike", "a newer record has the same amount")
+    return Unclear("many_records", "too many payments since to be sure")
 
 
 def _judge_original(about: Reverse | Capture | AdjustTip, settings: PaxSettings) -> Script:

@@ -135,6 +135,17 @@ def why_not(operation: MoneyOperation, settings: PaxSettings) -> Failed | None:
     return None
 
 
+def type_of(operation: Pay | Authorize | Refund) -> str:
+    """Return the transaction type that performs `operation`."""
+    match operation:
+        case Pay():
+            return codes.SALE
+        case Authorize():
+            return codes.AUTH
+        case Refund():
+            return codes.RETURN
+
+
 def request_for(operation: MoneyOperation, settings: PaxSettings, reference: str) -> Transact:
     """Return the command for `operation`. The duplicate check is never skipped."""
     trace = AskedTrace(reference)
