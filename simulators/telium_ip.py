@@ -11,7 +11,7 @@ import random
 from collections.abc import Callable
 from datetime import datetime
 
-from drivers.contract import MaskedPan, ProtocolError
+from drivers.contract import ProtocolError
 from drivers.telium import caisse_ap
 from simulators.cable import Line, Port
 from simulators.shopper import Scenario, Shopper
@@ -28,7 +28,8 @@ from simulators.telium_device import (
 )
 from simulators.terminal_ledger import TerminalLedger
 
-REQUEST_GAP_SECONDS = 0.1  # after the last byte of a request, as nothing says how long it is
+REQUEST_GAP_SECONDS = 0.1  # for the rest of a request, as nothing says how long it is
+REQUEST_TAGS = frozenset(("CZ", "CJ", "CA", "CE", "CD", "CB"))
 REASONS = {
     "declined": "04",
     "stopped": "11",
@@ -155,6 +156,9 @@ class CaisseApTerminal:
                 return {}
             received += data
             gap = REQUEST_GAP_SECONDS
+            tags = _tags(received)
+            if tags.keys() >= REQUEST_TAGS:
+                return tags
 
     async def _answer(self, tags: dict[str, str]) -> bytes:
         """Do what the till wants and return what there is to say about it."""
@@ -209,11 +213,11 @@ class CaisseApTerminal:
             application=APPLICATIONS.get(card.brand, CB_CONTACTLESS if contactless else CB_CONTACT),
             entry=ENTRIES[device.plan.entry],
             approval_code=ticket.approval_code,
-            card=MaskedPan.of(card.pan),
             application_id=card.application_id,
             contract=device.profile.contract,
         )
-        return caisse_ap.encode_answer(paid, card.pan if device.plan.whole_pan else "")
+        number = card.pan if device.plan.whole_pan else f"{card.pan[:6]}######{card.pan[-4:]}"
+        return caisse_ap.encode_answer(paid, number)
 
     async def _speak(self, line: Line, answer: bytes) -> None:
         device = self._device

@@ -5,7 +5,8 @@
     +----+-----+-------+----+-----+-------+----
 
 One TCP connection carries one request and one answer. Nothing says how long a message is: it is
-whole when every tag is whole and the ones that the answer cannot do without are there.
+whole when every tag is whole and the ones that the answer cannot do without are there, and it is
+complete, whatever follows, when nothing is missing that anybody reads.
 Source: akretion/caisse-ap-ip 273b9f3 (client and terminal) and the OCA's Odoo module 19.0.1.0.0.3.
 """
 
@@ -33,6 +34,8 @@ _TAG = re.compile(rb"[A-Z][A-Z0-9]")
 _TEXT = re.compile(rb"[\x20-\x7e]*")
 _DONE_NEEDS = frozenset(("CA", "CB", "CD", "CE"))
 _NOT_DONE_NEEDS = frozenset(("AF",))
+_DONE_MAY_HAVE = _DONE_NEEDS | {"AA", "AC", "AI", "CC", "CG", "CI"}
+_NOT_DONE_MAY_HAVE = _NOT_DONE_NEEDS | _DONE_NEEDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +75,8 @@ def encode_tags(tags: Iterable[tuple[str, str]]) -> bytes:
 def decode_tags(data: bytes) -> tuple[dict[str, str], bytes]:
     """Return the tags that are whole, and the rest that is not whole yet.
 
-    Of a tag that comes twice with two values nothing can be believed.
+    Reading ends with the tag that completes an answer. Of a message in which a tag comes twice
+    with two values nothing can be believed.
 
     Raises:
         ProtocolError: This cannot become a message, whatever follows.
@@ -97,6 +101,8 @@ def decode_tags(data: bytes) -> tuple[dict[str, str], bytes]:
         if tags.setdefault(tag.decode("ascii"), text) != text:
             raise ProtocolError("a tag came with two values")
         position = end
+        if is_complete(tags):
+            return tags, b""
     return tags, data[position:]
 
 
@@ -106,6 +112,12 @@ def is_whole(tags: Mapping[str, str], rest: bytes) -> bool:
         return False
     needs = {DONE: _DONE_NEEDS, NOT_DONE: _NOT_DONE_NEEDS}.get(tags["AE"], frozenset[str]())
     return needs <= tags.keys()
+
+
+def is_complete(tags: Mapping[str, str]) -> bool:
+    """Whether `tags` are an answer to which nothing can be added that matters."""
+    has = {DONE: _DONE_MAY_HAVE, NOT_DONE: _NOT_DONE_MAY_HAVE}.get(tags.get("AE", ""))
+    return has is not None and has <= tags.keys()
 
 
 def encode_request(request: Request) -> bytes:

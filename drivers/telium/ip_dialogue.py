@@ -3,8 +3,8 @@
 Rules:
 1. The request is handed out at once, and never again: from then on the outcome is unknown until
    an answer proves it.
-2. An answer is judged when it is whole and the line has been quiet for a moment, or has ended: no
-   length says that nothing follows.
+2. An answer is judged when it is complete, or when it is whole and the line has been quiet for a
+   moment or has ended: no length says that nothing follows.
 3. What is damaged, incomplete or about something else is `Unclear`. There is nobody to ask later:
    the connection was the only way for the answer.
 """
@@ -85,12 +85,15 @@ class CaisseApDialogue:
             return Step()
         self._received += data
         try:
-            whole = caisse_ap.is_whole(*caisse_ap.decode_tags(bytes(self._received)))
+            tags, rest = caisse_ap.decode_tags(bytes(self._received))
         except ProtocolError as error:
             return self._finish(Unclear("unreadable", str(error)))
         self._phase = _Phase.RECEIVING
-        self._wake_at = min(now + (DRAIN_SECONDS if whole else GAP_SECONDS), self._latest)
-        return self._conclude() if now >= self._latest else self._step()
+        if caisse_ap.is_complete(tags) or now >= self._latest:
+            return self._conclude()
+        pause = DRAIN_SECONDS if caisse_ap.is_whole(tags, rest) else GAP_SECONDS
+        self._wake_at = min(now + pause, self._latest)
+        return self._step()
 
     def timeout(self, now: float) -> Step:
         """`wake_at` was reached and nothing came."""

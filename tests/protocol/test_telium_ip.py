@@ -90,7 +90,6 @@ def test_a_paid_answer_is_an_approval_with_what_the_terminal_knows() -> None:
     script = Script()
     assert script.sent == REQUEST
     script.hear(PAID)
-    script.silence()
     assert isinstance(script.final, Approved)
     approval = script.final.approval
     assert approval.amount == PAY.amount
@@ -106,14 +105,23 @@ def test_an_answer_in_two_segments_is_one_answer() -> None:
         script = Script()
         script.hear(PAID[:cut])
         script.hear(PAID[cut:])
-        script.silence()
         assert isinstance(script.final, Approved)
         assert script.final.approval.approval_code == "123456"
 
 
+def test_a_complete_answer_is_not_waited_for() -> None:
+    for split in ([PAID + b"\r\n"], [bytes([byte]) for byte in PAID + b"\r\n"]):
+        script = Script()
+        for data in split:
+            script.hear(data)
+        assert script.wake_at is None
+        assert isinstance(script.final, Approved)
+        assert script.final.approval.merchant_id == "424242"
+
+
 def test_the_terminal_may_hang_up_at_once() -> None:
     script = Script()
-    script.hear(PAID)
+    script.hear(ECHO + b"AE00210AC006123456")
     script.lose_line()
     assert isinstance(script.final, Approved)
 
@@ -180,7 +188,7 @@ def test_a_no_without_an_amount_is_a_no() -> None:
         PAID.replace(b"AE00210", b"AE00210AE00201AF00204"),
         ECHO.replace(b"11245", b"11246") + b"AE00201AF00204",
         ECHO.replace(b"CA00201", b"CA00202") + b"AE00201AF00204",
-        PAID + b"\n",
+        ECHO + b"AE00210\n",
         b"\x00" + PAID,
     ],
 )
@@ -206,7 +214,6 @@ def test_a_late_answer_within_its_last_seconds_is_heard_to_its_end() -> None:
     script.hear(PAID[:50])
     script.now = 180.1
     script.hear(PAID[50:])
-    script.silence()
     assert isinstance(script.final, Approved)
 
 
@@ -226,7 +233,6 @@ def test_a_cancel_only_tells_the_clerk() -> None:
     assert script.sent == REQUEST
     assert len(script.told) == 2
     script.hear(PAID)
-    script.silence()
     assert isinstance(script.final, Approved)
 
 
@@ -262,7 +268,6 @@ def test_what_the_protocol_cannot_do_is_refused_before_a_byte(operation: Operati
 def test_a_void_is_refused_before_a_byte() -> None:
     paid = Script()
     paid.hear(PAID)
-    paid.silence()
     assert isinstance(paid.final, Approved)
     script = Script(Reverse("v", paid.final.approval))
     assert script.sent == b""
