@@ -108,7 +108,7 @@ class CableEnd:
         self._rng = rng
         self._peer: CableEnd | None = None
         self._inbox = Inbox()
-        self._under_way: deque[bytes] = deque()
+        self._under_way: deque[bytes | None] = deque()
         self._busy_until = 0.0
         self._open = True
         self._tells_peer = True
@@ -135,7 +135,7 @@ class CableEnd:
             self._open = False
             self._inbox.end()
             if self._tells_peer:
-                self._carry(b"")
+                self._carry(None)
 
     def cut(self) -> None:
         """Lose the line at this end: what arrived can still be read, what is under way is lost."""
@@ -176,7 +176,8 @@ class CableEnd:
             )
         return chunk
 
-    def _carry(self, chunk: bytes) -> None:
+    def _carry(self, chunk: bytes | None) -> None:
+        """Let a chunk arrive, or, after all chunks, the end (None)."""
         self._under_way.append(chunk)
         low, high = self.wire.delay_seconds
         if high <= 0 and len(self._under_way) == 1:
@@ -190,10 +191,10 @@ class CableEnd:
         chunk = self._under_way.popleft()
         if self._peer is None:
             return
-        if chunk:
-            self._peer._inbox.put(chunk)
-        elif not self._open:
+        if chunk is None:
             self._peer._inbox.end()
+        else:
+            self._peer._inbox.put(chunk)
 
 
 class MemoryPort:

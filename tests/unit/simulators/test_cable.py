@@ -110,6 +110,22 @@ def test_a_serial_terminal_does_not_notice_who_opens_and_closes() -> None:
     assert run_virtual(main) == b"onetwo"
 
 
+def test_bytes_that_get_lost_do_not_end_a_serial_line() -> None:
+    async def main() -> bytes:
+        port = MemoryPort(random.Random(1), Wire(drop=1, delay_seconds=(1, 1)))
+        await port.plug()
+        far = await port.accept()
+        first = port.open()
+        first.write(b"lost")
+        first.close()
+        await asyncio.sleep(5)
+        port.wire = Wire()
+        port.open().write(b"heard")
+        return await far.read()
+
+    assert run_virtual(main) == b"heard"
+
+
 def test_a_tcp_terminal_reads_the_end_after_the_last_byte() -> None:
     async def main() -> list[bytes]:
         port = MemoryPort(random.Random(1), Wire(delay_seconds=(0.1, 0.2)), kind="tcp")
