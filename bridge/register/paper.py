@@ -6,12 +6,16 @@ Nothing is decided here; what a field means stands in the contract, what is true
 from __future__ import annotations
 
 from datetime import datetime
+from functools import lru_cache
 
 from bridge.money import payment as p
 from bridge.money.accounts import Account, PurchaseAccount
 from bridge.register import contract as k
 from bridge.register.display import display_of
 from drivers.contract import Approval, Money
+
+# A document repeats the times of its history with every change.
+TIMES_REMEMBERED = 512
 
 _EVIDENCE = {  # what a discrepancy's evidence says of the payment
     "approved_without_start": "approved",
@@ -24,6 +28,7 @@ _EVIDENCE = {  # what a discrepancy's evidence says of the payment
 }
 
 
+@lru_cache(maxsize=TIMES_REMEMBERED)
 def read_time(text: str) -> datetime:
     """Return the moment that a journal entry's `at` spells."""
     return datetime.fromisoformat(text)

@@ -71,7 +71,7 @@ class _Told:
     connections: int = 0
     states: dict[str, bytes] = field(default_factory=dict)  # by topic
     history: dict[str, int] = field(default_factory=dict)  # lines told as events, by payment
-    receipts: dict[str, set[str]] = field(default_factory=dict)  # topics, by payment
+    receipts: dict[str, bytes] = field(default_factory=dict)  # by topic
 
 
 class Publisher:
@@ -97,7 +97,8 @@ class Publisher:
         self._terminal_names = terminal_names
         self._now = now
         self._told = _Told()
-        self._due: dict[str, None] = {}
+        self._due: dict[str, None] = {}  # payments whose document changed, in order
+        self._streams: dict[str, None] = {}  # payments whose events and receipts are to follow
         self._health_at = 0.0
 
     async def run(self) -> None:
@@ -110,11 +111,8 @@ class Publisher:
                     await changed.wait()
             except TimeoutError:
                 pass
-            self._health_at = max(self._health_at, loop.time() + 0.001)
             self._desk.answer_checks()
-            self._due.update(dict.fromkeys(self._ledger.take_changed()))
-            self._due.update(dict.fromkeys(self._desk.dirty))
-            self._desk.dirty.clear()
+            self._collect()
             if self._desk.connection is None:
                 self._health_at = loop.time() + HEALTH_SECONDS
                 continue
@@ -133,19 +131,27 @@ class Publisher:
         """
         await self._bus.publish(self._topics.bridge_state, k.encode(state), retain=True)
 
+    def _collect(self) -> None:
+        """Take note of what changed since the last call."""
+        self._due.update(dict.fromkeys(self._ledger.take_changed()))
+        self._due.update(dict.fromkeys(self._desk.dirty))
+        self._desk.dirty.clear()
+
     async def _publish_all(self) -> None:
         await self._introduce()
+        await self._publish_documents()
         while self._desk.outgoing:
             message = self._desk.outgoing[0]
-            await self._bus.publish(message.topic, message.payload, correlation=message.correlation)
+            await self._send_later(message.topic, message.payload, message.correlation)
             if self._desk.outgoing and self._desk.outgoing[0] is message:
                 self._desk.outgoing.pop(0)
-        while self._due:
-            payment_id = next(iter(self._due))
+        while self._streams:
+            payment_id = next(iter(self._streams))
             account = self._ledger.get(payment_id)
-            if account is not None and account.live:
-                await self._publish_payment(account)
-            del self._due[payment_id]
+            if account is not None:
+                await self._publish_events(account)
+                await self._publish_receipts(account)
+            self._streams.pop(payment_id, None)
         for terminal_id, state in self._facts.terminal_states().items():
             await self._publish_state(self._topics.terminal_state(terminal_id), state)
         for terminal_id, info in self._facts.terminal_infos().items():
@@ -160,6 +166,30 @@ class Publisher:
             await self._retire_old()
             await self._publish_state(self._topics.bridge_health, self._facts.health())
 
+    async def _publish_documents(self) -> None:
+        """Publish the documents that changed, the newest news included."""
+        self._collect()
+        while self._due:
+            payment_id = next(iter(self._due))
+            account = self._ledger.get(payment_id)
+            del self._due[payment_id]
+            if account is None or not account.live:
+                continue
+            try:
+                await self._publish_payment(account)
+            except BusError:
+                self._due[payment_id] = None
+                raise
+            self._streams[payment_id] = None
+            self._collect()
+
+    async def _send_later(
+        self, topic: str, payload: bytes, correlation: bytes | None = None, *, retain: bool = False
+    ) -> None:
+        """Publish what is less urgent than any document: a clerk waits for those."""
+        await self._publish_documents()
+        await self._bus.publish(topic, payload, retain=retain, correlation=correlation)
+
     async def _introduce(self) -> None:
         """After each connection: who we are, then every retained document again."""
         connection = self._desk.connection
@@ -168,8 +198,7 @@ class Publisher:
             return
         connections = self._desk.connections
         history = self._told.history
-        receipts = self._told.receipts
-        self._told = _Told(history=history, receipts=receipts)
+        self._told = _Told(history=history)
         state = self._facts.bridge_state(connection.epoch)
         await self._publish_state(self._topics.bridge_state, state)
         await self._publish_state(self._topics.bridge_info, self._facts.bridge_info())
@@ -181,7 +210,7 @@ class Publisher:
         payload = k.encode(document)
         if self._told.states.get(topic) == payload:
             return
-        await self._bus.publish(topic, payload, retain=True)
+        await self._send_later(topic, payload, retain=True)
         self._told.states[topic] = payload
 
     async def _publish_payment(self, account: Account) -> None:
@@ -197,9 +226,6 @@ class Publisher:
         await self._bus.publish(
             topic, k.encode(document), retain=True, expiry_seconds=DOCUMENT_EXPIRY_SECONDS
         )
-        await self._publish_events(account)
-        if account.payment.is_final:
-            await self._publish_receipts(account)
 
     async def _publish_events(self, account: Account) -> None:
         """Tell the new lines of the history as a stream, for those who like streams."""
@@ -219,16 +245,19 @@ class Publisher:
                     "stage": line.stage or None,
                 }
             )
-            await self._bus.publish(self._topics.events(request.register_id), k.encode(event))
+            await self._send_later(self._topics.events(request.register_id), k.encode(event))
             self._told.history[account.payment_id] = number
 
     async def _publish_receipts(self, account: Account) -> None:
+        if not account.payment.is_final or not account.live:
+            return
         request = account.payment.request
-        told = self._told.receipts.setdefault(account.payment_id, set())
         for copy, receipt in receipt_documents(account).items():
             topic = self._topics.receipt(request.register_id, request.payment_id, copy)
-            await self._bus.publish(topic, k.encode(receipt), retain=True)
-            told.add(topic)
+            payload = k.encode(receipt)
+            if self._told.receipts.get(topic) != payload:
+                await self._send_later(topic, payload, retain=True)
+                self._told.receipts[topic] = payload
 
     async def _retire_old(self) -> None:
         """Empty the topics of payments that nobody needs to see any more."""
@@ -251,8 +280,8 @@ class Publisher:
         for copy in receipt_documents(account):
             topic = self._topics.receipt(request.register_id, request.payment_id, copy)
             await self._bus.publish(topic, b"", retain=True)
+            self._told.receipts.pop(topic, None)
         topic = self._topics.payment(request.register_id, request.payment_id)
         await self._bus.publish(topic, b"", retain=True)
         await self._ledger.retire(account.payment_id)
         self._told.history.pop(account.payment_id, None)
-        self._told.receipts.pop(account.payment_id, None)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Annotated, Any, Final
 
 from pydantic import (
@@ -66,6 +67,7 @@ def _read_time(value: object) -> datetime:
         ) from None
 
 
+@lru_cache(maxsize=512)  # documents repeat the times of their history with every change
 def format_time(moment: datetime) -> str:
     """Return `moment` as the contract writes it: UTC, milliseconds, `Z`."""
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
