@@ -293,7 +293,7 @@ class PaxBookings:
                 masked_pan=MaskedPan.of(CARDS[record.brand].pan).text,
                 original=original,
                 reason=reason,
-                time=record.moment,
+                time=self.moment.isoformat(timespec="seconds"),
                 terminal_id=self.terminal_id,
             )
         )

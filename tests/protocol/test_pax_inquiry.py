@@ -1,0 +1,175 @@
+"""What the PAX dialogue concludes from reports, and what it reads without money."""
+
+import pytest
+
+from drivers.contract import (
+    AdjustTip,
+    Approval,
+    Approved,
+    Baseline,
+    BatchTotals,
+    Capture,
+    Declined,
+    EndOfDay,
+    Failed,
+    Inquire,
+    Money,
+    Probe,
+    Reverse,
+    StillRunning,
+    TerminalNotReady,
+    TerminalReady,
+    Unclear,
+)
+from tests.protocol.pax_talks import (
+    ABSENT,
+    BACK,
+    FOUND,
+    HOLD,
+    MOMENT,
+    OLDER,
+    PAY,
+    PAYMENT,
+    READY,
+    REF,
+    SEEN,
+    STOPPED,
+    USD10,
+    WITNESS,
+    converse,
+    final,
+    record,
+)
+
+
+@pytest.mark.parametrize(
+    ("script", "expected"),
+    [
+        ({"R02": record()}, Approved),
+        ({"R02": record(host="05^DECLINED")}, Declined),
+        ({"R02": record(kind="16", original="01")}, Failed),
+        ({"R02": [ABSENT, record()], "A14": STOPPED}, Approved),
+        ({f"R02 {REF}": ABSENT, "R02 OLDER": WITNESS, "R02 1": ABSENT, "A14": STOPPED}, Failed),
+        ({f"R02 {REF}": ABSENT, "R02 OLDER": WITNESS, "R02 1": ABSENT, "A14": "EOT"}, Failed),
+        ({f"R02 {REF}": ABSENT, "R02 OLDER": WITNESS, "R02 1": ABSENT, "A14": ""}, Failed),
+        # a record that looks like ours, but has another reference
+        (
+            {f"R02 {REF}": ABSENT, "R02 OLDER": WITNESS, "R02 1": record("X"), "A14": STOPPED},
+            Unclear,
+        ),
+        # the same, of another amount
+        (
+            {
+                f"R02 {REF}": ABSENT,
+                "R02 OLDER": WITNESS,
+                "R02 1": record("X", amount="99"),
+                "R02 2": ABSENT,
+                "A14": STOPPED,
+            },
+            Failed,
+        ),
+        # the witness is gone, or another transaction has its number
+        ({"R02": ABSENT, "A14": STOPPED}, Unclear),
+        (
+            {f"R02 {REF}": ABSENT, "R02 OLDER": record("OLDER", number="9"), "A14": STOPPED},
+            Unclear,
+        ),
+        # the terminal cannot report
+        ({"R02": "0|R03|1.35|100027|UNSUPPORTED", "A14": STOPPED}, Unclear),
+        ({"R02": "0|R03|1.35|100023|UNKNOWN", "A14": STOPPED}, Unclear),
+        ({"R02": record("X"), "A14": STOPPED}, Unclear),
+        ({"R02": "EOT", "A14": STOPPED}, StillRunning),
+        ({"R02": "", "A14": ""}, StillRunning),
+    ],
+)
+def test_only_the_report_decides(script: dict[str, str | list[str]], expected: type) -> None:
+    told, sent = converse(Inquire(PAY, SEEN), script)
+    assert type(told[-1]) is expected
+    assert len(told) == 1
+    assert not any(command.startswith("T") for command in sent)
+
+
+def test_nothing_is_absent_without_a_witness() -> None:
+    script: dict[str, str | list[str]] = {"R02": ABSENT, "A14": STOPPED}
+    for baseline in (None, Baseline("")):
+        assert isinstance(final(Inquire(PAY, baseline), script), Unclear)
+
+
+def test_an_offer_that_is_no_longer_there_is_voided_or_unclear() -> None:
+    offer = Approval(Money(400, "USD"), fingerprint=f"5/{REF}/{MOMENT}")
+    voided = {f"R02 {REF}": ABSENT, f"R02 {BACK}": record(BACK, kind="16"), "A14": STOPPED}
+    assert isinstance(final(Inquire(PAY, SEEN, offer), dict(voided)), Declined)
+    gone: dict[str, str | list[str]] = {"R02": ABSENT, "A14": STOPPED}
+    assert final(Inquire(PAY, SEEN, offer), gone) == Unclear("offer_not_found")
+
+
+@pytest.mark.parametrize(
+    ("about", "original", "expected"),
+    [
+        (Reverse(PAYMENT, OLDER), record("OLDER", kind="16", original="01", number="4"), Approved),
+        (Reverse(PAYMENT, OLDER), record("OLDER", number="4"), Failed),
+        (Reverse(PAYMENT, OLDER), record("OLDER", kind="99", number="4"), Unclear),
+        (Reverse(PAYMENT, OLDER), ABSENT, Unclear),
+        (Capture(PAYMENT, USD10, HOLD), record("OLDER", kind="03", number="4"), Failed),
+        (Capture(PAYMENT, USD10, HOLD), record("OLDER", kind="04", number="4"), Approved),
+        (AdjustTip(PAYMENT, Money(200, "USD"), OLDER), record("OLDER", amount="1000^0^0"), Failed),
+        (
+            AdjustTip(PAYMENT, Money(200, "USD"), OLDER),
+            record("OLDER", amount="1200^0^200"),
+            Approved,
+        ),
+        (AdjustTip(PAYMENT, Money(200, "USD"), OLDER), record("OLDER", amount="9^0^7"), Unclear),
+    ],
+)
+def test_the_earlier_transaction_tells_of_what_was_done_to_it(
+    about: Reverse | Capture | AdjustTip, original: str, expected: type
+) -> None:
+    script = {f"R02 {REF}": ABSENT, "R02 OLDER": original, "A14": STOPPED}
+    assert type(final(Inquire(about, None), dict(script))) is expected
+
+
+# --- upkeep
+
+
+def test_the_probe_reads_identity_and_one_record() -> None:
+    told, sent = converse(Probe(), {"A00": READY, "R02": WITNESS})
+    assert sent == ["A00|1.35|", "R02|1.35|00|||0||||"]
+    ready = told[-1]
+    assert isinstance(ready, TerminalReady)
+    assert (ready.serial_number, ready.model, ready.firmware) == ("5A123456", "S300", "OS1")
+    assert ready.baseline == Baseline(FOUND)
+
+
+@pytest.mark.parametrize(("report", "baseline"), [(ABSENT, Baseline("")), ("EOT", None)])
+def test_a_probe_without_records_is_still_ready(report: str, baseline: Baseline | None) -> None:
+    ready = final(Probe(), {"A00": READY, "R02": report})
+    assert isinstance(ready, TerminalReady)
+    assert ready.baseline == baseline
+
+
+def test_a_terminal_that_refuses_to_initialise_is_not_ready() -> None:
+    refused = {"A00": "0|A01|1.35|100025|PLEASE SETTLE"}
+    assert final(Probe(), dict(refused)) == TerminalNotReady(
+        "terminal_maintenance", "100025 PLEASE SETTLE"
+    )
+    assert final(Probe(), {}) == Unclear("no_answer")
+
+
+def test_totals_count_sales_captures_and_returns() -> None:
+    row = "2=3000=0=0=1=500=1=9000=1=700&1=400=0=0"
+    told, sent = converse(EndOfDay(close=False), {"R00": f"0|R01|1.35|000000|OK|00|{row}"})
+    assert sent == ["R00|1.35|00|"]
+    totals = told[-1]
+    assert isinstance(totals, BatchTotals)
+    assert totals.total == Money(3600, "USD")
+    assert [(line.brand, line.count, line.amount.minor) for line in totals.lines] == [
+        ("credit", 3, 3700),
+        ("credit returns", 1, 500),
+        ("debit", 1, 400),
+    ]
+
+
+def test_a_closing_whose_answer_is_lost_is_unclear_and_not_repeated() -> None:
+    told, sent = converse(EndOfDay(), {"B00": ""})
+    assert told == [Unclear("no_answer")]
+    assert sent == ["B00|1.35|"]
