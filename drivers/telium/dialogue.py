@@ -12,7 +12,7 @@ Rules:
 2. From then on only a whole frame with our reference is evidence. Silence, damage, a lost line or
    somebody else's answer end as `Unclear`; only a NAK that comes alone proves a refusal.
 3. The answer is acknowledged when it is stored. The terminal's EOT is waited for, not needed.
-4. An answer may come late: `Inquire` sends nothing, listens, and accepts the one that is ours.
+4. An answer may come late: `Inquire` sends nothing, listens, and takes no other than ours.
 5. ENQ opens a payment or a probe only. A terminal that wants to speak first is not interrupted.
 """
 
@@ -41,6 +41,7 @@ from drivers.contract import (
 )
 from drivers.telium import messages as m
 from drivers.telium.framing import Damage, Frame, FrameReader, Item, Signal, encode_frame
+from drivers.telium.reference import is_reference
 from drivers.telium.settings import TeliumSettings
 from drivers.telium.verdict import Wanted, judge, refuse, want
 
@@ -324,8 +325,9 @@ class TeliumDialogue:
         echoes = self._settings.private_field == "echoed" or self._inquires
         verdict = judge(answer, self._wanted, echoes=echoes)
         self._answer = body
-        # Whoever asks after one payment must not take away the answer to another one.
-        self._acknowledges = not (self._inquires and isinstance(verdict, Unclear))
+        # The answer to another payment of ours must not be taken from the conversation about it.
+        ours = answer.private == self._wanted.reference
+        self._acknowledges = ours or not echoes or not is_reference(answer.private)
         self._events.append(verdict)
         self._phase, self._wake_at = _Phase.HELD, now + CLOSING_SECONDS
 

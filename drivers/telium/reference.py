@@ -9,6 +9,11 @@ _DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"  # what every terminal can stor
 _PRIME = 3_656_158_440_062_969
 
 
+def is_reference(text: str) -> bool:
+    """Whether `text` may be a reference of ours; a blank or shorter one is the terminal's own."""
+    return len(text) == REFERENCE_CHARACTERS and all(character in _DIGITS for character in text)
+
+
 def attempt_reference(payment: str) -> str:
     """Return ten capital letters and digits for the payment's id; the same ones every time."""
     number = int.from_bytes(payment.encode(), "big") % _PRIME

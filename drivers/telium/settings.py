@@ -23,7 +23,7 @@ class TeliumSettings:
 
     `private_field`: an answer is ours when it brings back our reference in its private field.
     Terminals that put something else there need `"free"`; then till, amount and currency must do,
-    and an answer that comes after the conversation is nobody's.
+    and an answer that comes after the conversation is only told to people.
     `refunds`: action 1 of the request is documented by name only, so it must be switched on.
     """
 

@@ -185,6 +185,7 @@ def test_a_no_without_an_amount_is_a_no() -> None:
         PAID.replace(b"CB012000000011245", b""),
         PAID.replace(b"AE00210", b"AE00211"),
         PAID.replace(b"AE00210", b""),
+        ECHO + b"AE00211AF00204",
         PAID.replace(b"AE00210", b"AE00210AE00201AF00204"),
         ECHO.replace(b"11245", b"11246") + b"AE00201AF00204",
         ECHO.replace(b"CA00201", b"CA00202") + b"AE00201AF00204",
