@@ -14,6 +14,7 @@ from drivers.contract import Stage
 Kind = Literal["declined", "canceled", "failed"]
 
 OK: Final = 0x00
+WRONG_PIN: Final = 0x37  # 55 of the host; another try may follow
 ABORTED: Final = 0x6C  # timeout or cancel key
 WRONG_CURRENCY: Final = 0x6F
 SYSTEM_ERROR: Final = 0xFF

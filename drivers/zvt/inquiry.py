@@ -8,9 +8,10 @@ Rules:
 3. Then it is registered again and told to repeat its last transaction (06 20).
 4. A transaction that is new since the baseline and fits the order is `Approved`. The baseline
    itself is `Failed("not_executed")`: the abort was sent, the terminal is idle, nothing was added.
-5. No baseline, no answer, another transaction, numbers that cannot be compared: `Unclear`.
+5. No baseline, no answer, another transaction, numbers that cannot be compared: `Unclear`. So is
+   a memory that is empty, even if it was empty before: it may have been lost with the payment.
 
-Source: PA00P015 rev 13.08, commands 06 B0, 05 01, 06 00, 06 20, 06 10.
+Source: PA00P015 rev 13.08, commands 06 B0, 05 01, 06 00, 06 20.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from drivers.zvt import messages as m
 from drivers.zvt.codes import BUSY, OK
 from drivers.zvt.evidence import approval_of, fingerprint, judge, same_transaction
 from drivers.zvt.money import Case, Denial
-from drivers.zvt.registration import registration, repeat_command, store_is_empty
+from drivers.zvt.registration import registration, repeat_command
 from drivers.zvt.settings import ZvtSettings
 from drivers.zvt.talk import Phase, Talk
 
@@ -44,7 +45,6 @@ class Stage(Enum):
     STATUS = "status"
     REGISTER = "register"
     REPEAT = "repeat"
-    TOTALS = "totals"
 
 
 class InquiryScript:
@@ -59,7 +59,6 @@ class InquiryScript:
         self._polls = 0
         self._old_end: Denial | None = None
         self._reading: m.StatusInformation | None = None
-        self._totals: m.StatusInformation | None = None
 
     def start(self) -> None:
         """Stop what is left of the old conversation."""
@@ -73,13 +72,13 @@ class InquiryScript:
         match self._stage:
             case Stage.STOP | Stage.OLD_DIALOGUE:
                 self._ask_status()
-            case Stage.STATUS | Stage.REGISTER | Stage.REPEAT | Stage.TOTALS if reply.positive:
+            case Stage.STATUS | Stage.REGISTER | Stage.REPEAT if reply.positive:
                 self._talk.follow()
             case Stage.STATUS:
                 self._poll_again()
             case Stage.REGISTER:
                 self._ask_last()
-            case Stage.REPEAT | Stage.TOTALS:
+            case Stage.REPEAT:
                 self._conclude()
             case _:
                 assert_never(self._stage)
@@ -88,9 +87,6 @@ class InquiryScript:
         """Keep the answer to our question; weigh what belongs to the old dialogue."""
         if self._talk.phase is Phase.TERMINAL_LEADS and self._stage is Stage.REPEAT:
             self._reading = message
-            self._talk.reply()
-        elif self._talk.phase is Phase.TERMINAL_LEADS and self._stage is Stage.TOTALS:
-            self._totals = message
             self._talk.reply()
         else:
             answer = self._case.hear(message)
@@ -114,12 +110,6 @@ class InquiryScript:
                 self._talk.reply()
                 self._ask_last()
             case Stage.REPEAT if ours:
-                self._talk.reply()
-                if self._reading is None and self._known_empty() and self._totals is None:
-                    self._ask_totals()
-                else:
-                    self._conclude()
-            case Stage.TOTALS if ours:
                 self._talk.reply()
                 self._conclude()
             case _:
@@ -149,7 +139,7 @@ class InquiryScript:
                 self._ask_status()
             case Stage.STATUS:
                 self._poll_again()
-            case Stage.REGISTER | Stage.REPEAT | Stage.TOTALS:
+            case Stage.REGISTER | Stage.REPEAT:
                 self._talk.finish(c.Unclear("no_answer"))
             case _:
                 assert_never(self._stage)
@@ -188,14 +178,6 @@ class InquiryScript:
         self._stage = Stage.REPEAT
         self._talk.command(repeat_command(self._settings), ANSWER_SECONDS)
 
-    def _known_empty(self) -> bool:
-        baseline = self._inquiry.baseline
-        return baseline is not None and not baseline.fingerprint
-
-    def _ask_totals(self) -> None:
-        self._stage = Stage.TOTALS
-        self._talk.command(m.Totals(self._settings.password), ANSWER_SECONDS)
-
     # --- the answer
 
     def _conclude(self) -> None:
@@ -205,8 +187,6 @@ class InquiryScript:
         offer = self._case.offered or self._inquiry.offer
         reading = self._reading
         if reading is None or reading.result is None:
-            if self._known_empty() and offer is None and store_is_empty(self._totals):
-                return self._not_executed()
             if offer is None and self._old_end is not None:
                 return self._old_end
             return c.Unclear("no_evidence", "the terminal does not tell its last transaction")

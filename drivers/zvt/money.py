@@ -6,7 +6,8 @@ Rules:
 2. 04 0F with result 00 that fits the order is `Offered`; it is acknowledged when that is stored
    and refused (84 66, the terminal reverses) when it cannot be stored or does not fit.
 3. `Approved` needs an acknowledged 04 0F with result 00 and then 06 0F.
-4. 06 1E without an approval is proof that nothing moved; a decline in 04 0F and then 06 0F too.
+4. 06 1E without an approval is proof that nothing moved; a decline in 04 0F and then 06 0F too,
+   but for a wrong PIN, after which the shopper may have tried again.
 5. Everything else is `Unclear`: silence, a lost line, an end without a result, an end that
    contradicts an approval, an approval of something else.
 
@@ -23,6 +24,7 @@ from drivers.zvt.codes import (
     HOST_CODES,
     NOT_STORED,
     OK,
+    WRONG_PIN,
     refusal,
 )
 from drivers.zvt.evidence import approval_of, judge
@@ -134,7 +136,7 @@ class Case:
             if self._refused is None and not result:
                 return c.Approved(self.offered)
             return c.Unclear("contradiction", "an approval, and then another result")
-        if self._refused is not None:
+        if self._refused is not None and self._refused.result != WRONG_PIN:
             return self._denial(self._refused.result, "", stopped=stopped)
         return c.Unclear("no_result", "the terminal finished without saying the result")
 

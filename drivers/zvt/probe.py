@@ -141,9 +141,8 @@ class ProbeScript:
             told = ("terminal_busy", "busy")
         else:
             known = refusal(code)
-            told = not_ready(code) or (known.reason, known.text)
-            if told[0] == "terminal_fault":
-                told = ("terminal_fault", known.text)
+            plain = known.kind != "failed" or known.reason == "terminal_fault"
+            told = (plain and not_ready(code)) or (known.reason, known.text)
         self._talk.finish(c.TerminalNotReady(*told), reply)
 
     def _after_status(self) -> None:

@@ -285,6 +285,7 @@ def test_silence_in_every_window_is_in_doubt(said: list[str]) -> None:
         ["06 0F 02 27 00"],
         ["04 0F 07 04 00 00 00 00 20 40", DONE],
         ["06 1E 01 00"],
+        ["04 0F 02 27 37", DONE],
     ],
 )
 def test_an_end_that_does_not_fit_is_in_doubt(said: list[str]) -> None:

@@ -114,9 +114,8 @@ OTHER_TIME = APPROVED.replace("0C 22 39 53", "0C 22 39 54")
         (None, None, [DONE]),
         (None, offer("28004869:0471:000471:1006:224500:2040"), [APPROVED, DONE]),
         (OLDER, offer("28004869:0471:000471:1006:224500:2040"), [APPROVED, DONE]),
-        (EMPTY, offer(), [DONE, YES, NO_TURNOVER, DONE]),
-        (EMPTY, None, [DONE, YES, TURNOVER, DONE]),
-        (EMPTY, None, [DONE, YES, DONE]),
+        (EMPTY, offer(), [DONE]),
+        (EMPTY, None, [DONE]),
     ],
 )
 def test_what_cannot_be_told_stays_in_doubt(
@@ -127,16 +126,6 @@ def test_what_cannot_be_told_stays_in_doubt(
         desk.hear(apdu)
     (final,) = desk.events
     assert isinstance(final, c.Unclear)
-
-
-def test_a_store_that_was_and_is_empty_proves_that_nothing_happened() -> None:
-    desk = asked_until_last(asking(EMPTY))
-    assert desk.hear(DONE) == f"{YES} {TOTALS}"
-    desk.hear(YES)
-    assert desk.hear(NO_TURNOVER) == YES
-    desk.hear(DONE)
-    (final,) = desk.events
-    assert isinstance(final, c.Failed)
 
 
 def test_the_first_transaction_of_an_empty_store_is_new() -> None:
@@ -339,6 +328,13 @@ def test_a_refused_log_on_is_not_ready(refusal: str) -> None:
     desk.hear(refusal)
     (final,) = desk.events
     assert isinstance(final, c.TerminalNotReady)
+
+
+def test_a_terminal_that_is_still_at_something_is_busy_not_broken() -> None:
+    desk = register()
+    desk.begin(c.Probe())
+    desk.hear("84 A0 00")
+    assert desk.events == [c.TerminalNotReady("terminal_busy", "terminal not ready")]
 
 
 def test_a_probe_touches_no_open_transaction() -> None:

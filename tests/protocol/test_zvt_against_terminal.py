@@ -1,0 +1,202 @@
+"""The driver against the simulated terminal: what it says must be what the ledger says.
+
+The terminal is written from the same sheet by other hands; a misunderstanding shows as a quarrel.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Literal, get_args
+
+import pytest
+
+from drivers import contract as c
+from drivers.zvt import DRIVER, ZvtSettings
+from drivers.zvt.settings import ProfileName
+from simulators.cable import CableEnd, MemoryPort, Wire
+from simulators.loop import run_virtual
+from simulators.shopper import Mischief, MischiefKind, Place, Plan, Scenario
+from simulators.zvt import PROFILES, ZvtTerminal
+
+Transport = Literal["serial", "tcp"]
+OPENING = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
+SEED = 7
+PRICE = c.Money(2040, "EUR")
+INQUIRIES_MAX = 40
+SECONDS_BETWEEN = 5.0
+SETTLED_AFTER_SECONDS = 400.0  # longer than any timer of the terminal
+NOISY = Wire(
+    chunk_bytes_max=9,
+    delay_seconds=(0.0, 0.02),
+    flip=0.01,
+    drop=0.01,
+    duplicate=0.01,
+    insert=0.01,
+)
+CALM = Wire(chunk_bytes_max=5, delay_seconds=(0.0, 0.02))
+
+
+@dataclass
+class Desk:
+    """The smallest station: opens the line, holds one conversation, drops the line in doubt."""
+
+    port: MemoryPort
+    settings: ZvtSettings
+    transport: Transport
+    line: CableEnd | None = None
+
+    async def ask(
+        self, operation: c.Operation, cancel_after: float | None = None
+    ) -> list[c.TerminalEvent]:
+        loop = asyncio.get_running_loop()
+        cancel_at = None if cancel_after is None else loop.time() + cancel_after
+        dialogue = DRIVER.dialogue(self.settings, self.transport)
+        line = await self._open()
+        events: list[c.TerminalEvent] = []
+        step = dialogue.begin(operation, loop.time())
+        while True:
+            line.write(step.send)
+            if step.events:
+                events += step.events
+                step = dialogue.committed(loop.time())
+                continue
+            if step.wake_at is None:
+                break
+            wake_at = step.wake_at
+            if cancel_at is not None and loop.time() >= cancel_at:
+                cancel_at, step = None, dialogue.cancel(loop.time())
+                continue
+            try:
+                async with asyncio.timeout_at(min(wake_at, cancel_at or wake_at)):
+                    data = await line.read()
+            except TimeoutError:
+                step = dialogue.timeout(loop.time())
+                continue
+            if data:
+                step = dialogue.receive(data, loop.time())
+            else:
+                step, self.line = dialogue.line_lost(loop.time()), None
+        if isinstance(events[-1], c.Unclear) and self.line is not None:
+            self.line.close()
+            self.line = None
+        return events
+
+    async def _open(self) -> CableEnd:
+        while self.line is None:
+            try:
+                self.line = self.port.open()
+            except OSError:
+                await asyncio.sleep(0.5)
+        return self.line
+
+
+@dataclass(frozen=True)
+class Story:
+    plan: Plan
+    transport: Transport
+    profile: ProfileName
+    wire: Wire
+    cancel_after: float | None
+
+    async def happen(self) -> tuple[c.TerminalEvent, int]:
+        return await sell(self)
+
+
+async def sell(story: Story) -> tuple[c.TerminalEvent, int]:
+    """Sell twice, the second time by the plan; return the verdict and what the ledger took."""
+    rng = random.Random(SEED)
+    port = MemoryPort(rng, story.wire, kind=story.transport)
+    loop = asyncio.get_running_loop()
+    terminal = ZvtTerminal(
+        clock=lambda: OPENING + timedelta(seconds=loop.time()),
+        rng=rng,
+        kind=story.transport,
+        scenario=Scenario(payments=(Plan(), story.plan)),
+        profile=PROFILES[story.profile],
+    )
+    desk = Desk(port, ZvtSettings(profile=story.profile), story.transport)
+    async with asyncio.TaskGroup() as group:
+        running = group.create_task(terminal.run(port))
+        await asyncio.sleep(0.1)
+        await desk.ask(c.Pay("first", PRICE))
+        ready = await until_ready(desk)
+        taken = terminal.ledger.taken_minor()
+        order = c.Pay("second", PRICE)
+        events = await desk.ask(order, story.cancel_after)
+        for _ in range(INQUIRIES_MAX):
+            if not isinstance(events[-1], (c.Unclear, c.StillRunning)):
+                break
+            offers = [e.approval for e in events if isinstance(e, c.Offered)]
+            await asyncio.sleep(SECONDS_BETWEEN)
+            offer = offers[-1] if offers else None
+            events = events[:-1] + await desk.ask(c.Inquire(order, ready.baseline, offer))
+        await asyncio.sleep(SETTLED_AFTER_SECONDS)
+        running.cancel()
+    return events[-1], terminal.ledger.taken_minor() - taken
+
+
+async def until_ready(desk: Desk) -> c.TerminalReady:
+    while True:
+        told = (await desk.ask(c.Probe()))[-1]
+        if isinstance(told, c.TerminalReady):
+            return told
+        await asyncio.sleep(SECONDS_BETWEEN)
+
+
+def plan_of(kind: MischiefKind, place: Place, chance: random.Random) -> Plan:
+    trouble = Mischief(
+        kind=kind,
+        at=place,
+        seconds=chance.choice([1.0, 7.0, 60.0]),
+        count=chance.choice([1, 3, 20]),
+        forget=kind == "die" and chance.random() < 0.3,
+    )
+    return Plan(
+        outcome=chance.choice(["approve", "approve", "approve", "decline", "cancel"]),
+        abort=chance.choice(["obey", "refuse", "ignore", "approve_anyway"]),
+        mischief=(trouble,),
+    )
+
+
+def agree(verdict: c.TerminalEvent, taken_minor: int) -> bool:
+    match verdict:
+        case c.Approved(approval):
+            return taken_minor == approval.amount.minor
+        case c.Declined() | c.Canceled() | c.Failed():
+            return taken_minor == 0
+        case _:
+            return True
+
+
+@pytest.mark.parametrize(
+    ("transport", "profile", "wire"),
+    [
+        ("serial", "default", CALM),
+        ("serial", "feig", NOISY),
+        ("tcp", "default", CALM),
+        ("tcp", "global_payments", CALM),
+    ],
+    ids=["serial", "serial_noisy", "tcp", "tcp_no_repeat"],
+)
+def test_every_verdict_is_what_the_terminals_ledger_says(
+    transport: Transport, profile: ProfileName, wire: Wire
+) -> None:
+    quarrels: list[str] = []
+    doubts = 0
+    for kind in get_args(MischiefKind):
+        for place in get_args(Place):
+            chance = random.Random(f"{kind}{place}{profile}")
+            plan = plan_of(kind, place, chance)
+            cancel_after = chance.choice([None, None, 1.0, 3.0])
+            story = Story(plan, transport, profile, wire, cancel_after)
+            verdict, taken = run_virtual(story.happen, seed=SEED)
+            if not agree(verdict, taken):
+                quarrels.append(f"{kind} at {place}: said {verdict}, took {taken}")
+            may_stay = plan.mischief[0].forget or profile == "global_payments"
+            doubts += isinstance(verdict, c.Unclear) and not may_stay
+    assert quarrels == []
+    if wire is CALM:
+        assert doubts == 0
