@@ -344,7 +344,9 @@ class Station:
         if isinstance(final, c.Approved) and final.approval.fingerprint:
             self._baseline = c.Baseline(final.approval.fingerprint)
             self._baseline_fresh = True
-            self._probe_at = now + self.settings.probe_seconds
+            # After a re-plug the first conversation may have been about a doubt, not a probe.
+            healthy = self.state.can_take_payments
+            self._probe_at = now + self.settings.probe_seconds if healthy else now
             return
         self._baseline_fresh = False
         self._probe_at = now
