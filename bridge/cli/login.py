@@ -79,9 +79,9 @@ async def log_out(config: Config, environment: Mapping[str, str]) -> bool:
         return await login.logout()
 
 
-def code_picture(code: DeviceCode) -> Text:
-    """Return the QR code of the complete address for a dark or light terminal."""
-    picture = segno.make(code.verification_uri_complete or code.verification_uri, error="m")
+def code_picture(address: str) -> Text:
+    """Return the QR code of an address for a dark or light terminal."""
+    picture = segno.make(address, error="m")
     rows = [list(row) for row in picture.matrix_iter(border=2)]
     if len(rows) % 2:
         rows.append([0] * len(rows[0]))
@@ -105,7 +105,7 @@ async def _by_code(login: Login, *, as_json: bool) -> Identity:
         print(json.dumps(document), flush=True)
         return await login.finish_device_login(code)
     console = Console()
-    console.print(code_picture(code))
+    console.print(code_picture(code.verification_uri_complete or code.verification_uri))
     console.print(f"Scan this, or open  [bold]{code.verification_uri}[/]")
     console.print(f"and type            [bold reverse] {code.user_code} [/]")
     console.print("Compare the code on both screens before you agree; nobody calls you about it.")
