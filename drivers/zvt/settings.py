@@ -6,7 +6,7 @@ and issue reports for the other makers.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from drivers.zvt.codes import CURRENCY_NUMBERS
@@ -53,7 +53,7 @@ class ZvtSettings:
     """
 
     profile: ProfileName = "default"
-    password: str = "000000"  # noqa: S105 - the makers' usual one, printed in every manual
+    password: str = field(default="000000", repr=False)  # the usual one, in every manual
     currency: str = "EUR"
     config_byte: int | None = None
     charset: str | None = None
