@@ -205,7 +205,6 @@ def _problems(driver: c.Driver, settings: Any, scene: Scene) -> Iterator[str]:
     yield from _own_problems(whole)
     if not whole.finals:
         return
-    truth = whole.finals[0]
     for pieces in (_bytes, *(_uneven(seed) for seed in range(UNEVEN_SPLITS))):
         run = _Run(driver, settings, scene, pieces).play()
         yield from _own_problems(run)
@@ -215,7 +214,7 @@ def _problems(driver: c.Driver, settings: Any, scene: Scene) -> Iterator[str]:
         for after in range(whole.heard + 1):
             run = _Run(driver, settings, scene, _whole, disturbance, after).play()
             yield from _own_problems(run)
-            yield from _false_words(run, truth, disturbance, after)
+            yield from _false_words(run, whole, disturbance, after)
     unstored = _Run(driver, settings, scene, _whole, stores=False).play()
     yield from _own_problems(unstored)
     if _moves_money(scene) and c.Offered in map(type, unstored.events):
@@ -237,25 +236,30 @@ def _own_problems(run: _Run) -> Iterator[str]:
         yield f"rule 4: {type(run.scene.operation).__name__} sent a command that moves money"
 
 
-def _false_words(
-    run: _Run, truth: c.TerminalEvent, disturbance: Disturbance, after: int
-) -> Iterator[str]:
+def _false_words(run: _Run, whole: _Run, disturbance: Disturbance, after: int) -> Iterator[str]:
     """Find verdicts that a disturbed conversation cannot have proved."""
     if not isinstance(run.scene.operation, (*MONEY, c.Inquire)) or not run.finals:
         return
     if disturbance == "damage" and run.scene.transport == "tcp":
         return  # bare bytes over TCP carry no check of their own; TCP has one below us
-    final = run.finals[0]
+    final, truth = run.finals[0], whole.finals[0]
     told = type(final).__name__
     if isinstance(final, c.Approved) and not isinstance(truth, c.Approved):
         yield f"rule 5: {told} with {disturbance} where the truth is {type(truth).__name__}"
-    if isinstance(final, DENIALS):
+    if isinstance(final, DENIALS) and _may_be_charged(run):
         if isinstance(truth, c.Approved) and disturbance != "cancel":
             yield f"rule 6: {told} with {disturbance} where the truth is Approved"
-        if run.final_from == "line_lost":
+        if run.final_from == "line_lost" and after < whole.heard:
             yield f"rule 6: {told} because the line was lost"
         if after == 0 and run.written and disturbance in ("silence", "garbage"):
             yield f"rule 6: {told} although the terminal said nothing"
+
+
+def _may_be_charged(run: _Run) -> bool:
+    """True once a command that moves money was handed out, now or (Inquire) before."""
+    if isinstance(run.scene.operation, c.Inquire):
+        return True
+    return run.scene.count_money_commands(bytes(run.written)) > 0
 
 
 def _moves_money(scene: Scene) -> bool:
