@@ -289,6 +289,9 @@ def _open_port(address: SerialAddress) -> serial.Serial:
         )
     except (OSError, ValueError) as error:
         raise _why_not_opened(address, error) from error
+    except termios.error as error:  # no OSError: e.g. a port that knows no 7E1
+        text = f"{address.path} does not take these settings: {error.args[-1]}"
+        raise LineError("io_error", text) from error
     try:
         port.set_low_latency_mode(True)
     except (OSError, ValueError):

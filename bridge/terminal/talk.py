@@ -55,7 +55,7 @@ class Talk:
     queue: WorkQueue
     line: Line
     payment_id: str  # "" for a conversation that is about no payment
-    cancel_deadline_seconds: float
+    cancel_deadline_seconds: float | None  # None: it can only be stopped at the terminal itself
     deadline_at: float | None = None
     stop_at: float | None = None
     line_lost: bool = False
@@ -89,9 +89,12 @@ class Talk:
         while True:
             if self.queue.take_for(self.payment_id, p.StopOnTerminal):
                 self.deadline_at = None
-                self.stop_at = loop.time() + self.cancel_deadline_seconds
+                if self.cancel_deadline_seconds is not None:
+                    self.stop_at = loop.time() + self.cancel_deadline_seconds
                 return dialogue.cancel(loop.time())
-            bounds = [at for at in (wake_at, self.deadline_at, self.stop_at) if at is not None]
+            bounds = [wake_at]
+            if self.final is None:
+                bounds += [at for at in (self.deadline_at, self.stop_at) if at is not None]
             try:
                 async with self.queue.pause(min(bounds)):
                     data = await self.line.read()
