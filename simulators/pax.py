@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import random
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,7 +20,7 @@ from typing import Literal
 
 from drivers.contract import ProtocolError
 from drivers.pax import codes
-from drivers.pax.codec import decode_request, encode_answer
+from drivers.pax.codec import answering, decode_request, encode_answer
 from drivers.pax.messages import (
     Answer,
     AskDetail,
@@ -44,6 +45,7 @@ from simulators.terminal_command import (
 )
 from simulators.terminal_ledger import TerminalLedger
 
+COMMAND = re.compile("[A-Z][0-9]{2}")
 WITHOUT_CARD = (codes.POST_AUTH, codes.ADJUST, *sorted(codes.VOID_TYPES))
 WITH_CARD = (codes.SALE, codes.RETURN, codes.AUTH)
 
@@ -167,7 +169,10 @@ class PaxTerminal:
         try:
             request = decode_request(payload)
         except ProtocolError:
-            self._group.create_task(self._say(talk, Outcome("A01", "100027", "UNSUPPORTED")))
+            name = payload[:3].decode("latin-1")
+            if COMMAND.fullmatch(name):
+                answer = Outcome(answering(name), "100027", "UNSUPPORTED")
+                self._group.create_task(self._say(talk, answer))
             return
         if isinstance(request, Plain) and request.command == "A14":
             self._group.create_task(self._obey_cancel(talk))
@@ -205,7 +210,7 @@ class PaxTerminal:
             case Plain("A00"):
                 return Identity(codes.OK, "OK", self.profile.serial_number, self.profile.model, "1")
             case Plain(command):
-                return Outcome(command[0] + f"{int(command[1:]) + 1:02d}", codes.OK, "OK")
+                return Outcome(answering(command), codes.OK, "OK")
             case Transact():
                 raise AssertionError("transactions are performed elsewhere")
 

@@ -274,7 +274,7 @@ def encode_answer(answer: Answer) -> bytes:
         case Identity():
             command, fields = "A01", [answer.serial_number, answer.model, answer.firmware]
         case Result():
-            command, fields = _answering(TENDER_COMMANDS[answer.tender]), _result_fields(answer)
+            command, fields = answering(TENDER_COMMANDS[answer.tender]), _result_fields(answer)
         case Record():
             command, fields = "R03", _record_fields(answer)
         case Totals():
@@ -295,7 +295,8 @@ def encode_answer(answer: Answer) -> bytes:
     return join([SINGLE_PACKET, command, VERSION, answer.code, group([answer.text]), *fields])
 
 
-def _answering(command: str) -> str:
+def answering(command: str) -> str:
+    """Return the command of the answer to `command`: T00 is answered by T01."""
     return command[0] + f"{int(command[1:]) + 1:02d}"
 
 

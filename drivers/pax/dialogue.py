@@ -34,7 +34,7 @@ from drivers.contract import (
     Unclear,
 )
 from drivers.pax import codes
-from drivers.pax.codec import decode_answer, encode_request
+from drivers.pax.codec import answering, decode_answer, encode_request
 from drivers.pax.framing import FrameLink, HttpLink, Link, LinkStep, Sign, encode_frame
 from drivers.pax.inquiry import STOP, inquire
 from drivers.pax.messages import (
@@ -308,11 +308,7 @@ def _belongs(answer: Answer, request: Request) -> bool:
         case Plain("A00"):
             return isinstance(answer, Identity)
         case Plain(command):
-            return isinstance(answer, Outcome) and answer.command == _answer_name(command)
-
-
-def _answer_name(command: str) -> str:
-    return command[0] + f"{int(command[1:]) + 1:02d}"
+            return isinstance(answer, Outcome) and answer.command == answering(command)
 
 
 def _unsupported() -> Script:

@@ -236,6 +236,33 @@ def test_a_cancel_is_sent_once_and_its_own_end_is_not_the_payments() -> None:
     assert step.events == (Canceled("cashier", "100002", "ABORTED"),)
 
 
+def test_the_end_of_a_cancel_does_not_end_the_wait_for_the_payment() -> None:
+    dialogue = PaxDialogue(PaxSettings(), "tcp")
+    dialogue.begin(PAY, 0)
+    dialogue.receive(b"\x06", 0)
+    dialogue.committed(0)
+    assert dialogue.cancel(1).wake_at == 31.0
+    assert dialogue.receive(b"\x06\x04", 2).wake_at == 31.0
+    assert isinstance(dialogue.receive(frame(result()), 20).events[0], Approved)
+
+
+def test_a_cancel_that_nobody_answers_ends_in_doubt() -> None:
+    dialogue = PaxDialogue(PaxSettings(), "tcp")
+    dialogue.begin(PAY, 0)
+    dialogue.receive(b"\x06", 0)
+    dialogue.committed(0)
+    dialogue.cancel(1)
+    assert dialogue.timeout(31.0).events == (Unclear("no_answer"),)
+
+
+def test_a_late_end_of_the_exchange_before_does_not_end_this_one() -> None:
+    dialogue = PaxDialogue(PaxSettings(), "tcp")
+    dialogue.begin(PAY, 0)
+    dialogue.receive(b"\x06\x04", 0)
+    assert dialogue.committed(0).wake_at == 2.0
+    assert isinstance(dialogue.receive(frame(result()), 1).events[0], Approved)
+
+
 def test_a_cancel_before_the_acknowledgement_follows_it() -> None:
     dialogue = PaxDialogue(PaxSettings(), "tcp")
     dialogue.begin(PAY, 0)

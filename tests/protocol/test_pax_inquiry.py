@@ -89,6 +89,17 @@ def test_only_the_report_decides(script: dict[str, str | list[str]], expected: t
     assert not any(command.startswith("T") for command in sent)
 
 
+def test_a_serial_line_reads_everything_but_an_approval_twice() -> None:
+    once: dict[str, str | list[str]] = {"R02": [ABSENT, ABSENT, record()], "A14": STOPPED}
+    assert isinstance(final(Inquire(PAY, SEEN), once, serial=True), Approved)
+    declined = record(host="05^DECLINED")
+    assert isinstance(final(Inquire(PAY, SEEN), {"R02": declined}, serial=True), Declined)
+    differing: dict[str, str | list[str]] = {"R02": [declined, record()]}
+    assert final(Inquire(PAY, SEEN), differing, serial=True) == Unclear(
+        "unreadable", "two readings of the record differ"
+    )
+
+
 def test_nothing_is_absent_without_a_witness() -> None:
     script: dict[str, str | list[str]] = {"R02": ABSENT, "A14": STOPPED}
     for baseline in (None, Baseline("")):

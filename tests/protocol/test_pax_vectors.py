@@ -79,6 +79,8 @@ def test_a_frame_is_read_whole_byte_by_byte_and_with_a_tail(frame: bytes) -> Non
     assert payloads([frame[i : i + 1] for i in range(len(frame))]) == expected
     for cut in range(len(frame) + 1):
         assert payloads([frame[:cut], frame[cut:]]) == expected
+    for cut in range(len(frame) - 1):  # the rest of an earlier frame is lost
+        assert payloads([frame[:cut] + frame]) == expected
     assert payloads([b"\x07noise" + frame + frame + bytes([ACK])]) == expected * 2 + [ACK]
 
 
@@ -331,6 +333,8 @@ def test_a_refused_frame_goes_again_but_not_when_the_ack_follows() -> None:
     link = FrameLink(LinkTimers())
     frame = link.send(b"T00", 0, repeatable=False)
     assert link.receive(b"\x15", 0.1).send == b""
+    assert link.wake_at == 0.6
+    assert link.timeout(0.5).send == b""
     assert link.timeout(0.7).send == frame
     link.receive(b"\x15", 0.8)
     assert link.receive(b"\x06", 0.9).items == (Sign.ACKNOWLEDGED,)
