@@ -8,6 +8,8 @@ from bridge.money.sale import SaleDetails, SaleLine
 from bridge.register import contract as k
 from drivers.contract import Capabilities
 
+TYPES = frozenset(one.value for one in p.PaymentType)
+
 
 def refuse_unsupported(request: k.PaymentStart, can: Capabilities, currency: str) -> None:
     """Refuse what the terminal has not announced, before a card is asked for.
@@ -55,9 +57,14 @@ def payment_request(
     """Return what the ledger keeps of a start.
 
     Raises:
-        RequestError: `invalid_request`: the sale does not add up, or nobody stands for the
-            override.
+        RequestError: `operation_not_supported`: a type that this version cannot take.
+            `approval_required` or `invalid_request`: nobody stands for the override, or the
+            sale does not add up.
     """
+    if request.type not in TYPES:
+        raise RequestError(
+            "operation_not_supported", f"{request.type} is not served yet", path="type"
+        )
     if request.override and not request.approved_by:
         raise RequestError("approval_required", "an override needs approved_by", path="approved_by")
     return p.PaymentRequest(
