@@ -281,11 +281,16 @@ def prepare(connection: sqlite3.Connection) -> None:
 class Journal:
     """Appends changes and reads them back. Latched by the first failure: fail closed."""
 
-    def __init__(self, connection: sqlite3.Connection, executor: ThreadPoolExecutor | None) -> None:
-        """Write on `connection` by the one thread of `executor`."""
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        executor: ThreadPoolExecutor | None,
+        codec: EventCodec | None = None,
+    ) -> None:
+        """Write on `connection` by the one thread of `executor`; build a codec if given none."""
         self._connection = connection
         self._executor = executor
-        self._codec = EventCodec()
+        self._codec = codec or EventCodec()
         self._waiting: deque[tuple[Change, asyncio.Future[int]]] = deque()
         self._writing = False
         self._broken: JournalError | None = None

@@ -1,0 +1,256 @@
+"""One life of the bridge's process: the real parts, put together as `service.py` does.
+
+It ends by itself only when the journal cannot be written; otherwise it is killed, and from then on
+nothing of it has any effect.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import sqlite3
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+import httpx
+
+from bridge.backoffice.graphql import BackOffice
+from bridge.backoffice.recorder import IN_FLIGHT_MAX, Recorder
+from bridge.errors import JournalError
+from bridge.money.journal import EventCodec, Journal, prepare
+from bridge.money.ledger import BooksPolicy, Ledger
+from bridge.register import contract as k
+from bridge.register.bus import Delivery
+from bridge.register.desk import Desk, DeskSettings
+from bridge.register.publisher import Publisher
+from bridge.terminal.station import Station, StationSettings
+from drivers import contract as c
+from drivers.zvt import ZvtSettings
+from simulators.broker import Broker
+from simulators.cable import MemoryPort
+from tests.simulation.disk import Disk, DiskDoor, Witness, open_journal
+from tests.simulation.office import Office
+from tests.simulation.ports import Alive, BridgeBus, OfficeDoor, TokenPocket, WatchedTerminal
+
+OFFICE_DEADLINE_SECONDS = 10.0
+TOPICS = k.Topics()
+CODEC = EventCodec()  # building it takes as long as a payment
+
+Statements = Sequence[tuple[str, Sequence[Any]]]
+
+
+class Killed(sqlite3.OperationalError):
+    """The process died in the middle of its work; for the thread that was at it."""
+
+
+class Watch(Protocol):
+    """Who sees what a life does; the world and its judge."""
+
+    def ordered(self, life: Incarnation, terminal_id: str, pay: c.Pay, conversation: int) -> None:
+        """An order to take money leaves for a terminal."""
+
+    def began(self, life: Incarnation, terminal_id: str, operation: c.Operation) -> None:
+        """A conversation begins."""
+
+    def delivered(self, life: Incarnation, delivery: Delivery) -> None:
+        """The desk takes a delivery."""
+
+    def acknowledged(self, life: Incarnation, delivery: Delivery) -> None:
+        """The desk says that a delivery is safe."""
+
+    def committing(self, life: Incarnation, statements: Statements) -> None:
+        """A commit is about to be made; may kill."""
+
+    def committed(self, life: Incarnation, statements: Statements) -> None:
+        """A commit was made; may kill."""
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a process finds when it starts."""
+
+    seed: str
+    disk: Disk
+    broker: Broker
+    ports: Mapping[str, MemoryPort]
+    office: Office
+    zvt: ZvtSettings
+    now: Callable[[], datetime]
+    watch: Watch
+
+
+class Facts:
+    """What the service tells of itself; only what registers need in a world."""
+
+    def __init__(self, now: Callable[[], datetime]) -> None:
+        self._now = now
+
+    def bridge_state(self, epoch: str) -> k.BridgeState:
+        return k.BridgeState(state="online", epoch=epoch, time=self._now(), bridge_id="world")
+
+    def bridge_info(self) -> k.BridgeInfo:
+        limits = k.BridgeLimits(
+            request_bytes_max=8192,
+            sale_lines_max=500,
+            retained_payments_max=200,
+            response_within_s=3,
+        )
+        return k.BridgeInfo(
+            bridge_id="world", version="0", operations=(), currencies=("EUR",), limits=limits
+        )
+
+    def health(self) -> k.BridgeState:
+        """Return something small; health is not what a world is about."""
+        return k.BridgeState(state="online")
+
+    def terminal_infos(self) -> Mapping[str, k.TerminalInfo]:
+        return {}
+
+    def terminal_states(self) -> Mapping[str, k.TerminalState]:
+        return {}
+
+
+class Incarnation(Witness):
+    """One process. `run` returns when it is dead; `kill` makes it so."""
+
+    def __init__(self, number: int, around: Surroundings) -> None:
+        self.number = number
+        self.alive = Alive()
+        self.ready = False  # recovered and serving
+        self.was_killed = False
+        self.had_trouble = False  # its disk failed
+        self._around = around
+        self._rng = random.Random(f"{around.seed}/life/{number}")
+        self._task: asyncio.Task[None] | None = None
+        watch = around.watch
+        self.door = DiskDoor(f"disk-{around.seed}-{number}", around.disk, self._random("disk"))
+        self.bus = BridgeBus(
+            around.broker,
+            self.alive,
+            self._random("bus"),
+            lambda delivery: watch.acknowledged(self, delivery),
+            lambda delivery: watch.delivered(self, delivery),
+        )
+        self.terminals: dict[str, WatchedTerminal] = {}
+        self._connection: sqlite3.Connection | None = None
+        self._http = httpx.AsyncClient(
+            transport=OfficeDoor(around.office, self.alive, self._random("http")), trust_env=False
+        )
+        self.journal: Journal
+        self.ledger: Ledger
+        self.stations: dict[str, Station]
+        self.desk: Desk
+
+    async def run(self) -> None:
+        """Live.
+
+        Raises:
+            JournalError, ExceptionGroup: It died by itself.
+        """
+        self._task = asyncio.current_task()
+        try:
+            recorder, publisher = self._build()
+            await self.ledger.recover()
+            self.ready = True
+            async with asyncio.TaskGroup() as group:
+                for station in self.stations.values():
+                    group.create_task(station.run())
+                for _ in range(IN_FLIGHT_MAX):
+                    group.create_task(recorder.run())
+                for work in (publisher.run(), self.desk.run(), self.bus.run()):
+                    group.create_task(work)
+        finally:
+            self._let_go()
+
+    def kill(self) -> None:
+        """End it here and now."""
+        if not self.alive.yes:
+            return
+        self._let_go()
+        if self._task is not None and not self._task.done():
+            asyncio.get_running_loop().call_soon(self._task.cancel)
+
+    def close(self) -> None:
+        """Give the connection back, once nothing runs any more."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def committing(self, statements: Statements) -> None:
+        self._around.watch.committing(self, statements)
+        if not self.alive.yes:
+            raise Killed("died before the commit")
+
+    def committed(self, statements: Statements) -> None:
+        self._around.watch.committed(self, statements)
+        if not self.alive.yes:
+            raise Killed("died after the commit")
+
+    def _let_go(self) -> None:
+        self.alive.yes = False
+        self.ready = False
+        self.door.shut = True
+        self.bus.die()
+        for terminal in self.terminals.values():
+            terminal.die()
+
+    def _random(self, concern: str) -> random.Random:
+        return random.Random(f"{self._around.seed}/life/{self.number}/{concern}")
+
+    def _build(self) -> tuple[Recorder, Publisher]:
+        around = self._around
+        try:
+            self._connection = open_journal(self.door, self)
+            prepare(self._connection)
+        except sqlite3.Error as error:
+            raise JournalError(f"the journal cannot be opened: {error}") from error
+        self.journal = Journal(self._connection, ThreadPoolExecutor(max_workers=1), CODEC)
+        self.ledger = Ledger(
+            self.journal,
+            books=BooksPolicy(store_code="S1"),
+            now=lambda: k.format_time(around.now()),
+            local_now=lambda: around.now().strftime("%Y-%m-%dT%H:%M:%S"),
+        )
+        self.stations = {name: self._station(name, port) for name, port in around.ports.items()}
+        self.desk = Desk(self.bus, self.ledger, self.stations, DeskSettings(TOPICS), now=around.now)
+        publisher = Publisher(
+            self.bus,
+            self.ledger,
+            self.desk,
+            Facts(around.now),  # type: ignore[arg-type]  # its health is smaller than the real one
+            TOPICS,
+            terminal_names={},
+            now=around.now,
+        )
+        pocket = TokenPocket(around.office, self.alive)
+        books = BackOffice(
+            self._http, "https://office.test/", pocket, deadline_seconds=OFFICE_DEADLINE_SECONDS
+        )
+        recorder = Recorder(self.ledger, books, pocket, self._random("recorder"))
+        return recorder, publisher
+
+    def _station(self, name: str, port: MemoryPort) -> Station:
+        around = self._around
+        terminal = WatchedTerminal(
+            port,
+            self.alive,
+            self._random(name),
+            lambda pay, conversation: around.watch.ordered(self, name, pay, conversation),
+            lambda operation: around.watch.began(self, name, operation),
+        )
+        self.terminals[name] = terminal
+        return Station(
+            StationSettings(terminal_id=name, transport=port.kind, address=name),
+            terminal,
+            around.zvt,
+            open_line=terminal.open_line,
+            ledger=self.ledger,
+            changed=self.ledger.something_changed,
+            now=lambda: k.format_time(around.now()),
+        )
+
+
+START = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)

@@ -1,0 +1,293 @@
+"""The bridge's ways out of its process: each obeys `Alive`, so that the dead do nothing more."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+import httpx
+
+from bridge.backoffice.connection import PHASE, Phase
+from bridge.errors import BackOfficeUnavailable, BusError, LineError, LoginRequired
+from bridge.register.bus import Connected, Delivery
+from drivers import contract as c
+from drivers.zvt import DRIVER, ZvtSettings
+from drivers.zvt.dialogue import ZvtDialogue
+from simulators.broker import Broker, BrokerLink, Delivered, Lost, Message
+from simulators.cable import CableEnd, MemoryPort
+from tests.simulation.office import Office
+
+RECONNECT_SECONDS = (0.2, 3.0)
+PAY_COMMANDS = {"serial": bytes.fromhex("10020601"), "tcp": bytes.fromhex("0601")}
+
+
+@dataclass(slots=True)
+class Alive:
+    """Whether the process lives. Everything that leaves it asks here first."""
+
+    yes: bool = True
+
+    async def or_for_ever_silent(self) -> None:
+        """Return at once for the living; never for the dead."""
+        if not self.yes:
+            await asyncio.get_running_loop().create_future()
+
+
+class BridgeBus:
+    """The broker as the desk and the publisher want it: connects again by itself."""
+
+    def __init__(
+        self,
+        broker: Broker,
+        alive: Alive,
+        rng: random.Random,
+        acknowledged: Callable[[Delivery], None],
+        delivered: Callable[[Delivery], None],
+    ) -> None:
+        self._broker = broker
+        self._alive = alive
+        self._rng = rng
+        self._acknowledged = acknowledged
+        self._delivered = delivered
+        self._queue: asyncio.Queue[Connected | Delivery] = asyncio.Queue()
+        self._link: BrokerLink | None = None
+        self._lost = asyncio.Event()
+
+    @property
+    def connected(self) -> bool:
+        return self._link is not None
+
+    @property
+    def protocol(self) -> Literal["5.0", "3.1.1"] | None:
+        return self._broker.protocol if self._link is not None else None
+
+    async def run(self) -> None:
+        """Connect, and connect again."""
+        while True:
+            self._lost = asyncio.Event()
+            try:
+                link = self._broker.connect(self._hear, self._lost.set)
+            except Lost:
+                await asyncio.sleep(self._rng.uniform(*RECONNECT_SECONDS))
+                continue
+            self._link = link
+            epoch = f"e{self._rng.getrandbits(40):010x}"
+            self._queue.put_nowait(Connected(epoch, self._broker.protocol, link.session_present))
+            await self._lost.wait()
+            self._link = None
+            await asyncio.sleep(self._rng.uniform(*RECONNECT_SECONDS))
+
+    async def next(self) -> Connected | Delivery:
+        await self._alive.or_for_ever_silent()
+        got = await self._queue.get()
+        if isinstance(got, Delivery):
+            self._delivered(got)
+        return got
+
+    def acknowledge(self, delivery: Delivery) -> None:
+        if not self._alive.yes:
+            return
+        self._acknowledged(delivery)
+        link = self._link
+        if link is not None and link.number == delivery.connection:
+            link.acknowledge(delivery.packet_id)
+
+    async def publish(
+        self,
+        topic: str,
+        payload: bytes,
+        *,
+        retain: bool = False,
+        expiry_seconds: int | None = None,
+        correlation: bytes | None = None,
+    ) -> None:
+        await self._alive.or_for_ever_silent()
+        link = self._link
+        if link is None:
+            raise BusError("the broker is away")
+        try:
+            await link.publish(Message(topic, payload, retain, correlation=correlation))
+        except Lost as error:
+            raise BusError(str(error)) from error
+
+    def die(self) -> None:
+        """Lose the connection as a dead process does."""
+        if self._link is not None:
+            self._link.lose()
+
+    def _hear(self, delivered: Delivered) -> None:
+        if not self._alive.yes:
+            return
+        message = delivered.message
+        self._queue.put_nowait(
+            Delivery(
+                topic=message.topic,
+                payload=message.payload,
+                retained=delivered.retained,
+                live=delivered.live,
+                expiry_seconds=delivered.expiry_seconds,
+                response_topic=message.response_topic,
+                correlation=message.correlation,
+                duplicate=delivered.duplicate,
+                connection=delivered.connection,
+                packet_id=delivered.packet_id,
+            )
+        )
+
+
+class WatchedLine:
+    """The near end of a terminal's cable; tells when an order to take money leaves."""
+
+    def __init__(self, end: CableEnd, alive: Alive, kind: str, ordered: Callable[[], None]) -> None:
+        self._end = end
+        self._alive = alive
+        self._pay_command = PAY_COMMANDS[kind]
+        self._ordered = ordered
+
+    async def read(self) -> bytes:
+        await self._alive.or_for_ever_silent()
+        return await self._end.read()
+
+    def write(self, data: bytes) -> None:
+        if self._alive.yes:
+            if self._pay_command in data:
+                self._ordered()
+            self._end.write(data)
+
+    def close(self) -> None:
+        self._end.close()
+
+
+class WatchedDialogue(ZvtDialogue):
+    """The real dialogue; tells what it was begun for."""
+
+    def __init__(
+        self,
+        settings: ZvtSettings,
+        transport: Literal["serial", "tcp"],
+        began: Callable[[c.Operation], None],
+    ) -> None:
+        super().__init__(settings, transport)
+        self._began = began
+
+    def begin(self, operation: c.Operation, now: float) -> c.Step:
+        self._began(operation)
+        return super().begin(operation, now)
+
+
+class WatchedTerminal:
+    """A terminal as one process reaches it: the real ZVT driver, and a cable that is watched."""
+
+    def __init__(
+        self,
+        port: MemoryPort,
+        alive: Alive,
+        rng: random.Random,
+        on_order: Callable[[c.Pay, int], None],
+        on_begin: Callable[[c.Operation], None],
+    ) -> None:
+        self.api = DRIVER.api
+        self.name = DRIVER.name
+        self.version = DRIVER.version
+        self.settings = DRIVER.settings
+        self.serial_defaults = DRIVER.serial_defaults
+        self._port = port
+        self._alive = alive
+        self._rng = rng
+        self._on_order = on_order
+        self._on_begin = on_begin
+        self._operation: c.Operation | None = None
+        self._conversation = 0
+        self._told = 0  # the conversation whose order was noted; a link repeats its frames
+        self._line: WatchedLine | None = None
+
+    def capabilities(self, settings: ZvtSettings) -> c.Capabilities:
+        return DRIVER.capabilities(settings)
+
+    def dialogue(self, settings: ZvtSettings, transport: Literal["serial", "tcp"]) -> c.Dialogue:
+        return WatchedDialogue(settings, transport, self._begin)
+
+    async def open_line(self) -> WatchedLine:
+        """Open the port, which takes a moment.
+
+        Raises:
+            LineError: It is not there.
+        """
+        await self._alive.or_for_ever_silent()
+        await asyncio.sleep(self._rng.uniform(0.001, 0.05))
+        await self._alive.or_for_ever_silent()
+        try:
+            end = self._port.open()
+        except FileNotFoundError as error:
+            raise LineError("not_found", "the cable is unplugged") from error
+        except ConnectionRefusedError as error:
+            raise LineError("refused", "the terminal is off the network") from error
+        self._line = WatchedLine(end, self._alive, self._port.kind, self._ordered)
+        return self._line
+
+    def die(self) -> None:
+        """Let go of the line as a dead process does."""
+        if self._line is not None:
+            self._line.close()
+
+    def _begin(self, operation: c.Operation) -> None:
+        self._operation = operation
+        self._conversation += 1
+        self._on_begin(operation)
+
+    def _ordered(self) -> None:
+        if self._told != self._conversation and isinstance(self._operation, c.Pay):
+            self._told = self._conversation
+            self._on_order(self._operation, self._conversation)
+
+
+class OfficeDoor(httpx.AsyncBaseTransport):
+    """Carries requests to the simulated back office, as `connection.py` does to the real one."""
+
+    def __init__(self, office: Office, alive: Alive, rng: random.Random) -> None:
+        self._office = office
+        self._alive = alive
+        self._rng = rng
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        await self._alive.or_for_ever_silent()
+        phase = request.extensions[PHASE]
+        assert isinstance(phase, Phase)
+        phase.connecting = True
+        await asyncio.sleep(self._rng.uniform(0.005, 0.05))
+        await self._alive.or_for_ever_silent()
+        if self._office.away:
+            raise httpx.ConnectError("connection refused")
+        phase.sending = True
+        body = await request.aread()
+        answer = await self._office.answer(json.loads(body), request.headers["authorization"])
+        if answer is None:
+            raise httpx.RemoteProtocolError("Server disconnected without sending a response")
+        return httpx.Response(answer.status, headers=answer.headers, content=answer.body)
+
+
+class TokenPocket:
+    """The login of one process: what the office's provider lets it have."""
+
+    def __init__(self, office: Office, alive: Alive) -> None:
+        self._office = office
+        self._alive = alive
+        self._token = ""
+
+    async def access_token(self) -> str:
+        await self._alive.or_for_ever_silent()
+        if self._office.login_needed:
+            raise LoginRequired("nobody is logged in")
+        if not self._token:
+            if self._office.away:
+                raise BackOfficeUnavailable("the provider does not answer")
+            self._token = self._office.new_token()
+        return self._token
+
+    async def reject(self, token: str) -> None:
+        if token == self._token:
+            self._token = ""
