@@ -28,6 +28,7 @@ _LOGGER = logging.getLogger(__name__)
 REOPEN_DELAYS_SECONDS = (0.05, 0.1, 0.2, 0.4, 0.8, 1.0)
 DOUBT_AGED_SECONDS = 90.0  # then a person is asked, as the register's contract promises
 PROBE_FAILED_SECONDS = 5.0  # a terminal that answers badly is asked again soon, but not in a storm
+ASK_AFTER_REPLUG_SECONDS = 5.0  # a line that flaps must not make a storm of questions
 DUE_SOON_SECONDS = 3_600.0  # with nothing to do the station still looks up once an hour
 
 
@@ -94,6 +95,8 @@ class Station:
         self._line: Line | None = None
         self._attempts = 0
         self._reopen_at = 0.0
+        self._was_gone = True  # the line was lost, not given up by us: doubts may now be settled
+        self._asked_at = -ASK_AFTER_REPLUG_SECONDS
         self._probe_at = 0.0
         self._baseline: c.Baseline | None = None
         self._baseline_fresh = False
@@ -224,6 +227,7 @@ class Station:
         except LineError as error:
             delay = REOPEN_DELAYS_SECONDS[min(self._attempts, len(REOPEN_DELAYS_SECONDS) - 1)]
             self._attempts += 1
+            self._was_gone = True
             self._reopen_at = loop.time() + delay
             self._unreachable(error)
             return
@@ -233,7 +237,9 @@ class Station:
         if self.state.availability == "offline" and self.settings.persistent:
             text = "connected, being asked how it is"
             self._show(availability="unknown", problem="connecting", problem_text=text)
-        self._queue.hurry(loop.time())
+        if self._was_gone:
+            self._was_gone = False
+            self._queue.hurry(max(loop.time(), self._asked_at + ASK_AFTER_REPLUG_SECONDS))
 
     def _drop_line(self) -> None:
         if self._line is not None:
@@ -242,6 +248,7 @@ class Station:
 
     def _lost(self, error: LineError) -> None:
         self._drop_line()
+        self._was_gone = True
         self._baseline_fresh = False
         self._attempts = 0
         self._reopen_at = asyncio.get_running_loop().time() + REOPEN_DELAYS_SECONDS[0]
@@ -327,6 +334,7 @@ class Station:
         if payment.doubt is None or payment.doubt.evidence_lost:
             return
         self._queue.take_for(payment_id, p.AskTerminal)  # one question at a time
+        self._asked_at = asyncio.get_running_loop().time()
         if not await self._reachable():
             text = self.state.problem_text
             await self._ledger.apply(payment_id, p.NotReached("terminal_offline", text))
@@ -417,7 +425,8 @@ class Station:
     async def _converse(self, operation: c.Operation, payment_id: str) -> c.FinalEvent:
         """Hold one conversation to its end and return its last word."""
         assert self._line is not None, "a conversation needs a line"
-        patience = self.settings.cancel_deadline_seconds
+        at_terminal = self.capabilities.cancel == "at_terminal_only"
+        patience = None if at_terminal else self.settings.cancel_deadline_seconds
         talk = Talk(self._ledger, self._queue, self._line, payment_id, patience)
         dialogue = self.driver.dialogue(self._driver_settings, self.settings.transport)
         account = self._ledger.get(payment_id)
