@@ -73,6 +73,7 @@ class Ledger:
         self._now = now
         self._local_now = local_now
         self._accounts: dict[str, Account] = {}
+        self._on_disk: dict[str, Account] = {}  # of payments that memory knows more about
         self._purchases: dict[str, PurchaseAccount] = {}
         self._purchase_of: dict[str, str] = {}  # payment_id -> transaction_id
         self._open_purchases: dict[str, None] = {}  # transaction ids not in the books yet
@@ -92,6 +93,10 @@ class Ledger:
     def get(self, payment_id: str) -> Account | None:
         """Return a payment that is in memory: every open or published one, and some others."""
         return self._accounts.get(payment_id)
+
+    def get_stored(self, payment_id: str) -> Account | None:
+        """Return a payment in memory as the journal has it: what may be told to others."""
+        return self._on_disk.get(payment_id) or self._accounts.get(payment_id)
 
     async def find(self, payment_id: str) -> Account | None:
         """Return any payment that was ever accepted, or None."""
@@ -298,6 +303,8 @@ class Ledger:
             Change(tuple(entries), (payment_row(account),), rows, expectation)
         )
         if not wait:
+            if before is not None:
+                self._on_disk.setdefault(account.payment_id, before)
             self._remember(account)
             future.add_done_callback(partial(self._announce, account))
             self._perform(account, actions)
@@ -305,6 +312,7 @@ class Ledger:
         account = replace(account, seq=await future)
         if opened is not None:
             self._keep(opened)
+        self._on_disk.pop(account.payment_id, None)
         self._remember(account)
         self._announce(account)
         self._perform(account, actions)
@@ -413,6 +421,10 @@ class Ledger:
     def _announce(self, account: Account, done: asyncio.Future[int] | None = None) -> None:
         if done is not None and (done.cancelled() or done.exception() is not None):
             return  # the journal is latched; the next caller hears of it
+        if self._accounts.get(account.payment_id) is account:
+            self._on_disk.pop(account.payment_id, None)
+        elif account.payment_id in self._on_disk:
+            self._on_disk[account.payment_id] = account
         self._changed[account.payment_id] = None
         self.something_changed.set()
 

@@ -147,7 +147,7 @@ class Publisher:
                 self._desk.outgoing.pop(0)
         while self._streams:
             payment_id = next(iter(self._streams))
-            account = self._ledger.get(payment_id)
+            account = self._ledger.get_stored(payment_id)
             if account is not None:
                 await self._publish_events(account)
                 await self._publish_receipts(account)
@@ -171,7 +171,7 @@ class Publisher:
         self._collect()
         while self._due:
             payment_id = next(iter(self._due))
-            account = self._ledger.get(payment_id)
+            account = self._ledger.get_stored(payment_id)
             del self._due[payment_id]
             if account is None or not account.live:
                 continue
