@@ -60,7 +60,7 @@ async def _play(console: Console, *, stay: bool, fast: bool, as_json: bool) -> i
                 day = story.Day(running)
                 async with shown(picture, console):
                     await story.open_the_shop(day)
-                    broken = await story.play(day, story.SCENES)
+                    broken = await story.play(day)
                 comparison = _compare(running)
                 good = comparison.equal and not broken
                 if as_json:
@@ -71,6 +71,8 @@ async def _play(console: Console, *, stay: bool, fast: bool, as_json: bool) -> i
                     print(json.dumps(found), flush=True)
                 else:
                     outcome.show(console, comparison, day.titles, broken)
+                    if not stay:
+                        outcome.show_what_next(console)
                 if stay:
                     await encore.stay(running, console)
     except* (PartFailed, PromiseBroken) as group:

@@ -74,11 +74,19 @@ def show(
     if comparison.equal and not broken:
         console.print(
             f"[green]✓ Equal to the cent[/]: {comparison.charges} charges, "
-            f"{comparison.bookings} purchases, {euros(comparison.terminal_minor)}. "
-            "No card charged twice, nothing lost,\n  nothing recorded twice."
+            f"{comparison.bookings} purchases, {euros(comparison.terminal_minor)}."
         )
+        console.print("  No card charged twice, no payment lost, none recorded twice.")
     elif not comparison.equal:
         console.print("✗ The three books differ; see the marked rows.", style="bold red")
+
+
+def show_what_next(console: Console) -> None:
+    """Print where to go from here."""
+    console.print("\nWhat next")
+    console.print("  paybridge demo --stay   keep it all up and try it yourself")
+    console.print("  paybridge -h            every command; `run` is what a store runs")
+    console.print("  docs/install.md         on a store PC; README.md has the rest")
 
 
 def _cells(row: Row, titles: Mapping[str, str]) -> list[str]:

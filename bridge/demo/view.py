@@ -33,9 +33,9 @@ _STEP_MARKS = {
 _SOURCE_COLORS = {"till": "cyan", "demo": "magenta", "login": "blue", "bridge": "green"}
 # What the shopper reads on the terminal while the payment is at this stage.
 _SHOPPER_READS = {
-    "waiting_for_card": "Please hold your card here",
+    "waiting_for_card": "Hold your card here",
     "entering_pin": "Enter your PIN",
-    "authorizing": "Please wait: asking the bank",
+    "authorizing": "Asking the bank …",
     "finishing": "Payment made",
     "remove_card": "Please take your card",
 }
@@ -92,35 +92,36 @@ class Screen:
 
     def _narration(self) -> RenderableType:
         first, second = self._picture.narration
-        return Group(Text(), Text(f" {first}", "bold cyan"), Text(f" {second}", "italic"))
+        return Group(Text(), Text(f" {first}", "bold"), Text(f" {second}"))
 
     def _till(self) -> Layout:
         document = self._picture.document
         if document is None:
-            body: RenderableType = Text("Next customer, please", "dim", justify="center")
-            return _column("Till · the clerk reads", body, "dim")
+            return _column(
+                "Till", [self._bridge_away(), Text("Next customer, please", "dim")], "cyan"
+            )
         display = document["display"]
         color = _SEVERITY_COLORS[display["severity"]]
         first, *others = display["lines"]
-        lines = [Text(first, f"bold {color}", justify="center")]
-        lines += [Text(other, justify="center") for other in others]
-        buttons = "  ".join(f"[{button['label']}]" for button in display["buttons"])
-        lines += [Text(), Text(buttons, "dim", justify="center")]
-        return _column("Till · the clerk reads", Group(*lines), color)
+        lines = [self._bridge_away(), Text(first, f"bold {color}"), *map(Text, others), Text()]
+        lines.append(Text("  ".join(f"[{button['label']}]" for button in display["buttons"])))
+        return _column("Till", lines, color)
+
+    def _bridge_away(self) -> Text:
+        offline = self._picture.bridge.get("state") == "offline"
+        return Text("bridge offline", "bold red") if offline else Text()
 
     def _terminal(self) -> Layout:
         picture = self._picture
-        lines = [Text(_shopper_reads(picture.document), "bold", justify="center"), Text()]
+        lines = [Text(_shopper_reads(picture.document), "bold"), Text()]
         if picture.cable_in:
-            lines.append(Text("cable ━━━━━━━━ plugged in", "green", justify="center"))
+            lines.append(Text("━━━ cable in ━━━", "green"))
         else:
-            lines.append(Text("cable ━━╸  ╺━━ pulled", "bold red", justify="center"))
+            lines.append(Text("━━╸ cable out ╺━━", "bold red"))
         taken = sum(charge.amount_minor for charge in picture.charges)
-        memory = f"memory: {len(picture.charges)} taken, {euros(taken)}"
-        lines += [Text(), Text(memory, justify="center")]
-        return _column(
-            "Terminal · the shopper", Group(*lines), "cyan" if picture.cable_in else "red"
-        )
+        many = "charge" if len(picture.charges) == 1 else "charges"
+        lines += [Text(), Text(f"{len(picture.charges)} {many}, {euros(taken)}")]
+        return _column("Card terminal", lines, "cyan" if picture.cable_in else "red")
 
     def _back_office(self) -> Layout:
         picture = self._picture
@@ -129,21 +130,25 @@ class Screen:
             for documents in picture.documents.values()
         )
         lines = [
-            Text(f"{booking.record_id}   {euros(booking.amount_minor):>9}", justify="center")
-            for booking in picture.bookings[-(COLUMNS_ROWS - FRAME_ROWS - 1) :]
-        ] or [Text("no purchases yet", "dim", justify="center")]
+            Text(f"{booking.record_id}   {euros(booking.amount_minor):>9}")
+            for booking in picture.bookings[-(COLUMNS_ROWS - FRAME_ROWS - 2) :]
+        ] or [Text("no purchases yet", "dim")]
         if waiting:
-            lines.append(Text(f"{waiting} waits to be recorded", "yellow", justify="center"))
-        title = "Back office · purchases" if picture.office_open else "Back office · away"
-        return _column(title, Group(*lines), "cyan" if picture.office_open else "red")
+            lines.append(Text(f"{waiting} waits to be recorded", "yellow"))
+        if not picture.office_open:
+            lines.insert(0, Text("away", "bold red"))
+        return _column("Back office", lines, "cyan" if picture.office_open else "red")
 
     def _ticker(self, rows: int) -> Layout:
         lines = [_ticker_line(line) for line in list(self._picture.ticker)[-rows:]]
         return Layout(Panel(Group(*lines), title="What happens", border_style="dim"))
 
 
-def _column(title: str, body: RenderableType, color: str) -> Layout:
-    return Layout(Panel(Align(body, vertical="middle"), title=title, border_style=color))
+def _column(title: str, lines: list[Text], color: str) -> Layout:
+    for line in lines:
+        line.justify = "center"
+    shown = Align(Group(*(line for line in lines)), align="center", vertical="middle")
+    return Layout(Panel(shown, title=f"[bold]{title}[/]", border_style=color))
 
 
 def _steps(steps: list[Step]) -> Panel:
@@ -178,7 +183,7 @@ def _shopper_reads(document: Document | None) -> str:
     if document is None:
         return "Welcome"
     if document["status"] == "in_doubt":
-        return "…"
+        return "Please wait …"
     ended = _SHOPPER_READS_AT_THE_END.get(document["status"])
     return ended or _SHOPPER_READS.get(document["stage"] or "", "Please wait")
 
