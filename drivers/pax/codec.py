@@ -15,12 +15,12 @@ from drivers.pax.fields import (
     US,
     amount_of,
     amount_text,
-    clean,
     decode_pairs,
     encode_pairs,
     group,
     join,
     masked_pan,
+    single,
     split,
     ungroup,
 )
@@ -180,14 +180,14 @@ def decode_answer(payload: bytes) -> Answer:
     command, code = head[1], head[3]
     if not _COMMAND.fullmatch(command) or not _CODE.fullmatch(code):
         raise ProtocolError("an answer without command or code")
-    text = clean(head[4]) if len(head) > 4 else ""
+    text = single(head[4]) if len(head) > 4 else ""
     fields = head[5:] + [""] * 14
     request = command[0] + f"{int(command[1:]) - 1:02d}"
     if request in TENDER_OF_COMMAND:
         return _result(TENDER_OF_COMMAND[request], code, text, fields)
     match command:
         case "A01":
-            return Identity(code, text, *(clean(field) for field in fields[:3]))
+            return Identity(code, text, *(single(field) for field in fields[:3]))
         case "R03":
             return _record(code, text, fields)
         case "R01":
@@ -200,7 +200,7 @@ def decode_answer(payload: bytes) -> Answer:
                 _host(fields[0]),
                 _numbers(fields[1]),
                 _numbers(fields[2]),
-                *(clean(field) for field in fields[3:6]),
+                *(single(field) for field in fields[3:6]),
             )
     return Outcome(command, code, text)
 

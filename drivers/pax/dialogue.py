@@ -219,7 +219,7 @@ class PaxDialogue:
         runs = self._ask is not None and isinstance(self._ask.request, Transact)
         if not runs or not self._link.acknowledged or isinstance(self._link, HttpLink):
             return
-        if self._stop_sent or self._storing or self._lost:
+        if self._stop_sent or self._lost:
             return
         self._stop_sent = True
         self._send += encode_frame(encode_request(STOP))

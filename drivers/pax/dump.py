@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from drivers.pax.codes import TENDER_OF_COMMAND
-from drivers.pax.fields import FS, US, mask_text, split
+from drivers.pax.fields import ENCODING, FS, US, mask_text
 
 _ASKED_ACCOUNT = 4  # command, version, type, amount, account
 _SECRET_KEYS = ("TOKEN", "CARDBIN", "TRACK", "PASSTHRUDATA", "SIGN")
@@ -15,7 +15,7 @@ def masked_payload(payload: bytes) -> str:
     An account that the register names is masked whole, as are the values of keys that hold card
     data; elsewhere every number of twelve digits and more is.
     """
-    fields = split(payload)
+    fields = payload.decode(ENCODING).split(FS)
     if fields[0] in TENDER_OF_COMMAND and len(fields) > _ASKED_ACCOUNT:
         account = fields[_ASKED_ACCOUNT]
         fields[_ASKED_ACCOUNT] = "".join(c if c == US else "*" for c in account)

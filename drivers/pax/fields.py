@@ -22,6 +22,7 @@ _DIGITS36 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _REFERENCES = 36**REFERENCE_LETTERS_MAX
 _UUID_DIGITS = 32
 _SEPARATORS = re.compile(r"[\x00-\x1f\x7f]")
+_STRAY = bytes(set(range(0x20)) - set(map(ord, FS + US))) + b"\x7f"
 _LONG_NUMBER = re.compile(r"\d(?:[ -]?\d){11,}")
 _TIMESTAMP = re.compile(r"20\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])[0-2]\d[0-5]\d[0-5]\d")
 
@@ -34,8 +35,8 @@ def join(fields: Iterable[str]) -> bytes:
 
 
 def split(payload: bytes) -> list[str]:
-    """Return the fields of a payload, at least one."""
-    return payload.decode(ENCODING).split(FS)
+    """Return the fields of a payload, at least one, without stray control characters."""
+    return payload.translate(None, _STRAY).decode(ENCODING).split(FS)
 
 
 def group(parts: Iterable[str]) -> str:
@@ -52,13 +53,13 @@ def group(parts: Iterable[str]) -> str:
 
 def ungroup(field: str, count: int) -> list[str]:
     """Return exactly `count` parts of a group; missing ones are empty, further ones dropped."""
-    parts = [clean(part) for part in field.split(US)[:count]]
+    parts = field.split(US)[:count]
     return parts + [""] * (count - len(parts))
 
 
-def clean(text: str) -> str:
-    """Return `text` without control characters, so that it can be sent back as it is."""
-    return _SEPARATORS.sub("", text)
+def single(field: str) -> str:
+    """Return a field that is no group: what looks like a separator in it means nothing."""
+    return field.replace(US, "")
 
 
 def encode_pairs(pairs: Pairs) -> str:
@@ -72,7 +73,7 @@ def decode_pairs(field: str) -> Pairs:
     for part in field.split(US):
         key, equals, value = part.partition("=")
         if equals and key:
-            pairs.append((clean(key.upper()), clean(value)))
+            pairs.append((key.upper(), value))
     return tuple(pairs)
 
 

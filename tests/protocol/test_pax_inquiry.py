@@ -21,6 +21,8 @@ from drivers.contract import (
     TerminalReady,
     Unclear,
 )
+from drivers.pax import PaxSettings
+from drivers.pax.dialogue import PaxDialogue
 from tests.protocol.pax_talks import (
     ABSENT,
     BACK,
@@ -184,3 +186,7 @@ def test_a_closing_whose_answer_is_lost_is_unclear_and_not_repeated() -> None:
     told, sent = converse(EndOfDay(), {"B00": ""})
     assert told == [Unclear("no_answer")]
     assert sent == ["B00|1.35|"]
+    dialogue = PaxDialogue(PaxSettings(), "tcp")
+    dialogue.begin(EndOfDay(), 0)
+    step = dialogue.timeout(3.0)
+    assert (step.send, step.events) == (b"", (Unclear("no_answer"),))

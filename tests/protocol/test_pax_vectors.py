@@ -194,6 +194,14 @@ def test_an_empty_element_first_and_equals_signs_in_values_are_read() -> None:
     assert answer.additional == (("HREF", "77"), ("TC", "a=b"))
 
 
+def test_stray_control_characters_are_left_out_so_that_a_field_can_be_sent_back() -> None:
+    fields = b"0 T01 1.35 000000 O\x07\x1fK 00 01 5 - 1\x1fR\x0d - - - HREF=9\x010".split(b" ")
+    answer = decode_answer(b"\x1c".join(fields))
+    assert isinstance(answer, Result)
+    assert (answer.text, answer.trace.reference) == ("OK", "R")
+    assert answer.additional == (("HREF", "90"),)
+
+
 def test_an_answer_to_an_error_may_stop_after_the_text() -> None:
     assert decode_answer(b"0\x1cT01\x1c1.35\x1c100002\x1cABORTED") == Result(
         "credit", "100002", "ABORTED"
