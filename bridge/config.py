@@ -117,7 +117,7 @@ class BackOffice(Section):
 class Service(Section):
     """The process itself."""
 
-    drain_seconds: float = Field(default=15.0, ge=0.0, le=600.0)
+    drain_seconds: float = Field(default=60.0, ge=0.0, le=600.0)
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
 

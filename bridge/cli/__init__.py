@@ -48,6 +48,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if not hasattr(options, "command"):
         _parser().print_help()
         sys.exit(EXIT_USAGE)
+    # What a module logs is for a running service; a person here gets answers and errors.
+    logging.getLogger().addHandler(logging.NullHandler())
     try:
         sys.exit(options.command(options))
     except BridgeError as error:

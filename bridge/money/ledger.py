@@ -306,7 +306,7 @@ class Ledger:
             if before is not None:
                 self._on_disk.setdefault(account.payment_id, before)
             self._remember(account)
-            future.add_done_callback(partial(self._announce, account))
+            future.add_done_callback(partial(self._announce, account, p.Publish() in actions))
             self._perform(account, actions)
             return account
         account = replace(account, seq=await future)
@@ -314,7 +314,7 @@ class Ledger:
             self._keep(opened)
         self._on_disk.pop(account.payment_id, None)
         self._remember(account)
-        self._announce(account)
+        self._announce(account, p.Publish() in actions)
         self._perform(account, actions)
         return account
 
@@ -365,7 +365,7 @@ class Ledger:
             self._keep(after)
             for account in told:
                 self._remember(replace(account, seq=seq))
-                self._announce(account)
+                self._announce(account, tell=True)
         finally:
             for lock in locks:
                 lock.release()
@@ -418,13 +418,17 @@ class Ledger:
             self._unfinished[account.payment_id] = None
         self._sales.setdefault(account.payment.request.sale_key, {})[account.payment_id] = None
 
-    def _announce(self, account: Account, done: asyncio.Future[int] | None = None) -> None:
+    def _announce(
+        self, account: Account, tell: bool, done: asyncio.Future[int] | None = None
+    ) -> None:
         if done is not None and (done.cancelled() or done.exception() is not None):
             return  # the journal is latched; the next caller hears of it
         if self._accounts.get(account.payment_id) is account:
             self._on_disk.pop(account.payment_id, None)
         elif account.payment_id in self._on_disk:
             self._on_disk[account.payment_id] = account
+        if not tell:
+            return
         self._changed[account.payment_id] = None
         self.something_changed.set()
 

@@ -78,7 +78,9 @@ def advance(payment: Payment, event: Event) -> Outcome:
     """
     match event:
         case Receipt():
-            return replace(payment, receipts=(*payment.receipts, event)), (Publish(),)
+            # Receipts are told with the outcome; until then nobody prints them.
+            printed = replace(payment, receipts=(*payment.receipts, event))
+            return printed, (Publish(),) if payment.is_final else ()
         case RecordingChanged():
             return _record(payment, event)
         case Decided():

@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from bridge.errors import BusError
+from bridge.money import payment as p
 from bridge.money.accounts import Account
 from bridge.money.ledger import Ledger
 from bridge.register import contract as k
@@ -27,6 +28,10 @@ DOCUMENT_AGE_MAX = timedelta(hours=24)  # an unacknowledged document is kept thi
 DOCUMENTS_PER_REGISTER_MAX = 200  # settled ones; what is open is never removed
 # MQTT 5: a broker that outlives the bridge forgets documents by itself, a day after we would.
 DOCUMENT_EXPIRY_SECONDS = 48 * 3600
+# Progress, responses and events wait this long for each other, and let the terminal go first; no
+# clerk sees the difference. Outcomes wait for nothing.
+NEWS_SECONDS = 0.01
+PASSING = frozenset({p.Status.QUEUED, p.Status.IN_PROGRESS, p.Status.CANCELING})
 AWAY_SECONDS = 0.5  # how long to wait after the broker refused a publish
 
 
@@ -97,8 +102,10 @@ class Publisher:
         self._terminal_names = terminal_names
         self._now = now
         self._told = _Told()
-        self._due: dict[str, None] = {}  # payments whose document changed, in order
+        self._due: dict[str, None] = {}  # payments whose outcome must be told, in order
+        self._news: dict[str, None] = {}  # payments with other news
         self._streams: dict[str, None] = {}  # payments whose events and receipts are to follow
+        self._news_at: float | None = None  # when what can wait will have waited
         self._health_at = 0.0
 
     async def run(self) -> None:
@@ -106,8 +113,9 @@ class Publisher:
         changed = self._ledger.something_changed
         loop = asyncio.get_running_loop()
         while True:
+            times = [at for at in (self._health_at, self._news_at) if at is not None]
             try:
-                async with asyncio.timeout_at(self._health_at):
+                async with asyncio.timeout_at(min(times)):
                     await changed.wait()
             except TimeoutError:
                 pass
@@ -115,9 +123,14 @@ class Publisher:
             self._collect()
             if self._desk.connection is None:
                 self._health_at = loop.time() + HEALTH_SECONDS
+                self._news_at = None
                 continue
             try:
-                await self._publish_all()
+                await self._introduce()
+                await self._publish_outcomes()
+                if loop.time() >= min(self._news_at or self._health_at, self._health_at):
+                    self._news_at = None
+                    await self._publish_news()
             except BusError as error:
                 _LOGGER.debug("publishing waits reason=%s", error)
                 await asyncio.sleep(AWAY_SECONDS)
@@ -132,14 +145,21 @@ class Publisher:
         await self._bus.publish(self._topics.bridge_state, k.encode(state), retain=True)
 
     def _collect(self) -> None:
-        """Take note of what changed since the last call."""
-        self._due.update(dict.fromkeys(self._ledger.take_changed()))
-        self._due.update(dict.fromkeys(self._desk.dirty))
+        """Take note of what changed since the last call: outcomes at once, the rest soon."""
+        for payment_id in (*self._ledger.take_changed(), *self._desk.dirty):
+            account = self._ledger.get_stored(payment_id)
+            urgent = account is None or account.payment.status not in PASSING
+            (self._due if urgent else self._news)[payment_id] = None
         self._desk.dirty.clear()
+        if self._news_at is None:
+            self._news_at = asyncio.get_running_loop().time() + NEWS_SECONDS
 
-    async def _publish_all(self) -> None:
-        await self._introduce()
-        await self._publish_documents()
+    async def _publish_news(self) -> None:
+        """Publish everything that is not an outcome: progress, responses, events, states."""
+        while self._news:
+            payment_id = next(iter(self._news))
+            await self._publish_document(payment_id)
+            self._news.pop(payment_id, None)
         while self._desk.outgoing:
             message = self._desk.outgoing[0]
             await self._send_later(message.topic, message.payload, message.correlation)
@@ -166,28 +186,26 @@ class Publisher:
             await self._retire_old()
             await self._publish_state(self._topics.bridge_health, self._facts.health())
 
-    async def _publish_documents(self) -> None:
-        """Publish the documents that changed, the newest news included."""
+    async def _publish_outcomes(self) -> None:
+        """Publish the documents that tell an outcome, those that came meanwhile included."""
         self._collect()
         while self._due:
             payment_id = next(iter(self._due))
-            account = self._ledger.get_stored(payment_id)
-            del self._due[payment_id]
-            if account is None or not account.live:
-                continue
-            try:
-                await self._publish_payment(account)
-            except BusError:
-                self._due[payment_id] = None
-                raise
-            self._streams[payment_id] = None
+            await self._publish_document(payment_id)
+            self._due.pop(payment_id, None)
             self._collect()
+
+    async def _publish_document(self, payment_id: str) -> None:
+        account = self._ledger.get_stored(payment_id)
+        if account is not None and account.live:
+            await self._publish_payment(account)
+            self._streams[payment_id] = None
 
     async def _send_later(
         self, topic: str, payload: bytes, correlation: bytes | None = None, *, retain: bool = False
     ) -> None:
-        """Publish what is less urgent than any document: a clerk waits for those."""
-        await self._publish_documents()
+        """Publish what is less urgent than any outcome: a clerk waits for those."""
+        await self._publish_outcomes()
         await self._bus.publish(topic, payload, retain=retain, correlation=correlation)
 
     async def _introduce(self) -> None:
