@@ -1,4 +1,4 @@
-"""The command line: `paybridge run|check|login|logout|payments|show|resolve|demo|version`.
+"""The command line: `paybridge run|check|login|payments|show|resolve|drivers|find|…`.
 
 Exit statuses: 0 done, 1 it did not work out, 64 wrong use, 69 the other side is away,
 70 a bug, 74 the journal, 77 not allowed or login refused, 78 the configuration.
@@ -125,6 +125,10 @@ def _parser() -> argparse.ArgumentParser:
     resolve.add_argument("--by", required=True, metavar="NAME", help="who answers")
     resolve.add_argument("--code", default="", help="the approval code on the slip (approved)")
     resolve.add_argument("--record-id", default="", help="its number there (booked)")
+    add("drivers", _drivers, "list the installed drivers: settings, capabilities", config=False)
+    find = add("find", _find, "list the serial ports, and who is behind them")
+    find.add_argument("--port", action="append", default=[], metavar="PATH", help="only this one")
+    find.add_argument("--probe", action="store_true", help="ask who it is; moves no money")
     demo = add("demo", _demo, "play a day at a till with simulated parts", config=False)
     demo.add_argument("--stay", action="store_true", help="keep everything up afterwards")
     demo.add_argument("--fast", action="store_true", help="without the pauses for viewers")
@@ -283,6 +287,39 @@ def _resolve(options: argparse.Namespace) -> int:
     else:
         print(f"refused: {answer.get('message')} ({answer.get('code')})", file=sys.stderr)
     return 0 if answer.get("ok") else EXIT_FAILED
+
+
+# --- terminals
+
+
+def _drivers(options: argparse.Namespace) -> int:
+    from bridge.cli.drivers import as_json, installed_drivers, print_drivers
+
+    found = installed_drivers()
+    if options.json:
+        _print_json([as_json(one) for one in found])
+    else:
+        print_drivers(found)
+    return EXIT_FAILED if any(one.error for one in found) else 0
+
+
+def _find(options: argparse.Namespace) -> int:
+    from bridge.cli.drivers import Configured, configured, print_all_found
+
+    known = Configured()
+    try:
+        known = configured(options.config)
+    except ConfigError as error:
+        if options.config != CONFIG_DEFAULT:
+            raise
+        print(f"paybridge: no configuration to look at yet: {error}", file=sys.stderr)
+    rows: list[object] | None = [] if options.json else None
+    success = asyncio.run(print_all_found(options.port, known, probe=options.probe, rows=rows))
+    if options.json:
+        _print_json(rows)
+    elif not success:
+        print("no terminal answered" if options.probe else "no serial port is there")
+    return 0 if success else EXIT_FAILED
 
 
 # --- the rest

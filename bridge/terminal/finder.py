@@ -24,7 +24,7 @@ SYSFS = Path("/sys")
 DEVICES = Path("/dev")
 
 ATTRIBUTE_BYTES_MAX = 256  # a USB string has 126 characters at most
-PROBE_SECONDS_MAX = 12.0  # a terminal that is there answers in one; a link repeats a few times
+PROBE_SECONDS_MAX = 8.0  # one that is there answers within 1 s; so a link may repeat once
 QUIET_SECONDS = 0.3  # lets the answer to one protocol's question end before another one asks
 NO_UART = "0"  # what the kernel says of a ttyS number behind which nothing is
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-
 from driver_hello import messages as m
+
 from drivers.contract import ProtocolError
 
 

@@ -1,0 +1,456 @@
+"""Finding ports in a made-up sysfs, and asking simulated terminals who they are."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import random
+import re
+import tomllib
+import tty
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Literal
+
+import pytest
+import serial
+
+from bridge.cli.drivers import Configured, Found, configured, find
+from bridge.config import Terminal
+from bridge.errors import LineError
+from bridge.money.journal import Ownership
+from bridge.service import JOURNAL_NAME
+from bridge.terminal.finder import (
+    PROBE_SECONDS_MAX,
+    Answer,
+    SerialPort,
+    ask,
+    best,
+    configuration,
+    list_serial_ports,
+    name_port,
+)
+from bridge.terminal.lines import SerialAddress
+from bridge.terminal.usb_kinds import KINDS
+from drivers import contract as c
+from drivers.pax import DRIVER as PAX
+from drivers.telium import CAISSE_AP_DRIVER as CAISSE_AP
+from drivers.telium import DRIVER as TELIUM
+from drivers.zvt import DRIVER as ZVT
+from simulators.cable import CableEnd, MemoryPort
+from simulators.loop import run_virtual
+from simulators.pax import PaxTerminal
+from simulators.shopper import BUILT_IN
+from simulators.telium import TeliumTerminal
+from simulators.zvt import ZvtTerminal
+
+ROOT = Path(__file__).parents[3]
+NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
+ALL: tuple[c.Driver, ...] = (CAISSE_AP, PAX, TELIUM, ZVT)
+
+
+class Machine:
+    """A store PC as `/sys` and `/dev` show it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.sysfs = folder / "sys"
+        self.devices = folder / "dev"
+
+    def plug(
+        self, name: str, usb: dict[str, str], interface_class: str, *, converter: bool = False
+    ) -> Path:
+        """Add a USB port; a converter has a folder of its own below the interface."""
+        device = self.sysfs / "devices/pci0000:00/usb1" / f"1-{name}"
+        interface = device / f"1-{name}:1.0"
+        node = interface / name if converter else interface
+        entry = self._entry(node / "tty" / name, node)
+        for attribute, text in usb.items():
+            (device / attribute).write_text(text + "\n")
+        (interface / "bInterfaceClass").write_text(interface_class + "\n")
+        return self._expose(name, entry)
+
+    def solder(self, name: str, uart_type: str) -> Path:
+        """Add a port of the main board; the kernel shows numbers without hardware as type 0."""
+        node = self.sysfs / "devices/platform/serial8250" / name
+        entry = self._entry(node / "tty" / name, node)
+        (entry / "type").write_text(uart_type + "\n")
+        return self._expose(name, entry)
+
+    def link(self, folder: str, name: str, device: str) -> str:
+        """Add a link as udev does."""
+        path = self.devices / "serial" / folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.symlink_to(self.devices / device)
+        return str(path)
+
+    def ports(self) -> tuple[SerialPort, ...]:
+        return list_serial_ports(self.sysfs, self.devices)
+
+    def _entry(self, entry: Path, node: Path) -> Path:
+        entry.mkdir(parents=True)
+        (entry / "device").symlink_to(node)
+        return entry
+
+    def _expose(self, name: str, entry: Path) -> Path:
+        (self.sysfs / "class/tty").mkdir(parents=True, exist_ok=True)
+        (self.sysfs / "class/tty" / name).symlink_to(entry)
+        self.devices.mkdir(exist_ok=True)
+        (self.devices / name).touch()
+        return self.devices / name
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Machine:
+    return Machine(tmp_path)
+
+
+# --- listing
+
+
+def test_a_terminal_is_listed_with_all_that_the_system_knows(machine: Machine) -> None:
+    usb = {
+        "idVendor": "0b00",
+        "idProduct": "0060",
+        "manufacturer": "INGENICO",
+        "product": "Desk 3500",
+        "serial": "18123CT2",
+    }
+    device = machine.plug("ttyACM0", usb, "02")
+    by_id = machine.link("by-id", "usb-INGENICO_Desk_3500_18123CT2-if00", "ttyACM0")
+    by_path = machine.link("by-path", "pci-0000:00:14.0-usb-0:2:1.0", "ttyACM0")
+    assert machine.ports() == (
+        SerialPort(
+            device=str(device),
+            by_id=by_id,
+            by_path=by_path,
+            vendor_id="0b00",
+            product_id="0060",
+            manufacturer="INGENICO",
+            product="Desk 3500",
+            serial_number="18123CT2",
+            interface_class="02",
+        ),
+    )
+
+
+def test_ports_without_hardware_and_consoles_are_left_out(machine: Machine) -> None:
+    machine.solder("ttyS1", "0")
+    console = machine.sysfs / "devices/virtual/tty/console"
+    console.mkdir(parents=True)
+    (machine.sysfs / "class/tty/console").symlink_to(console)
+    real = machine.solder("ttyS0", "4")
+    assert machine.ports() == (SerialPort(str(real)),)
+
+
+def test_a_converter_is_described_by_its_usb_device(machine: Machine) -> None:
+    machine.plug("ttyUSB0", {"idVendor": "0403", "idProduct": "6001"}, "ff", converter=True)
+    (port,) = machine.ports()
+    assert (port.vendor_id, port.product_id, port.interface_class) == ("0403", "6001", "ff")
+    assert port.kind is not None
+    assert not port.may_be_asked
+
+
+def test_the_tenth_port_comes_after_the_second(machine: Machine) -> None:
+    for number in (10, 2):
+        machine.plug(f"ttyACM{number}", {"idVendor": "0b00", "idProduct": "1"}, "02")
+    assert [Path(port.device).name for port in machine.ports()] == ["ttyACM2", "ttyACM10"]
+
+
+def test_a_machine_without_serial_ports_has_none(machine: Machine) -> None:
+    assert machine.ports() == ()
+
+
+def test_a_port_is_found_by_any_of_its_names_and_keeps_the_operators_link(
+    machine: Machine,
+) -> None:
+    device = machine.plug("ttyACM0", {"idVendor": "0b00", "idProduct": "1", "serial": "S"}, "02")
+    link = machine.link("by-id", "usb-I-if00", "ttyACM0")
+    assert name_port(str(device), machine.ports()).stable_name == link
+    own = machine.devices / "counter-1"
+    own.symlink_to(device)
+    assert name_port(str(own), machine.ports()).stable_name == str(own)
+    assert name_port("/nowhere/tty", machine.ports()) == SerialPort("/nowhere/tty")
+
+
+@pytest.mark.parametrize(
+    ("facts", "name"),
+    [
+        ({"by_id": "I", "by_path": "P", "serial_number": "S"}, "I"),
+        ({"by_id": "I", "by_path": "P"}, "P"),  # two of a kind without numbers share one by-id name
+        ({"by_id": "I"}, "I"),
+        ({}, "/dev/ttyACM0"),
+    ],
+)
+def test_the_name_to_configure_is_one_that_stays(facts: dict[str, str], name: str) -> None:
+    assert SerialPort("/dev/ttyACM0", **facts).stable_name == name
+
+
+# --- who may be asked
+
+
+@pytest.mark.parametrize(
+    ("vendor", "product", "interface_class", "may"),
+    [
+        ("0b00", "0060", "02", True),
+        ("0b00", "1001", "02", False),  # a stream deck that uses Ingenico's vendor id
+        ("0b00", "0060", "03", False),  # the same maker, not a serial port by class
+        ("0b00", "0060", "", False),
+        ("079b", "0028", "02", True),
+        ("079b", "0027", "02", False),
+        ("1eab", "0006", "02", False),  # Newland's barcode scanners are CDC, too
+        ("0403", "6001", "ff", False),
+        ("1a86", "55d4", "02", False),  # an adapter that is CDC
+        ("2fb8", "2203", "02", True),
+        ("9908", "9030", "02", True),
+        ("9908", "0001", "02", False),
+        ("046d", "c52b", "02", False),
+        ("", "", "", False),
+    ],
+)
+def test_only_what_is_surely_a_terminal_is_asked_unnamed(
+    vendor: str, product: str, interface_class: str, may: bool
+) -> None:
+    port = SerialPort(
+        "/dev/ttyACM0", vendor_id=vendor, product_id=product, interface_class=interface_class
+    )
+    assert port.may_be_asked is may
+
+
+def test_the_list_names_the_makers_that_the_udev_rules_name() -> None:
+    rules = (ROOT / "systemd/70-paybridge.rules").read_text()
+    named = re.findall(r'ENV\{ID_VENDOR_ID\}=="(\w+)".*PAYBRIDGE_MAKER\}="(?!adapter)', rules)
+    assert {kind.vendor_id for kind in KINDS if kind.may_be_asked} == set(named)
+
+
+# --- asking
+
+
+async def terminal_of(kind: str) -> tuple[MemoryPort, ZvtTerminal | PaxTerminal | TeliumTerminal]:
+    loop = asyncio.get_running_loop()
+    port = MemoryPort(random.Random(1))
+
+    def clock() -> datetime:
+        return NOON + timedelta(seconds=loop.time())
+
+    rng, scenario = random.Random(2), BUILT_IN["instant"]
+    match kind:
+        case "zvt":
+            return port, ZvtTerminal(clock=clock, rng=rng, scenario=scenario)
+        case "pax":
+            return port, PaxTerminal(clock=clock, rng=rng, scenario=scenario)
+        case _:
+            return port, TeliumTerminal(clock=clock, rng=rng, scenario=scenario)
+
+
+def ask_simulated(kind: str, drivers: Sequence[c.Driver]) -> tuple[list[Answer], int]:
+    """Return what is answered by a terminal of this kind, and how much it wrote about money."""
+
+    async def main() -> tuple[list[Answer], int]:
+        port, terminal = await terminal_of(kind)
+
+        async def connect(address: SerialAddress) -> CableEnd:
+            assert address.path == "/dev/ttyACM0"
+            return port.open()
+
+        async with asyncio.TaskGroup() as group:
+            running = group.create_task(terminal.run(port))
+            await asyncio.sleep(0.01)
+            answers = [one async for one in ask("/dev/ttyACM0", drivers, connect=connect)]
+            running.cancel()
+        return answers, len(terminal.ledger.entries)
+
+    return run_virtual(main)
+
+
+@pytest.mark.parametrize("kind", ["zvt", "pax", "telium"])
+@pytest.mark.parametrize("order", [ALL, ALL[::-1]])
+def test_the_right_driver_is_told_and_no_money_moves(
+    kind: str, order: tuple[c.Driver, ...]
+) -> None:
+    answers, entries = ask_simulated(kind, order)
+    answer = best(answers)
+    assert answer is not None
+    assert (answer.driver, answer.state) == (kind, "ready")
+    assert entries == 0
+
+
+def test_a_terminal_that_says_who_it_is_ends_the_search() -> None:
+    answers, _ = ask_simulated("zvt", (ZVT, PAX, TELIUM))
+    assert [answer.driver for answer in answers] == ["zvt"]
+    assert answers[0].ready is not None
+    assert answers[0].ready.terminal_id == "29001006"
+
+
+def test_a_driver_that_is_not_for_serial_lines_sends_nothing() -> None:
+    answers, _ = ask_simulated("zvt", (CAISSE_AP,))
+    assert [answer.state for answer in answers] == ["not_tried"]
+
+
+@pytest.mark.parametrize("driver", [ZVT, PAX, TELIUM], ids=lambda driver: driver.name)
+def test_silence_and_babble_end_in_bounded_time(driver: c.Driver) -> None:
+    class Babbler:
+        async def read(self) -> bytes:
+            await asyncio.sleep(0.01)
+            return b"\x06"
+
+        def write(self, data: bytes) -> None: ...
+
+        def close(self) -> None: ...
+
+    async def main() -> float:
+        async def silence(_: SerialAddress) -> CableEnd:
+            port = MemoryPort(random.Random(1))
+            await port.plug()
+            return port.open()
+
+        async def babble(_: SerialAddress) -> Babbler:
+            return Babbler()
+
+        loop = asyncio.get_running_loop()
+        for connect in (silence, babble):
+            answers = [one async for one in ask("/dev/x", (driver,), connect=connect)]
+            if connect is silence:
+                assert [one.state for one in answers] == ["silent"]
+        return loop.time()
+
+    assert run_virtual(main) <= 2 * PROBE_SECONDS_MAX + 0.1
+
+
+async def test_a_port_that_somebody_has_open_is_not_touched() -> None:
+    master, slave = os.openpty()
+    tty.setraw(slave)
+    os.set_blocking(master, False)
+    path = os.ttyname(slave)
+    with serial.Serial(path, exclusive=True):
+        (answer,) = [one async for one in ask(path, ALL[1:])]
+    assert answer.state == "not_opened"
+    assert "in use" in answer.text
+    with pytest.raises(BlockingIOError):
+        os.read(master, 1)
+    os.close(master)
+    os.close(slave)
+
+
+def test_a_port_that_cannot_be_opened_is_asked_once() -> None:
+    async def nobody(_: SerialAddress) -> CableEnd:
+        raise LineError("no_permission", "no permission to open it")
+
+    async def main() -> list[Answer]:
+        return [one async for one in ask("/dev/x", (ZVT, PAX), connect=nobody)]
+
+    (answer,) = run_virtual(main)
+    assert answer == Answer("zvt", "not_opened", "no permission to open it")
+
+
+# --- telling
+
+
+def test_the_table_to_paste_is_configuration_for_this_very_terminal() -> None:
+    ready = c.TerminalReady(terminal_id="29001006", serial_number='S"1\\\n\x7f')
+    text = configuration(
+        "counter-1", "/dev/serial/by-id/usb-I-if00", Answer("zvt", "ready", "", ready)
+    )
+    terminal = Terminal.model_validate(tomllib.loads(text)["terminals"]["counter-1"])
+    assert terminal.port == "/dev/serial/by-id/usb-I-if00"
+    assert (terminal.driver, terminal.terminal_id) == ("zvt", "29001006")
+    assert terminal.serial_number == 'S"1\\\n\x7f'
+
+
+@pytest.mark.parametrize(
+    ("states", "chosen"),
+    [
+        ((("a", "silent", ""), ("b", "not_ready", "")), "b"),
+        ((("a", "ready", ""), ("b", "ready", "T1")), "b"),
+        ((("a", "not_ready", ""), ("b", "ready", "")), "b"),
+        ((("a", "silent", ""),), ""),
+    ],
+)
+def test_who_names_itself_is_believed_first(
+    states: tuple[tuple[str, Literal["ready", "not_ready", "silent"], str], ...], chosen: str
+) -> None:
+    answers = [
+        Answer(driver, state, "", c.TerminalReady(terminal_id=who) if state == "ready" else None)
+        for driver, state, who in states
+    ]
+    answer = best(answers)
+    assert (answer.driver if answer else "") == chosen
+
+
+# --- the command
+
+
+class Unasked:
+    """Stands where a driver stands, and says no to every wish to talk."""
+
+    api, name, version, settings, serial_defaults = 1, "none", "1", dict, c.SerialDefaults()
+
+    def capabilities(self, settings: object) -> c.Capabilities:
+        raise AssertionError("nobody wants to know")
+
+    def dialogue(self, settings: object, transport: str) -> c.Dialogue:
+        raise ValueError("somebody wanted to talk")
+
+
+async def findings(
+    ports: Sequence[SerialPort],
+    paths: Sequence[str] = (),
+    known: Configured | None = None,
+    *,
+    probe: bool = True,
+) -> list[Found]:
+    known = known or Configured()
+    return [one async for one in find(ports, paths, (Unasked(),), known, probe=probe)]
+
+
+async def test_nobody_is_asked_without_being_told_to(machine: Machine) -> None:
+    device = machine.plug("ttyACM0", {"idVendor": "0b00", "idProduct": "0060"}, "02")
+    (only_listed,) = await findings(machine.ports(), probe=False)
+    (asked,) = await findings(machine.ports())
+    assert (only_listed.answers, asked.answers[0].state) == ((), "not_tried")
+    (named,) = await findings(machine.ports(), [str(device)], probe=False)
+    assert named.answers == ()
+
+
+async def test_a_scanner_is_asked_only_by_name(machine: Machine) -> None:
+    device = machine.plug("ttyACM0", {"idVendor": "1eab", "idProduct": "0006"}, "02")
+    (unnamed,) = await findings(machine.ports())
+    assert unnamed.answers == ()
+    assert "--port" in unnamed.not_asked
+    (named,) = await findings(machine.ports(), [str(device)])
+    assert len(named.answers) == 1
+
+
+async def test_a_port_of_the_running_bridge_is_left_to_it(machine: Machine) -> None:
+    device = machine.plug("ttyACM0", {"idVendor": "0b00", "idProduct": "0060"}, "02")
+    link = machine.link("by-id", "usb-I-if00", "ttyACM0")
+    state = machine.devices / "state"
+    state.mkdir()
+    (state / JOURNAL_NAME).touch()
+    config = machine.devices / "paybridge.toml"
+    config.write_text(
+        f"[site]\nstore_code = 'S'\nstate_directory = {json.dumps(str(state))}\n"
+        f"[terminals.counter-1]\ndriver = 'zvt'\nport = {json.dumps(link)}\n"
+    )
+    (free,) = await findings(machine.ports(), [str(device)], configured(config))
+    assert (free.configured_as, len(free.answers)) == ("counter-1", 1)
+    running_bridge = Ownership(state / JOURNAL_NAME)
+    (owned,) = await findings(machine.ports(), [str(device)], configured(config))
+    running_bridge.release()
+    assert (owned.configured_as, owned.answers) == ("counter-1", ())
+    assert "running bridge" in owned.not_asked
+
+
+async def test_a_port_that_is_not_there_is_told(machine: Machine) -> None:
+    (missing,) = await findings(machine.ports(), [str(machine.devices / "ttyACM7")])
+    assert missing.answers == ()
+    assert "no such port" in missing.not_asked
+
+
+async def test_what_is_found_is_json_as_it_is(machine: Machine) -> None:
+    machine.plug("ttyACM0", {"idVendor": "0b00", "idProduct": "3070"}, "02")
+    (found,) = await findings(machine.ports(), probe=False)
+    row = json.loads(json.dumps(found.as_json()))
+    assert row["known_as"] == "Ingenico iPP3xx PIN pad"
+    assert row["may_be_asked"] is True
