@@ -297,8 +297,13 @@ class PaxDialogue:
 def _belongs(answer: Answer, request: Request) -> bool:
     """Whether `answer` is of the kind that `request` is answered with."""
     match request:
-        case Transact(tender=tender):
-            return isinstance(answer, Result) and answer.tender == tender
+        case Transact(tender=tender, type=kind):
+            # A void that follows a payment must not take the payment's repeated answer for its own.
+            kinds = codes.VOID_TYPES if kind == codes.VOID else frozenset((kind,))
+            if not isinstance(answer, Result) or answer.tender != tender:
+                return False
+            # An answer to an error may end before its type; a duplicate tells of another one's.
+            return answer.type in kinds or not answer.type or answer.code == codes.DUPLICATE
         case AskDetail():
             return isinstance(answer, Record)
         case AskTotals():

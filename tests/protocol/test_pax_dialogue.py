@@ -308,6 +308,12 @@ def test_a_part_is_taken_until_its_void_is_proven(void: str, expected: type) -> 
     assert type(final(PAY, {"T00 01": PART, "T00 16": void})) is expected
 
 
+def test_the_repeated_answer_to_the_payment_is_not_the_answer_to_its_void() -> None:
+    nameless = PART.replace(REF, "")
+    told, _ = converse(PAY, {"T00 01": nameless, "T00 16": nameless})
+    assert isinstance(told[-1], Unclear)
+
+
 def test_a_part_that_could_not_be_stored_is_not_voided() -> None:
     dialogue = PaxDialogue(PaxSettings(), "tcp")
     dialogue.begin(PAY, 0)
