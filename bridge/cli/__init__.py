@@ -132,6 +132,16 @@ def _parser() -> argparse.ArgumentParser:
     demo = add("demo", _demo, "play a day at a till with simulated parts", config=False)
     demo.add_argument("--stay", action="store_true", help="keep everything up afterwards")
     demo.add_argument("--fast", action="store_true", help="without the pauses for viewers")
+    contract = add(
+        "contract",
+        _contract,
+        "write the register contract as AsyncAPI, schemas, text",
+        config=False,
+    )
+    contract.add_argument("--out", type=Path, required=True, metavar="DIR", help="the folder")
+    contract.add_argument(
+        "--check", action="store_true", help="write nothing; fail when a file there is stale"
+    )
     add("version", _version, "print the version", config=False)
     return parser
 
@@ -334,6 +344,18 @@ def _demo(options: argparse.Namespace) -> int:
         )
         return EXIT_FAILED
     return play(stay=options.stay, fast=options.fast, as_json=options.json)
+
+
+def _contract(options: argparse.Namespace) -> int:
+    from bridge.cli.contract import stale_files, write_files
+
+    changed = stale_files(options.out) if options.check else write_files(options.out)
+    if options.json:
+        _print_json({"stale" if options.check else "written": changed})
+    else:
+        for name in changed:
+            print(f"{'stale' if options.check else 'written'}: {options.out / name}")
+    return EXIT_FAILED if options.check and changed else 0
 
 
 def _version(options: argparse.Namespace) -> int:

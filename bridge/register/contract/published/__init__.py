@@ -1,0 +1,34 @@
+"""The contract as files for register developers, made from the models that the bridge runs on.
+
+    catalog    what is published where, by whom     glossary   what the fields mean
+    schemas    JSON Schemas, and JSON for people     asyncapi   the AsyncAPI 3 document
+    reference  the same to read, in Markdown
+
+Pure and deterministic: the same models give the same bytes.
+"""
+
+from bridge.register.contract.published.catalog import (
+    Publication,
+    model_at,
+    publications,
+    summary,
+)
+from bridge.register.contract.published.files import contract_files
+from bridge.register.contract.published.reference import (
+    commands_table,
+    errors_table,
+    topics_table,
+)
+from bridge.register.contract.published.schemas import show_json
+
+__all__ = [
+    "Publication",
+    "commands_table",
+    "contract_files",
+    "errors_table",
+    "model_at",
+    "publications",
+    "show_json",
+    "summary",
+    "topics_table",
+]

@@ -1,0 +1,42 @@
+"""Holds what is published to the contract: `check` a message, wherever a test comes by one."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from bridge.register.contract import REQUESTS, RequestTopic, Topics, decode_request, encode
+from bridge.register.contract.published import model_at
+
+TOPICS = Topics()
+FENCE = f"{TOPICS.base}/bridge/fence/"  # the bridge's own markers, which are no part of it
+EMPTIED = ("payments", "receipts", "prompts", "state")  # retained topics that may be emptied
+
+
+def check(topic: str, payload: bytes, topics: Topics = TOPICS) -> None:
+    """Fail unless the contract knows the topic and the payload is, to the letter, its message.
+
+    What the bridge publishes must come out of its model as it went in: no field is missing, none
+    is unknown. What a register asks must be a command that the bridge decodes. A register's bad
+    command is a test's own doing: do not check what was sent on purpose.
+    """
+    if topic.startswith(FENCE):
+        return
+    if not payload:
+        assert any(f"/{part}" in topic for part in EMPTIED), f"{topic} was emptied"
+        return
+    parsed = topics.parse(topic)
+    if isinstance(parsed, RequestTopic):
+        assert parsed.operation in REQUESTS, f"{topic}: there is no such command"
+        decode_request(parsed.operation, payload)
+        return
+    model = model_at(topic, topics)
+    assert model is not None, f"{topic}: the contract does not publish what is said here"
+    message = model.model_validate_json(payload)
+    if f"{topics.base}/registers/" in topic and topic.endswith("/state"):
+        return  # a register may leave out what it does not want to say
+    assert _read(encode(message)) == _read(payload), f"{topic}: not what its model would say"
+
+
+def _read(payload: bytes) -> Any:
+    return json.loads(payload)

@@ -1,0 +1,255 @@
+"""The published contract is the one the bridge runs on, and says what it says truly."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jsonschema import Draft7Validator, Draft202012Validator, ValidationError
+
+from bridge.cli.contract import stale_files, write_files
+from bridge.errors import RequestError
+from bridge.register.contract import ERRORS, REQUESTS, Topics
+from bridge.register.contract.published import contract_files, model_at, publications, show_json
+from tests.published import check
+from tests.unit.register.mqtt_document import DOCUMENT, examples, up_to_date
+
+FOLDER = DOCUMENT.parent / "contract"
+OFFICIAL = Path(__file__).parent / "asyncapi" / "3.0.0.json"
+FILES = contract_files()
+GUIDE = DOCUMENT.read_text()
+TILL = "paybridge/v1/registers/till-1"
+WRITE = "run paybridge contract --out docs/contract"
+
+
+def asyncapi() -> dict[str, Any]:
+    document: dict[str, Any] = json.loads(FILES["asyncapi.json"])
+    return document
+
+
+def official() -> Draft7Validator:
+    return Draft7Validator(json.loads(OFFICIAL.read_text()))
+
+
+# --- nothing is stale
+
+
+def test_the_guide_is_up_to_date() -> None:
+    assert up_to_date(GUIDE) == GUIDE, "run python -m tests.unit.register.mqtt_document --write"
+
+
+@pytest.mark.parametrize(
+    ("said", "wrong"),
+    [
+        ("| `terminal_busy` | no | `same_id` |", "| `terminal_busy` | no | `new_id` |"),
+        ("| in_doubt | Do not charge again |", "| in_doubt | Not charged |"),
+        ("| `payment/cancel` |", "| `payment/stop` |"),
+        ('"plan_id": null, ', ""),
+    ],
+)
+def test_a_stale_guide_is_noticed(said: str, wrong: str) -> None:
+    assert said in GUIDE
+    stale = GUIDE.replace(said, wrong)
+    assert up_to_date(stale) == GUIDE
+
+
+def test_the_contract_in_the_docs_is_up_to_date() -> None:
+    assert stale_files(FOLDER) == [], WRITE
+
+
+def test_stale_missing_and_superfluous_files_are_noticed_and_repaired(tmp_path: Path) -> None:
+    assert write_files(tmp_path) == sorted(FILES)
+    assert stale_files(tmp_path) == []
+    (tmp_path / "errors.json").unlink()
+    (tmp_path / "README.md").write_text("old")
+    (tmp_path / "schemas" / "PaymentStop.json").write_text("{}")
+    odd = ["README.md", "errors.json", "schemas/PaymentStop.json"]
+    assert stale_files(tmp_path) == odd
+    assert write_files(tmp_path) == odd
+    assert stale_files(tmp_path) == []
+
+
+def test_a_foreign_file_is_told_and_never_removed(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("mine")
+    assert "notes.txt" not in write_files(tmp_path)
+    assert stale_files(tmp_path) == ["notes.txt"]
+
+
+def test_the_same_models_give_the_same_bytes() -> None:
+    assert contract_files() == FILES
+
+
+# --- AsyncAPI
+
+
+def test_the_asyncapi_document_is_valid_by_the_official_schema() -> None:
+    assert [error.message for error in official().iter_errors(asyncapi())] == []
+
+
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [
+        (("operations", "send_payments", "action"), "publish"),
+        (("channels", "payments", "address"), 7),
+        (("components", "schemas", "Money"), {"type": "decimal"}),
+        (("asyncapi",), "2.6.0"),
+    ],
+)
+def test_the_official_schema_does_refuse(place: tuple[str, ...], value: object) -> None:
+    document = asyncapi()
+    part = document
+    for name in place[:-1]:
+        part = part[name]
+    part[place[-1]] = value
+    assert not official().is_valid(document)
+
+
+def test_every_reference_in_the_asyncapi_document_leads_somewhere() -> None:
+    document = asyncapi()
+
+    def references(part: object) -> list[str]:
+        if isinstance(part, list):
+            return [found for each in part for found in references(each)]
+        if not isinstance(part, dict):
+            return []
+        own = [part["$ref"]] if isinstance(part.get("$ref"), str) else []
+        return own + [found for each in part.values() for found in references(each)]
+
+    found = references(document)
+    assert len(found) > 100
+    for reference in found:
+        part: Any = document
+        for name in reference.removeprefix("#/").split("/"):
+            assert name in part, reference
+            part = part[name]
+
+
+def test_every_command_is_published_with_its_reply() -> None:
+    document = asyncapi()
+    for operation, model in REQUESTS.items():
+        key = operation.replace("/", "_")
+        asked = document["operations"][f"receive_request_{key}"]
+        assert asked["action"] == "receive"
+        assert asked["bindings"]["mqtt"]["retain"] is False
+        assert asked["reply"]["channel"]["$ref"] == f"#/channels/response_{key}"
+        address = document["channels"][f"request_{key}"]["address"]
+        assert model_at(address.replace("{register_id}", "till-1"), Topics()) is model
+        assert f"schemas/{model.__name__}.json" in FILES
+        assert f"`{operation}`" in GUIDE
+
+
+# --- schemas
+
+
+def test_every_schema_is_one() -> None:
+    schemas = {name: text for name, text in FILES.items() if name.startswith("schemas/")}
+    assert len(schemas) == len({each.name for each in publications()})
+    for text in schemas.values():
+        Draft202012Validator.check_schema(json.loads(text))
+
+
+def schema_of(name: str) -> Draft202012Validator:
+    return Draft202012Validator(json.loads(FILES[f"schemas/{name}.json"]))
+
+
+def test_a_schema_refuses_what_the_bridge_refuses() -> None:
+    schema = schema_of("PaymentStart")
+    fields = {
+        "request_id": "r",
+        "payment_id": "018f6f0e-8a44-7c1b-9a3e-3d2f4b5c6d7e",
+        "amounts": {"currency": "EUR", "requested_amount": "12.50"},
+    }
+    schema.validate(fields)
+    schema.validate(fields | {"x_mine": 1})
+    for wrong in (
+        {"tip_amuont": "1.00"},
+        {"payment_id": "018F6F0E"},
+        {"amounts": {"currency": "EUR", "requested_amount": 12.5}},
+        {"type": "theft"},
+    ):
+        with pytest.raises(ValidationError):
+            schema.validate(fields | wrong)
+
+
+def test_a_document_without_one_of_its_fields_is_refused_by_its_schema() -> None:
+    payload = next(text for topic, text in examples(GUIDE) if "/payments/" in topic)
+    document = json.loads(payload)
+    schema_of("PaymentDocument").validate(document)
+    for name in document:
+        with pytest.raises(ValidationError):
+            schema_of("PaymentDocument").validate(
+                {key: value for key, value in document.items() if key != name}
+            )
+
+
+# --- examples
+
+
+@pytest.mark.parametrize(("topic", "payload"), examples(GUIDE))
+def test_every_example_in_the_guide_is_a_message_of_the_contract(topic: str, payload: str) -> None:
+    check(topic, payload.encode())
+    model = model_at(topic, Topics())
+    assert model is not None
+    schema_of(model.__name__).validate(json.loads(payload))
+
+
+def test_no_block_of_json_in_the_guide_goes_unread() -> None:
+    assert GUIDE.count("```json") == len(examples(GUIDE)) >= 10
+
+
+def test_the_guide_explains_every_error_code() -> None:
+    assert [code for code in ERRORS if f"| `{code}` |" not in GUIDE] == []
+    assert set(json.loads(FILES["errors.json"])) == set(ERRORS)
+
+
+# --- the check that other tests use
+
+STATE = (
+    '{"state": "offline", "reason": "shutdown", "epoch": null, "since": null, "time": null,'
+    ' "bridge_id": null, "version": null, "spec": "1.2"}'
+)
+
+
+@pytest.mark.parametrize(
+    ("topic", "payload"),
+    [
+        ("paybridge/v1/bridge/state", STATE),
+        ("paybridge/v1/bridge/fence/paybridge", "anything"),
+        (f"{TILL}/state", '{"state": "online"}'),
+        (f"{TILL}/payments/018f6f0e-8a44-7c1b-9a3e-3d2f4b5c6d7e", ""),
+    ],
+)
+def test_messages_of_the_contract_pass(topic: str, payload: str) -> None:
+    check(topic, payload.encode())
+
+
+@pytest.mark.parametrize(
+    ("topic", "payload"),
+    [
+        ("paybridge/v1/bridge/state", '{"state": "offline"}'),
+        ("paybridge/v1/bridge/state", STATE.replace("}", ', "mood": "good"}')),
+        ("paybridge/v1/bridge/mood", "{}"),
+        ("elsewhere/bridge/state", STATE),
+        ("paybridge/v1/bridge/info", ""),
+        (f"{TILL}/request/payment/stop", "{}"),
+    ],
+)
+def test_anything_else_fails(topic: str, payload: str) -> None:
+    with pytest.raises(AssertionError):
+        check(topic, payload.encode())
+
+
+def test_values_that_no_model_allows_fail() -> None:
+    with pytest.raises(ValueError, match="state"):
+        check("paybridge/v1/bridge/state", STATE.replace("offline", "asleep").encode())
+    with pytest.raises(RequestError):
+        check(f"{TILL}/request/payment/list", b'{"request_id": "r", "limit": 0}')
+
+
+def test_packed_json_is_the_same_json() -> None:
+    value = {"a": [1, 2, {"b": "x" * 90}], "c": {"d": [], "e": None}, "f": "y" * 200, "g": 1}
+    for packed in (False, True):
+        assert json.loads(show_json(value, packed=packed)) == value
+    assert show_json({"a": 1}) == '{"a": 1}'
