@@ -33,7 +33,7 @@ def play(*, stay: bool, fast: bool, as_json: bool) -> int:
     Args:
         stay: Keep everything up afterwards, with commands to copy, until Ctrl-C.
         fast: Without the pauses for viewers.
-        as_json: Print nothing but the outcome, as JSON.
+        as_json: Print the outcome as JSON; the story goes to standard error.
     """
     # Libraries complain of every broken line; here lines are broken on purpose.
     logging.disable(logging.CRITICAL)
@@ -41,6 +41,7 @@ def play(*, stay: bool, fast: bool, as_json: bool) -> int:
     try:
         return asyncio.run(_play(console, stay=stay, fast=fast, as_json=as_json))
     except (KeyboardInterrupt, asyncio.CancelledError):
+        console.print("Stopped before its end; nothing is left running.")
         return EXIT_INTERRUPTED
 
 

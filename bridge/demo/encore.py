@@ -31,7 +31,7 @@ def commands(stage: Stage) -> str:
     config = f"--config {stage.configuration}"
     return f"""\
 # a register that pays, cancels, asks (try `{python} -m simulators register -h`)
-{register} --register-id {OTHER_REGISTER} pay 12.50 --sale S-100
+{register} --register-id {OTHER_REGISTER} pay 12.50
 # or by hand; a new payment needs a new payment_id
 mosquitto_sub -h {HOST} -p {port} -v -t '{BASE_TOPIC}/#'
 mosquitto_pub -h {HOST} -p {port} -q 1 -t {topic}/request/payment/start -m \
@@ -52,11 +52,20 @@ def _shortest(name: str, otherwise: str) -> str:
 
 
 async def stay(stage: Stage, console: Console) -> None:
-    """Keep everything up until it is canceled; obey what the viewer types."""
+    """Keep everything up until Ctrl-C, which is the end and no failure; obey what is typed."""
+    task = asyncio.current_task()
+    assert task is not None, "asyncio.run made one"
+    try:
+        await _stay(stage, console)
+    except asyncio.CancelledError:
+        task.uncancel()
+
+
+async def _stay(stage: Stage, console: Console) -> None:
     await stage.command_terminal(do="scenario", scenario={"by_amount": True})
     console.rule("everything stays up; Ctrl-C ends it", style="dim")
     console.print(commands(stage), markup=False, highlight=False, soft_wrap=True)
-    console.print("# amounts that end otherwise (anything else is approved)", markup=False)
+    console.print("# amounts with these cents end otherwise, e.g. 12.05; all others are approved")
     console.print(describe_amounts(), markup=False, highlight=False)
     if not sys.stdin.isatty():
         await asyncio.Event().wait()

@@ -1,0 +1,83 @@
+"""`paybridge demo` itself: every scene keeps its promise, and three books agree."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+
+import pytest
+
+PLAYED_SECONDS_MAX = 180.0  # 16 s on two idle cores; a busy machine may take its time
+STOPPED_SECONDS_MAX = 60.0
+
+
+async def started(folder: Path, *words: str) -> asyncio.subprocess.Process:
+    return await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "bridge", "demo", *words),
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        env={**os.environ, "TMPDIR": str(folder)},
+    )
+
+
+def left_behind(folder: Path) -> list[str]:
+    return [path.name for path in folder.iterdir()]
+
+
+def named_in_processes(text: str) -> list[str]:
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            command = path.read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        except OSError:
+            continue  # it ended while we looked
+        if text in command:
+            found.append(command)
+    return found
+
+
+@pytest.mark.slow
+async def test_a_day_at_the_till_ends_with_three_equal_books(tmp_path: Path) -> None:
+    process = await started(tmp_path, "--fast", "--json")
+
+    async with asyncio.timeout(PLAYED_SECONDS_MAX):
+        out, told = await process.communicate()
+
+    outcome = json.loads(out)
+    assert outcome["broken"] == [], told.decode()
+    assert outcome["equal"] is True
+    assert all(scene["kept"] for scene in outcome["scenes"])
+    assert len(outcome["scenes"]) == 8
+    assert [payment["status"] for payment in outcome["payments"]] == [
+        "approved",
+        "declined",
+        "canceled",
+        "approved",
+        "approved",
+        "approved",
+    ]
+    assert outcome["charges"] == outcome["purchases"] == 4
+    assert outcome["terminal_minor"] == outcome["journal_minor"] == outcome["back_office_minor"]
+    assert outcome["terminal_minor"] == 4790 + 2345 + 1520 + 3100
+    assert process.returncode == 0
+    assert left_behind(tmp_path) == []
+
+
+@pytest.mark.slow
+async def test_a_demo_that_is_stopped_leaves_no_process_and_no_file(tmp_path: Path) -> None:
+    process = await started(tmp_path, "--fast")
+    assert process.stdout is not None
+    async with asyncio.timeout(STOPPED_SECONDS_MAX):
+        while b"service: started" not in await process.stdout.readline():
+            pass
+        process.send_signal(signal.SIGTERM)
+        await process.communicate()
+
+    assert process.returncode == 130
+    assert left_behind(tmp_path) == []
+    assert named_in_processes(str(tmp_path)) == []

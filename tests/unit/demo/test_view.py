@@ -1,0 +1,108 @@
+"""The screen fits the smallest usual terminal and shows what matters."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+from rich.console import Console
+
+from bridge.demo.comparison import Booking, Charge, compare
+from bridge.demo.outcome import show
+from bridge.demo.picture import Document, Invitation, Picture, Step
+from bridge.demo.view import Screen
+
+IN_DOUBT: Document = {
+    "status": "in_doubt",
+    "stage": None,
+    "recording": {"status": "not_required"},
+    "display": {
+        "severity": "warning",
+        "lines": ["Do not charge again", "Checking with the terminal…"],
+        "buttons": [{"id": "call_supervisor", "label": "Supervisor"}],
+    },
+}
+
+
+def painted(picture: Picture, columns: int, rows: int) -> list[str]:
+    console = Console(file=io.StringIO(), width=columns, height=rows, color_system=None)
+    with console.capture() as capture:
+        console.print(Screen(picture, 0.0).paint(65.0, rows))
+    return capture.get().splitlines()
+
+
+@pytest.mark.parametrize(("columns", "rows"), [(80, 24), (120, 40)])
+def test_the_screen_fills_the_window_and_not_a_line_more(columns: int, rows: int) -> None:
+    picture = Picture(steps=[Step(f"step {number}") for number in range(8)])
+    for number in range(100):
+        picture.tell(f"service: line {number} {'x' * 200}")
+
+    lines = painted(picture, columns, rows)
+
+    assert len(lines) == rows
+    assert max(len(line) for line in lines) <= columns
+
+
+def test_the_clerks_words_and_buttons_are_on_the_screen() -> None:
+    text = "\n".join(painted(Picture(document=IN_DOUBT), 120, 40))
+
+    assert "Do not charge again" in text
+    assert "[Supervisor]" in text
+    assert "1:05" in text
+
+
+def test_a_pulled_cable_a_dead_service_and_a_closed_office_are_seen() -> None:
+    text = "\n".join(painted(Picture(cable_in=False, office_open=False), 80, 24))
+
+    assert "✗ service" in text
+    assert "✗ cable" in text
+    assert "✗ back office" in text
+    assert "cable out" in text
+
+
+def test_the_newest_line_of_the_ticker_is_seen_at_24_rows() -> None:
+    picture = Picture()
+    for number in range(100):
+        picture.tell(f"service: line {number}")
+
+    assert any("line 99" in line for line in painted(picture, 80, 24))
+
+
+def test_charges_and_purchases_are_counted() -> None:
+    picture = Picture(
+        charges=[Charge("0001", 4790, "EUR"), Charge("0002", 110, "EUR")],
+        bookings=[Booking("P1", "t1", 4790)],
+    )
+
+    text = "\n".join(painted(picture, 80, 24))
+
+    assert "2 charges, 49.00 €" in text
+    assert "47.90 €" in text
+
+
+def test_the_login_code_and_its_picture_fit_24_rows() -> None:
+    address = "http://127.0.0.1:40963/device"
+    invitation = Invitation("BCDF-GHJK", address, f"{address}?user_code=BCDF-GHJK")
+
+    lines = painted(Picture(invitation=invitation), 80, 24)
+
+    assert any("BCDF-GHJK" in line for line in lines)
+    assert any(address in line for line in lines)
+    assert len(lines) == 24
+    corners = [line for line in lines if line.count("▄▄▄▄▄") == 2]
+    assert len(corners) >= 2  # the upper two eyes of the code
+    assert sum("█" in line for line in lines) >= 19  # all rows of a code of this length
+
+
+def test_a_difference_is_marked_and_said() -> None:
+    comparison = compare([Charge("0001", 100, "EUR")], [], [])
+    console = Console(file=io.StringIO(), width=80, color_system=None)
+
+    with console.capture() as capture:
+        show(console, comparison, {}, ["A sale: expected: one charge"])
+
+    text = capture.get()
+    assert "charged, not in" in text
+    assert "The three books differ" in text
+    assert "✗ A sale: expected: one charge" in text
+    assert "Equal to the cent" not in text
