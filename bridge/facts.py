@@ -191,6 +191,7 @@ class Facts:
                 operations=tuple(sorted(can.operations & IMPLEMENTED)),
                 tip=can.tip,
                 partial_approval=can.partial_approval,
+                unlinked_refund=can.unlinked_refund,
                 cancel=can.cancel,
                 status_query=can.status_query,
                 receipts=can.receipts,
@@ -217,7 +218,8 @@ class Facts:
         )
 
 
-IMPLEMENTED = frozenset({"sale"})  # what the desk hands on today; the rest is not announced
+# What the desk hands on; what a driver can do beyond is not announced.
+IMPLEMENTED = frozenset({one.value for one in p.PaymentType})
 
 
 def _currencies(station: Station) -> tuple[str, ...]:

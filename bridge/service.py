@@ -12,7 +12,7 @@ import os
 import random
 import signal
 import uuid
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -43,6 +43,7 @@ from bridge.systemd import Notifier, watchdog_interval
 from bridge.terminal.lines import SerialAddress, TcpAddress, open_line
 from bridge.terminal.plugins import load_driver, read_settings
 from bridge.terminal.station import Station, StationSettings
+from bridge.terminal.talk import Line
 from drivers.contract import SerialDefaults
 
 _LOGGER = logging.getLogger(__name__)
@@ -57,6 +58,16 @@ LEDGER_LOOK_SECONDS = 5.0  # without a watchdog: how often the journal's thread 
 def utc_now() -> datetime:
     """Return the wall clock."""
     return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Wires:
+    """What reaches the disk and the outside world; a crash test dies inside one of these."""
+
+    journal: type[Journal] = Journal
+    bus: type[Mqtt] = Mqtt
+    books: type[BackOffice] = BackOffice
+    open_line: Callable[[SerialAddress | TcpAddress], Awaitable[Line]] = open_line
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +122,7 @@ def token_store(state_directory: Path, environment: Mapping[str, str]) -> TokenS
 
 
 def build_stations(
-    config: cfg.Config, ledger: Ledger, now: Callable[[], str]
+    config: cfg.Config, ledger: Ledger, now: Callable[[], str], wires: Wires
 ) -> dict[str, Station]:
     """Return one station per configured terminal.
 
@@ -138,7 +149,7 @@ def build_stations(
             ),
             driver,
             settings,
-            open_line=partial(open_line, address),
+            open_line=partial(wires.open_line, address),
             ledger=ledger,
             changed=ledger.something_changed,
             now=now,
@@ -188,7 +199,9 @@ def mqtt_settings(config: cfg.Mqtt, environment: Mapping[str, str]) -> MqttSetti
 
 
 @asynccontextmanager
-async def build(config: cfg.Config, environment: Mapping[str, str]) -> AsyncIterator[Parts]:
+async def build(
+    config: cfg.Config, environment: Mapping[str, str], wires: Wires
+) -> AsyncIterator[Parts]:
     """Yield the bridge with its journal recovered, and close everything afterwards.
 
     Raises:
@@ -204,7 +217,7 @@ async def build(config: cfg.Config, environment: Mapping[str, str]) -> AsyncIter
     executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="journal")
     http: httpx.AsyncClient | None = None
     try:
-        journal = Journal(open_database(state / JOURNAL_NAME), executor)
+        journal = wires.journal(open_database(state / JOURNAL_NAME), executor)
         office = config.back_office
         ledger = Ledger(
             journal,
@@ -215,21 +228,23 @@ async def build(config: cfg.Config, environment: Mapping[str, str]) -> AsyncIter
             ),
             now=lambda: k.format_time(utc_now()),
             local_now=lambda: datetime.now().astimezone().strftime("%Y-%m-%dT%H:%M:%S"),
+            terminals=config.terminals,
         )
-        stations = build_stations(config, ledger, lambda: k.format_time(utc_now()))
+        stations = build_stations(config, ledger, lambda: k.format_time(utc_now()), wires)
         login: Login | None = None
         recorder: Recorder | None = None
         if office is not None:
             http = open_client(office.ca_file)
             settings = login_settings(office, environment)
             login = Login(http, settings, token_store(state, environment), utc_now)
-            books = BackOffice(
+            books = wires.books(
                 http, office.endpoint, login, deadline_seconds=office.deadline_seconds
             )
             recorder = Recorder(ledger, books, login, random.SystemRandom())
         yield _assemble(
             config,
             environment,
+            wires,
             journal=journal,
             ledger=ledger,
             stations=stations,
@@ -246,6 +261,7 @@ async def build(config: cfg.Config, environment: Mapping[str, str]) -> AsyncIter
 def _assemble(
     config: cfg.Config,
     environment: Mapping[str, str],
+    wires: Wires,
     *,
     journal: Journal,
     ledger: Ledger,
@@ -255,7 +271,7 @@ def _assemble(
 ) -> Parts:
     topics = k.Topics(config.mqtt.base_topic)
     will = k.encode(k.BridgeState(state="offline", reason="connection_lost"))
-    bus = Mqtt(
+    bus = wires.bus(
         mqtt_settings(config.mqtt, environment),
         base_topic=config.mqtt.base_topic,
         will=will,
@@ -293,7 +309,11 @@ def _assemble(
 
 
 async def run(
-    config: cfg.Config, environment: Mapping[str, str], *, ready: Callable[[], None] = lambda: None
+    config: cfg.Config,
+    environment: Mapping[str, str],
+    *,
+    ready: Callable[[], None] = lambda: None,
+    wires: Wires | None = None,
 ) -> None:
     """Run the bridge until SIGTERM or SIGINT, then let running payments end and stop.
 
@@ -308,7 +328,7 @@ async def run(
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     notifier = Notifier(environment)
-    async with build(config, environment) as parts:
+    async with build(config, environment, wires or Wires()) as parts:
         await parts.ledger.recover()
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(one.run()) for one in parts.stations.values()]

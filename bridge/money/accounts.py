@@ -9,6 +9,7 @@ from bridge.money import payment as p
 from bridge.money import sale as s
 from bridge.money.journal import Entry, PaymentRow, PurchaseRow
 from bridge.money.table import advance, open_payment
+from drivers.contract import Money
 
 HISTORY_LINES_MAX = 64  # a document stays small; the journal keeps everything
 
@@ -84,7 +85,7 @@ def fold_payment(entries: Sequence[Entry]) -> Account:
     """Return the account that the journal's entries tell of."""
     account: Account | None = None
     for entry in entries:
-        assert not isinstance(entry.event, s.PurchaseEvent), "a payment has payment events"
+        assert isinstance(entry.event, p.Event), "a payment has payment events"
         account, _ = fold_event(account, entry.event, entry.at, entry.seq)
     assert account is not None, "a payment has at least its request"
     return account
@@ -148,18 +149,19 @@ def recording_news(before: s.Purchase, after: s.Purchase) -> p.RecordingChanged 
 
 
 def captured_payments(accounts: Iterable[Account], captured_at: str) -> list[s.CapturedPayment]:
-    """Return what those of `accounts` that took money bring to their sale."""
+    """Return what those of `accounts` that took money bring to their sale, less what went back."""
     found = []
     for account in accounts:
         approval = account.payment.approval
-        if account.payment.funds is not p.Funds.CAPTURED or approval is None:
+        left = account.payment.refundable_minor
+        if approval is None or left <= 0:
             continue
         asked_tip = account.payment.request.tip
         tip = approval.tip or asked_tip
         found.append(
             s.CapturedPayment(
                 payment_id=account.payment_id,
-                amount=approval.amount,
+                amount=Money(left, approval.amount.currency),
                 tip_minor=tip.minor if tip else 0,
                 surcharge_minor=approval.surcharge.minor if approval.surcharge else 0,
                 label=(approval.card.brand or "card").upper(),

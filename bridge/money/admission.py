@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bridge.errors import RequestError
-from bridge.money.payment import Payment, PaymentRequest, Status
+from bridge.money.amounts import format_amount
+from bridge.money.payment import Funds, Payment, PaymentRequest, PaymentType, Status
 from bridge.money.sale import CapturedPayment, outstanding_minor
+from drivers.contract import Money
 
 
 def refuse_conflict(request: PaymentRequest, known: PaymentRequest) -> None:
@@ -38,6 +40,8 @@ def refuse_unsafe_start(
     if request.approved_by:
         return
     for sibling in siblings:
+        if sibling.request.type not in {PaymentType.SALE, PaymentType.PREAUTH}:
+            continue  # a running refund takes nothing
         if sibling.status is Status.IN_DOUBT:
             raise RequestError(
                 "payment_in_doubt",
@@ -63,3 +67,113 @@ def refuse_unsafe_start(
             path="sale_id",
             payment_id=captured[0].payment_id,
         )
+
+
+def refuse_follow_up(
+    request: PaymentRequest,
+    original: Payment | None,
+    others: Sequence[Payment],
+    *,
+    batch_closed_at: str,
+    approved_at: str,
+) -> None:
+    """Refuse a follow-up that its original does not carry, before a card is asked for.
+
+    `others` are the follow-ups of the same original, running ones included: what is not final may
+    still be approved, so it counts. `batch_closed_at` is when the terminal's batch was last
+    closed, `approved_at` when the original changed last (ISO 8601 UTC; "" is never).
+
+    Raises:
+        RequestError: `original_not_found`, `approval_required`, `refund_exceeds_captured`,
+            `capture_exceeds_authorized`, `void_not_possible`, `not_allowed`.
+    """
+    if original is None:
+        if request.type is PaymentType.REFUND and not request.original_payment_id:
+            if not request.approved_by:
+                raise RequestError(
+                    "approval_required",
+                    "a refund without a sale needs approved_by",
+                    path="approved_by",
+                )
+            return
+        raise RequestError(
+            "original_not_found", "the bridge knows no such payment", path="original_payment_id"
+        )
+    running = [one for one in others if not one.is_final]
+    match request.type:
+        case PaymentType.REFUND:
+            pending = sum(
+                one.request.amount.minor
+                for one in running
+                if one.request.type in {PaymentType.REFUND, PaymentType.VOID}
+            )
+            rest = original.refundable_minor - pending
+            _refuse_more_than(request, rest, "refund_exceeds_captured", original)
+        case PaymentType.CAPTURE:
+            pending = sum(
+                one.request.amount.minor
+                for one in running
+                if one.request.type is PaymentType.CAPTURE
+            )
+            rest = original.held_minor - pending
+            _refuse_more_than(request, rest, "capture_exceeds_authorized", original)
+        case PaymentType.INCREMENT:
+            if original.funds is not Funds.HELD:
+                raise _not_allowed(request, original, "is not held any more")
+        case PaymentType.VOID:
+            _refuse_void(original, running, batch_closed_at, approved_at)
+        case PaymentType.TIP_ADJUST:
+            if original.funds is not Funds.CAPTURED or original.refunded_minor:
+                raise _not_allowed(request, original, "is not a plain captured payment")
+        case PaymentType.SALE | PaymentType.PREAUTH:
+            raise AssertionError("a start follows up nothing")
+
+
+def _refuse_more_than(
+    request: PaymentRequest, rest_minor: int, code: str, original: Payment
+) -> None:
+    if request.amount.currency != original.request.amount.currency:
+        raise RequestError(
+            "invalid_request",
+            f"the original was in {original.request.amount.currency}",
+            path="amounts.currency",
+        )
+    if request.amount.minor > rest_minor:
+        available = format_amount(Money(max(rest_minor, 0), request.amount.currency))
+        raise RequestError(
+            code,
+            f"{available} {request.amount.currency} is left of it",
+            path="amounts.requested_amount",
+            available_amount=available,
+            funds=original.funds.value,
+        )
+
+
+def _refuse_void(
+    original: Payment, running: Sequence[Payment], batch_closed_at: str, approved_at: str
+) -> None:
+    why = ""
+    if original.funds not in {Funds.CAPTURED, Funds.HELD}:
+        why = f"its money is {original.funds.value}"
+    elif running:
+        why = "another operation on it is still running"
+    elif original.used_minor:
+        why = "a part of the hold was captured"
+    elif batch_closed_at > approved_at:
+        why = "the terminal's batch was closed since"
+    if why:
+        raise RequestError(
+            "void_not_possible",
+            f"a void is not possible: {why}",
+            path="original_payment_id",
+            suggest="refund" if original.refundable_minor else None,
+        )
+
+
+def _not_allowed(request: PaymentRequest, original: Payment, why: str) -> RequestError:
+    return RequestError(
+        "not_allowed",
+        f"{request.type.value} is not possible: the original {why}",
+        path="original_payment_id",
+        funds=original.funds.value,
+    )

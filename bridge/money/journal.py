@@ -82,7 +82,7 @@ MIGRATIONS: tuple[str, ...] = (
     """,
 )
 
-JournalEvent = p.Event | s.PurchaseEvent
+JournalEvent = p.Event | p.BatchClosed | s.PurchaseEvent
 
 EVENT_TYPES: dict[str, type] = {
     event.__name__: event
@@ -98,6 +98,8 @@ EVENT_TYPES: dict[str, type] = {
         p.RecordingChanged,
         p.Acknowledged,
         p.Decided,
+        p.FollowedUp,
+        p.BatchClosed,
         c.Progress,
         c.Receipt,
         c.Offered,

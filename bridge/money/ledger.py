@@ -26,7 +26,7 @@ from bridge.money.accounts import (
     purchase_row,
     recording_news,
 )
-from bridge.money.admission import refuse_conflict, refuse_unsafe_start
+from bridge.money.admission import refuse_conflict, refuse_follow_up, refuse_unsafe_start
 from bridge.money.journal import (
     Change,
     Entry,
@@ -63,6 +63,7 @@ class Ledger:
         books: BooksPolicy,
         now: Callable[[], str],
         local_now: Callable[[], str],
+        terminals: Iterable[str] = (),
     ) -> None:
         """Keep the books in `journal`.
 
@@ -72,6 +73,7 @@ class Ledger:
         self._books = books
         self._now = now
         self._local_now = local_now
+        self._known_terminals = set(terminals)
         self._accounts: dict[str, Account] = {}
         self._on_disk: dict[str, Account] = {}  # of payments that memory knows more about
         self._purchases: dict[str, PurchaseAccount] = {}
@@ -79,6 +81,7 @@ class Ledger:
         self._open_purchases: dict[str, None] = {}  # transaction ids not in the books yet
         self._to_record: dict[str, None] = {}  # transaction ids of pending purchases, in order
         self._sales: dict[str, dict[str, None]] = {}  # sale_key -> payment ids, in order
+        self._batch_closed_at: dict[str, str] = {}  # terminal_id -> ISO 8601 UTC
         self._reserved: dict[str, p.PaymentRequest] = {}  # accepted, not yet on disk
         self._locks: dict[str, asyncio.Lock] = {}
         self._unfinished: dict[str, None] = {}  # payment ids whose outcome is open
@@ -177,6 +180,10 @@ class Ledger:
         """
         live = await self._journal.payment_rows("live=1", ())
         due = await self._journal.purchase_rows("state!='recorded'", ())
+        for terminal_id in {row.terminal_id for row in live} | self._known_terminals:
+            for entry in await self._journal.entries_of(p.subject_of(terminal_id)):
+                assert isinstance(entry.event, p.BatchClosed), "a terminal closes batches"
+                self._batch_closed_at[terminal_id] = entry.event.closed_at
         keys = [row.sale_key for row in live] + [row.sale_key for row in due]
         for key in dict.fromkeys(keys):
             await self._load_sale(key)
@@ -208,13 +215,10 @@ class Ledger:
                 if known is not None:
                     refuse_conflict(request, known.payment.request)
                     return known, True
-                siblings = [one.payment for one in self._of_sale(key)]
-                rivals = [p.Payment(r) for r in self._reserved.values() if r.sale_key == key]
-                captured = captured_payments(self._of_sale(key), "")
-                refuse_unsafe_start(request, [*siblings, *rivals], captured)
+                count = self._refuse(request)
                 self._reserved[payment_id] = request
-                expectation = Expectation(payment_id, key, len(siblings))
                 try:
+                    expectation = Expectation(payment_id, key, count)
                     return await self._store(None, events, expectation), False
                 except StaleView:
                     pass  # the journal knows more of this sale than memory does
@@ -222,6 +226,28 @@ class Ledger:
                     del self._reserved[payment_id]
             await self._load_payment(payment_id)
             await self._load_sale(key)
+
+    async def find_original(self, payment_id: str) -> Account | None:
+        """Return a payment to be followed up, with everything else of its sale in memory."""
+        if payment_id not in self._accounts:
+            await self._load_payment(payment_id)
+        return self._accounts.get(payment_id)
+
+    async def close_batch(self, terminal_id: str, total: Money) -> None:
+        """Note that the terminal's batch was closed: what is in it cannot be voided any more.
+
+        Raises:
+            JournalError: It could not be stored.
+        """
+        event = p.BatchClosed(self._now(), total)
+        await self._journal.append(
+            Change((Entry(p.subject_of(terminal_id), event, event.closed_at),))
+        )
+        self._batch_closed_at[terminal_id] = event.closed_at
+
+    def batch_closed_at(self, terminal_id: str) -> str:
+        """Return when the terminal's batch was last closed, ISO 8601 UTC; "" is never."""
+        return self._batch_closed_at.get(terminal_id, "")
 
     async def apply(self, payment_id: str, event: p.Event, *, wait: bool = True) -> Account:
         """Let `event` happen to a payment: decide, store, act; in the order of the calls.
@@ -235,7 +261,12 @@ class Ledger:
             JournalError: It could not be stored; nothing happened, and nothing will again.
         """
         async with self._lock(payment_id):
-            return await self._store(self._accounts[payment_id], (event,), wait=wait)
+            before = self._accounts[payment_id]
+            original_id = before.payment.request.original_payment_id
+            if original_id not in self._accounts:
+                return await self._store(before, (event,), wait=wait)
+            async with self._lock(original_id):  # always follow-up first, then its original
+                return await self._store(before, (event,), wait=wait)
 
     async def apply_purchase(self, transaction_id: str, event: s.PurchaseEvent) -> PurchaseAccount:
         """Let `event` happen to a purchase, and tell the payments it records, in one commit.
@@ -296,12 +327,12 @@ class Ledger:
             return before
         entries = [Entry(account.payment_id, event, at) for event in events]
         opened: PurchaseAccount | None = None
+        original = self._follow(account, at, entries) if p.TellOriginal() in actions else None
         if p.Settle() in actions:
             account, opened = self._settle(account, at, entries)
         rows: tuple[PurchaseRow, ...] = () if opened is None else (purchase_row(opened),)
-        future = self._journal.append(
-            Change(tuple(entries), (payment_row(account),), rows, expectation)
-        )
+        changed = [payment_row(one) for one in (account, original) if one is not None]
+        future = self._journal.append(Change(tuple(entries), tuple(changed), rows, expectation))
         if not wait:
             if before is not None:
                 self._on_disk.setdefault(account.payment_id, before)
@@ -312,11 +343,64 @@ class Ledger:
         account = replace(account, seq=await future)
         if opened is not None:
             self._keep(opened)
+        if original is not None:
+            self._remember(replace(original, seq=account.seq))
+            self._announce(self._accounts[original.payment_id], tell=True)
         self._on_disk.pop(account.payment_id, None)
         self._remember(account)
         self._announce(account, p.Publish() in actions)
         self._perform(account, actions)
         return account
+
+    def _refuse(self, request: p.PaymentRequest) -> int:
+        """Refuse what must not become a payment; return how many its sale has already.
+
+        Raises:
+            RequestError: See `admission.py`.
+        """
+        key = request.sale_key
+        siblings = [one.payment for one in self._of_sale(key)]
+        rivals = [p.Payment(r) for r in self._reserved.values() if r.sale_key == key]
+        if request.type not in p.FOLLOW_UPS:
+            captured = captured_payments(self._of_sale(key), "")
+            refuse_unsafe_start(request, [*siblings, *rivals], captured)
+            return len(siblings)
+        original = self._accounts.get(request.original_payment_id)
+        refuse_follow_up(
+            request,
+            original.payment if original is not None else None,
+            [
+                one
+                for one in (*siblings, *rivals)
+                if one.request.original_payment_id == request.original_payment_id
+            ],
+            batch_closed_at=self.batch_closed_at(request.terminal_id),
+            approved_at=original.updated_at if original is not None else "",
+        )
+        return len(siblings)
+
+    def _follow(self, account: Account, at: str, entries: list[Entry]) -> Account | None:
+        """Tell the original of an approved follow-up, in the same commit."""
+        request = account.payment.request
+        original = self._accounts.get(request.original_payment_id)
+        approval = account.payment.approval
+        if original is None or approval is None:
+            return None
+        amount = approval.amount
+        event = p.FollowedUp(request.type, account.payment_id, amount, request.is_last)
+        entries.append(Entry(original.payment_id, event, at))
+        told, _ = fold_event(original, event, at)
+        if (
+            request.type in p.GIVES
+            and told.payment.refundable_minor == 0
+            and told.payment.recording is p.Recording.PENDING
+            and original.payment_id not in self._purchase_of
+        ):
+            # Nothing of it is left to be recorded, and the books never had it.
+            news = p.RecordingChanged(p.Recording.NOT_REQUIRED)
+            entries.append(Entry(original.payment_id, news, at))
+            told, _ = fold_event(told, news, at)
+        return told
 
     def _settle(
         self, account: Account, at: str, entries: list[Entry]
@@ -326,7 +410,16 @@ class Ledger:
             news = p.RecordingChanged(p.Recording.NOT_REQUIRED)
             entries.append(Entry(account.payment_id, news, at))
             return fold_event(account, news, at)[0], None
-        key = account.payment.request.sale_key
+        request = account.payment.request
+        key = request.sale_key
+        if request.type in p.GIVES:
+            due: s.PurchaseDue | None = self._settle_return(account)
+            if due is None:
+                news = p.RecordingChanged(p.Recording.NOT_REQUIRED)
+                entries.append(Entry(account.payment_id, news, at))
+                return fold_event(account, news, at)[0], None
+            entries.append(Entry(due.content.transaction_id, due, at))
+            return account, PurchaseAccount(s.open_purchase(due), at, at)
         in_books = {name for name in self._sales.get(key, ()) if name in self._purchase_of}
         others = [one for one in self._of_sale(key) if one.payment_id != account.payment_id]
         unrecorded = [one for one in (*others, account) if one.payment_id not in in_books]
@@ -344,6 +437,24 @@ class Ledger:
             return account, None
         entries.append(Entry(due.content.transaction_id, due, at))
         return account, PurchaseAccount(s.open_purchase(due), at, at)
+
+    def _settle_return(self, account: Account) -> s.PurchaseDue | None:
+        """Return what the books must be told of money given back; None if they never had it."""
+        payment = account.payment
+        original_id = payment.request.original_payment_id
+        approval = payment.approval
+        assert approval is not None, "settled means approved"
+        if original_id and original_id not in self._purchase_of:
+            return None  # the sale will be recorded with what is left of it
+        return s.settle_return(
+            payment.request.sale_key,
+            account.payment_id,
+            approval.amount,
+            label=(approval.card.brand or "card").upper(),
+            returned_at=self._local_now(),
+            store_code=self._books.store_code,
+            summary_sku=self._books.summary_sku,
+        )
 
     async def _tell_payments(
         self, after: PurchaseAccount, entry: Entry, news: p.RecordingChanged

@@ -58,6 +58,10 @@ class Funds(Enum):
     UNKNOWN = "unknown"
 
 
+# Money went from the shopper to the store, whatever became of it later.
+MOVED = frozenset({Funds.CAPTURED, Funds.PARTIALLY_REFUNDED, Funds.REFUNDED, Funds.VOIDED})
+
+
 class Recording(Enum):
     """Is it in the books?"""
 
@@ -72,6 +76,17 @@ class PaymentType(Enum):
     """What the register asked for."""
 
     SALE = "sale"
+    PREAUTH = "preauth"
+    INCREMENT = "increment"
+    CAPTURE = "capture"
+    REFUND = "refund"
+    VOID = "void"
+    TIP_ADJUST = "tip_adjust"
+
+
+TAKES = frozenset({PaymentType.SALE, PaymentType.CAPTURE})  # brings money to a sale
+GIVES = frozenset({PaymentType.REFUND, PaymentType.VOID})  # takes money back out of the books
+FOLLOW_UPS = frozenset(PaymentType) - {PaymentType.SALE, PaymentType.PREAUTH}
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,11 +111,21 @@ class PaymentRequest:
     possible_duplicate: bool = False
     approved_by: str = ""
     cancel_when_register_lost: bool = True  # while no card was presented
+    original_payment_id: str = ""  # follow-ups only; "" for a refund without one
+    original: Approval | None = None  # what the terminal must be told of it
+    original_sale_key: str = ""
+    is_last: bool = True  # a capture that releases the rest of the hold
+    reason: str = ""
     metadata: Mapping[str, JsonValue] = field(default_factory=dict)
 
     @property
     def sale_key(self) -> str:
-        """What groups the payments of one sale: register and sale, or the payment alone."""
+        """What groups the payments of one sale: register and sale, or the payment alone.
+
+        A follow-up belongs to the sale of its original.
+        """
+        if self.original_sale_key:
+            return self.original_sale_key
         return f"{self.register_id}/{self.sale_id}" if self.sale_id else self.payment_id
 
 
@@ -156,6 +181,10 @@ class Payment:
     record_id: str = ""
     recording_error: str = ""
     acknowledged: bool = False
+    refunded_minor: int = 0  # given back by approved refunds
+    added_minor: int = 0  # added to a hold by increments
+    used_minor: int = 0  # of a hold, by captures
+    tip_minor: int = 0  # added afterwards
 
     @property
     def is_final(self) -> bool:
@@ -173,10 +202,24 @@ class Payment:
 
     @property
     def captured(self) -> Money:
-        """What was taken, tip included; zero when nothing was."""
-        if self.funds is Funds.CAPTURED and self.approval is not None:
+        """What this operation took from a card, tip included; zero when it took nothing."""
+        if self.request.type in TAKES and self.approval is not None and self.funds in MOVED:
             return self.approval.amount
         return Money(0, self.request.amount.currency)
+
+    @property
+    def refundable_minor(self) -> int:
+        """What approved refunds have left of what was taken."""
+        if self.funds is Funds.VOIDED:
+            return 0
+        return self.captured.minor - self.refunded_minor
+
+    @property
+    def held_minor(self) -> int:
+        """What a hold still holds."""
+        if self.funds is not Funds.HELD or self.approval is None:
+            return 0
+        return self.approval.amount.minor + self.added_minor - self.used_minor
 
 
 # --- events that are not the terminal's
@@ -260,6 +303,16 @@ class Decided:
     by: str
 
 
+@dataclass(frozen=True, slots=True)
+class FollowedUp:
+    """An approved follow-up changed where this payment's money is; stored with its approval."""
+
+    type: PaymentType
+    payment_id: str
+    amount: Money
+    is_last: bool = True
+
+
 Event = (
     Requested
     | Started
@@ -272,6 +325,7 @@ Event = (
     | RecordingChanged
     | Acknowledged
     | Decided
+    | FollowedUp
     | Progress
     | Receipt
     | Offered
@@ -279,6 +333,19 @@ Event = (
     | Unclear
     | StillRunning
 )
+
+
+@dataclass(frozen=True, slots=True)
+class BatchClosed:
+    """A terminal's batch was closed; no payment's event, but the terminal's own (`subject_of`)."""
+
+    closed_at: str  # ISO 8601 UTC
+    total: Money
+
+
+def subject_of(terminal_id: str) -> str:
+    """Return the journal's subject for a terminal's own events."""
+    return f"terminal/{terminal_id}"
 
 
 # --- actions
@@ -311,8 +378,13 @@ class Settle:
     """Durable: money was captured; see whether its sale is covered and must be recorded."""
 
 
+@dataclass(frozen=True, slots=True)
+class TellOriginal:
+    """Durable: the payment that this one follows up must know; done in the same commit."""
+
+
 LiveAction = StartOnTerminal | AskTerminal | StopOnTerminal
-DurableAction = Publish | Settle
+DurableAction = Publish | Settle | TellOriginal
 Action = LiveAction | DurableAction
 Outcome = tuple[Payment, tuple[Action, ...]]
 

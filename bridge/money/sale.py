@@ -234,6 +234,38 @@ def outstanding_minor(total: Money, payments: Sequence[CapturedPayment]) -> int:
     return max(total.minor - paid, 0)
 
 
+def settle_return(
+    sale_key: str,
+    payment_id: str,
+    amount: Money,
+    *,
+    label: str,
+    returned_at: str,
+    store_code: str,
+    summary_sku: str,
+) -> PurchaseDue:
+    """Return the purchase that records money given back: one refund line over the amount.
+
+    The back office marks the line `isRefund` and states the sum as `refundAmount`; what was paid
+    is zero. How it wants a return linked to its sale is not documented, so it is not.
+    """
+    line = SaleLine(
+        1, summary_sku, "1", "EA", "", amount.minor, label="Card refund", is_refund=True
+    )
+    nothing = Money(0, amount.currency)
+    details = SaleDetails(nothing, (line,), refund_minor=amount.minor)
+    content = PurchaseContent(
+        transaction_id=f"{store_code}-{payment_id}",
+        store_code=store_code,
+        purchased_on=returned_at,
+        pay_amount=nothing,
+        sale=details,
+        tip_minor=0,
+        pay_method=label,
+    )
+    return PurchaseDue(content, sale_key, (payment_id,))
+
+
 def settle(
     sale_key: str,
     details: SaleDetails | None,

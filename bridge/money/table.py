@@ -18,6 +18,7 @@ from dataclasses import replace
 from bridge.money.payment import (
     MAYBE_CHARGED,
     Acknowledged,
+    Action,
     AskTerminal,
     CancelAsked,
     Decided,
@@ -27,11 +28,13 @@ from bridge.money.payment import (
     DoubtAged,
     Event,
     EvidenceLost,
+    FollowedUp,
     Funds,
     IllegalEvent,
     NotReached,
     Outcome,
     Payment,
+    PaymentType,
     Publish,
     Recording,
     RecordingChanged,
@@ -43,6 +46,7 @@ from bridge.money.payment import (
     StartOnTerminal,
     Status,
     StopOnTerminal,
+    TellOriginal,
 )
 from drivers.contract import (
     Approval,
@@ -65,6 +69,18 @@ INQUIRY_DELAY_LATER_SECONDS = 5.0
 INQUIRY_DELAY_OPERATOR_SECONDS = 30.0  # a person has been asked to look; we go on, less noisily
 
 
+# Where an approval leaves the money, and whether the books must hear of it.
+OUTCOME_OF = {
+    PaymentType.SALE: (Funds.CAPTURED, Recording.PENDING),
+    PaymentType.CAPTURE: (Funds.CAPTURED, Recording.PENDING),
+    PaymentType.PREAUTH: (Funds.HELD, Recording.NOT_REQUIRED),
+    PaymentType.INCREMENT: (Funds.HELD, Recording.NOT_REQUIRED),
+    PaymentType.REFUND: (Funds.RETURNED, Recording.PENDING),
+    PaymentType.VOID: (Funds.VOIDED, Recording.PENDING),
+    PaymentType.TIP_ADJUST: (Funds.CAPTURED, Recording.NOT_REQUIRED),
+}
+
+
 def open_payment(event: Requested) -> Outcome:
     """Return a new payment and what must be done for it."""
     return Payment(event.request), (StartOnTerminal(), Publish())
@@ -85,6 +101,8 @@ def advance(payment: Payment, event: Event) -> Outcome:
             return _record(payment, event)
         case Decided():
             return _decide(payment, event)
+        case FollowedUp():
+            return _follow(payment, event)
         case Requested():
             raise IllegalEvent(f"{payment.status.value} cannot be requested again")
         case _ if payment.is_final:
@@ -200,20 +218,52 @@ def _after_the_end(payment: Payment, event: Event) -> Outcome:
 
 
 def _approve(payment: Payment, approval: Approval) -> Outcome:
+    request = payment.request
     odd: tuple[Discrepancy, ...] = ()
-    if approval.amount.minor > payment.request.amount.minor and approval.tip is None:
+    if approval.amount.minor > request.amount.minor and approval.tip is None:
         odd = (Discrepancy("more_than_asked", "the terminal took more than was asked", approval),)
+    funds, recording = OUTCOME_OF[request.type]
+    actions: tuple[Action, ...] = (Publish(),)
+    if recording is Recording.PENDING:
+        actions = (Settle(), *actions)
+    if request.original_payment_id:
+        actions = (TellOriginal(), *actions)
     return replace(
         payment,
         status=Status.APPROVED,
-        funds=Funds.CAPTURED,
-        recording=Recording.PENDING,
+        funds=funds,
+        recording=recording,
         approval=approval,
         stage=None,
         doubt=None,
         resolved_by="terminal",
         discrepancies=(*payment.discrepancies, *odd),
-    ), (Settle(), Publish())
+    ), actions
+
+
+def _follow(payment: Payment, event: FollowedUp) -> Outcome:
+    """A follow-up was approved: say where the money is now."""
+    if not payment.is_final or payment.approval is None:
+        raise _illegal(payment, event)
+    minor = event.amount.minor
+    match event.type:
+        case PaymentType.REFUND:
+            refunded = payment.refunded_minor + minor
+            whole = refunded >= payment.captured.minor
+            funds = Funds.REFUNDED if whole else Funds.PARTIALLY_REFUNDED
+            after = replace(payment, refunded_minor=refunded, funds=funds)
+        case PaymentType.VOID:
+            after = replace(payment, funds=Funds.VOIDED)
+        case PaymentType.INCREMENT:
+            after = replace(payment, added_minor=payment.added_minor + minor)
+        case PaymentType.CAPTURE:
+            funds = Funds.CAPTURED if event.is_last else payment.funds
+            after = replace(payment, used_minor=payment.used_minor + minor, funds=funds)
+        case PaymentType.TIP_ADJUST:
+            after = replace(payment, tip_minor=payment.tip_minor + minor)
+        case PaymentType.SALE | PaymentType.PREAUTH:
+            raise _illegal(payment, event)
+    return after, (Publish(),)
 
 
 def _believe_no(payment: Payment, event: Declined | Canceled | Failed) -> Outcome:
@@ -291,7 +341,7 @@ def _disagree(payment: Payment, odd: Discrepancy) -> Outcome:
 
 
 def _record(payment: Payment, event: RecordingChanged) -> Outcome:
-    if payment.funds is not Funds.CAPTURED:
+    if payment.recording is Recording.NOT_REQUIRED:
         raise _illegal(payment, event)
     return replace(
         payment,

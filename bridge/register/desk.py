@@ -21,7 +21,12 @@ from bridge.money.ledger import Ledger
 from bridge.register import contract as k
 from bridge.register.bus import Connected, Delivery
 from bridge.register.freshness import refuse_unfresh
-from bridge.register.intake import payment_request, refuse_unsupported
+from bridge.register.intake import (
+    follow_up_request,
+    payment_request,
+    refuse_unsupported,
+    refuse_unsupported_follow_up,
+)
 from drivers.contract import Capabilities, Stage, TerminalReady
 
 _LOGGER = logging.getLogger(__name__)
@@ -142,8 +147,8 @@ class Desk:
         self.connection: Connected | None = None
         self.connections = 0
         self.draining = False
-        self.dirty: set[str] = set()  # payments a register asked to see again
-        self.acknowledged: set[str] = set()
+        self.dirty: dict[str, None] = {}  # payments a register asked to see again, in order
+        self.acknowledged: dict[str, None] = {}
 
     async def run(self) -> None:
         """Serve for ever. Canceled between two commands, or in one that is then not acknowledged.
@@ -208,6 +213,14 @@ class Desk:
         match request:
             case k.PaymentStart():
                 return await self._start(delivery, register_id, request)
+            case (
+                k.PaymentIncrement()
+                | k.PaymentCapture()
+                | k.PaymentRefund()
+                | k.PaymentVoid()
+                | k.PaymentTipAdjust()
+            ):
+                return await self._follow_up(delivery, register_id, request)
             case k.PaymentCancel():
                 return await self._cancel(register_id, request)
             case k.PaymentStatus():
@@ -227,34 +240,72 @@ class Desk:
     async def _start(
         self, delivery: Delivery, register_id: str, request: k.PaymentStart
     ) -> k.Response:
-        known = self._ledger.get(request.payment_id)
-        if known is None:
-            try:
-                epoch = self.connection.epoch if self.connection else ""
-                refuse_unfresh(request, delivery, epoch, self._now())
-            except RequestError:
-                # A payment that exists is only read, and reading is always fresh.
-                if await self._ledger.find(request.payment_id) is None:
-                    raise
-            if self.draining:
-                raise RequestError("bridge_draining", "the bridge is about to stop; try again soon")
+        known = await self._known_or_fresh(delivery, request)
         terminal_id = self._terminal_of(register_id, request.terminal_id)
         terminal = self._terminals[terminal_id]
-        wanted = payment_request(
-            request,
-            register_id,
-            terminal_id,
-            possible_duplicate=self._looks_repeated(request, terminal_id),
-        )
-        if known is not None:
-            account, duplicate = await self._ledger.accept(wanted)
-        else:
+        if not known:
             ready = terminal.state.ready
             refuse_unsupported(request, terminal.capabilities, ready.currency if ready else "")
+        repeated = self._looks_repeated(request, terminal_id)
+        wanted = payment_request(request, register_id, terminal_id, possible_duplicate=repeated)
+        return await self._begin(request, terminal, wanted, known=known)
+
+    async def _follow_up(
+        self, delivery: Delivery, register_id: str, request: k.AnyFollowUp
+    ) -> k.Response:
+        """Begin an operation on an earlier payment; any register of the store may."""
+        known = await self._known_or_fresh(delivery, request)
+        original = None
+        if request.original_payment_id is not None:
+            original = await self._ledger.find_original(request.original_payment_id)
+        same = original.payment.request.terminal_id if original else None
+        terminal_id = self._terminal_of(register_id, request.terminal_id or same)
+        terminal = self._terminals[terminal_id]
+        wanted = follow_up_request(
+            request, register_id, terminal_id, original.payment if original else None
+        )
+        if not known:
+            elsewhere = same is not None and terminal_id != same
+            refuse_unsupported_follow_up(wanted, terminal.capabilities, elsewhere=elsewhere)
+        return await self._begin(request, terminal, wanted, known=known)
+
+    async def _known_or_fresh(
+        self, delivery: Delivery, request: k.PaymentStart | k.AnyFollowUp
+    ) -> bool:
+        """Say whether the journal knows the payment; refuse a new one that nobody waits for.
+
+        Raises:
+            RequestError: `stale_command`, `command_expired`, `clock_skew` or `bridge_draining`.
+        """
+        if self._ledger.get(request.payment_id) is not None:
+            return True
+        try:
+            epoch = self.connection.epoch if self.connection else ""
+            refuse_unfresh(request, delivery, epoch, self._now())
+        except RequestError:
+            # A payment that exists is only read, and reading is always fresh.
+            if await self._ledger.find(request.payment_id) is None:
+                raise
+            return True
+        if self.draining:
+            raise RequestError("bridge_draining", "the bridge is about to stop; try again soon")
+        return False
+
+    async def _begin(
+        self,
+        request: k.PaymentStart | k.AnyFollowUp,
+        terminal: Terminal,
+        wanted: p.PaymentRequest,
+        *,
+        known: bool,
+    ) -> k.Response:
+        if known:
+            account, duplicate = await self._ledger.accept(wanted)
+        else:
             account, duplicate = await self._accept(terminal, wanted)
         if duplicate:
-            self._refuse_foreign(account.payment.request, register_id)
-            self.dirty.add(account.payment_id)
+            self._refuse_foreign(account.payment.request, wanted.register_id)
+            self.dirty[account.payment_id] = None
             self._ledger.something_changed.set()
         return self._response(
             request,
@@ -296,7 +347,7 @@ class Desk:
 
     async def _status(self, register_id: str, request: k.PaymentStatus) -> k.Response:
         account = await self._own(register_id, request.payment_id)
-        self.dirty.add(account.payment_id)
+        self.dirty[account.payment_id] = None
         if request.refresh and account.payment.doubt is not None:
             queue = self._ledger.work(account.payment.request.terminal_id)
             queue.hurry(asyncio.get_running_loop().time())
@@ -343,7 +394,7 @@ class Desk:
             )
         if account.live:
             account = await self._ledger.apply(account.payment_id, p.Acknowledged(request.rev))
-            self.acknowledged.add(account.payment_id)
+            self.acknowledged[account.payment_id] = None
         return self._about(request, account, "ok")
 
     async def _resolve(self, register_id: str, request: k.PaymentResolve) -> k.Response:

@@ -6,7 +6,7 @@ charged*; every doubt says *do not charge again*; the shopper never sees the hos
 
 from __future__ import annotations
 
-from bridge.money.payment import Payment, Recording, Status
+from bridge.money.payment import Funds, Payment, PaymentType, Recording, Status
 from bridge.register.contract import MINOR_DIGITS, Button, Display, format_amount
 from drivers.contract import Money, Stage
 
@@ -14,6 +14,16 @@ _SYMBOLS = {"EUR": "€", "USD": "$", "GBP": "£", "CHF": "CHF", "JPY": "¥"}
 
 _CANCEL = Button(id="cancel", label="Cancel")
 _RETRY = (Button(id="retry", label="Retry"), Button(id="pay_otherwise", label="Other way"))
+
+DONE = {
+    PaymentType.SALE: "Paid",
+    PaymentType.PREAUTH: "Held",
+    PaymentType.INCREMENT: "Held in addition",
+    PaymentType.CAPTURE: "Paid",
+    PaymentType.REFUND: "Refunded",
+    PaymentType.VOID: "Voided",
+    PaymentType.TIP_ADJUST: "Tip added:",
+}
 
 _STAGES: dict[Stage, tuple[str, str]] = {
     Stage.CARD_REMOVED_TOO_EARLY: ("Card not read", "Please try again"),
@@ -108,16 +118,22 @@ def _paid(payment: Payment, remaining: Money) -> Display:
         return _disagreement()
     assert payment.approval is not None, "approved always says what was approved"
     taken, asked = payment.approval.amount, payment.request.amount
+    done = DONE[payment.request.type]
+    if payment.funds is Funds.VOIDED and payment.request.type is not PaymentType.VOID:
+        return _leave("info", "voided", f"Voided {amount_text(taken)}", "Not charged")
+    if payment.funds in {Funds.REFUNDED, Funds.PARTIALLY_REFUNDED}:
+        back = amount_text(Money(payment.refunded_minor, taken.currency))
+        return _leave("info", "refunded", f"{done} {amount_text(taken)}", f"Refunded {back}")
     card = payment.approval.card
     name = card.label or card.brand.title()
     tail = f" ••{card.masked_pan.last4}" if card.masked_pan else ""
     receipt = Button(id="receipt", label="Receipt")
     if payment.recording is Recording.REJECTED:
-        return _leave("error", "not_booked", "Paid, not booked", "Manager informed", receipt)
+        return _leave("error", "not_booked", f"{done}, not booked", "Manager informed", receipt)
     if payment.recording is Recording.UNCONFIRMED:
         text = "Manager checks the booking"
-        return _leave("error", "booking_unconfirmed", f"Paid {amount_text(taken)}", text, receipt)
-    if taken.minor < asked.minor:
+        return _leave("error", "booking_unconfirmed", f"{done} {amount_text(taken)}", text, receipt)
+    if taken.minor < asked.minor and payment.request.type is PaymentType.SALE:
         return _leave(
             "warning",
             "partial",
@@ -126,11 +142,11 @@ def _paid(payment: Payment, remaining: Money) -> Display:
             Button(id="pay_otherwise", label="Pay rest"),
         )
     if payment.cancel_asked:
-        first = f"Paid {amount_text(taken)} – cancel came too late"
+        first = f"{done} {amount_text(taken)} – cancel came too late"
         keep = Button(id="keep", label="Keep")
         return _leave("warning", "too_late_to_cancel", first, "Void it?", keep)
     return _leave(
-        "success", "approved", f"Paid {amount_text(taken)}", f"{name}{tail}".strip(), receipt
+        "success", "approved", f"{done} {amount_text(taken)}", f"{name}{tail}".strip(), receipt
     )
 
 

@@ -1,4 +1,4 @@
-"""Whether a command that starts a payment is fresh. Pure.
+"""Whether a command that moves money is fresh. Pure.
 
 A start that waited at the broker while the bridge was away must not light up a terminal later:
 the shopper may be gone, or may have paid otherwise.
@@ -10,13 +10,15 @@ from datetime import datetime, timedelta
 
 from bridge.errors import RequestError
 from bridge.register.bus import Delivery
-from bridge.register.contract import PaymentStart, format_time
+from bridge.register.contract import AnyFollowUp, PaymentStart, format_time
 
 CLOCK_SKEW_MAX = timedelta(hours=24)  # beyond, `expires_at` says more about the clock than the wish
 MESSAGE_EXPIRY_SECONDS_MAX = 30  # a longer MQTT expiry does not prove that somebody still waits
 
 
-def refuse_unfresh(request: PaymentStart, delivery: Delivery, epoch: str, now: datetime) -> None:
+def refuse_unfresh(
+    request: PaymentStart | AnyFollowUp, delivery: Delivery, epoch: str, now: datetime
+) -> None:
     """Refuse a start that nobody may be waiting for any more.
 
     Fresh is what names the current epoch, or has not expired, or came while we were connected.

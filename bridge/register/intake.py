@@ -6,9 +6,12 @@ from bridge.errors import RequestError
 from bridge.money import payment as p
 from bridge.money.sale import SaleDetails, SaleLine
 from bridge.register import contract as k
-from drivers.contract import Capabilities
+from drivers.contract import Capabilities, Money
 
 TYPES = frozenset(one.value for one in p.PaymentType)
+
+
+NOTHING = Money(0, "EUR")  # of a void whose original is not known: admission refuses it
 
 
 def refuse_unsupported(request: k.PaymentStart, can: Capabilities, currency: str) -> None:
@@ -49,6 +52,65 @@ def refuse_unsupported(request: k.PaymentStart, can: Capabilities, currency: str
                 f"this terminal cannot do what {path} asks for; see its capabilities",
                 path=path,
             )
+
+
+def refuse_unsupported_follow_up(
+    wanted: p.PaymentRequest, can: Capabilities, *, elsewhere: bool
+) -> None:
+    """Refuse a follow-up that the terminal has not announced; `elsewhere`: not the original's.
+
+    Raises:
+        RequestError: `operation_not_supported` or `not_allowed`.
+    """
+    kind = wanted.type.value
+    if kind not in can.operations:
+        raise RequestError(
+            "operation_not_supported",
+            f"this terminal cannot do a {kind}; see its capabilities",
+            path="terminal_id",
+        )
+    if elsewhere and wanted.type is not p.PaymentType.REFUND:
+        raise RequestError(
+            "not_allowed",
+            f"a {kind} is done by the terminal that has the original",
+            path="terminal_id",
+        )
+    if not wanted.original_payment_id and not can.unlinked_refund:
+        raise RequestError(
+            "operation_not_supported",
+            "this terminal refunds known payments only",
+            path="original_payment_id",
+        )
+
+
+def follow_up_request(
+    request: k.AnyFollowUp, register_id: str, terminal_id: str, original: p.Payment | None
+) -> p.PaymentRequest:
+    """Return what the ledger keeps of a follow-up; whether it may be, admission decides."""
+    if isinstance(request, k.PaymentVoid):
+        amount = original.approval.amount if original and original.approval else NOTHING
+    else:
+        amount = request.amounts.requested
+    return p.PaymentRequest(
+        payment_id=request.payment_id,
+        register_id=register_id,
+        terminal_id=terminal_id,
+        type=p.PaymentType(request.operation.partition("/")[2]),
+        amount=amount,
+        content_hash=k.content_hash(request),
+        deadline_seconds=request.deadline_s,
+        operator_id=request.operator_id or "",
+        shift_number=request.shift_number or "",
+        totals_group_id=request.totals_group_id or "",
+        language=request.language or "",
+        approved_by=request.approved_by or "",
+        original_payment_id=request.original_payment_id or "",
+        original=original.approval if original else None,
+        original_sale_key=original.request.sale_key if original else "",
+        is_last=request.final if isinstance(request, k.PaymentCapture) else True,
+        reason=request.reason or "",
+        metadata=request.metadata or {},
+    )
 
 
 def payment_request(

@@ -54,6 +54,7 @@ def payment_document(
             "type": request.type.value,
             "method": "card",
             "sale_id": request.sale_id or None,
+            "original_payment_id": request.original_payment_id or None,
             "status": payment.status.value,
             "stage": payment.stage.value if payment.stage else None,
             "result": _result(payment),
@@ -125,14 +126,26 @@ def _amounts(payment: p.Payment, remaining: Money) -> k.PaymentAmounts:
         currency=currency,
         requested_amount=k.format_amount(payment.request.amount),
         authorized_amount=taken,
-        captured_amount=taken if payment.funds is p.Funds.CAPTURED else None,
+        captured_amount=_captured(payment, currency),
         tip_amount=k.format_amount(tip) if tip else None,
         surcharge_amount=k.format_amount(surcharge) if surcharge else None,
         cash_back_amount=k.format_amount(nothing) if known else None,
         total_fees_amount=k.format_amount(nothing) if known else None,
-        refunded_amount=k.format_amount(nothing) if known else None,
+        refunded_amount=_text(payment.refunded_minor, currency) if known else None,
         remaining_amount=k.format_amount(remaining) if payment.is_final else None,
     )
+
+
+def _captured(payment: p.Payment, currency: str) -> str | None:
+    if payment.request.type is p.PaymentType.PREAUTH:
+        return _text(payment.used_minor, currency) if payment.is_final else None
+    if payment.request.type in p.TAKES and payment.funds in p.MOVED:
+        return _text(payment.captured.minor, currency)
+    return None
+
+
+def _text(minor: int, currency: str) -> str:
+    return k.format_amount(Money(minor, currency))
 
 
 def _card(approval: Approval | None) -> k.CardFacts | None:

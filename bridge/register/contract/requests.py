@@ -227,6 +227,71 @@ class PaymentStart(Request, StrictWire):  # the last base decides on unknown fie
             self.sale.check(self.amounts.currency)
 
 
+class FollowUp(Request, StrictWire):  # the last base decides on unknown fields
+    """An operation on an earlier payment: a payment of its own, with an id of its own.
+
+    `terminal_id` may be left out: then it is the original's. `approved_by` is a supervisor.
+    """
+
+    payment_id: PaymentId
+    original_payment_id: PaymentId
+    terminal_id: Id | None = None
+    reason: Word | None = None
+    reason_text: Text | None = None
+    approved_by: Word | None = None
+    deadline_s: int = Field(
+        default=DEADLINE_SECONDS_DEFAULT, ge=DEADLINE_SECONDS_MIN, le=DEADLINE_SECONDS_MAX
+    )
+    metadata: dict[str, JsonValue] | None = Field(default=None, max_length=METADATA_MAX)
+
+
+class FollowUpWithAmount(FollowUp):
+    """A follow-up over `amounts.requested_amount`."""
+
+    amounts: Amounts
+
+    def check_amounts(self) -> None:
+        """Refuse amounts that are not written as their currency wants."""
+        self.amounts.check()
+
+
+class PaymentIncrement(FollowUpWithAmount):
+    """Raise a pre-authorization by an amount."""
+
+    operation: ClassVar[str] = "payment/increment"
+
+
+class PaymentCapture(FollowUpWithAmount):
+    """Take money of a pre-authorization; `final` releases what is left of it."""
+
+    operation: ClassVar[str] = "payment/capture"
+
+    final: bool = True
+
+
+class PaymentRefund(FollowUpWithAmount):
+    """Give money back. Without `original_payment_id` only with a supervisor and by policy."""
+
+    operation: ClassVar[str] = "payment/refund"
+
+    original_payment_id: PaymentId | None = None  # type: ignore[assignment]  # looser on purpose
+
+
+class PaymentVoid(FollowUp):
+    """Undo a payment of the open batch, as if it had not been; releases a hold."""
+
+    operation: ClassVar[str] = "payment/void"
+
+
+class PaymentTipAdjust(FollowUpWithAmount):
+    """Add a tip (`amounts.requested_amount`) to a captured payment."""
+
+    operation: ClassVar[str] = "payment/tip_adjust"
+
+
+AnyFollowUp = PaymentIncrement | PaymentCapture | PaymentRefund | PaymentVoid | PaymentTipAdjust
+
+
 class PaymentCancel(Request):
     """Ask for a payment to be stopped. What comes of it, its document says."""
 
@@ -310,6 +375,11 @@ class TerminalCheck(Request):
 
 AnyRequest = (
     PaymentStart
+    | PaymentIncrement
+    | PaymentCapture
+    | PaymentRefund
+    | PaymentVoid
+    | PaymentTipAdjust
     | PaymentCancel
     | PaymentStatus
     | PaymentList
@@ -322,6 +392,11 @@ REQUESTS: Final[dict[str, type[AnyRequest]]] = {
     model.operation: model
     for model in (
         PaymentStart,
+        PaymentIncrement,
+        PaymentCapture,
+        PaymentRefund,
+        PaymentVoid,
+        PaymentTipAdjust,
         PaymentCancel,
         PaymentStatus,
         PaymentList,
@@ -333,25 +408,30 @@ REQUESTS: Final[dict[str, type[AnyRequest]]] = {
 """Every command there is, by the operation in its topic."""
 
 
-def content_hash(request: PaymentStart) -> str:
+def content_hash(request: PaymentStart | AnyFollowUp) -> str:
     """Return what tells two requests with one `payment_id` apart: the same content or another.
 
     Over type, method, amounts, original and sale; not over guards, request ids and the clerk's
     data, which may differ when a register repeats itself.
     """
-    amounts = request.amounts
-    tip = amounts.tip
-    content = {
-        "type": request.type,
-        "method": request.method,
-        "currency": amounts.currency,
-        "requested": amounts.requested.minor,
-        "tip": None if tip is None or tip.mode == "none" else [tip.mode, tip.percentages],
-        "tip_amount": None if amounts.fixed_tip is None else amounts.fixed_tip.minor,
-        "cash_back": None if amounts.cash_back is None else amounts.cash_back.minor,
-        "original": None,
-        "sale_id": request.sale_id,
-    }
+    content: dict[str, object] = {"original": None, "sale_id": None, "method": "card"}
+    if isinstance(request, PaymentStart):
+        content |= {"type": request.type, "method": request.method, "sale_id": request.sale_id}
+    else:
+        kind = request.operation.partition("/")[2]
+        content |= {"type": kind, "original": request.original_payment_id}
+    if isinstance(request, PaymentCapture):
+        content["final"] = request.final
+    if not isinstance(request, PaymentVoid):
+        amounts = request.amounts
+        tip = amounts.tip
+        content |= {
+            "currency": amounts.currency,
+            "requested": amounts.requested.minor,
+            "tip": None if tip is None or tip.mode == "none" else [tip.mode, tip.percentages],
+            "tip_amount": None if amounts.fixed_tip is None else amounts.fixed_tip.minor,
+            "cash_back": None if amounts.cash_back is None else amounts.cash_back.minor,
+        }
     text = json.dumps(content, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
 

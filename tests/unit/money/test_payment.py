@@ -51,6 +51,7 @@ EVENTS: dict[str, p.Event] = {
     "RecordingChanged": p.RecordingChanged(Recording.RECORDED, "P-1"),
     "Acknowledged": p.Acknowledged(3),
     "Decided": p.Decided("book", "anna"),
+    "FollowedUp": p.FollowedUp(p.PaymentType.REFUND, "p2", c.Money(790, EUR)),
     "Progress": c.Progress(c.Stage.AUTHORIZING),
     "Receipt": c.Receipt("customer", ("thanks",)),
     "Offered": c.Offered(APPROVAL),
@@ -88,6 +89,7 @@ LAW: dict[str, tuple[str, ...]] = {
     "RecordingChanged": ("x", "x", "x", "x", ".", "x", "x", "x"),
     "Acknowledged": ("x", "x", "x", "x", ".", ".", ".", "."),
     "Decided": (".", ".", ".", ".", ".", ".", ".", "."),
+    "FollowedUp": ("x", "x", "x", "x", ".", "x", "x", "x"),
     "Progress": ("x", ".", ".", ".", ".", ".", ".", "."),
     "Receipt": (".", ".", ".", ".", ".", ".", ".", "."),
     "Offered": ("x", ".", ".", ".", "x", "x", "x", "x"),
@@ -167,7 +169,6 @@ def test_a_final_status_never_changes() -> None:
             except p.IllegalEvent:
                 continue
             assert after.status.value == name
-            assert after.funds is STATES[name].funds
 
 
 def test_questions_come_after_1_2_5_5_seconds_and_slower_for_a_person() -> None:
@@ -209,6 +210,61 @@ def test_money_that_only_a_discrepancy_shows_goes_to_the_books_when_a_person_say
     noted, actions = advance(odd, p.Decided("noted", "anna"))
     assert noted.is_settled
     assert p.Settle() not in actions
+
+
+@pytest.mark.parametrize(
+    ("kind", "funds", "recording"),
+    [
+        (p.PaymentType.SALE, Funds.CAPTURED, Recording.PENDING),
+        (p.PaymentType.PREAUTH, Funds.HELD, Recording.NOT_REQUIRED),
+        (p.PaymentType.INCREMENT, Funds.HELD, Recording.NOT_REQUIRED),
+        (p.PaymentType.CAPTURE, Funds.CAPTURED, Recording.PENDING),
+        (p.PaymentType.REFUND, Funds.RETURNED, Recording.PENDING),
+        (p.PaymentType.VOID, Funds.VOIDED, Recording.PENDING),
+        (p.PaymentType.TIP_ADJUST, Funds.CAPTURED, Recording.NOT_REQUIRED),
+    ],
+)
+def test_an_approval_leaves_the_money_where_its_operation_puts_it(
+    kind: p.PaymentType, funds: Funds, recording: Recording
+) -> None:
+    running = p.Payment(replace(REQUEST, type=kind), Status.IN_PROGRESS)
+    after, actions = advance(running, c.Approved(APPROVAL))
+    assert (after.funds, after.recording) == (funds, recording)
+    assert (p.Settle() in actions) is (recording is Recording.PENDING)
+    assert p.TellOriginal() not in actions
+    linked = p.Payment(replace(REQUEST, type=kind, original_payment_id="p1"), Status.IN_PROGRESS)
+    _, actions = advance(linked, c.Approved(APPROVAL))
+    assert p.TellOriginal() in actions
+
+
+def test_refunds_add_up_to_the_whole() -> None:
+    sale = STATES["approved"]
+    part, _ = advance(sale, p.FollowedUp(p.PaymentType.REFUND, "r1", c.Money(790, EUR)))
+    assert (part.funds, part.refundable_minor) == (Funds.PARTIALLY_REFUNDED, 4000)
+    whole, _ = advance(part, p.FollowedUp(p.PaymentType.REFUND, "r2", c.Money(4000, EUR)))
+    assert (whole.funds, whole.refundable_minor) == (Funds.REFUNDED, 0)
+    assert whole.captured == c.Money(4790, EUR)
+
+
+def test_a_hold_is_raised_used_and_released() -> None:
+    hold = p.Payment(
+        replace(REQUEST, type=p.PaymentType.PREAUTH), Status.APPROVED, Funds.HELD, approval=APPROVAL
+    )
+    more, _ = advance(hold, p.FollowedUp(p.PaymentType.INCREMENT, "i1", c.Money(1000, EUR)))
+    assert more.held_minor == 5790
+    part = p.FollowedUp(p.PaymentType.CAPTURE, "c1", c.Money(2000, EUR), is_last=False)
+    used, _ = advance(more, part)
+    assert (used.funds, used.held_minor) == (Funds.HELD, 3790)
+    last, _ = advance(used, p.FollowedUp(p.PaymentType.CAPTURE, "c2", c.Money(3000, EUR)))
+    assert (last.funds, last.held_minor) == (Funds.CAPTURED, 0)
+    assert last.captured.minor == 0, "the captures took it, not the hold"
+
+
+def test_a_voided_sale_can_not_be_refunded() -> None:
+    voided, _ = advance(
+        STATES["approved"], p.FollowedUp(p.PaymentType.VOID, "v1", c.Money(4790, EUR))
+    )
+    assert (voided.funds, voided.refundable_minor) == (Funds.VOIDED, 0)
 
 
 def test_a_persons_word_is_completed_by_later_evidence_of_the_same_amount() -> None:

@@ -1,0 +1,210 @@
+"""Refunds, captures, voids and the rest: what their original carries, and what the books hear."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from bridge.errors import RequestError
+from bridge.money import payment as p
+from bridge.money import sale as s
+from bridge.money.ledger import Ledger
+from drivers.contract import Approved, Baseline, Declined, Money, Unclear
+from tests.unit.money.test_ledger import EUR, SALE, Disk, approval, request
+
+SALE_ID = request(1).payment_id
+
+
+@pytest.fixture
+def executor() -> Iterator[ThreadPoolExecutor]:
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        yield pool
+
+
+@pytest.fixture
+async def disk(tmp_path: Path, executor: ThreadPoolExecutor) -> AsyncIterator[Disk]:
+    disk = Disk(tmp_path / "journal.sqlite", executor)
+    yield disk
+    disk.close()
+
+
+def follow_up(
+    number: int, kind: p.PaymentType, minor: int, *, of: str = SALE_ID, **more: object
+) -> p.PaymentRequest:
+    plain = replace(
+        request(number, minor=minor),
+        type=kind,
+        original_payment_id=of,
+        original=approval(),
+        original_sale_key="till-1/S1",
+    )
+    return replace(plain, **more)  # type: ignore[arg-type]
+
+
+async def started(ledger: Ledger, kind: p.PaymentType = p.PaymentType.SALE) -> None:
+    await ledger.accept(request(1, "S1", sale=SALE, type=kind), p.Started(Baseline("")))
+    await ledger.apply(SALE_ID, Approved(approval()))
+
+
+async def recorded(ledger: Ledger, payment_id: str, record_id: str) -> None:
+    await ledger.apply_purchase(f"S012-{payment_id}", s.Sending())
+    await ledger.apply_purchase(f"S012-{payment_id}", s.Recorded(record_id))
+
+
+async def done(ledger: Ledger, wanted: p.PaymentRequest) -> p.Payment:
+    await ledger.accept(wanted, p.Started(Baseline("T1/1")))
+    said = Approved(approval(wanted.amount.minor, f"T1/{wanted.payment_id[-2:]}"))
+    return (await ledger.apply(wanted.payment_id, said)).payment
+
+
+def original(ledger: Ledger) -> p.Payment:
+    account = ledger.get(SALE_ID)
+    assert account is not None
+    return account.payment
+
+
+async def test_a_refund_is_told_to_the_sale_and_to_the_books_in_one_commit(disk: Disk) -> None:
+    ledger = disk.ledger()
+    await started(ledger)
+    await recorded(ledger, SALE_ID, "P1")
+    refund = await done(ledger, follow_up(2, p.PaymentType.REFUND, 790))
+    assert refund.funds is p.Funds.RETURNED
+    again = await disk.reborn()
+    assert original(again).funds is p.Funds.PARTIALLY_REFUNDED
+    assert original(again).refundable_minor == 4000
+    purchase = again.purchase_of(request(2).payment_id)
+    assert purchase is not None
+    content = purchase.purchase.content
+    assert (content.pay_amount.minor, content.sale.refund_minor) == (0, 790)
+    assert content.sale.lines[0].is_refund
+
+
+async def test_refunds_never_exceed_what_was_taken_running_ones_included(disk: Disk) -> None:
+    ledger = disk.ledger()
+    await started(ledger)
+    await ledger.accept(follow_up(2, p.PaymentType.REFUND, 4000), p.Started(None))
+    await ledger.apply(request(2).payment_id, Unclear("link_lost"))
+    with pytest.raises(RequestError) as caught:
+        await ledger.accept(follow_up(3, p.PaymentType.REFUND, 791))
+    assert caught.value.code == "refund_exceeds_captured"
+    assert caught.value.detail["available_amount"] == "7.90"
+    await ledger.accept(follow_up(3, p.PaymentType.REFUND, 790))
+
+
+async def test_a_declined_refund_gives_its_share_back(disk: Disk) -> None:
+    ledger = disk.ledger()
+    await started(ledger)
+    await ledger.accept(follow_up(2, p.PaymentType.REFUND, 4790), p.Started(None))
+    await ledger.apply(request(2).payment_id, Declined("05"))
+    await ledger.accept(follow_up(3, p.PaymentType.REFUND, 4790))
+
+
+async def test_a_refund_needs_its_original_or_a_supervisor(disk: Disk) -> None:
+    ledger = disk.ledger()
+    with pytest.raises(RequestError) as caught:
+        await ledger.accept(follow_up(2, p.PaymentType.REFUND, 500, of="unknown"))
+    assert caught.value.code == "original_not_found"
+    unlinked = follow_up(2, p.PaymentType.REFUND, 500, of="", original_sale_key="")
+    with pytest.raises(RequestError) as caught:
+        await ledger.accept(unlinked)
+    assert caught.value.code == "approval_required"
+    account, _ = await ledger.accept(replace(unlinked, approved_by="supervisor"))
+    assert account.payment.status is p.Status.QUEUED
+
+
+async def test_captures_use_the_hold_and_the_last_one_releases_it(disk: Disk) -> None:
+    ledger = disk.ledger()
+    await started(ledger, p.PaymentType.PREAUTH)
+    assert ledger.open_purchases() == [], "a hold is not recorded"
+    part = follow_up(2, p.PaymentType.CAPTURE, 2000, is_last=False)
+    taken = await done(ledger, part)
+    assert taken.funds is p.Funds.CAPTURED
+    assert original(ledger).held_minor == 2790
+    with pytest.raises(RequestError) as caught:
+        await ledger.accept(follow_up(3, p.PaymentType.CAPTURE, 2791))
+    assert caught.value.code == "capture_exceeds_authorized"
+    await done(ledger, follow_up(3, p.PaymentType.CAPTURE, 2790))
+    assert (original(ledger).funds, original(ledger).held_minor) == (p.Funds.CAPTURED, 0)
+    purchase = ledger.purchase_of(request(3).payment_id)
+    assert purchase is not None, "the captures cover the sale"
+    assert len(purchase.purchase.payment_ids) == 2
+
+
+async def test_an_increment_raises_the_hold(disk: Disk) -> None:
+    ledger = disk.ledger()
+    await started(ledger, p.PaymentType.PREAUTH)
+    await done(ledger, follow_up(2, p.PaymentType.INCREMENT, 1000))
+    assert original(ledger).held_minor == 5790
+    await ledger.accept(follow_up(3, p.PaymentType.CAPTURE, 5790))
+
+
+async def test_a_void_before_the_sale_is_covered_leaves_nothing_for_the_books(disk: Disk) -> None:
+    ledger = disk.ledger()
+    first = request(1, "S1", 2000, sale=SALE)
+    await ledger.accept(first, p.Started(None))
+    await ledger.apply(SALE_ID, Approved(approval(2000)))
+    void = await done(ledger, follow_up(2, p.PaymentType.VOID, 2000))
+    assert (void.funds, void.recording) == (p.Funds.VOIDED, p.Recording.NOT_REQUIRED)
+    assert original(ledger).funds is p.Funds.VOIDED
+    assert original(ledger).recording is p.Recording.NOT_REQUIRED
+    account, _ = await ledger.accept(request(4, "S1", 4790))
+    assert account.payment.status is p.Status.QUEUED, "the sale is not paid any more"
+
+
+async def test_a_void_of_a_recorded_sale_is_recorded_as_a_return(disk: Disk) -> None:
+    ledger = disk.ledger()
+    await started(ledger)
+    await recorded(ledger, SALE_ID, "P1")
+    await done(ledger, follow_up(2, p.PaymentType.VOID, 4790))
+    purchase = ledger.purchase_of(request(2).payment_id)
+    assert purchase is not None
+    assert purchase.purchase.content.sale.refund_minor == 4790
+
+
+async def test_a_closed_batch_has_no_voids_also_after_a_restart(disk: Disk) -> None:
+    ledger = disk.ledger()
+    await started(ledger)
+    ledger._now = lambda: "2026-11-23T20:00:00.000Z"
+    await ledger.close_batch("counter-1", Money(4790, EUR))
+    again = await disk.reborn()
+    with pytest.raises(RequestError) as caught:
+        await again.accept(follow_up(2, p.PaymentType.VOID, 4790))
+    assert caught.value.code == "void_not_possible"
+    assert caught.value.detail["suggest"] == "refund"
+
+
+@pytest.mark.parametrize("kind", [p.PaymentType.VOID, p.PaymentType.REFUND])
+async def test_what_was_given_back_is_not_given_back_again(disk: Disk, kind: p.PaymentType) -> None:
+    ledger = disk.ledger()
+    await started(ledger)
+    await done(ledger, follow_up(2, kind, 4790))
+    for again in (p.PaymentType.VOID, p.PaymentType.REFUND):
+        with pytest.raises(RequestError):
+            await ledger.accept(follow_up(3, again, 4790))
+
+
+async def test_a_tip_is_added_once_the_money_is_captured_and_not_recorded(disk: Disk) -> None:
+    ledger = disk.ledger()
+    await started(ledger)
+    await recorded(ledger, SALE_ID, "P1")
+    tip = await done(ledger, follow_up(2, p.PaymentType.TIP_ADJUST, 500))
+    assert tip.recording is p.Recording.NOT_REQUIRED
+    assert original(ledger).tip_minor == 500
+
+
+async def test_a_refund_of_a_retired_sale_is_possible_after_a_restart(disk: Disk) -> None:
+    ledger = disk.ledger()
+    await started(ledger)
+    await recorded(ledger, SALE_ID, "P1")
+    await ledger.retire(SALE_ID)
+    again = await disk.reborn()
+    assert again.get(SALE_ID) is None
+    found = await again.find_original(SALE_ID)
+    assert found is not None
+    refund = await done(again, follow_up(2, p.PaymentType.REFUND, 4790))
+    assert refund.funds is p.Funds.RETURNED
+    assert original(again).funds is p.Funds.REFUNDED
