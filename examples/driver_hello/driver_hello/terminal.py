@@ -13,6 +13,7 @@ import json
 import os
 import sys
 import tty
+from dataclasses import asdict
 from pathlib import Path
 
 from driver_hello import messages as m
@@ -102,7 +103,10 @@ class HelloTerminal:
 
 
 def main() -> None:
-    """Be a terminal behind a link to a pseudo-terminal, until killed; say where as JSON."""
+    """Be a terminal behind a link to a pseudo-terminal, until killed.
+
+    Says on standard output where it is, and then what became of each payment, as lines of JSON.
+    """
     parser = argparse.ArgumentParser(description=__doc__, prog="python -m driver_hello.terminal")
     parser.add_argument("--pty", type=Path, required=True, metavar="LINK")
     parser.add_argument("--verdict", default="paid", help="paid, never, or a code of NO")
@@ -111,11 +115,19 @@ def main() -> None:
     tty.setraw(slave)
     arguments.pty.unlink(missing_ok=True)
     arguments.pty.symlink_to(os.ttyname(slave))
-    sys.stdout.write(json.dumps({"pty": str(arguments.pty)}) + "\n")
-    sys.stdout.flush()
+    _tell({"pty": str(arguments.pty)})
     terminal = HelloTerminal(arguments.verdict)
     while True:
+        known = set(terminal.ledger)
         os.write(master, terminal.receive(os.read(master, READ_BYTES_MAX)))
+        for reference in terminal.ledger.keys() - known:
+            said = terminal.ledger[reference]
+            _tell({"said": type(said).__name__.upper(), **asdict(said)})
+
+
+def _tell(fact: dict[str, object]) -> None:
+    sys.stdout.write(json.dumps(fact) + "\n")
+    sys.stdout.flush()
 
 
 if __name__ == "__main__":
