@@ -54,7 +54,8 @@ async def _play(console: Console, *, stay: bool, fast: bool, as_json: bool) -> i
     began_at = loop.time()
     picture = Picture()
     good = False
-    shown = view.live if console.is_terminal and not as_json else view.lines
+    alive = console.is_terminal and not console.is_dumb_terminal and not as_json
+    shown = view.live if alive else view.lines
     try:
         with tempfile.TemporaryDirectory(prefix="paybridge-demo-") as folder:
             async with stage.running(Path(folder), picture, fast=fast) as running:

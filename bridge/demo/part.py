@@ -70,6 +70,8 @@ class Part:
         try:
             async with asyncio.timeout(READY_SECONDS_MAX):
                 line = await self._process.stdout.readline()
+                if not line and self._listening is not None:
+                    await self._listening  # it is ending: hear why
             answer: dict[str, Any] = json.loads(line)
         except (TimeoutError, ValueError) as error:
             words = "\n".join(self._last_words) or type(error).__name__

@@ -166,10 +166,13 @@ class Stage:
         """Follow a control command of the simulated back office.
 
         Raises:
-            PartFailed: It refuses.
+            PartFailed: It refuses, or is not there.
         """
         async with httpx.AsyncClient(timeout=CONTROL_SECONDS_MAX) as http:
-            answer = await http.post(self.office_control, json=order)
+            try:
+                answer = await http.post(self.office_control, json=order)
+            except httpx.HTTPError as error:
+                raise PartFailed(f"the back office's control: {error!r}") from error
         if answer.is_error:
             raise PartFailed(f"the back office refused {order}: {answer.text}")
         done: dict[str, Any] = answer.json()

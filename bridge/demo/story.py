@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from bridge.demo.books import read_bookings, read_charges
-from bridge.demo.part import Part
+from bridge.demo.part import Part, PartFailed
 from bridge.demo.picture import Document, Invitation, PromiseBroken, Step
 from bridge.demo.stage import Stage
+from simulators.register import NoAnswerError
 from simulators.register_ledger import new_payment_id
 
 SCENE_SECONDS_MAX = 30.0  # any single wait: the slowest is a reconnect with its back-offs
@@ -171,7 +172,7 @@ async def play(day: Day) -> list[str]:
         day.picture.changed()
         try:
             await scene.play(day)
-        except PromiseBroken as error:
+        except (PromiseBroken, PartFailed, NoAnswerError) as error:
             step.state = "broken"
             broken.append(f"{scene.title}: {error}")
             day.picture.tell(f"BROKEN {scene.title}: {error}")
