@@ -170,16 +170,20 @@ def parse(table: Mapping[str, Any]) -> Config:
         raise next(explain(error)) from None
 
 
+# Pydantic's words for it: of a model, and of a dataclass, which a driver's settings are.
+_UNKNOWN_KEY = frozenset({"extra_forbidden", "unexpected_keyword_argument"})
+
+
 def explain(
     error: ValidationError, prefix: str = "", model: type | None = Config
 ) -> Iterator[ConfigError]:
     """Yield one error for each fault, the unknown keys first: they explain the others."""
-    faults = sorted(error.errors(include_url=False), key=lambda f: f["type"] != "extra_forbidden")
+    faults = sorted(error.errors(include_url=False), key=lambda f: f["type"] not in _UNKNOWN_KEY)
     for fault in faults:
         parts = [str(part) for part in fault["loc"] if part != "[key]"]
         key = ".".join([prefix, *parts] if prefix else parts)
         message = fault["msg"].removeprefix("Value error, ")
-        if fault["type"] == "extra_forbidden":
+        if fault["type"] in _UNKNOWN_KEY:
             message = "there is no such setting" + _did_you_mean(parts, model)
         elif fault["type"] == "missing":
             message = "this setting is missing"

@@ -20,12 +20,14 @@ from bridge.cli.journal import find_payment
 from bridge.config import load
 from simulators.terminal_ledger import Entry, read_ledger
 from tests.end_to_end.broker import Mosquitto
+from tests.end_to_end.judge import violations
 from tests.end_to_end.program import Json, Program
 from tests.end_to_end.tap import Tap
-from tests.end_to_end.till import Account, Till
+from tests.end_to_end.till import Account, Heard, Till
 
 TERMINAL = "counter-1"
 STORE_CODE = "S012"
+QUICK_TERMINAL = ("tests.end_to_end.quick_terminal",)
 SECRET = "simulated-secret"  # the simulated provider's, printed in its help
 
 Tables = dict[str, dict[str, Any]]
@@ -141,11 +143,8 @@ class Store:
         """Start the service and wait until it can take a payment."""
         after = len(self.till.heard)
         await self.bridge.start()
+        await self.till.online(after=after)
         await self.till.ready(after=after)
-
-    async def restart_bridge(self) -> None:
-        """Start the service again; do not wait for its terminal, which may be in doubt."""
-        await self.bridge.start()
 
     async def shopper(self, *plans: Json, **more: object) -> None:
         """Say what the next shoppers do."""
@@ -158,6 +157,14 @@ class Store:
     def story(self, payment_id: str) -> Json | None:
         """Return what the journal says of a payment, None when it knows none."""
         return find_payment(load(self.config), payment_id)
+
+    async def check(self) -> None:
+        """Let the judge compare all ledgers: at rest, nothing is left open."""
+        ids = sorted({one.topic.rpartition("/")[2] for one in self.till.heard if _is_document(one)})
+        stories = [story for one in ids if (story := self.story(one)) is not None]
+        purchases = [e for e in await self.office.ledger() if e["effect"] == "purchase_added"]
+        told = {one: self.till.documents(one) for one in ids}
+        assert violations(self.terminal_ledger(), stories, purchases, told) == []
 
     async def cli(self, *arguments: str) -> tuple[int, Json]:
         """Run one command of the command line with --json; return exit status and first line."""
@@ -176,6 +183,10 @@ class Store:
         status = await program.ended()
         answer: Json = json.loads(program.said[0]) if program.said else {}
         return status, answer
+
+
+def _is_document(heard: Heard) -> bool:
+    return "/payments/" in heard.topic
 
 
 def terminal_program(folder: Path, *more: str, module: tuple[str, ...] | None = None) -> Program:

@@ -116,17 +116,22 @@ class Till:
                 raise AssertionError("\n".join([f"waited for {what} in vain", *lately]))
         return found
 
-    async def ready(self, terminal_id: str = "counter-1", *, after: int = 0) -> Json:
-        """Wait until the bridge is online and the terminal ready; what came before is not it."""
-        await self.until(
+    async def online(self, *, after: int = 0) -> Json:
+        """Wait until the service says that it is online; what was heard before is not it."""
+        return await self.until(
             lambda: self._last(f"{BASE}/bridge/state", after, lambda d: d["state"] == "online"),
             "an online bridge",
         )
+
+    async def ready(self, *, after: int = 0) -> Json:
+        """Wait until the terminal can take a payment; what was heard before is not it."""
+        return await self.terminal(lambda d: bool(d["ready"]), after=after)
+
+    async def terminal(self, fits: Callable[[Json], bool], *, after: int = 0) -> Json:
+        """Wait for a state of the terminal that fits and is the last one known."""
         return await self.until(
-            lambda: self._last(
-                f"{BASE}/terminals/{terminal_id}/state", after, lambda d: bool(d["ready"])
-            ),
-            "a ready terminal",
+            lambda: self._last(f"{BASE}/terminals/counter-1/state", after, fits),
+            "a state of the terminal",
         )
 
     async def document(
