@@ -355,23 +355,27 @@ async def run(
 
 
 async def _drain(parts: Parts, notifier: Notifier) -> None:
-    """Refuse new payments and wait for running ones, within the configured bound."""
+    """Refuse what is new; wait for running payments and bookings, within the configured bound."""
     notifier.stopping("waiting for running payments")
     parts.desk.draining = True
     parts.facts.draining = True
+    if parts.recorder is not None:
+        parts.recorder.draining = True
     loop = asyncio.get_running_loop()
     until = loop.time() + parts.config.service.drain_seconds
     connection = parts.desk.connection
     if connection is not None:
         await _say(parts, parts.facts.bridge_state(connection.epoch))
-    while loop.time() < until and _conversing(parts.ledger):  # noqa: ASYNC110 - once, at the end
+    while loop.time() < until and _under_way(parts):  # noqa: ASYNC110 - once, at the end
         await asyncio.sleep(DRAIN_LOOK_SECONDS)
     _LOGGER.info("stopping open=%d", len(parts.ledger.unfinished()))
     await _say(parts, k.BridgeState(state="offline", reason="shutdown"))
 
 
-def _conversing(ledger: Ledger) -> bool:
-    return any(one.payment.doubt is None for one in ledger.unfinished())
+def _under_way(parts: Parts) -> bool:
+    """Say whether a stop would break off a conversation with a terminal or the back office."""
+    booking = parts.recorder is not None and parts.recorder.attempts_under_way > 0
+    return booking or any(one.payment.doubt is None for one in parts.ledger.unfinished())
 
 
 async def _say(parts: Parts, state: k.BridgeState) -> None:

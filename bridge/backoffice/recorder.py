@@ -65,9 +65,11 @@ class Recorder:
         self.reachable: bool | None = None
         self.last_error = ""
         self.login_needed = False
+        self.draining = False  # no new attempt begins; those under way end
+        self.attempts_under_way = 0
 
     async def run(self) -> None:
-        """Record for ever. A cancellation in an attempt leaves it `sending`: unconfirmed later.
+        """Record until `draining`. Canceled in an attempt, it leaves that `sending`: unconfirmed.
 
         Raises:
             JournalError: Nothing can be stored any more.
@@ -75,8 +77,14 @@ class Recorder:
         while True:
             transaction_id = await self._next()
             await self._logged_in()
-            with about(transaction_id):
-                await self._attempt(transaction_id)
+            if self.draining:
+                return  # what is pending is recorded by the next start
+            self.attempts_under_way += 1
+            try:
+                with about(transaction_id):
+                    await self._attempt(transaction_id)
+            finally:
+                self.attempts_under_way -= 1
 
     async def _next(self) -> str:
         """Return a purchase whose time has come."""
