@@ -164,7 +164,7 @@ async def test_a_retained_start_is_refused_now_and_after_a_reconnect(store: Stor
         after = len(store.till.heard)
         await store.broker.stop()
         await store.broker.start()
-        await store.till.ready(after=after)
+        await store.till.online(after=after)
         assert store.story(PAYMENT) is None
     finally:
         await store.till.publish(ROUTE, b"", retain=True)
