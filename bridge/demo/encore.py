@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import os
-import shutil
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 from rich.console import Console
 
@@ -22,15 +22,19 @@ AWAY_SECONDS = 3600.0
 
 
 def commands(stage: Stage) -> str:
-    """Return what to copy into another terminal, ready to run."""
-    python = _shortest("python", sys.executable)
-    paybridge = _shortest("paybridge", f"{python} -m bridge")
+    """Return what to copy into another terminal, ready to run there."""
+    activate = Path(sys.prefix) / "bin" / "activate"
+    if activate.exists():
+        # The other terminal may not have the environment on, as after scripts/demo.
+        begin, python, paybridge = f". {activate}\n", "python", "paybridge"
+    else:
+        begin, python, paybridge = "", sys.executable, f"{sys.executable} -m bridge"
     port = stage.broker_port
     register = f"{python} -m simulators register --mqtt311 --human --broker mqtt://{HOST}:{port}"
     topic = f"{BASE_TOPIC}/registers/{OTHER_REGISTER}"
     config = f"--config {stage.configuration}"
     return f"""\
-# a register that pays, cancels, asks (try `{python} -m simulators register -h`)
+{begin}# a register that pays, cancels, asks (try `{python} -m simulators register -h`)
 {register} --register-id {OTHER_REGISTER} pay 12.50
 # or by hand; a new payment needs a new payment_id
 mosquitto_sub -h {HOST} -p {port} -v -t '{BASE_TOPIC}/#'
@@ -42,13 +46,6 @@ mosquitto_pub -h {HOST} -p {port} -q 1 -t {topic}/request/payment/start -m \
 {paybridge} check {config}
 # the back office goes away and comes back
 curl -s {stage.office_control} -d '{{"do":"away","seconds":20}}'"""
-
-
-def _shortest(name: str, otherwise: str) -> str:
-    """Return `name` if the shell finds this very installation by it."""
-    found = shutil.which(name)
-    beside = os.path.dirname(sys.executable)
-    return name if found is not None and os.path.dirname(found) == beside else otherwise
 
 
 async def stay(stage: Stage, console: Console) -> None:

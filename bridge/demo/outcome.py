@@ -84,9 +84,9 @@ def show(
 def show_what_next(console: Console) -> None:
     """Print where to go from here."""
     console.print("\nWhat next")
-    console.print("  paybridge demo --stay   keep it all up and try it yourself")
-    console.print("  paybridge -h            every command; `run` is what a store runs")
-    console.print("  docs/install.md         on a store PC; README.md has the rest")
+    console.print("  the same with --stay   keeps it all up, for you to try")
+    console.print("  paybridge -h           every command; `run` is what a store runs")
+    console.print("  docs/install.md        on a store PC; README.md has the rest")
 
 
 def _cells(row: Row, titles: Mapping[str, str]) -> list[str]:
