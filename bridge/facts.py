@@ -219,7 +219,9 @@ class Facts:
 
 
 # What the desk hands on; what a driver can do beyond is not announced.
-IMPLEMENTED = frozenset({one.value for one in p.PaymentType})
+IMPLEMENTED = frozenset({one.value for one in p.PaymentType}) | {
+    *("totals", "reconcile", "display", "card_read")
+}
 
 
 def _currencies(station: Station) -> tuple[str, ...]:

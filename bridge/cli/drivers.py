@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Container, Iterator, Mapping, Sequence
 from dataclasses import MISSING, asdict, dataclass, field, fields
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
@@ -16,6 +16,7 @@ from bridge.money.journal import Ownership
 from bridge.service import JOURNAL_NAME
 from bridge.terminal.finder import (
     Answer,
+    Question,
     SerialPort,
     ask,
     best,
@@ -23,7 +24,7 @@ from bridge.terminal.finder import (
     list_serial_ports,
     name_port,
 )
-from bridge.terminal.plugins import GROUP, load_driver
+from bridge.terminal.plugins import GROUP, load_driver, read_settings
 from drivers.contract import Capabilities, Driver, SerialDefaults
 
 _QUERY_WORDS = {
@@ -212,12 +213,28 @@ class Found:
 class Configured:
     """What the configuration says of ports."""
 
-    names: dict[str, str] = field(default_factory=dict)  # of terminals, by the port's device
+    terminals: Mapping[str, cfg.Terminal] = field(default_factory=dict)
     running: bool = False  # a bridge runs and has them
 
     def name_of(self, port: SerialPort) -> str:
         """Return the terminal that is configured at `port`, "" if none is."""
-        return self.names.get(os.path.realpath(port.device), "")
+        target = os.path.realpath(port.device)
+        for name, terminal in self.terminals.items():
+            if terminal.port is not None and os.path.realpath(terminal.port) == target:
+                return name
+        return ""
+
+    def question(self, name: str) -> Question:
+        """Return how to ask a configured terminal.
+
+        Raises:
+            ConfigError: Its driver or one of its settings is wrong.
+        """
+        terminal, key = self.terminals[name], f"terminals.{name}"
+        driver = load_driver(terminal.driver, f"{key}.driver")
+        settings = read_settings(driver, terminal.settings, f"{key}.settings")
+        line = line_settings(terminal, driver.serial_defaults)
+        return Question(driver, settings, line)
 
 
 def configured(path: Path) -> Configured:
@@ -227,18 +244,13 @@ def configured(path: Path) -> Configured:
         ConfigError: It cannot be used.
     """
     config = cfg.load(path)
-    names = {
-        os.path.realpath(terminal.port): name
-        for name, terminal in config.terminals.items()
-        if terminal.port is not None
-    }
     journal = config.site.state_directory / JOURNAL_NAME
     try:
         if journal.exists():
             Ownership(journal).release()
     except JournalError:
-        return Configured(names, running=True)
-    return Configured(names, running=False)
+        return Configured(config.terminals, running=True)
+    return Configured(config.terminals)
 
 
 async def find(
@@ -249,13 +261,23 @@ async def find(
     *,
     probe: bool,
 ) -> AsyncIterator[Found]:
-    """Yield the ports at `paths`, or all; with `probe`, ask those that may be asked."""
+    """Yield the ports at `paths`, or all; with `probe`, ask those that may be asked.
+
+    A configured terminal is asked as it is configured first.
+
+    Raises:
+        ConfigError: A terminal that is to be asked is configured wrongly.
+    """
     chosen = [name_port(path, ports) for path in paths] if paths else ports
-    names = _new_names(set(known.names.values()))
+    names = _new_names(known.terminals)
     for port in chosen:
         name = known.name_of(port)
         why_not = _why_not_asked(port, known, probe=probe, named=bool(paths))
-        answers = [] if why_not else [one async for one in ask(port.device, drivers)]
+        answers: list[Answer] = []
+        if not why_not:
+            questions = [known.question(name)] if name else []
+            questions += [Question.with_defaults(driver) for driver in drivers]
+            answers = [one async for one in ask(port.device, questions)]
         answer = best(answers)
         toml = ""
         if answer is not None:
@@ -275,7 +297,7 @@ def _why_not_asked(port: SerialPort, known: Configured, *, probe: bool, named: b
     return ""
 
 
-def _new_names(taken: set[str]) -> Iterator[str]:
+def _new_names(taken: Container[str]) -> Iterator[str]:
     return (f"terminal-{n}" for n in range(1, 1_000) if f"terminal-{n}" not in taken)
 
 

@@ -227,6 +227,27 @@ class Ledger:
             await self._load_payment(payment_id)
             await self._load_sale(key)
 
+    async def batch_of(self, terminal_id: str) -> list[Account]:
+        """Return the payments of a terminal that its open batch may hold, oldest first."""
+        rows = await self._journal.payment_rows(
+            "terminal_id=? and updated_at>?", (terminal_id, self.batch_closed_at(terminal_id))
+        )
+        missing = [row.payment_id for row in rows if row.payment_id not in self._accounts]
+        entries = await self._journal.entries_of_all(missing)
+        return [
+            self._accounts.get(row.payment_id) or fold_payment(entries[row.payment_id])
+            for row in rows
+        ]
+
+    def now(self) -> str:
+        """Return the wall clock as the journal writes it: ISO 8601 UTC."""
+        return self._now()
+
+    @property
+    def keeps_books(self) -> bool:
+        """True when captured payments are recorded in the back office by us."""
+        return self._books.required
+
     async def find_original(self, payment_id: str) -> Account | None:
         """Return a payment to be followed up, with everything else of its sale in memory."""
         if payment_id not in self._accounts:

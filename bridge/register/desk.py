@@ -19,7 +19,9 @@ from bridge.money import payment as p
 from bridge.money.accounts import Account
 from bridge.money.ledger import Ledger
 from bridge.register import contract as k
+from bridge.register import errands
 from bridge.register.bus import Connected, Delivery
+from bridge.register.errands import Errands
 from bridge.register.freshness import refuse_unfresh
 from bridge.register.intake import (
     follow_up_request,
@@ -27,15 +29,14 @@ from bridge.register.intake import (
     refuse_unsupported,
     refuse_unsupported_follow_up,
 )
-from drivers.contract import Capabilities, Stage, TerminalReady
+from bridge.register.paper import receipt_documents
+from drivers.contract import Stage, TerminalReady
 
 _LOGGER = logging.getLogger(__name__)
 
-CHECK_SECONDS_MAX = 15.0  # a terminal that is asked how it is answers within T3 of its protocol
 # Responses that wait for the broker. A register repeats a command after 3 s without one, so what
 # does not fit is lost without harm.
 RESPONSES_WAITING_MAX = 1_000
-CHECKS_WAITING_MAX = 50  # one per terminal is the rule; a register that hammers is refused
 # Stages in which no card has been presented: losing the register may still cancel.
 NO_CARD_YET = frozenset({None, Stage.STARTING, Stage.WAITING_FOR_CARD, Stage.TRY_AGAIN})
 
@@ -50,49 +51,26 @@ class Bus(Protocol):
         """Tell the broker that the delivery is safe with us."""
 
 
-class TerminalState(Protocol):
+class TerminalState(errands.State, Protocol):
     """What a station shows of its terminal."""
-
-    @property
-    def probes(self) -> int:
-        """How many probes came to an end."""
 
     @property
     def ready(self) -> TerminalReady | None:
         """What the terminal said of itself, None before it did."""
 
-    @property
-    def can_take_payments(self) -> bool:
-        """True when a payment could start now."""
 
-    @property
-    def problem(self) -> str:
-        """A short code, "" when there is none."""
-
-    @property
-    def problem_text(self) -> str:
-        """The problem in words."""
-
-
-class Terminal(Protocol):
+class Terminal(errands.Terminal, Protocol):
     """What the desk may ask of a station; none of it waits."""
 
     @property
     def state(self) -> TerminalState:
         """How the terminal is now."""
 
-    @property
-    def capabilities(self) -> Capabilities:
-        """What it can do."""
-
     def claim(self, payment_id: str, register_id: str) -> p.Started | None:
         """Keep it for one new payment; raises RequestError."""
 
     def release(self, payment_id: str) -> None:
         """Give it back."""
-
-    def ask_for_probe(self) -> int:
-        """Have it probed; done when `state.probes` exceeds the returned number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,18 +88,6 @@ class Outgoing:
     topic: str
     payload: bytes
     correlation: bytes | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class _Check:
-    """A `terminal/check` that waits for its probe."""
-
-    register_id: str
-    delivery: Delivery
-    request_id: str
-    terminal_id: str
-    probes_before: int
-    until: float
 
 
 class Desk:
@@ -142,7 +108,7 @@ class Desk:
         self._terminals = terminals
         self._settings = settings
         self._now = now
-        self._checks: list[_Check] = []
+        self.errands = Errands(ledger, terminals)
         self.outgoing: list[Outgoing] = []
         self.connection: Connected | None = None
         self.connections = 0
@@ -231,8 +197,11 @@ class Desk:
                 return await self._acknowledge(register_id, request)
             case k.PaymentResolve():
                 return await self._resolve(register_id, request)
-            case k.TerminalCheck():
-                self._check(delivery, register_id, request)
+            case k.ReceiptReprint():
+                return await self._reprint(register_id, request)
+            case _:
+                terminal_id = self._terminal_of(register_id, request.terminal_id)
+                self.errands.begin(delivery, register_id, request, terminal_id)
                 return None
 
     # --- commands
@@ -431,43 +400,31 @@ class Desk:
         _LOGGER.warning("resolved outcome=%s by=%s", answer.outcome, answer.by)
         return await self._ledger.apply(payment_id, answer)
 
-    def _check(self, delivery: Delivery, register_id: str, request: k.TerminalCheck) -> None:
-        terminal_id = self._terminal_of(register_id, request.terminal_id)
-        if len(self._checks) >= CHECKS_WAITING_MAX:
-            raise RequestError("terminal_busy", "too many checks are waiting")
-        before = self._terminals[terminal_id].ask_for_probe()
-        until = asyncio.get_running_loop().time() + CHECK_SECONDS_MAX
-        self._checks.append(
-            _Check(register_id, delivery, request.request_id, terminal_id, before, until)
+    async def _reprint(self, register_id: str, request: k.ReceiptReprint) -> k.Response:
+        account = await self._own(register_id, request.payment_id)
+        receipts = [
+            {**receipt.model_dump(mode="json", by_alias=True), "duplicate": True}
+            for receipt in receipt_documents(account).values()
+        ]
+        if not receipts:
+            raise RequestError(
+                "operation_not_supported",
+                "no receipt of this payment was kept; the terminal prints its own",
+                path="payment_id",
+            )
+        return self._response(
+            request, "ok", payment_id=account.payment_id, result={"receipts": receipts}
         )
 
-    def answer_checks(self) -> None:
-        """Queue the responses of checks whose probe came to an end, or took too long."""
-        now = asyncio.get_running_loop().time()
-        waiting = []
-        for check in self._checks:
-            state = self._terminals[check.terminal_id].state
-            if state.probes <= check.probes_before and now < check.until:
-                waiting.append(check)
+    async def answer_errands(self) -> None:
+        """Queue the responses of commands that waited for their terminal."""
+        for answer in await self.errands.finished():
+            if isinstance(answer.result, RequestError):
+                operation = answer.request.operation
+                self._refuse(answer.delivery, answer.register_id, operation, answer.result)
                 continue
-            result = {
-                "terminal_id": check.terminal_id,
-                "ready": state.can_take_payments,
-                "problem": state.problem or None,
-                "text": state.problem_text or None,
-                "answered": state.probes > check.probes_before,
-            }
-            response = k.Response.model_validate(
-                {
-                    "request_id": check.request_id,
-                    "op": k.TerminalCheck.operation,
-                    "status": "ok",
-                    "result": result,
-                    "time": self._now(),
-                }
-            )
-            self._say(check.delivery, check.register_id, response)
-        self._checks = waiting
+            response = self._response(answer.request, "ok", result=answer.result)
+            self._say(answer.delivery, answer.register_id, response)
 
     # --- registers come and go
 

@@ -119,7 +119,7 @@ class Publisher:
                     await changed.wait()
             except TimeoutError:
                 pass
-            self._desk.answer_checks()
+            await self._desk.answer_errands()
             self._collect()
             if self._desk.connection is None:
                 self._health_at = loop.time() + HEALTH_SECONDS
@@ -176,6 +176,8 @@ class Publisher:
             await self._publish_state(self._topics.terminal_state(terminal_id), state)
         for terminal_id, info in self._facts.terminal_infos().items():
             await self._publish_state(self._topics.terminal_info(terminal_id), info)
+        for terminal_id, document in self._desk.errands.reconciliations.items():
+            await self._publish_state(self._topics.terminal_reconciliation(terminal_id), document)
         acknowledged = [self._ledger.get(name) for name in self._desk.acknowledged]
         self._desk.acknowledged.clear()
         for account in acknowledged:

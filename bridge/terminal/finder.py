@@ -12,7 +12,7 @@ import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from bridge.errors import LineError
 from bridge.terminal.lines import SerialAddress, open_line
@@ -64,6 +64,24 @@ class SerialPort:
         if self.link or (self.by_id and self.serial_number):
             return self.link or self.by_id
         return self.by_path or self.by_id or self.device
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One driver's probe, and with which settings of the terminal and the line it is asked."""
+
+    driver: c.Driver
+    settings: Any  # None: it has settings without a default, so nobody knows how to ask
+    line: c.SerialDefaults
+
+    @classmethod
+    def with_defaults(cls, driver: c.Driver) -> Question:
+        """Ask as the driver would without any configuration."""
+        try:
+            settings = driver.settings()
+        except TypeError:
+            settings = None
+        return cls(driver, settings, driver.serial_defaults)
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,32 +181,35 @@ def _entries(folder: Path) -> list[Path]:
 
 async def ask(
     path: str,
-    drivers: Sequence[c.Driver],
+    questions: Sequence[Question],
     *,
     connect: Callable[[SerialAddress], Awaitable[Line]] = open_line,
 ) -> AsyncIterator[Answer]:
-    """Yield what each driver's probe finds behind a port, until a terminal says who it is.
+    """Yield what each question finds behind a port, until a terminal says who it is.
 
     A port that somebody else has open is not touched: one answer, `not_opened`, says so.
     """
-    for number, driver in enumerate(drivers):
+    for number, question in enumerate(questions):
         if number:
             await asyncio.sleep(QUIET_SECONDS)
-        answer = await _ask_one(path, driver, connect)
+        answer = await _ask_one(path, question, connect)
         yield answer
         if answer.state == "not_opened" or answer.says_who:
             return
 
 
 async def _ask_one(
-    path: str, driver: c.Driver, connect: Callable[[SerialAddress], Awaitable[Line]]
+    path: str, question: Question, connect: Callable[[SerialAddress], Awaitable[Line]]
 ) -> Answer:
+    driver = question.driver
+    if question.settings is None:
+        return Answer(driver.name, "not_tried", "it has settings that must be given")
     try:
-        dialogue = driver.dialogue(driver.settings(), "serial")
-    except (TypeError, ValueError) as error:  # a setting without a default, or no serial protocol
+        dialogue = driver.dialogue(question.settings, "serial")
+    except ValueError as error:  # it does not speak on serial lines
         return Answer(driver.name, "not_tried", str(error))
     try:
-        line = await connect(SerialAddress(path, driver.serial_defaults))
+        line = await connect(SerialAddress(path, question.line))
     except LineError as error:
         return Answer(driver.name, "not_opened", str(error))
     try:

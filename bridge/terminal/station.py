@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import Any, Literal
@@ -29,6 +30,7 @@ REOPEN_DELAYS_SECONDS = (0.05, 0.1, 0.2, 0.4, 0.8, 1.0)
 DOUBT_AGED_SECONDS = 90.0  # then a person is asked, as the register's contract promises
 PROBE_FAILED_SECONDS = 5.0  # a terminal that answers badly is asked again soon, but not in a storm
 ASK_AFTER_REPLUG_SECONDS = 5.0  # a line that flaps must not make a storm of questions
+ERRANDS_WAITING_MAX = 10  # one register asks at a time; more is a register that hammers
 DUE_SOON_SECONDS = 3_600.0  # with nothing to do the station still looks up once an hour
 
 
@@ -44,6 +46,17 @@ class StationSettings:
     cancel_deadline_seconds: float = 30.0
     expected_terminal_id: str = ""  # the acquirer's id of the device that must be behind the name
     expected_serial_number: str = ""
+
+
+ErrandOperation = c.EndOfDay | c.ReadCard | c.ShowText
+
+
+@dataclass(frozen=True, slots=True)
+class _Errand:
+    """An operation that moves no money; `name` is unique, its result is found under it."""
+
+    name: str
+    operation: ErrandOperation
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +114,9 @@ class Station:
         self._baseline: c.Baseline | None = None
         self._baseline_fresh = False
         self._claimed_by = ""
+        self._errands: deque[_Errand] = deque()
+        self._on_errand = False
+        self.errand_results: dict[str, c.FinalEvent] = {}  # fetched, and removed, by who asked
         self._doubt_since: dict[str, float] = {}
 
     # --- asked by the desk, never waiting
@@ -123,6 +139,8 @@ class Station:
                 register_id=state.register_id,
                 terminal_id=name,
             )
+        if self._errands or self._on_errand:
+            raise RequestError("terminal_busy", f"{name} is doing something else", terminal_id=name)
         for doubtful, doubt in self._doubts():
             if not doubt.needs_operator:
                 raise RequestError(
@@ -148,6 +166,28 @@ class Station:
         if self._claimed_by == payment_id:
             self._claimed_by = ""
             self._show(activity="idle", payment_id="", register_id="")
+
+    def begin_errand(self, name: str, operation: ErrandOperation) -> None:
+        """Do something that moves no money, once the terminal is idle; see `errand_results`.
+
+        Raises:
+            RequestError: `terminal_offline`, `terminal_busy`, `terminal_maintenance`.
+        """
+        mine = self.settings.terminal_id
+        if len(self._errands) >= ERRANDS_WAITING_MAX:
+            raise RequestError("terminal_busy", f"{mine} has too much to do", terminal_id=mine)
+        if self._doubts():
+            raise RequestError(
+                "terminal_busy",
+                f"{mine} has a payment in doubt; its memory must stay as it is",
+                terminal_id=mine,
+            )
+        if self.state.availability != "online" or self.state.problem:
+            code = "terminal_offline" if self.state.availability != "online" else ""
+            text = self.state.problem_text or "not connected"
+            raise RequestError(code or "terminal_maintenance", text, terminal_id=mine)
+        self._errands.append(_Errand(name, operation))
+        self._queue.wake()
 
     def ask_for_probe(self) -> int:
         """Have the terminal probed soon; done when `state.probes` exceeds the returned number."""
@@ -179,6 +219,8 @@ class Station:
         if work is not None:
             with about(work.payment_id):
                 await self._do(work)
+        elif self._errands and not self._claimed_by:
+            await self._run_errand(self._errands.popleft())
         elif now >= self._probe_at and self._may_probe():
             await self._probe()
         else:
@@ -192,6 +234,8 @@ class Station:
     def _next_at(self, now: float) -> float:
         """Return when there is something to do next, in seconds of the loop's clock."""
         times = [now + DUE_SOON_SECONDS]
+        if self._errands and not self._claimed_by:
+            times.append(now)
         if self._queue.next_due_at is not None:
             times.append(self._queue.next_due_at)
         if self._line is None and self.settings.persistent:
@@ -362,6 +406,23 @@ class Station:
             # Whatever is left of the old conversation must not be read by the next one.
             self._drop_line()
             self._reopen_at = now
+
+    async def _run_errand(self, errand: _Errand) -> None:
+        final: c.FinalEvent = c.Unclear("no_answer", "the terminal cannot be reached")
+        if await self._reachable():
+            self._on_errand = True
+            self._show(activity="busy")
+            final = await self._converse(errand.operation, "")
+            self._on_errand = False
+            self._show(activity="idle")
+        if isinstance(final, c.Unclear) and self._line is not None and self.settings.persistent:
+            self._drop_line()
+            self._reopen_at = asyncio.get_running_loop().time()
+        # What the terminal remembers last may be another thing now.
+        self._baseline_fresh = False
+        self._probe_at = asyncio.get_running_loop().time()
+        self.errand_results[errand.name] = final
+        self._changed.set()
 
     async def _probe(self) -> None:
         loop = asyncio.get_running_loop()

@@ -209,6 +209,44 @@ class TerminalState(Wire):
     problems: tuple[Problem, ...] = ()
 
 
+class TotalsLine(Wire):
+    """One row of a terminal's totals."""
+
+    payment_brand: str
+    count: int
+    amount: AmountText
+    currency: Currency
+
+
+class Comparison(Wire):
+    """Three sums of one batch; decimal text, negative when more went back than came in."""
+
+    terminal: str
+    journal: str
+    back_office: str | None = None
+
+
+class DifferenceLine(Wire):
+    """A payment that explains, or may explain, why the sums differ."""
+
+    payment_id: str
+    kind: Literal["in_doubt", "discrepancy", "not_booked", "booking_unconfirmed"]
+    amount: str
+
+
+class ReconciliationDocument(Wire):
+    """Retained: a terminal's last end of day, to the cent."""
+
+    terminal_id: str
+    closed_at: UtcTime
+    closed: bool
+    status: Literal["matched", "different"]
+    currency: Currency
+    totals: tuple[TotalsLine, ...] = ()
+    compare: Comparison
+    differences: tuple[DifferenceLine, ...] = ()
+
+
 # --- what a register says of itself
 
 

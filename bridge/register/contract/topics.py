@@ -88,6 +88,9 @@ class EventsTopic:
     register_id: str
 
 
+TERMINAL_KINDS = frozenset({"info", "state", "reconciliation"})
+
+
 @dataclass(frozen=True, slots=True)
 class TerminalTopic:
     """A terminal's retained document; `kind` is `info` or `state`."""
@@ -161,6 +164,10 @@ class Topics:
         """Retained."""
         return f"{self.base}/terminals/{_id(terminal_id)}/state"
 
+    def terminal_reconciliation(self, terminal_id: str) -> str:
+        """Retained: the last end of day."""
+        return f"{self.base}/terminals/{_id(terminal_id)}/reconciliation"
+
     def register(self, register_id: str) -> str:
         """The prefix under which all of one register lies, without a slash at its end."""
         return f"{self.base}/registers/{_id(register_id)}"
@@ -207,7 +214,9 @@ class Topics:
         match topic[len(self.base) + 1 :].split("/"):
             case ["registers", register, *rest] if is_id(register):
                 return _register_topic(register, rest)
-            case ["terminals", terminal, ("info" | "state") as kind] if is_id(terminal):
+            case ["terminals", terminal, ("info" | "state" | "reconciliation") as kind] if is_id(
+                terminal
+            ):
                 return TerminalTopic(terminal, kind)
             case ["bridge", kind] if _WORD.fullmatch(kind):
                 return BridgeTopic(kind)
