@@ -117,9 +117,7 @@ class Recorder:
                 await self._tokens.access_token()
             except LoginRequired as error:
                 self.last_error = str(error)
-                if not self.login_needed:
-                    _LOGGER.warning("login needed: run `paybridge login` (%s)", error)
-                self.login_needed = True
+                self.login_needed = True  # who keeps the login says so in the log, once
                 await asyncio.sleep(LOGIN_LOOK_SECONDS)
             except BackOfficeUnavailable as error:
                 failures += 1

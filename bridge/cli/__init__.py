@@ -103,7 +103,7 @@ def _parser() -> argparse.ArgumentParser:
     payments.add_argument("--open", action="store_true", help="only those that need something")
     payments.add_argument("--limit", type=int, default=20, metavar="N", help="how many (20)")
     show = add("show", _show, "show one payment: what was known when")
-    show.add_argument("payment_id", help="the id, or its beginning")
+    show.add_argument("payment_id", help="the id, or its beginning or end")
     resolve = add("resolve", _resolve, "answer what only a person can know")
     resolve.add_argument("payment_id", help="the whole id")
     resolve.add_argument(
@@ -255,7 +255,7 @@ def _payments(options: argparse.Namespace) -> int:
 def _show(options: argparse.Namespace) -> int:
     from bridge.cli.journal import find_payment
 
-    story = find_payment(_load(options), options.payment_id)
+    story = find_payment(_load(options), options.payment_id.removeprefix("…"))
     if story is None:
         print(f"there is no payment {options.payment_id}", file=sys.stderr)
         return EXIT_FAILED

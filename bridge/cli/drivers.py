@@ -13,7 +13,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 from bridge import config as cfg
 from bridge.errors import ConfigError, JournalError
 from bridge.money.journal import Ownership
-from bridge.service import JOURNAL_NAME
+from bridge.service import JOURNAL_NAME, line_address
 from bridge.terminal.finder import (
     Answer,
     Question,
@@ -24,6 +24,7 @@ from bridge.terminal.finder import (
     list_serial_ports,
     name_port,
 )
+from bridge.terminal.lines import SerialAddress
 from bridge.terminal.plugins import GROUP, load_driver, read_settings
 from drivers.contract import Capabilities, Driver, SerialDefaults
 
@@ -233,8 +234,9 @@ class Configured:
         terminal, key = self.terminals[name], f"terminals.{name}"
         driver = load_driver(terminal.driver, f"{key}.driver")
         settings = read_settings(driver, terminal.settings, f"{key}.settings")
-        line = line_settings(terminal, driver.serial_defaults)
-        return Question(driver, settings, line)
+        address = line_address(terminal, driver.serial_defaults)
+        assert isinstance(address, SerialAddress), "only serial ports are found"
+        return Question(driver, settings, address.settings)
 
 
 def configured(path: Path) -> Configured:
@@ -276,7 +278,8 @@ async def find(
         answers: list[Answer] = []
         if not why_not:
             questions = [known.question(name)] if name else []
-            questions += [Question.with_defaults(driver) for driver in drivers]
+            asked = {question.driver.name for question in questions}
+            questions += [Question.with_defaults(one) for one in drivers if one.name not in asked]
             answers = [one async for one in ask(port.device, questions)]
         answer = best(answers)
         toml = ""

@@ -25,6 +25,7 @@ _OPEN = (
     "status in ('queued','in_progress','canceling','in_doubt')"
     " or recording in ('pending','unconfirmed','rejected')"
 )
+SHOWN_CHARACTERS = 8  # ids made in the same minute begin alike; their ends differ
 _COLORS = {
     "approved": "green",
     "recorded": "green",
@@ -74,7 +75,7 @@ def payments_table(rows: list[dict[str, Any]]) -> Table:
     for row in rows:
         table.add_row(
             row["created_at"][:19].replace("T", " "),
-            row["payment_id"],
+            f"…{row['payment_id'][-SHOWN_CHARACTERS:]}",
             row["register_id"],
             row["terminal_id"],
             f"{row['amount']} {row['currency']}",
@@ -84,8 +85,8 @@ def payments_table(rows: list[dict[str, Any]]) -> Table:
     return table
 
 
-def find_payment(config: Config, beginning: str) -> dict[str, Any] | None:
-    """Return the story of the one payment whose id begins so, None when none or several do.
+def find_payment(config: Config, part: str) -> dict[str, Any] | None:
+    """Return the story of the one payment whose id begins or ends so; None if not just one does.
 
     Raises:
         JournalError: There is no journal, or it cannot be read.
@@ -94,7 +95,9 @@ def find_payment(config: Config, beginning: str) -> dict[str, Any] | None:
     codec = EventCodec()
     try:
         rows = read_payments(
-            connection, "substr(payment_id, 1, ?) = ?", (len(beginning), beginning)
+            connection,
+            "substr(payment_id, 1, ?) = ? or substr(payment_id, ?) = ?",
+            (len(part), part, -len(part), part),
         )
         if len(rows) != 1:
             return None

@@ -143,7 +143,7 @@ class Desk:
             case k.RegisterStateTopic(register_id):
                 await self._register_changed(register_id, delivery.payload)
             case _:
-                _LOGGER.warning("ignored topic=%s", delivery.topic)
+                _LOGGER.debug("ignored topic=%s", delivery.topic)
         self._bus.acknowledge(delivery)
 
     async def _answer(self, delivery: Delivery, register_id: str, operation: str) -> None:

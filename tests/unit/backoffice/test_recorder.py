@@ -1,0 +1,195 @@
+"""The queue to the books: once, in order, for ever where nothing was applied. Virtual time."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from bridge.backoffice.attempts import Applied, Attempt, NotApplied, Refused, Unknown
+from bridge.backoffice.documents import Purchase
+from bridge.backoffice.recorder import (
+    BACKOFF_SECONDS_MAX,
+    IN_FLIGHT_MAX,
+    Recorder,
+    backoff_seconds,
+    purchase_of,
+)
+from bridge.errors import LoginRequired
+from bridge.money import payment as p
+from bridge.money import sale as s
+from bridge.money.journal import Journal, open_database
+from bridge.money.ledger import BooksPolicy, Ledger
+from drivers.contract import Approval, Approved, Money
+from simulators.loop import run_virtual
+
+NOW = "2026-11-23T12:00:00.000Z"
+
+
+@dataclass
+class Books:
+    """A back office that answers what it was told to, then applies everything."""
+
+    answers: dict[str, list[Attempt]] = field(default_factory=dict)
+    away_until: float = 0.0
+    seconds: float = 0.1
+    got: list[tuple[float, str]] = field(default_factory=list)
+    at_once: int = 0
+    at_once_max: int = 0
+
+    async def purchase_add(self, purchase: Purchase) -> Attempt:
+        loop = asyncio.get_running_loop()
+        name = purchase.transaction_id
+        self.got.append((loop.time(), name))
+        self.at_once += 1
+        self.at_once_max = max(self.at_once_max, self.at_once)
+        await asyncio.sleep(self.seconds)
+        self.at_once -= 1
+        if loop.time() < self.away_until:
+            return NotApplied("no connection")
+        waiting = self.answers.get(name[-3:], [])
+        return waiting.pop(0) if waiting else Applied(f"P-{name[-3:]}")
+
+
+@dataclass
+class Tokens:
+    """A login that is needed until `until`, in seconds of the loop's clock."""
+
+    until: float = 0.0
+    asked: int = 0
+
+    async def access_token(self) -> str:
+        self.asked += 1
+        if asyncio.get_running_loop().time() < self.until:
+            raise LoginRequired("nobody has logged in yet")
+        return "token"
+
+
+@pytest.fixture
+def executor() -> Iterator[ThreadPoolExecutor]:
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        yield pool
+
+
+@pytest.fixture
+def play(tmp_path: Path, executor: ThreadPoolExecutor) -> Callable[..., Ledger]:
+    """Record `count` sales for `seconds` of virtual time and return the ledger."""
+
+    def run(books: Books, count: int, seconds: float, tokens: Tokens | None = None) -> Ledger:
+        async def main() -> Ledger:
+            connection = open_database(tmp_path / "journal.sqlite")
+            ledger = Ledger(
+                Journal(connection, executor),
+                books=BooksPolicy("S"),
+                now=lambda: NOW,
+                local_now=lambda: NOW[:19],
+            )
+            for number in range(count):
+                await pay(ledger, number)
+            recorder = Recorder(ledger, books, tokens or Tokens(), random.Random(1))
+            async with asyncio.TaskGroup() as group:
+                tasks = [group.create_task(recorder.run()) for _ in range(IN_FLIGHT_MAX)]
+                await asyncio.sleep(seconds)
+                for task in tasks:
+                    task.cancel()
+            connection.close()
+            return ledger
+
+        return run_virtual(main)
+
+    return run
+
+
+async def pay(ledger: Ledger, number: int) -> None:
+    payment_id = f"018f6f0e-8a44-7c1b-9a3e-{number:012d}"
+    request = p.PaymentRequest(
+        payment_id, "till-1", "counter-1", p.PaymentType.SALE, Money(1250, "EUR"), "h"
+    )
+    await ledger.accept(request, p.Started(None))
+    await ledger.apply(payment_id, Approved(Approval(request.amount, str(number))))
+
+
+def states(ledger: Ledger, count: int) -> list[str]:
+    found = (ledger.purchase(f"S-018f6f0e-8a44-7c1b-9a3e-{n:012d}") for n in range(count))
+    return [one.purchase.state.value if one else "none" for one in found]
+
+
+Play = Callable[..., Ledger]
+
+
+def test_each_sale_is_sent_once_and_recorded(play: Play) -> None:
+    books = Books()
+    ledger = play(books, 20, 60.0)
+    assert states(ledger, 20) == ["recorded"] * 20
+    assert len(books.got) == len({name for _, name in books.got}) == 20
+    assert 1 < books.at_once_max <= IN_FLIGHT_MAX
+
+
+def test_away_is_tried_by_one_at_a_time_and_drains_once_it_is_back(play: Play) -> None:
+    books = Books(away_until=200.0)
+    ledger = play(books, 20, 600.0)
+    assert states(ledger, 20) == ["recorded"] * 20
+    while_away = [at for at, _ in books.got if at < 200.0]
+    assert len(while_away) < IN_FLIGHT_MAX + 15, "a door that is shut is not hammered at"
+
+
+def test_without_proof_it_is_never_sent_again(play: Play) -> None:
+    books = Books(answers={"001": [Unknown("time out")]})
+    ledger = play(books, 3, 3600.0)
+    assert states(ledger, 3) == ["recorded", "unconfirmed", "recorded"]
+    assert [name[-3:] for _, name in books.got].count("001") == 1
+
+
+def test_a_refusal_waits_for_a_person_and_blocks_nobody(play: Play) -> None:
+    books = Books(answers={"000": [Refused("VALIDATION", "no such sku", "lineItems")]})
+    ledger = play(books, 2, 60.0)
+    assert states(ledger, 2) == ["rejected", "recorded"]
+    purchase = ledger.purchase("S-018f6f0e-8a44-7c1b-9a3e-000000000000")
+    assert purchase is not None
+    assert purchase.purchase.error == "VALIDATION: no such sku (lineItems)"
+
+
+def test_what_was_not_applied_is_sent_again_with_the_same_content(play: Play) -> None:
+    books = Books(answers={"000": [NotApplied("429", retry_after_seconds=90.0)]})
+    ledger = play(books, 1, 300.0)
+    (first, _), (second, _) = books.got
+    assert states(ledger, 1) == ["recorded"]
+    assert second - first >= 90.0, "the server said when"
+
+
+def test_a_needed_login_holds_everything_and_loses_nothing(play: Play) -> None:
+    books, tokens = Books(), Tokens(until=500.0)
+    ledger = play(books, 5, 600.0, tokens)
+    assert states(ledger, 5) == ["recorded"] * 5
+    assert min(at for at, _ in books.got) >= 500.0
+    purchase = ledger.purchase("S-018f6f0e-8a44-7c1b-9a3e-000000000000")
+    assert purchase is not None
+    assert purchase.purchase.attempts == 1, "waiting for a login is no attempt"
+
+
+def test_the_back_off_grows_to_its_bound_and_no_further() -> None:
+    rng = random.Random(1)
+    waits = [backoff_seconds(n, rng) for n in range(1, 30)]
+    assert 0.5 <= waits[0] <= 1.0
+    assert max(waits) <= BACKOFF_SECONDS_MAX
+    assert min(waits[12:]) >= BACKOFF_SECONDS_MAX / 2
+
+
+def test_a_purchase_says_what_the_register_said() -> None:
+    line = s.SaleLine(1, "4006381333931", "2", "each", "3.95", 790)
+    sale = s.SaleDetails(Money(790, "EUR"), (line,), tax_minor=126, member_id="C1")
+    content = s.PurchaseContent("S-1", "S", NOW[:19], Money(790, "EUR"), sale, 0, "VISA")
+    purchase = purchase_of(content)
+    assert (purchase.pay_amount, purchase.sub_total, purchase.tax_amount) == (
+        "7.90",
+        "7.90",
+        "1.26",
+    )
+    (sent,) = purchase.lines
+    assert (sent.quantity, sent.unit_price, sent.ext_price) == ("2", "3.95", "7.90")
+    assert purchase_of(content) == purchase, "the same content is the same request"
