@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import random
 import re
 import tomllib
 import tty
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Literal
@@ -17,19 +17,16 @@ from typing import Literal
 import pytest
 import serial
 
-from bridge.cli.drivers import Configured, Found, configured, find
 from bridge.config import Terminal
 from bridge.errors import LineError
-from bridge.money.journal import Ownership
-from bridge.service import JOURNAL_NAME
 from bridge.terminal.finder import (
     PROBE_SECONDS_MAX,
     Answer,
+    Question,
     SerialPort,
     ask,
     best,
     configuration,
-    list_serial_ports,
     name_port,
 )
 from bridge.terminal.lines import SerialAddress
@@ -39,66 +36,18 @@ from drivers.pax import DRIVER as PAX
 from drivers.telium import CAISSE_AP_DRIVER as CAISSE_AP
 from drivers.telium import DRIVER as TELIUM
 from drivers.zvt import DRIVER as ZVT
+from drivers.zvt import ZvtDriver
 from simulators.cable import CableEnd, MemoryPort
 from simulators.loop import run_virtual
 from simulators.pax import PaxTerminal
 from simulators.shopper import BUILT_IN
 from simulators.telium import TeliumTerminal
 from simulators.zvt import ZvtTerminal
+from tests.unit.terminal.machine import Machine
 
 ROOT = Path(__file__).parents[3]
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 ALL: tuple[c.Driver, ...] = (CAISSE_AP, PAX, TELIUM, ZVT)
-
-
-class Machine:
-    """A store PC as `/sys` and `/dev` show it."""
-
-    def __init__(self, folder: Path) -> None:
-        self.sysfs = folder / "sys"
-        self.devices = folder / "dev"
-
-    def plug(
-        self, name: str, usb: dict[str, str], interface_class: str, *, converter: bool = False
-    ) -> Path:
-        """Add a USB port; a converter has a folder of its own below the interface."""
-        device = self.sysfs / "devices/pci0000:00/usb1" / f"1-{name}"
-        interface = device / f"1-{name}:1.0"
-        node = interface / name if converter else interface
-        entry = self._entry(node / "tty" / name, node)
-        for attribute, text in usb.items():
-            (device / attribute).write_text(text + "\n")
-        (interface / "bInterfaceClass").write_text(interface_class + "\n")
-        return self._expose(name, entry)
-
-    def solder(self, name: str, uart_type: str) -> Path:
-        """Add a port of the main board; the kernel shows numbers without hardware as type 0."""
-        node = self.sysfs / "devices/platform/serial8250" / name
-        entry = self._entry(node / "tty" / name, node)
-        (entry / "type").write_text(uart_type + "\n")
-        return self._expose(name, entry)
-
-    def link(self, folder: str, name: str, device: str) -> str:
-        """Add a link as udev does."""
-        path = self.devices / "serial" / folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.symlink_to(self.devices / device)
-        return str(path)
-
-    def ports(self) -> tuple[SerialPort, ...]:
-        return list_serial_ports(self.sysfs, self.devices)
-
-    def _entry(self, entry: Path, node: Path) -> Path:
-        entry.mkdir(parents=True)
-        (entry / "device").symlink_to(node)
-        return entry
-
-    def _expose(self, name: str, entry: Path) -> Path:
-        (self.sysfs / "class/tty").mkdir(parents=True, exist_ok=True)
-        (self.sysfs / "class/tty" / name).symlink_to(entry)
-        self.devices.mkdir(exist_ok=True)
-        (self.devices / name).touch()
-        return self.devices / name
 
 
 @pytest.fixture
@@ -244,6 +193,10 @@ async def terminal_of(kind: str) -> tuple[MemoryPort, ZvtTerminal | PaxTerminal 
             return port, TeliumTerminal(clock=clock, rng=rng, scenario=scenario)
 
 
+def by_default(*drivers: c.Driver) -> list[Question]:
+    return [Question.with_defaults(driver) for driver in drivers]
+
+
 def ask_simulated(kind: str, drivers: Sequence[c.Driver]) -> tuple[list[Answer], int]:
     """Return what is answered by a terminal of this kind, and how much it wrote about money."""
 
@@ -257,7 +210,9 @@ def ask_simulated(kind: str, drivers: Sequence[c.Driver]) -> tuple[list[Answer],
         async with asyncio.TaskGroup() as group:
             running = group.create_task(terminal.run(port))
             await asyncio.sleep(0.01)
-            answers = [one async for one in ask("/dev/ttyACM0", drivers, connect=connect)]
+            answers = [
+                one async for one in ask("/dev/ttyACM0", by_default(*drivers), connect=connect)
+            ]
             running.cancel()
         return answers, len(terminal.ledger.entries)
 
@@ -281,6 +236,19 @@ def test_a_terminal_that_says_who_it_is_ends_the_search() -> None:
     assert [answer.driver for answer in answers] == ["zvt"]
     assert answers[0].ready is not None
     assert answers[0].ready.terminal_id == "29001006"
+
+
+def test_a_driver_whose_settings_must_be_given_is_not_tried() -> None:
+    @dataclass(frozen=True)
+    class Settings:
+        key: str
+
+    @dataclass(frozen=True)
+    class Demanding(ZvtDriver):
+        settings: type = Settings
+
+    answers, _ = ask_simulated("zvt", (Demanding(),))
+    assert [answer.state for answer in answers] == ["not_tried"]
 
 
 def test_a_driver_that_is_not_for_serial_lines_sends_nothing() -> None:
@@ -310,7 +278,7 @@ def test_silence_and_babble_end_in_bounded_time(driver: c.Driver) -> None:
 
         loop = asyncio.get_running_loop()
         for connect in (silence, babble):
-            answers = [one async for one in ask("/dev/x", (driver,), connect=connect)]
+            answers = [one async for one in ask("/dev/x", by_default(driver), connect=connect)]
             if connect is silence:
                 assert [one.state for one in answers] == ["silent"]
         return loop.time()
@@ -324,7 +292,7 @@ async def test_a_port_that_somebody_has_open_is_not_touched() -> None:
     os.set_blocking(master, False)
     path = os.ttyname(slave)
     with serial.Serial(path, exclusive=True):
-        (answer,) = [one async for one in ask(path, ALL[1:])]
+        (answer,) = [one async for one in ask(path, by_default(*ALL[1:]))]
     assert answer.state == "not_opened"
     assert "in use" in answer.text
     with pytest.raises(BlockingIOError):
@@ -338,7 +306,7 @@ def test_a_port_that_cannot_be_opened_is_asked_once() -> None:
         raise LineError("no_permission", "no permission to open it")
 
     async def main() -> list[Answer]:
-        return [one async for one in ask("/dev/x", (ZVT, PAX), connect=nobody)]
+        return [one async for one in ask("/dev/x", by_default(ZVT, PAX), connect=nobody)]
 
     (answer,) = run_virtual(main)
     assert answer == Answer("zvt", "not_opened", "no permission to open it")
@@ -376,81 +344,3 @@ def test_who_names_itself_is_believed_first(
     ]
     answer = best(answers)
     assert (answer.driver if answer else "") == chosen
-
-
-# --- the command
-
-
-class Unasked:
-    """Stands where a driver stands, and says no to every wish to talk."""
-
-    api, name, version, settings, serial_defaults = 1, "none", "1", dict, c.SerialDefaults()
-
-    def capabilities(self, settings: object) -> c.Capabilities:
-        raise AssertionError("nobody wants to know")
-
-    def dialogue(self, settings: object, transport: str) -> c.Dialogue:
-        raise ValueError("somebody wanted to talk")
-
-
-async def findings(
-    ports: Sequence[SerialPort],
-    paths: Sequence[str] = (),
-    known: Configured | None = None,
-    *,
-    probe: bool = True,
-) -> list[Found]:
-    known = known or Configured()
-    return [one async for one in find(ports, paths, (Unasked(),), known, probe=probe)]
-
-
-async def test_nobody_is_asked_without_being_told_to(machine: Machine) -> None:
-    device = machine.plug("ttyACM0", {"idVendor": "0b00", "idProduct": "0060"}, "02")
-    (only_listed,) = await findings(machine.ports(), probe=False)
-    (asked,) = await findings(machine.ports())
-    assert (only_listed.answers, asked.answers[0].state) == ((), "not_tried")
-    (named,) = await findings(machine.ports(), [str(device)], probe=False)
-    assert named.answers == ()
-
-
-async def test_a_scanner_is_asked_only_by_name(machine: Machine) -> None:
-    device = machine.plug("ttyACM0", {"idVendor": "1eab", "idProduct": "0006"}, "02")
-    (unnamed,) = await findings(machine.ports())
-    assert unnamed.answers == ()
-    assert "--port" in unnamed.not_asked
-    (named,) = await findings(machine.ports(), [str(device)])
-    assert len(named.answers) == 1
-
-
-async def test_a_port_of_the_running_bridge_is_left_to_it(machine: Machine) -> None:
-    device = machine.plug("ttyACM0", {"idVendor": "0b00", "idProduct": "0060"}, "02")
-    link = machine.link("by-id", "usb-I-if00", "ttyACM0")
-    state = machine.devices / "state"
-    state.mkdir()
-    (state / JOURNAL_NAME).touch()
-    config = machine.devices / "paybridge.toml"
-    config.write_text(
-        f"[site]\nstore_code = 'S'\nstate_directory = {json.dumps(str(state))}\n"
-        f"[terminals.counter-1]\ndriver = 'zvt'\nport = {json.dumps(link)}\n"
-    )
-    (free,) = await findings(machine.ports(), [str(device)], configured(config))
-    assert (free.configured_as, len(free.answers)) == ("counter-1", 1)
-    running_bridge = Ownership(state / JOURNAL_NAME)
-    (owned,) = await findings(machine.ports(), [str(device)], configured(config))
-    running_bridge.release()
-    assert (owned.configured_as, owned.answers) == ("counter-1", ())
-    assert "running bridge" in owned.not_asked
-
-
-async def test_a_port_that_is_not_there_is_told(machine: Machine) -> None:
-    (missing,) = await findings(machine.ports(), [str(machine.devices / "ttyACM7")])
-    assert missing.answers == ()
-    assert "no such port" in missing.not_asked
-
-
-async def test_what_is_found_is_json_as_it_is(machine: Machine) -> None:
-    machine.plug("ttyACM0", {"idVendor": "0b00", "idProduct": "3070"}, "02")
-    (found,) = await findings(machine.ports(), probe=False)
-    row = json.loads(json.dumps(found.as_json()))
-    assert row["known_as"] == "Ingenico iPP3xx PIN pad"
-    assert row["may_be_asked"] is True
