@@ -3,7 +3,8 @@
 Rules:
 
 1. First 06 B0. Whatever the terminal still says of the old dialogue is answered; an approval in it
-   that fits the order is offered and acknowledged like in its own conversation.
+   that fits the order is offered and acknowledged like in its own conversation. The baseline
+   told again (an earlier question broke off) is acknowledged, and is no evidence.
 2. Nothing is concluded before the terminal answers 05 01 as idle; a busy one is `StillRunning`.
 3. Then it is registered again and told to repeat its last transaction (06 20).
 4. A transaction that is new since the baseline and fits the order is `Approved`. The baseline
@@ -87,6 +88,9 @@ class InquiryScript:
         """Keep the answer to our question; weigh what belongs to the old dialogue."""
         if self._talk.phase is Phase.TERMINAL_LEADS and self._stage is Stage.REPEAT:
             self._reading = message
+            self._talk.reply()
+        elif self._is_the_old_one(message):
+            # The rest of an earlier question for the last transaction, not our order's result.
             self._talk.reply()
         else:
             answer = self._case.hear(message)
@@ -179,6 +183,12 @@ class InquiryScript:
         self._talk.command(repeat_command(self._settings), ANSWER_SECONDS)
 
     # --- the answer
+
+    def _is_the_old_one(self, message: m.StatusInformation) -> bool:
+        baseline = self._inquiry.baseline
+        if message.result != OK or baseline is None or not baseline.fingerprint:
+            return False
+        return same_transaction(fingerprint(message), baseline.fingerprint) is True
 
     def _conclude(self) -> None:
         self._talk.finish(self._verdict())

@@ -12,6 +12,8 @@ from bridge.money.ledger import BooksPolicy, Ledger
 from bridge.terminal.station import Station, StationSettings
 from drivers import contract as c
 from simulators.loop import run_virtual
+from tests.protocol.test_zvt_dialogue import APPROVED, YES
+from tests.protocol.test_zvt_inquiry import SAME, asking
 from tests.simulation.disk import Disk, DiskDoor, Witness, open_journal
 from tests.simulation.incarnation import CODEC
 
@@ -145,3 +147,11 @@ def test_progress_that_is_not_on_disk_is_not_told() -> None:
 
     # A crash in between would have given the same revision to another content.
     assert run_virtual(scene, seed=1) == (2, 2, 3)
+
+
+def test_the_old_transaction_told_again_late_is_no_approval_of_a_new_payment() -> None:
+    # A bridge that died while it asked for the last transaction leaves the answer on the line; the
+    # next payment had the same amount, and was taken for approved although no card was charged.
+    desk = asking(SAME)
+    assert desk.hear(APPROVED) == YES
+    assert desk.events == []
