@@ -1,0 +1,276 @@
+"""Compares what was said and stored with what really happened. Knows the rules, not the code.
+
+The rules have the numbers of the reliability plan (S1 to S15, L1, L2). The judge hears of
+everything as it happens and speaks at once; `at_the_end` asks what only the end can tell.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+from drivers import contract as c
+from simulators.backoffice_records import Purchase
+from simulators.broker import Message
+from simulators.shopper import CARDS
+from tests.simulation.story import Story
+from tests.simulation.truth import Charge, Order, Truth
+
+NO = frozenset({"declined", "canceled", "failed"})
+FINAL = NO | {"approved"}
+CANARIES = tuple(card.pan for card in CARDS.values())
+# Refusals that say "this payment does not exist or was not started", so money must not have moved.
+DENIES_EXISTENCE = frozenset(
+    {
+        *("payment_not_found", "stale_command", "command_expired", "terminal_offline"),
+        *("terminal_busy", "terminal_maintenance", "bridge_draining", "clock_skew"),
+    }
+)
+AMOUNT_COLUMN, STATUS_COLUMN, ID_COLUMN = 6, 4, 0  # of a `payment` row
+
+
+@dataclass(slots=True)
+class Told:
+    """What registers were told of one payment, all lives of the bridge together."""
+
+    rev: int = 0
+    core: str = ""  # what must not change within one revision
+    status: str = ""
+    said_no: str = ""  # the first final no, in whatever way it was said
+
+
+@dataclass(slots=True)
+class Asked:
+    """What registers asked for under one payment id."""
+
+    contents: list[tuple[int, str]] = field(default_factory=list)  # amount and sale, first first
+    fresh: bool = False  # at least one start that the bridge may act upon was delivered
+
+
+@dataclass(slots=True)
+class Judge:
+    """One world's judge."""
+
+    story: Story
+    truth: Truth
+    told: dict[str, Told] = field(default_factory=dict)
+    asked: dict[str, Asked] = field(default_factory=dict)
+    stored: dict[str, list[str]] = field(default_factory=dict)  # subject -> kinds, as committed
+    rows: dict[str, tuple[str, int]] = field(default_factory=dict)  # payment -> status, amount
+    acknowledged: set[str] = field(default_factory=set)  # payments whose start was PUBACKed
+    refused: set[str] = field(default_factory=set)  # request ids that got an error
+    requests: Counter[str] = field(default_factory=Counter)  # per transaction id
+    resolved: set[str] = field(default_factory=set)  # a person answered, with the truth
+    responses: Callable[[Message], None] = lambda _message: None
+
+    # --- orders and charges
+
+    def ordered(self, order: Order, running: Iterable[str]) -> None:
+        """An order to take money leaves. `running` are other payments on that terminal."""
+        name, payment_id = short(order.payment_id), order.payment_id
+        earlier = [o for o in self.truth.orders_for(payment_id) if o is not order]
+        if earlier:
+            self.story.accuse("S1", f"{name} is ordered {len(earlier) + 1} times")
+        if "Started" not in self.stored.get(payment_id, ()):
+            self.story.accuse("S2", f"{name} leaves before its send marker is on disk")
+        for other in running:
+            self.story.accuse("S8", f"{name} is ordered while {short(other)} runs on the terminal")
+        asked = self.asked.get(payment_id)
+        if asked is None or not asked.fresh:
+            self.story.accuse("S12", f"{name} is ordered, but only stale commands asked for it")
+        elif (
+            order.amount_minor != asked.contents[0][0]
+            and order.amount_minor != (self.rows.get(payment_id, ("", -1))[1])
+        ):
+            self.story.accuse("S7", f"{name} is ordered with {order.amount_minor}")
+
+    def charged(self, charge: Charge, how: str) -> None:
+        """A terminal took money, or gave it up."""
+        name = short(charge.payment_id)
+        self.story.tell(charge.terminal_id, f"{charge.amount_minor} {how} for {name}")
+        if how != "taken" or not charge.payment_id:
+            return
+        if len(self.truth.charges_for(charge.payment_id)) > 1:
+            self.story.accuse("S1", f"{name} is charged twice")
+        told = self.told.get(charge.payment_id)
+        if told is not None and told.said_no:
+            self.story.accuse("S3", f"{name} is charged after it was told {told.said_no}")
+
+    # --- the journal
+
+    def committed(self, statements: Sequence[tuple[str, Sequence[Any]]]) -> None:
+        """A commit is on disk."""
+        for statement, values in statements:
+            if statement.startswith("insert into entry"):
+                self.stored.setdefault(str(values[0]), []).append(str(values[1]))
+            elif statement.startswith("insert or replace into payment"):
+                payment_id, status = str(values[ID_COLUMN]), str(values[STATUS_COLUMN])
+                self.rows[payment_id] = (status, int(values[AMOUNT_COLUMN]))
+                if status in NO and payment_id not in self.resolved:
+                    self._said_no(payment_id, status, "the journal")
+
+    def restarted(
+        self, entries: Iterable[tuple[str, str]], rows: Mapping[str, tuple[str, int]]
+    ) -> None:
+        """A new process reads the journal: everything that was acknowledged must be there."""
+        found: dict[str, list[str]] = {}
+        for subject, kind in entries:
+            found.setdefault(subject, []).append(kind)
+        for subject, kinds in self.stored.items():
+            if found.get(subject, [])[: len(kinds)] != kinds:
+                self.story.accuse("S9", f"the journal lost a commit about {short(subject)}")
+        self.stored = found
+        self.rows = dict(rows)
+        for payment_id, told in self.told.items():
+            if told.status in FINAL and rows.get(payment_id, ("absent", 0))[0] != told.status:
+                self.story.accuse("S5", f"{short(payment_id)} was told {told.status}, forgotten")
+        for payment_id in self.acknowledged:
+            if payment_id not in rows:
+                self.story.accuse("S6", f"{short(payment_id)} was acknowledged, forgotten")
+        for charge in self.truth.charges:
+            status = rows.get(charge.payment_id, ("absent", 0))[0]
+            if charge.stands and charge.payment_id and status in NO | {"absent", "queued"}:
+                self.story.accuse("S3", f"{short(charge.payment_id)} is charged, but {status}")
+
+    # --- what registers see
+
+    def asks(self, payment_id: str, amount_minor: int, sale_id: str) -> None:
+        """A register sends a start."""
+        asked = self.asked.setdefault(payment_id, Asked())
+        if (amount_minor, sale_id) not in asked.contents:
+            asked.contents.append((amount_minor, sale_id))
+
+    def delivered(self, payment_id: str, *, fresh: bool) -> None:
+        """The bridge takes a start; `fresh` says whether it may act upon it."""
+        self.asked.setdefault(payment_id, Asked()).fresh |= fresh
+
+    def puback(self, payment_id: str, request_id: str, answers: Iterable[bytes]) -> None:
+        """A start is acknowledged to the broker: it is in the journal, or was refused."""
+        if payment_id in self.rows:
+            self.acknowledged.add(payment_id)
+            return
+        refusals = {json.loads(answer).get("request_id") for answer in answers} | self.refused
+        if request_id not in refusals:
+            self.story.accuse("S6", f"{short(payment_id)} is acknowledged, but nowhere stored")
+
+    def published(self, message: Message) -> None:
+        """The bridge published something."""
+        self.look_for_cards(message.payload, f"on {message.topic}")
+        parts = message.topic.split("/")
+        if len(parts) < 6 or parts[2] != "registers" or not message.payload:
+            return
+        match parts[4]:
+            case "payments":
+                self._document(json.loads(message.payload))
+            case "response":
+                self._response(json.loads(message.payload))
+                self.responses(message)
+            case _:
+                pass
+
+    def _document(self, document: Mapping[str, Any]) -> None:
+        payment_id, status, rev = document["payment_id"], document["status"], document["rev"]
+        name = short(payment_id)
+        told = self.told.setdefault(payment_id, Told())
+        core = json.dumps(
+            [
+                *(status, document.get("stage"), document["funds"]),
+                *(document["recording"]["status"], document.get("in_doubt")),
+                document["amounts"].get("captured_amount"),
+            ]
+        )
+        self.story.tell("document", f"{name} rev={rev} {status} {document.get('stage') or ''}")
+        if rev < told.rev and core != told.core:
+            self.story.accuse("S5", f"{name} goes back from rev {told.rev} to {rev} {status}")
+        if rev == told.rev and core != told.core:
+            self.story.accuse("S5", f"{name} rev {rev} was {told.core}, is {core}")
+        if told.status in FINAL and status != told.status:
+            self.story.accuse("S5", f"{name} was told {told.status}, then {status}")
+        if status in FINAL and self.rows.get(payment_id, ("absent", 0))[0] != status:
+            self.story.accuse("S5", f"{name} is told {status} before the journal has it")
+        if payment_id not in self.rows:
+            self.story.accuse("S5", f"{name} is told before the journal has it")
+        told.rev, told.core, told.status = max(rev, told.rev), core, status
+        if status in NO:
+            self._said_no(payment_id, status, "its document")
+        if status == "approved":
+            self._said_yes(payment_id, document["amounts"].get("captured_amount"))
+
+    def _response(self, response: Mapping[str, Any]) -> None:
+        payment_id = response.get("payment_id")
+        error = response.get("error") or {}
+        self.story.tell(
+            "response",
+            f"{short(payment_id or '')} {response['op']} {response['status']} "
+            f"{error.get('code', '')} {response.get('payment_status') or ''}",
+        )
+        if error:
+            self.refused.add(response["request_id"])
+        if not payment_id:
+            return
+        status = response.get("payment_status")
+        if status in NO:
+            self._said_no(payment_id, status, "a response")
+        if error.get("code") in DENIES_EXISTENCE and error.get("money_moved") == "no":
+            standing = self.truth.standing(payment_id)
+            if standing and response["op"] in {"payment/start", "payment/status"}:
+                self.story.accuse("S3", f"{short(payment_id)} is charged, but {error['code']}")
+
+    def _said_no(self, payment_id: str, status: str, where: str) -> None:
+        told = self.told.setdefault(payment_id, Told())
+        told.said_no = told.said_no or status
+        if self.truth.standing(payment_id):
+            self.story.accuse("S3", f"{short(payment_id)} is charged, but {where} says {status}")
+
+    def _said_yes(self, payment_id: str, captured: str | None) -> None:
+        standing = self.truth.standing(payment_id)
+        if not standing:
+            self.story.accuse("S4", f"{short(payment_id)} is told approved, but nothing was taken")
+        elif captured is None or cents(captured) != standing[0].amount_minor:
+            self.story.accuse(
+                "S4",
+                f"{short(payment_id)} is told {captured}, taken were {standing[0].amount_minor}",
+            )
+
+    # --- the books
+
+    def asked_to_record(self, request: Mapping[str, Any]) -> None:
+        """A request for the books arrived."""
+        self.look_for_cards(json.dumps(request).encode(), "in a request to the back office")
+        name = request["variables"]["add"]["transactionId"]
+        self.requests[name] += 1
+        # A request may be repeated once with a new token, after proof that the first did nothing.
+        if self.stored.get(name, []).count("Sending") * 2 < self.requests[name]:
+            self.story.accuse("S10", f"{name} is sent before `sending` is on disk")
+
+    def recorded(self, purchase: Purchase, same: Sequence[Purchase]) -> None:
+        """The books have one more purchase."""
+        if len(same) > 1:
+            self.story.accuse("S4", f"{purchase.transaction_id} is in the books {len(same)} times")
+
+    # --- secrets
+
+    def look_for_cards(self, data: bytes, where: str) -> None:
+        """Nobody but the terminal may know a whole card number."""
+        for canary in CANARIES:
+            if canary.encode() in data:
+                self.story.accuse("S11", f"a card number {where}")
+
+
+def short(name: str) -> str:
+    """Return a payment's id as the story shows it."""
+    return name.rpartition("-")[2].lstrip("0") or name
+
+
+def cents(text: str) -> int:
+    """Return euro text in cents."""
+    return int(Decimal(text) * 100)
+
+
+def is_money(operation: c.Operation) -> bool:
+    """Tell whether a conversation is about taking money."""
+    return isinstance(operation, c.Pay)

@@ -1,0 +1,139 @@
+"""How bad a world is: every rate of misfortune, drawn from its seed. Data only."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from typing import Literal
+
+from drivers.zvt import ZvtSettings
+from simulators.broker import Misfortune
+from simulators.cable import Wire
+from simulators.shopper import Mischief, MischiefKind, Place, Plan
+from simulators.zvt.profile import PROFILES, Profile
+from tests.simulation.tills import Habits
+
+NEVER = 1e9  # mean seconds of what does not happen in this world
+
+PLACES: tuple[Place, ...] = ("command", "replied", "status", "prints", "completion")
+MISCHIEF: tuple[MischiefKind, ...] = (
+    *("unplug", "silent", "die", "garbage", "noise", "duplicate", "lost_ack", "nak"),
+    *("trickle", "wrong_currency", "other_transaction", "two_results", "unknown_fields", "glue"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Weather:
+    """Means are virtual seconds between two events of a kind; chances are from 0 to 1."""
+
+    kind: Literal["serial", "tcp"]
+    wire: Wire
+    terminals: int
+    tills: int
+    habits: Habits
+    misfortune: Misfortune
+    protocol: Literal["5.0", "3.1.1"]
+    exclusive: bool
+    profile: Profile
+    kill_mean: float
+    kill_at_commit: float
+    power_cut: float  # of all deaths
+    unplug_mean: float
+    terminal_off_mean: float
+    broker_cut_mean: float
+    broker_restart_mean: float
+    office_away_mean: float
+    office_fault: float
+    login_mean: float
+    disk_trouble_mean: float
+    clock_jump_mean: float
+    alone_mean: float
+    decline: float
+    mischief: float
+
+    @property
+    def zvt(self) -> ZvtSettings:
+        """What the bridge's installer configured."""
+        return ZvtSettings(config_byte=0xBE if self.exclusive else 0xAE)
+
+
+def draw_weather(seed: int | str) -> Weather:
+    """Return the weather of a seed."""
+    rng = random.Random(f"{seed}/weather")
+    kind: Literal["serial", "tcp"] = "serial" if rng.random() < 0.6 else "tcp"
+    damage = rng.choice((0.0, 0.0, 0.0, 0.003, 0.02)) if kind == "serial" else 0.0
+    delay = rng.choice((0.0, 0.002, 0.05))
+    profile = PROFILES["default"]
+    return Weather(
+        kind=kind,
+        wire=Wire(
+            chunk_bytes_max=rng.choice((None, None, 16)),
+            delay_seconds=(delay / 2, delay),
+            flip=damage,
+            drop=damage,
+            duplicate=damage / 2,
+            insert=damage / 2,
+        ),
+        terminals=rng.choice((1, 1, 2)),
+        tills=rng.choice((1, 2, 2)),
+        habits=Habits(sales=rng.choice((1, 2, 3))),
+        misfortune=Misfortune(
+            duplicate=rng.choice((0.0, 0.1, 0.3)),
+            late=rng.choice((0.0, 0.02, 0.1)),
+            lost_publish=rng.choice((0.0, 0.0, 0.01)),
+        ),
+        protocol="5.0" if rng.random() < 0.7 else "3.1.1",
+        exclusive=rng.random() < 0.8,
+        profile=profile,
+        kill_mean=rng.choice((NEVER, 15.0, 40.0)),
+        kill_at_commit=rng.choice((0.0, 0.01, 0.04)),
+        power_cut=rng.choice((0.2, 0.5, 0.8)),
+        unplug_mean=rng.choice((NEVER, 15.0, 60.0)),
+        terminal_off_mean=rng.choice((NEVER, NEVER, 60.0)),
+        broker_cut_mean=rng.choice((NEVER, 30.0, 90.0)),
+        broker_restart_mean=rng.choice((NEVER, 90.0)),
+        office_away_mean=rng.choice((NEVER, 30.0, 90.0)),
+        office_fault=rng.choice((0.0, 0.1, 0.4)),
+        login_mean=rng.choice((NEVER, NEVER, 60.0)),
+        disk_trouble_mean=rng.choice((NEVER, NEVER, NEVER, 60.0)),
+        clock_jump_mean=rng.choice((NEVER, NEVER, 90.0)),
+        alone_mean=rng.choice((NEVER, 30.0)),
+        decline=rng.choice((0.1, 0.3)),
+        mischief=rng.choice((0.0, 0.15, 0.4)),
+    )
+
+
+def draw_plan(rng: random.Random, weather: Weather, *, calm: bool) -> Plan:
+    """Return what happens at one payment; nothing odd when it is calm."""
+    outcome = rng.choices(
+        ("approve", "decline", "cancel", "walk_away", "remove_card_early", "refuse"),
+        (1.0, weather.decline, 0.05, 0.03, 0.03, 0.03),
+    )[0]
+    mischief: tuple[Mischief, ...] = ()
+    if not calm and rng.random() < weather.mischief:
+        mischief = (
+            Mischief(
+                kind=rng.choice(MISCHIEF),
+                at=rng.choice(PLACES),
+                seconds=rng.choice((0.5, 4.0, 12.0, 30.0)),
+                count=rng.choice((3, 40)),
+            ),
+        )
+    return Plan.model_validate(
+        {
+            "outcome": outcome,
+            "code": rng.choice((0x05, 0x33, 0x6C, 0x9B)) if outcome == "decline" else 0x64,
+            "seconds_to_card": rng.uniform(0.2, 4),
+            "seconds_to_pin": rng.uniform(0.2, 2),
+            "seconds_at_host": rng.choice((0.3, 1.0, 4.0)),
+            "seconds_to_remove": rng.uniform(0.1, 1),
+            "walk_away_seconds": 40.0,
+            "entry": rng.choice(("contactless", "chip")),
+            "brand": rng.choice(("girocard", "visa", "mastercard", "amex")),
+            "signature": rng.random() < 0.1,
+            "abort": rng.choice(("obey", "obey", "refuse", "ignore", "approve_anyway")),
+            "show_stages": rng.random() < 0.7,
+            "whole_pan": rng.random() < 0.5,
+            "mischief": mischief,
+        }
+    )
