@@ -167,6 +167,14 @@ async def terminal_state(register: Register, *, ready: bool) -> dict[str, Any]:
     raise AssertionError("a watch does not end")
 
 
+async def stage_of(register: Register, payment_id: str, stage: str) -> None:
+    """Wait until a payment is at `stage`."""
+    async with asyncio.timeout(ANSWER_SECONDS_MAX):
+        async for topic, content in register.watch():
+            if topic.endswith(f"/payments/{payment_id}") and content["stage"] == stage:
+                return
+
+
 async def test_a_foreign_driver_takes_a_payment(hello: Environment, tmp_path: Path) -> None:
     link = tmp_path / "hello"
     async with (
@@ -211,6 +219,60 @@ async def test_another_device_behind_the_name_is_never_asked_for_money(
     assert [one["code"] for one in state["problems"]] == ["wrong_device"]
     assert answer["status"] == "error"
     assert answer["error"]["money_moved"] == "no"
+
+
+async def test_a_payment_that_the_service_died_over_is_asked_for_by_reference(
+    hello: Environment, tmp_path: Path
+) -> None:
+    link = tmp_path / "hello"
+    words = ("--pty", str(link), "--verdict", "never")
+    async with (
+        running(Mosquitto(tmp_path)) as broker,
+        program(hello, "driver_hello.terminal", *words) as terminal,
+        till_at(broker.port) as till,
+    ):
+        await line_of(terminal)
+        config = hello.configure(broker.port, port=str(link))
+        service = ("bridge", "run", "--json", "--config", str(config))
+        async with program(hello, *service) as bridge:
+            await line_of(bridge)
+            await terminal_state(till, ready=True)
+            answer = await till.pay("20.40", terminal_id="counter-1")
+            await stage_of(till, answer["payment_id"], "waiting_for_card")
+            bridge.kill()
+        async with program(hello, *service), asyncio.timeout(ANSWER_SECONDS_MAX):
+            document = await till.final(answer["payment_id"])
+        truth = await line_of(terminal)
+    assert (document["status"], document["funds"]) == ("canceled", "none")
+    assert (truth["said"], truth["code"]) == ("NO", "stopped")
+    assert truth["reference"] == answer["payment_id"]
+
+
+async def test_find_leaves_the_port_of_a_running_bridge_alone(
+    hello: Environment, tmp_path: Path
+) -> None:
+    link = tmp_path / "hello"
+    async with (
+        running(Mosquitto(tmp_path)) as broker,
+        program(hello, "driver_hello.terminal", "--pty", str(link)) as terminal,
+        till_at(broker.port) as till,
+    ):
+        await line_of(terminal)
+        config = hello.configure(broker.port, port=str(link))
+        async with program(hello, "bridge", "run", "--json", "--config", str(config)) as bridge:
+            await line_of(bridge)
+            await terminal_state(till, ready=True)
+            loop = asyncio.get_running_loop()
+            ask = ("find", "--port", str(link), "--probe")
+            with_config = (*ask, "--config", str(config))
+            _, (known,) = await loop.run_in_executor(None, hello.paybridge, *with_config)
+            config.rename(config.with_suffix(".elsewhere"))
+            _, (unknown,) = await loop.run_in_executor(None, hello.paybridge, *ask)
+    assert (known["configured_as"], known["answers"]) == ("counter-1", [])
+    assert "running bridge" in known["not_asked"]
+    tried = [one for one in unknown["answers"] if one["state"] != "not_tried"]
+    assert [one["state"] for one in tried] == ["not_opened"]
+    assert "in use" in tried[0]["text"]
 
 
 async def test_find_says_which_driver_answered_and_what_to_configure(
