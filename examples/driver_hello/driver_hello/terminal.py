@@ -47,19 +47,21 @@ class HelloTerminal:
         match order:
             case m.Hello():
                 return (READY,)
+            case m.Pay("") | m.Keep("") | m.Stop("") | m.Ask(""):
+                return ()  # about nothing
             case m.Pay(reference) if reference in self.ledger:
                 return (self.ledger[reference],)
-            case m.Pay() if self._waiting or self._offer:
-                return (m.No(order.reference, "busy", "one payment at a time"),)
+            case m.Pay() if self._open:
+                return (self._close(order.reference, "busy", "One payment at a time"),)
             case m.Pay():
                 return self._pay(order)
             case m.Keep(reference) if self._offer and self._offer.reference == reference:
                 return (self._keep(self._offer),)
-            case m.Stop(reference) if reference in self._open:
+            case m.Stop(reference) if reference == self._open:
                 return (self._close(reference, "stopped", "Stopped"),)
             case m.Keep(reference) | m.Ask(reference) if reference in self.ledger:
                 return (self.ledger[reference],)
-            case m.Ask(reference) if reference in self._open:
+            case m.Ask(reference) if reference == self._open:
                 return (m.Busy(reference),)
             case m.Keep(reference) | m.Ask(reference):
                 return (self._close(reference, "unknown", "Never heard of it"),)
@@ -67,8 +69,9 @@ class HelloTerminal:
                 return ()
 
     @property
-    def _open(self) -> tuple[str, ...]:
-        return (self._waiting, self._offer.reference if self._offer else "")
+    def _open(self) -> str:
+        """The reference of the payment that is not decided yet, "" if there is none."""
+        return self._offer.reference if self._offer else self._waiting
 
     def _pay(self, order: m.Pay) -> tuple[m.Message, ...]:
         wait = m.Wait(order.reference, "card")
@@ -97,7 +100,8 @@ class HelloTerminal:
 
     def _close(self, reference: str, code: str, text: str) -> m.No:
         """Say no, and keep to it: from now on this reference is never paid."""
-        self._waiting, self._offer = "", None
+        if reference == self._open:
+            self._waiting, self._offer = "", None
         self.ledger[reference] = m.No(reference, code, text)
         return m.No(reference, code, text)
 
