@@ -143,8 +143,7 @@ class Store:
         """Start the service and wait until it can take a payment."""
         after = len(self.till.heard)
         await self.bridge.start()
-        await self.till.online(after=after)
-        await self.till.ready(after=after)
+        await self.till.ready(after=await self.till.online(after=after))
 
     async def shopper(self, *plans: Json, **more: object) -> None:
         """Say what the next shoppers do."""

@@ -116,12 +116,22 @@ class Till:
                 raise AssertionError("\n".join([f"waited for {what} in vain", *lately]))
         return found
 
-    async def online(self, *, after: int = 0) -> Json:
-        """Wait until the service says that it is online; what was heard before is not it."""
-        return await self.until(
-            lambda: self._last(f"{BASE}/bridge/state", after, lambda d: d["state"] == "online"),
-            "an online bridge",
-        )
+    async def online(self, *, after: int = 0) -> int:
+        """Wait until the service says that it is online; return how much was heard by then.
+
+        What was heard before `after` is not it; what a service says of its terminals comes later.
+        """
+        topic = f"{BASE}/bridge/state"
+
+        def found() -> int | None:
+            states = [
+                (position, one.content["state"])
+                for position, one in enumerate(self.heard[after:], after)
+                if one.topic == topic and one.payload
+            ]
+            return states[-1][0] if states and states[-1][1] == "online" else None
+
+        return await self.until(found, "an online bridge")
 
     async def ready(self, *, after: int = 0) -> Json:
         """Wait until the terminal can take a payment; what was heard before is not it."""
