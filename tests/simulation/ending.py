@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,9 @@ from tests.simulation.judge import cents, short
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
+
+
+DOCUMENT_SECONDS_MAX = 30  # a commit may take 5 s, and the broker may just have been away
 
 
 async def judge_the_end(world: World) -> None:
@@ -32,7 +36,7 @@ async def judge_the_end(world: World) -> None:
     for account in accounts.values():
         _judge_payment(world, account)
     await _judge_books(world, accounts)
-    _judge_documents(world, accounts)
+    await _judge_documents(world)
     for data in world.disk.contents():
         world.judge.look_for_cards(data, "on the disk")
 
@@ -96,11 +100,20 @@ async def _judge_books(world: World, accounts: dict[str, Account]) -> None:
                     story.accuse("S4", f"{key} is booked, but {total - taken} is missing")
 
 
-def _judge_documents(world: World, accounts: dict[str, Account]) -> None:
-    for payment_id, account in accounts.items():
-        if is_missing(world.broker, account):
+async def _judge_documents(world: World) -> None:
+    """A register may still acknowledge something, so each document gets a moment to follow."""
+    life = world.life
+    assert life is not None
+    for account in life.ledger.accounts():
+        for _ in range(DOCUMENT_SECONDS_MAX):
+            now = life.ledger.get(account.payment_id)
+            if now is None or not is_missing(world.broker, now):
+                break
+            await asyncio.sleep(1)
+        else:
             status = account.payment.status.value
-            world.story.accuse("L1", f"{short(payment_id)} is {status}, its document is not there")
+            name = short(account.payment_id)
+            world.story.accuse("L1", f"{name} is {status}, its document is not there")
 
 
 def is_missing(broker: Broker, account: Account) -> bool:

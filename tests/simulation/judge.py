@@ -48,7 +48,7 @@ class Asked:
     """What registers asked for under one payment id."""
 
     contents: list[tuple[int, str]] = field(default_factory=list)  # amount and sale, first first
-    fresh: bool = False  # at least one start that the bridge may act upon was delivered
+    fresh_lives: set[int] = field(default_factory=set)  # that were handed a start to act upon
 
 
 @dataclass(slots=True)
@@ -57,19 +57,21 @@ class Judge:
 
     story: Story
     truth: Truth
+    waits_for_us: bool = False  # terminals make nothing final without our positive reply
     told: dict[str, Told] = field(default_factory=dict)
     asked: dict[str, Asked] = field(default_factory=dict)
     stored: dict[str, list[str]] = field(default_factory=dict)  # subject -> kinds, as committed
     rows: dict[str, tuple[str, int]] = field(default_factory=dict)  # payment -> status, amount
     acknowledged: set[str] = field(default_factory=set)  # payments whose start was PUBACKed
     refused: set[str] = field(default_factory=set)  # request ids that got an error
+    wishes: dict[str, int] = field(default_factory=dict)  # request id -> amount of a start
     requests: Counter[str] = field(default_factory=Counter)  # per transaction id
     resolved: set[str] = field(default_factory=set)  # a person answered, with the truth
     responses: Callable[[Message], None] = lambda _message: None
 
     # --- orders and charges
 
-    def ordered(self, order: Order, running: Iterable[str]) -> None:
+    def ordered(self, order: Order, running: Iterable[str], life: int) -> None:
         """An order to take money leaves. `running` are other payments on that terminal."""
         name, payment_id = short(order.payment_id), order.payment_id
         earlier = [o for o in self.truth.orders_for(payment_id) if o is not order]
@@ -80,7 +82,7 @@ class Judge:
         for other in running:
             self.story.accuse("S8", f"{name} is ordered while {short(other)} runs on the terminal")
         asked = self.asked.get(payment_id)
-        if asked is None or not asked.fresh:
+        if asked is None or life not in asked.fresh_lives:
             self.story.accuse("S12", f"{name} is ordered, but only stale commands asked for it")
         elif (
             order.amount_minor != asked.contents[0][0]
@@ -92,7 +94,13 @@ class Judge:
         """A terminal took money, or gave it up."""
         name = short(charge.payment_id)
         self.story.tell(charge.terminal_id, f"{charge.amount_minor} {how} for {name}")
-        if how != "taken" or not charge.payment_id:
+        if not charge.payment_id:
+            return
+        if how == "committed" and self.waits_for_us:
+            kinds = self.stored.get(charge.payment_id, ())
+            if "Offered" not in kinds and "Approved" not in kinds:
+                self.story.accuse("S3", f"{name} was made final before its approval was stored")
+        if how != "taken":
             return
         if len(self.truth.charges_for(charge.payment_id)) > 1:
             self.story.accuse("S1", f"{name} is charged twice")
@@ -138,15 +146,16 @@ class Judge:
 
     # --- what registers see
 
-    def asks(self, payment_id: str, amount_minor: int, sale_id: str) -> None:
+    def asks(self, payment_id: str, amount_minor: int, sale_id: str, request_id: str) -> None:
         """A register sends a start."""
+        self.wishes[request_id] = amount_minor
         asked = self.asked.setdefault(payment_id, Asked())
         if (amount_minor, sale_id) not in asked.contents:
             asked.contents.append((amount_minor, sale_id))
 
-    def delivered(self, payment_id: str, *, fresh: bool) -> None:
-        """The bridge takes a start; `fresh` says whether it may act upon it."""
-        self.asked.setdefault(payment_id, Asked()).fresh |= fresh
+    def delivered(self, payment_id: str, life: int) -> None:
+        """A life of the bridge takes a start that it may act upon."""
+        self.asked.setdefault(payment_id, Asked()).fresh_lives.add(life)
 
     def puback(self, payment_id: str, request_id: str, answers: Iterable[bytes]) -> None:
         """A start is acknowledged to the broker: it is in the journal, or was refused."""
@@ -212,6 +221,10 @@ class Judge:
             self.refused.add(response["request_id"])
         if not payment_id:
             return
+        wish = self.wishes.get(response["request_id"])
+        stored = self.rows.get(payment_id, ("", wish))[1]
+        if response["status"] == "accepted" and wish not in {None, stored}:
+            self.story.accuse("S7", f"{short(payment_id)}: {wish} is accepted, stored is {stored}")
         status = response.get("payment_status")
         if status in NO:
             self._said_no(payment_id, status, "a response")

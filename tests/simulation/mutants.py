@@ -16,7 +16,6 @@ from bridge.backoffice.attempts import NotApplied, Unknown
 from bridge.backoffice.recorder import Recorder
 from bridge.errors import JournalError
 from bridge.money import accounts
-from bridge.money import journal as journal_module
 from bridge.money import ledger as ledger_module
 from bridge.money import payment as p
 from bridge.money import sale as s
@@ -28,6 +27,7 @@ from bridge.terminal.station import Station
 from bridge.terminal.talk import Talk
 from drivers import contract as c
 from drivers.zvt import inquiry as inquiry_module
+from tests.simulation import incarnation
 
 AnyCallable = Callable[..., Any]
 
@@ -65,7 +65,7 @@ def _on_advance(changed: Callable[[p.Payment, p.Event], p.Event]) -> tuple[Plant
 
         return advance
 
-    return (Plant(p, "advance", make),)
+    return (Plant(accounts, "advance", make),)
 
 
 def _timeout_means_failed(payment: p.Payment, event: p.Event) -> p.Event:
@@ -251,13 +251,6 @@ def _empty_memory_means_no(original: AnyCallable) -> AnyCallable:
     return verdict
 
 
-def _does_not_ask_whether_busy(original: AnyCallable) -> AnyCallable:
-    def ask_status(self: Any) -> None:
-        self._register()
-
-    return ask_status
-
-
 def _takes_everything_for_fresh(original: AnyCallable) -> AnyCallable:
     def refuse_unfresh(*_arguments: Any) -> None:
         return None
@@ -316,17 +309,6 @@ def _forgets_the_second_terminal_payment(original: AnyCallable) -> AnyCallable:
     return claim
 
 
-def _books_twice_after_a_person(original: AnyCallable) -> AnyCallable:
-    def settle(*arguments: Any, **more: Any) -> Any:
-        due = original(*arguments, **more)
-        if due is None:
-            return None
-        content = replace(due.content, pay_amount=due.content.sale.total)
-        return replace(due, content=content)
-
-    return settle
-
-
 def _starts_what_waited(original: AnyCallable) -> AnyCallable:
     def advance(payment: p.Payment, event: p.Event) -> p.Outcome:
         if payment.status is p.Status.QUEUED and isinstance(event, p.Restarted):
@@ -351,7 +333,7 @@ MUTANTS: dict[str, tuple[Plant, ...]] = {
     "timeout means failed": _on_advance(_timeout_means_failed),
     "restart means failed": _on_advance(_restart_marks_failed),
     "cancel is an outcome": _on_advance(_cancel_is_an_outcome),
-    "evidence in doubt is dropped": (Plant(p, "advance", _drop_evidence_after_the_end),),
+    "evidence in doubt is dropped": (Plant(accounts, "advance", _drop_evidence_after_the_end),),
     "doubt pays again": (Plant(Station, "_ask", _pays_again),),
     "sends before the marker is stored": (Plant(Ledger, "apply", _sends_before_the_marker),),
     "accepts before the commit": (Plant(Ledger, "_store", _accepts_before_the_commit),),
@@ -370,9 +352,6 @@ MUTANTS: dict[str, tuple[Plant, ...]] = {
     "no evidence means no": (
         Plant(inquiry_module.InquiryScript, "_verdict", _empty_memory_means_no),
     ),
-    "the terminal may still be busy": (
-        Plant(inquiry_module.InquiryScript, "_ask_status", _does_not_ask_whether_busy),
-    ),
     "every start is fresh": (Plant(desk_module, "refuse_unfresh", _takes_everything_for_fresh),),
     "the fence is ignored": (Plant(desk_module, "refuse_unfresh", _ignores_the_fence),),
     "retained commands count": (Plant(Desk, "_answer", _ignores_retain),),
@@ -382,10 +361,10 @@ MUTANTS: dict[str, tuple[Plant, ...]] = {
     "another amount is a repeat": (
         Plant(ledger_module, "refuse_conflict", _conflicts_are_repeats),
     ),
-    "synchronous is normal": (Plant(journal_module, "prepare", _synchronous_normal),),
+    "synchronous is normal": (Plant(incarnation, "prepare", _synchronous_normal),),
     "a claimed terminal is claimed again": (
         Plant(Station, "claim", _forgets_the_second_terminal_payment),
     ),
-    "a queued payment starts after a restart": (Plant(p, "advance", _starts_what_waited),),
-    "a final status changes": (Plant(p, "advance", _final_may_change),),
+    "a queued payment starts after a restart": (Plant(accounts, "advance", _starts_what_waited),),
+    "a final status changes": (Plant(accounts, "advance", _final_may_change),),
 }

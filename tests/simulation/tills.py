@@ -71,7 +71,7 @@ class Till:
     rng: random.Random
     habits: Habits
     now: Callable[[], datetime]  # the till's wall clock
-    asks: Callable[[str, int, str], None]
+    asks: Callable[[str, int, str, str], None]
     tell: Callable[[str], None]
     closing: bool = False  # no new sale is begun
     idle: bool = False
@@ -275,18 +275,22 @@ class Till:
             body["bridge_epoch"] = self.epoch
         if expires_in is not None:
             body["expires_at"] = iso(self.now() + timedelta(seconds=expires_in))
-        self.asks(attempt.payment_id, amount, attempt.sale_id)
         # What is not the till's own wish is marked, so that its answer is not taken for one.
-        self._send("payment/start", body, retain=retain, mark="" if guard else "!")
+        mark = "" if guard else "!"
+        self.asks(attempt.payment_id, amount, attempt.sale_id, self._next_request(mark))
+        self._send("payment/start", body, retain=retain, mark=mark)
 
     def _send(
         self, operation: str, body: dict[str, Any], *, retain: bool = False, mark: str = ""
     ) -> None:
+        body = {"request_id": self._next_request(mark), **body}
         self._requests += 1
-        body = {"request_id": f"{self.name}-{self._requests}{mark}", **body}
         topic = f"{BASE}/registers/{self.name}/request/{operation}"
         self.tell(f"sends {operation} {body.get('payment_id', '')[-4:]} {'retained' * retain}")
         self.broker.send(Message(topic, json.dumps(body).encode(), retain=retain))
+
+    def _next_request(self, mark: str) -> str:
+        return f"{self.name}-{self._requests}{mark}"
 
     def _say_state(self, state: str) -> None:
         topic = f"{BASE}/registers/{self.name}/state"

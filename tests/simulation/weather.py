@@ -40,6 +40,7 @@ class Weather:
     power_cut: float  # of all deaths
     unplug_mean: float
     terminal_off_mean: float
+    forget: float  # of all power cuts of a terminal: its memory is gone
     broker_cut_mean: float
     broker_restart_mean: float
     office_away_mean: float
@@ -89,13 +90,14 @@ def draw_weather(seed: int | str) -> Weather:
         kill_at_commit=rng.choice((0.0, 0.01, 0.04)),
         power_cut=rng.choice((0.2, 0.5, 0.8)),
         unplug_mean=rng.choice((NEVER, 15.0, 60.0)),
-        terminal_off_mean=rng.choice((NEVER, NEVER, 60.0)),
+        terminal_off_mean=rng.choice((NEVER, NEVER, 30.0)),
+        forget=rng.choice((0.0, 0.5)),
         broker_cut_mean=rng.choice((NEVER, 30.0, 90.0)),
         broker_restart_mean=rng.choice((NEVER, 90.0)),
         office_away_mean=rng.choice((NEVER, 30.0, 90.0)),
         office_fault=rng.choice((0.0, 0.1, 0.4)),
         login_mean=rng.choice((NEVER, NEVER, 60.0)),
-        disk_trouble_mean=rng.choice((NEVER, NEVER, NEVER, 60.0)),
+        disk_trouble_mean=rng.choice((NEVER, NEVER, NEVER, 15.0)),
         clock_jump_mean=rng.choice((NEVER, NEVER, 90.0)),
         alone_mean=rng.choice((NEVER, 30.0)),
         decline=rng.choice((0.1, 0.3)),
@@ -117,6 +119,7 @@ def draw_plan(rng: random.Random, weather: Weather, *, calm: bool) -> Plan:
                 at=rng.choice(PLACES),
                 seconds=rng.choice((0.5, 4.0, 12.0, 30.0)),
                 count=rng.choice((3, 40)),
+                forget=rng.random() < weather.forget,
             ),
         )
     return Plan.model_validate(

@@ -82,7 +82,7 @@ class World:
         self.rng = random.Random(f"{seed}/world")
         self.story = Story(loop.time, keep_lines)
         self.truth = Truth()
-        self.judge = Judge(self.story, self.truth)
+        self.judge = Judge(self.story, self.truth, waits_for_us=self.weather.kind == "serial")
         self.truth.changed = self.judge.charged
         self.troubled = True
         self.clock_offset = timedelta()
@@ -304,7 +304,7 @@ class World:
             and one.payment.status in {p.Status.IN_PROGRESS, p.Status.CANCELING}
         ]
         self.story.tell("order", f"{short(pay.reference)} {pay.amount.minor} at {terminal_id}")
-        self.judge.ordered(order, running)
+        self.judge.ordered(order, running, life.number)
 
     def began(self, life: Incarnation, terminal_id: str, operation: c.Operation) -> None:
         name = type(operation).__name__
@@ -326,9 +326,10 @@ class World:
         elsewhere = epoch is not None and (connection is None or epoch != connection.epoch)
         guarded = expires_at is not None or epoch is not None
         fresh = not delivery.retained and not late and not elsewhere and (guarded or delivery.live)
-        if not fresh:
+        if fresh:
+            self.judge.delivered(body["payment_id"], life.number)
+        else:
             self.story.mark("stale start")
-        self.judge.delivered(body["payment_id"], fresh=fresh)
 
     def acknowledged(self, life: Incarnation, delivery: Delivery) -> None:
         if delivery.topic.endswith("payment/start"):
@@ -417,7 +418,10 @@ class World:
         name = self._some_terminal()
         self.story.tell(name, "loses power")
         self.story.mark("terminal power cut")
-        self.terminals[name].power_cut(self.rng.choice((2.0, 10.0, 40.0)))
+        forget = self.rng.random() < self.weather.forget
+        if forget:
+            self.story.mark("terminal lost its memory")
+        self.terminals[name].power_cut(self.rng.choice((2.0, 10.0, 40.0)), forget=forget)
 
     def _office_away(self) -> None:
         self.story.tell("office", "is away")
