@@ -23,6 +23,7 @@ from pathlib import Path
 import httpx
 
 from bridge import config as cfg
+from bridge.backoffice.giftcards import GiftCards
 from bridge.backoffice.graphql import BackOffice
 from bridge.backoffice.http import open_client
 from bridge.backoffice.login import Login
@@ -34,6 +35,7 @@ from bridge.errors import BusError, ConfigError
 from bridge.facts import Facts, Identity
 from bridge.money.journal import Journal, Ownership, open_database
 from bridge.money.ledger import BooksPolicy, Ledger
+from bridge.money.payment import GIFT_CARDS
 from bridge.register import contract as k
 from bridge.register.bus import MqttSettings, TlsSettings
 from bridge.register.desk import Desk, DeskSettings
@@ -84,6 +86,7 @@ class Parts:
     facts: Facts
     login: Login | None
     recorder: Recorder | None
+    gift_cards: GiftCards | None
     control: Control
 
 
@@ -132,6 +135,8 @@ def build_stations(
     stations = {}
     for name, terminal in config.terminals.items():
         key = f"terminals.{name}"
+        if name == GIFT_CARDS:
+            raise ConfigError(key, "this name stands for gift cards; call the terminal otherwise")
         driver = load_driver(terminal.driver, f"{key}.driver")
         settings = read_settings(driver, terminal.settings, f"{key}.settings")
         address = line_address(terminal, driver.serial_defaults)
@@ -233,6 +238,7 @@ async def build(
         stations = build_stations(config, ledger, lambda: k.format_time(utc_now()), wires)
         login: Login | None = None
         recorder: Recorder | None = None
+        gift_cards: GiftCards | None = None
         if office is not None:
             http = open_client(office.ca_file)
             settings = login_settings(office, environment)
@@ -241,6 +247,7 @@ async def build(
                 http, office.endpoint, login, deadline_seconds=office.deadline_seconds
             )
             recorder = Recorder(ledger, books, login, random.SystemRandom())
+            gift_cards = GiftCards(ledger, books, deadline_seconds=office.deadline_seconds)
         yield _assemble(
             config,
             environment,
@@ -250,6 +257,7 @@ async def build(
             stations=stations,
             login=login,
             recorder=recorder,
+            gift_cards=gift_cards,
         )
     finally:
         if http is not None:
@@ -268,6 +276,7 @@ def _assemble(
     stations: Mapping[str, Station],
     login: Login | None,
     recorder: Recorder | None,
+    gift_cards: GiftCards | None,
 ) -> Parts:
     topics = k.Topics(config.mqtt.base_topic)
     will = k.encode(k.BridgeState(state="offline", reason="connection_lost"))
@@ -280,7 +289,8 @@ def _assemble(
     )
     names = {name: one.name or name for name, one in config.terminals.items()}
     defaults = {name: one.terminal for name, one in config.registers.items()}
-    desk = Desk(bus, ledger, stations, DeskSettings(topics, defaults), now=utc_now)
+    settings = DeskSettings(topics, defaults)
+    desk = Desk(bus, ledger, stations, settings, now=utc_now, gift_cards=gift_cards)
     facts = Facts(
         Identity(config.site.bridge_id, config.site.name, config.site.state_directory),
         ledger=ledger,
@@ -304,6 +314,7 @@ def _assemble(
         facts=facts,
         login=login,
         recorder=recorder,
+        gift_cards=gift_cards,
         control=control,
     )
 
@@ -335,6 +346,8 @@ async def run(
             if parts.recorder is not None and parts.login is not None:
                 tasks += [group.create_task(parts.recorder.run()) for _ in range(IN_FLIGHT_MAX)]
                 tasks.append(group.create_task(parts.login.run()))
+            if parts.gift_cards is not None:
+                tasks.append(group.create_task(parts.gift_cards.run()))
             tasks += [
                 group.create_task(work)
                 for work in (

@@ -79,7 +79,10 @@ def classify(answer: Answer, field: str) -> Attempt:
                 balance=decimal_text(result.get("balance")),
                 gift_card_id=_read_id(result.get("giftcardId")),
             )
-    return Unknown(f"HTTP {answer.status} {_describe_errors(errors)}")
+    said = answer.status == 400 and not _holds_data(data)
+    return Unknown(
+        f"HTTP {answer.status} {_describe_errors(errors)}", _code_of(errors) if said else ""
+    )
 
 
 def read_data(answer: Answer) -> dict[str, Any] | NotApplied | Refused:
@@ -162,6 +165,14 @@ def _holds_data(data: object) -> bool:
     if isinstance(data, dict):
         return any(value is not None for value in data.values())
     return data is not None
+
+
+def _code_of(errors: object) -> str:
+    """Return the first error's code, "" when there is none."""
+    first = errors[0] if isinstance(errors, list) and errors else None
+    extensions = first.get("extensions") if isinstance(first, dict) else None
+    code = extensions.get("code") if isinstance(extensions, dict) else None
+    return code[:40] if isinstance(code, str) else ""
 
 
 def _describe_errors(errors: object) -> str:

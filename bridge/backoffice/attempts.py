@@ -54,9 +54,23 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
-    """It may have been done or not; never send it again without finding out."""
+    """It may have been done or not; never send it again without finding out.
+
+    Attributes:
+        reason: For logs and a person.
+        code: The code of the server's error when it answered with nothing else, "" otherwise.
+    """
 
     reason: str
+    code: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class GiftCardBalance:
+    """A gift card as the back office shows it; `balance` is decimal text."""
+
+    gift_card_id: str
+    balance: str
 
 
 Attempt = Applied | NotApplied | Refused | Unknown

@@ -6,14 +6,13 @@ It says what each attempt proves and decides nothing: no journal, no back-off, n
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 import httpx
 
 from bridge.backoffice.answers import classify, decimal_text, read_data
 from bridge.backoffice.api_names import ApiNames, read_names
-from bridge.backoffice.attempts import Attempt, NotApplied, Refused, Unknown
+from bridge.backoffice.attempts import Attempt, GiftCardBalance, NotApplied, Refused, Unknown
 from bridge.backoffice.documents import (
     CodeType,
     Document,
@@ -48,14 +47,6 @@ class TokenSource(Protocol):
 
     async def reject(self, token: str) -> None:
         """Take note that the API did not accept `token`, so that it is not offered again."""
-
-
-@dataclass(frozen=True, slots=True)
-class GiftCardBalance:
-    """A gift card as the back office shows it; `balance` is decimal text."""
-
-    gift_card_id: str
-    balance: str
 
 
 class BackOffice:
@@ -127,6 +118,11 @@ class BackOffice:
         if len(rows) > 1 or not balance:
             return NotApplied("the answer does not name one gift card and its balance")
         return GiftCardBalance(str(row.get("id", "")), balance)
+
+    @property
+    def can_hold(self) -> bool:
+        """False when the server is known to offer no hold of a gift card's money."""
+        return bool(self._names.authorize_flag and self._names.capture_id)
 
     async def learn_names(self) -> ApiNames:
         """Ask the server for the names we only guess, and use them from now on.

@@ -89,6 +89,7 @@ EVENT_TYPES: dict[str, type] = {
     for event in (
         p.Requested,
         p.Started,
+        p.Concluding,
         p.NotReached,
         p.CancelAsked,
         p.Restarted,

@@ -86,7 +86,21 @@ class PaymentType(Enum):
 
 TAKES = frozenset({PaymentType.SALE, PaymentType.CAPTURE})  # brings money to a sale
 GIVES = frozenset({PaymentType.REFUND, PaymentType.VOID})  # takes money back out of the books
+GIFT_CARDS = "gift-cards"  # stands where the name of a terminal does; no terminal may have it
+INFERRED = "inferred"  # in `Approval.extra`: why it is believed, where no answer said so
 FOLLOW_UPS = frozenset(PaymentType) - {PaymentType.SALE, PaymentType.PREAUTH}
+
+
+@dataclass(frozen=True, slots=True)
+class GiftCardCode:
+    """Which gift card: its kind of code and the code, a secret of the shopper.
+
+    The journal keeps the code, because only the card's balance can tell what became of an attempt
+    whose answer was lost. A PIN is never kept.
+    """
+
+    kind: Literal["PHYSICAL", "PERSONAL", "EXTERNAL"]
+    code: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +130,13 @@ class PaymentRequest:
     original_sale_key: str = ""
     is_last: bool = True  # a capture that releases the rest of the hold
     reason: str = ""
+    gift_card: GiftCardCode | None = None
     metadata: Mapping[str, JsonValue] = field(default_factory=dict)
+
+    @property
+    def method(self) -> Literal["card", "gift_card"]:
+        """What is paid with; a gift card's work waits in its own queue."""
+        return "gift_card" if self.terminal_id == GIFT_CARDS else "card"
 
     @property
     def sale_key(self) -> str:
@@ -169,6 +189,7 @@ class Payment:
     stage: Stage | None = None
     baseline: Baseline | None = None
     offer: Approval | None = None
+    concluding: Literal["", "capture", "release"] = ""  # how a gift card's hold is being ended
     approval: Approval | None = None
     denial: Denial | None = None
     cancel_asked: str = ""  # who wanted it stopped; "" nobody
@@ -237,6 +258,16 @@ class Started:
     """The send marker: the first byte may leave once this is on disk."""
 
     baseline: Baseline | None
+
+
+@dataclass(frozen=True, slots=True)
+class Concluding:
+    """A gift card's hold is about to be ended in this way; on disk before it is asked for.
+
+    Another way is taken only with proof that the first one was refused.
+    """
+
+    how: Literal["capture", "release"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -316,6 +347,7 @@ class FollowedUp:
 Event = (
     Requested
     | Started
+    | Concluding
     | NotReached
     | CancelAsked
     | Restarted

@@ -16,11 +16,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 from bridge.money.payment import (
+    INFERRED,
     MAYBE_CHARGED,
     Acknowledged,
     Action,
     AskTerminal,
     CancelAsked,
+    Concluding,
     Decided,
     Denial,
     Discrepancy,
@@ -148,6 +150,8 @@ def _while_running(payment: Payment, event: Event) -> Outcome:
             return replace(payment, stage=stage), (Publish(),)
         case Offered(approval):
             return replace(payment, offer=approval, stage=Stage.FINISHING), (Publish(),)
+        case Concluding(how):
+            return replace(payment, concluding=how), ()
         case Approved(approval):
             return _approve(payment, approval)
         case Declined() | Canceled() | Failed():
@@ -173,6 +177,8 @@ def _while_in_doubt(payment: Payment, event: Event) -> Outcome:
     match event:
         case Offered(approval):
             return replace(payment, offer=approval), ()
+        case Concluding(how):
+            return replace(payment, concluding=how), ()
         case Approved(approval):
             return _approve(payment, approval)
         case Declined() | Canceled() | Failed():
@@ -210,7 +216,7 @@ def _after_the_end(payment: Payment, event: Event) -> Outcome:
             return _disagree(payment, odd)
         case Acknowledged() if not payment.acknowledged:
             return replace(payment, acknowledged=True), (Publish(),)
-        case Started() | Offered():
+        case Started() | Concluding() | Offered():
             # Refusing an offer makes the terminal take it back: the safe answer to a bug.
             raise _illegal(payment, event)
         case _:
@@ -222,6 +228,8 @@ def _approve(payment: Payment, approval: Approval) -> Outcome:
     odd: tuple[Discrepancy, ...] = ()
     if approval.amount.minor > request.amount.minor and approval.tip is None:
         odd = (Discrepancy("more_than_asked", "the terminal took more than was asked", approval),)
+    if INFERRED in approval.extra:
+        odd = (*odd, Discrepancy(INFERRED, approval.extra[INFERRED], approval))
     funds, recording = OUTCOME_OF[request.type]
     actions: tuple[Action, ...] = (Publish(),)
     if recording is Recording.PENDING:

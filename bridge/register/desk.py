@@ -30,7 +30,7 @@ from bridge.register.intake import (
     refuse_unsupported_follow_up,
 )
 from bridge.register.paper import receipt_documents
-from drivers.contract import Stage, TerminalReady
+from drivers.contract import Capabilities, Stage, TerminalReady
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -51,26 +51,49 @@ class Bus(Protocol):
         """Tell the broker that the delivery is safe with us."""
 
 
-class TerminalState(errands.State, Protocol):
-    """What a station shows of its terminal."""
+class TakerState(Protocol):
+    """What is known of who takes money."""
 
     @property
     def ready(self) -> TerminalReady | None:
-        """What the terminal said of itself, None before it did."""
+        """What a terminal said of itself, None before it did."""
 
 
-class Terminal(errands.Terminal, Protocol):
-    """What the desk may ask of a station; none of it waits."""
+class Taker(Protocol):
+    """Who takes money for the desk: a terminal's station, or the gift cards. None of it waits."""
 
     @property
-    def state(self) -> TerminalState:
-        """How the terminal is now."""
+    def state(self) -> TakerState:
+        """How it is now."""
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What it can do."""
 
     def claim(self, payment_id: str, register_id: str) -> p.Started | None:
         """Keep it for one new payment; raises RequestError."""
 
     def release(self, payment_id: str) -> None:
         """Give it back."""
+
+
+class TerminalState(errands.State, TakerState, Protocol):
+    """What a station shows of its terminal."""
+
+
+class Terminal(errands.Terminal, Taker, Protocol):
+    """What the desk may ask of a station."""
+
+    @property
+    def state(self) -> TerminalState:
+        """How the terminal is now."""
+
+
+class GiftCards(Taker, Protocol):
+    """What the desk may ask of who talks about gift cards."""
+
+    def keep_pin(self, payment_id: str, pin: str) -> None:
+        """Remember the PIN of a payment that is about to be accepted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,11 +124,13 @@ class Desk:
         settings: DeskSettings,
         *,
         now: Callable[[], datetime],
+        gift_cards: GiftCards | None = None,
     ) -> None:
         """Serve the registers on `bus`; `now` is the wall clock in UTC."""
         self._bus = bus
         self._ledger = ledger
         self._terminals = terminals
+        self._gift_cards = gift_cards
         self._settings = settings
         self._now = now
         self.errands = Errands(ledger, terminals)
@@ -210,14 +235,17 @@ class Desk:
         self, delivery: Delivery, register_id: str, request: k.PaymentStart
     ) -> k.Response:
         known = await self._known_or_fresh(delivery, request)
-        terminal_id = self._terminal_of(register_id, request.terminal_id)
-        terminal = self._terminals[terminal_id]
+        by_gift_card = request.method == "gift_card"
+        wanted_id = p.GIFT_CARDS if by_gift_card else request.terminal_id
+        terminal_id, taker = self._taker(register_id, wanted_id, by_gift_card=by_gift_card)
         if not known:
-            ready = terminal.state.ready
-            refuse_unsupported(request, terminal.capabilities, ready.currency if ready else "")
+            ready = taker.state.ready
+            refuse_unsupported(request, taker.capabilities, ready.currency if ready else "")
         repeated = self._looks_repeated(request, terminal_id)
         wanted = payment_request(request, register_id, terminal_id, possible_duplicate=repeated)
-        return await self._begin(request, terminal, wanted, known=known)
+        if not known and self._gift_cards is not None and request.gift_card is not None:
+            self._gift_cards.keep_pin(wanted.payment_id, request.gift_card.pin or "")
+        return await self._begin(request, taker, wanted, known=known)
 
     async def _follow_up(
         self, delivery: Delivery, register_id: str, request: k.AnyFollowUp
@@ -228,15 +256,17 @@ class Desk:
         if request.original_payment_id is not None:
             original = await self._ledger.find_original(request.original_payment_id)
         same = original.payment.request.terminal_id if original else None
-        terminal_id = self._terminal_of(register_id, request.terminal_id or same)
-        terminal = self._terminals[terminal_id]
+        by_gift_card = same == p.GIFT_CARDS and request.terminal_id in {None, same}
+        terminal_id, taker = self._taker(
+            register_id, request.terminal_id or same, by_gift_card=by_gift_card
+        )
         wanted = follow_up_request(
             request, register_id, terminal_id, original.payment if original else None
         )
         if not known:
             elsewhere = same is not None and terminal_id != same
-            refuse_unsupported_follow_up(wanted, terminal.capabilities, elsewhere=elsewhere)
-        return await self._begin(request, terminal, wanted, known=known)
+            refuse_unsupported_follow_up(wanted, taker.capabilities, elsewhere=elsewhere)
+        return await self._begin(request, taker, wanted, known=known)
 
     async def _known_or_fresh(
         self, delivery: Delivery, request: k.PaymentStart | k.AnyFollowUp
@@ -263,7 +293,7 @@ class Desk:
     async def _begin(
         self,
         request: k.PaymentStart | k.AnyFollowUp,
-        terminal: Terminal,
+        taker: Taker,
         wanted: p.PaymentRequest,
         *,
         known: bool,
@@ -271,7 +301,7 @@ class Desk:
         if known:
             account, duplicate = await self._ledger.accept(wanted)
         else:
-            account, duplicate = await self._accept(terminal, wanted)
+            account, duplicate = await self._accept(taker, wanted)
         if duplicate:
             self._refuse_foreign(account.payment.request, wanted.register_id)
             self.dirty[account.payment_id] = None
@@ -285,10 +315,10 @@ class Desk:
             duplicate=duplicate,
         )
 
-    async def _accept(self, terminal: Terminal, wanted: p.PaymentRequest) -> tuple[Account, bool]:
+    async def _accept(self, taker: Taker, wanted: p.PaymentRequest) -> tuple[Account, bool]:
         """Claim the terminal and store the payment; give the terminal back if it was refused."""
         try:
-            started = terminal.claim(wanted.payment_id, wanted.register_id)
+            started = taker.claim(wanted.payment_id, wanted.register_id)
         except RequestError:
             # A payment the journal knows is answered from there, whatever the terminal does.
             known = await self._ledger.find(wanted.payment_id)
@@ -301,7 +331,7 @@ class Desk:
             taken = not duplicate
         finally:
             if not taken:
-                terminal.release(wanted.payment_id)
+                taker.release(wanted.payment_id)
         return account, duplicate
 
     async def _cancel(self, register_id: str, request: k.PaymentCancel) -> k.Response:
@@ -462,6 +492,21 @@ class Desk:
                 "not_allowed", "this payment belongs to another register", path="payment_id"
             )
 
+    def _taker(
+        self, register_id: str, wanted: str | None, *, by_gift_card: bool
+    ) -> tuple[str, Taker]:
+        """Return who takes the money: a terminal, or who talks about gift cards."""
+        if not by_gift_card:
+            terminal_id = self._terminal_of(register_id, wanted)
+            return terminal_id, self._terminals[terminal_id]
+        if self._gift_cards is None:
+            raise RequestError(
+                "operation_not_supported",
+                "gift cards need a back office, and none is configured",
+                path="method",
+            )
+        return p.GIFT_CARDS, self._gift_cards
+
     def _terminal_of(self, register_id: str, wanted: str | None) -> str:
         name = wanted or self._settings.default_terminals.get(register_id)
         if name is None and len(self._terminals) == 1:
@@ -484,7 +529,7 @@ class Desk:
 
     def _looks_repeated(self, request: k.PaymentStart, terminal_id: str) -> bool:
         """True for the same amount on the same terminal within 90 s, when no sale says more."""
-        if request.sale_id:
+        if request.sale_id or request.gift_card is not None:
             return False
         since = k.format_time(self._now() - timedelta(seconds=90))
         return any(

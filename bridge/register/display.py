@@ -6,7 +6,7 @@ charged*; every doubt says *do not charge again*; the shopper never sees the hos
 
 from __future__ import annotations
 
-from bridge.money.payment import Funds, Payment, PaymentType, Recording, Status
+from bridge.money.payment import INFERRED, Funds, Payment, PaymentType, Recording, Status
 from bridge.register.contract import MINOR_DIGITS, Button, Display, format_amount
 from drivers.contract import Money, Stage
 
@@ -63,6 +63,8 @@ def display_of(payment: Payment, *, remaining: Money, terminal_name: str) -> Dis
     """Return what the clerk's screen shows for the payment as it is now."""
     match payment.status:
         case Status.QUEUED:
+            if payment.request.method == "gift_card":
+                return _display("info", "queued", "Asking the back office", "", _CANCEL)
             return _display("info", "queued", f"Connecting to {terminal_name}", "", _CANCEL)
         case Status.IN_PROGRESS:
             return _running(payment)
@@ -79,7 +81,8 @@ def display_of(payment: Payment, *, remaining: Money, terminal_name: str) -> Dis
             return _leave("warning", "canceled", "Canceled – not charged", "", *_RETRY)
         case Status.FAILED:
             why = payment.denial.text if payment.denial else ""
-            line = "Terminal fault – not charged"
+            by_gift_card = payment.request.method == "gift_card"
+            line = f"{'Gift card' if by_gift_card else 'Terminal'} fault – not charged"
             if payment.discrepancies:
                 return _disagreement()
             return _leave("warning", "failed", line, why[:40], *_RETRY)
@@ -87,6 +90,9 @@ def display_of(payment: Payment, *, remaining: Money, terminal_name: str) -> Dis
 
 def _running(payment: Payment) -> Display:
     stage = payment.stage or Stage.STARTING
+    if payment.request.method == "gift_card":
+        line = amount_text(payment.request.amount)
+        return _leave("info", stage.value, line, "Asking the back office", _CANCEL)
     buttons = (_CANCEL,) if stage in _CANCELABLE else ()
     if stage in _STAGES:
         first, second = _STAGES[stage]
@@ -98,14 +104,15 @@ def _running(payment: Payment) -> Display:
 
 
 def _doubtful(payment: Payment) -> Display:
+    by_gift_card = payment.request.method == "gift_card"
     if payment.doubt is None or not payment.doubt.needs_operator:
-        text = "Checking with the terminal…"
+        text = f"Checking with the {'back office' if by_gift_card else 'terminal'}…"
         return _leave("warning", "in_doubt", "Do not charge again", text)
     asked = f"Was {amount_text(payment.request.amount)} approved? Do not charge again"
     return _leave(
         "error",
         "in_doubt_needs_operator",
-        "Look at the terminal's slip",
+        "Look it up in the back office" if by_gift_card else "Look at the terminal's slip",
         asked,
         Button(id="answer:approved", label="Yes, code…"),
         Button(id="answer:not_charged", label="No"),
@@ -114,7 +121,7 @@ def _doubtful(payment: Payment) -> Display:
 
 
 def _paid(payment: Payment, remaining: Money) -> Display:
-    if payment.discrepancies:
+    if any(one.kind != INFERRED for one in payment.discrepancies):
         return _disagreement()
     assert payment.approval is not None, "approved always says what was approved"
     taken, asked = payment.approval.amount, payment.request.amount
@@ -133,6 +140,9 @@ def _paid(payment: Payment, remaining: Money) -> Display:
     if payment.recording is Recording.UNCONFIRMED:
         text = "Manager checks the booking"
         return _leave("error", "booking_unconfirmed", f"{done} {amount_text(taken)}", text, receipt)
+    if payment.discrepancies and not payment.decided_by:
+        text = "Manager checks the gift card"
+        return _leave("warning", INFERRED, f"{done} {amount_text(taken)}", text, receipt)
     if taken.minor < asked.minor and payment.request.type is PaymentType.SALE:
         return _leave(
             "warning",

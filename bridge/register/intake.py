@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from bridge.errors import RequestError
 from bridge.money import payment as p
 from bridge.money.sale import SaleDetails, SaleLine
@@ -30,10 +32,16 @@ def refuse_unsupported(request: k.PaymentStart, can: Capabilities, currency: str
             f"the terminal takes {takes}, not {wanted}",
             path="amounts.currency",
         )
+    by_gift_card = request.method == "gift_card"
+    if by_gift_card is not (request.gift_card is not None):
+        raise RequestError(
+            "invalid_request",
+            "method 'gift_card' and the field gift_card go together",
+            path="gift_card",
+        )
     tip = request.amounts.tip.mode if request.amounts.tip else "none"
     unsupported = (
         (request.type not in can.operations, "type"),
-        (request.method == "gift_card" or request.gift_card is not None, "method"),
         (request.terminal_pool is not None, "terminal_pool"),
         (tip not in can.tip, "amounts.tip.mode"),
         (request.amounts.cash_back_amount is not None, "amounts.cash_back_amount"),
@@ -42,14 +50,15 @@ def refuse_unsupported(request: k.PaymentStart, can: Capabilities, currency: str
         (request.entry_modes is not None, "entry_modes"),
         (request.force_online, "force_online"),
         (request.token != "none", "token"),  # noqa: S105 - a wish, not a secret
-        (request.capture != "auto", "capture"),
+        (request.capture != "auto" and not by_gift_card, "capture"),
         (request.when_busy != "reject", "when_busy"),
     )
     for refused, path in unsupported:
         if refused:
             raise RequestError(
                 "operation_not_supported",
-                f"this terminal cannot do what {path} asks for; see its capabilities",
+                f"what {path} asks for cannot be done"
+                + (" with a gift card" if by_gift_card else "; see the terminal's capabilities"),
                 path=path,
             )
 
@@ -63,10 +72,22 @@ def refuse_unsupported_follow_up(
         RequestError: `operation_not_supported` or `not_allowed`.
     """
     kind = wanted.type.value
+    if wanted.gift_card is not None and wanted.method != "gift_card":
+        raise RequestError(
+            "not_allowed", "what a gift card paid does not go to another card", path="terminal_id"
+        )
+    if wanted.gift_card is not None and not wanted.is_last:
+        raise RequestError(
+            "operation_not_supported",
+            "a gift card's hold is captured once; what is left of it goes back to the card",
+            path="final",
+        )
     if kind not in can.operations:
         raise RequestError(
             "operation_not_supported",
-            f"this terminal cannot do a {kind}; see its capabilities",
+            f"a {kind} cannot be done with a gift card"
+            if wanted.gift_card is not None
+            else f"this terminal cannot do a {kind}; see its capabilities",
             path="terminal_id",
         )
     if elsewhere and wanted.type is not p.PaymentType.REFUND:
@@ -108,6 +129,7 @@ def follow_up_request(
         original=original.approval if original else None,
         original_sale_key=original.request.sale_key if original else "",
         is_last=request.final if isinstance(request, k.PaymentCapture) else True,
+        gift_card=original.request.gift_card if original else None,
         reason=request.reason or "",
         metadata=request.metadata or {},
     )
@@ -129,11 +151,12 @@ def payment_request(
         )
     if request.override and not request.approved_by:
         raise RequestError("approval_required", "an override needs approved_by", path="approved_by")
+    kept = request.method == "gift_card" and request.capture == "manual"
     return p.PaymentRequest(
         payment_id=request.payment_id,
         register_id=register_id,
         terminal_id=terminal_id,
-        type=p.PaymentType(request.type),
+        type=p.PaymentType.PREAUTH if kept else p.PaymentType(request.type),
         amount=request.amounts.requested,
         content_hash=k.content_hash(request),
         sale_id=request.sale_id or "",
@@ -148,8 +171,18 @@ def payment_request(
         possible_duplicate=possible_duplicate,
         approved_by=(request.approved_by or "") if request.override else "",
         cancel_when_register_lost=request.on_register_lost == "cancel_if_no_card",
+        gift_card=_gift_card(request.gift_card) if request.gift_card else None,
         metadata=request.metadata or {},
     )
+
+
+def _gift_card(card: k.GiftCard) -> p.GiftCardCode:
+    kinds: dict[str, Literal["PHYSICAL", "PERSONAL", "EXTERNAL"]] = {
+        "physical": "PHYSICAL",
+        "personal": "PERSONAL",
+        "external": "EXTERNAL",
+    }
+    return p.GiftCardCode(kinds[card.code_type], card.stored_value_id)
 
 
 def _details(sale: k.Sale, currency: str) -> SaleDetails | None:

@@ -24,8 +24,12 @@ _EVIDENCE = {  # what a discrepancy's evidence says of the payment
     "approved_after_failed": "approved",
     "second_approval": "approved",
     "more_than_asked": "approved",
+    "inferred": "approved",
     "denied_after_approved": "failed",
 }
+
+
+_CATEGORIES = {"gift_card": "gift_card"}  # other brands are card schemes
 
 
 @lru_cache(maxsize=TIMES_REMEMBERED)
@@ -52,7 +56,7 @@ def payment_document(
             "register_id": request.register_id,
             "terminal_id": request.terminal_id,
             "type": request.type.value,
-            "method": "card",
+            "method": request.method,
             "sale_id": request.sale_id or None,
             "original_payment_id": request.original_payment_id or None,
             "status": payment.status.value,
@@ -62,6 +66,7 @@ def payment_document(
             "final": payment.is_final,
             "amounts": _amounts(payment, remaining),
             "card": _card(payment.approval),
+            "gift_card": _gift_card(payment),
             "acquirer": _acquirer(payment),
             "poi_transaction_id": _poi_transaction(payment.approval),
             "recording": _recording(payment, purchase),
@@ -155,11 +160,22 @@ def _card(approval: Approval | None) -> k.CardFacts | None:
     return k.CardFacts(
         payment_brand=card.brand or None,
         payment_brand_label=card.label or None,
-        brand_category="schemes" if card.brand else None,
+        brand_category=_CATEGORIES.get(card.brand, "schemes") if card.brand else None,
         masked_pan=card.masked_pan.text if card.masked_pan else None,
         entry_mode=card.entry_mode or None,
         cardholder_verification=card.verification or None,
         aid=card.application_id or None,
+    )
+
+
+def _gift_card(payment: p.Payment) -> k.GiftCardFacts | None:
+    evidence = payment.approval or payment.offer
+    if payment.request.method != "gift_card" or evidence is None:
+        return None
+    return k.GiftCardFacts(
+        transaction_id=evidence.transaction_id or None,
+        balance_before=evidence.extra.get("balance_before"),
+        balance_after=evidence.extra.get("balance_after"),
     )
 
 
@@ -240,9 +256,10 @@ def _in_doubt(account: Account) -> k.InDoubt | None:
 def _resolution(payment: p.Payment) -> k.Resolution | None:
     if not payment.is_final:
         return None
-    return k.Resolution.model_validate(
-        {"by": payment.resolved_by or "bridge", "operator_id": payment.approved_by or None}
-    )
+    by = payment.resolved_by or "bridge"
+    if by == "terminal" and payment.request.method == "gift_card":
+        by = "host"
+    return k.Resolution.model_validate({"by": by, "operator_id": payment.approved_by or None})
 
 
 def _error(payment: p.Payment) -> k.ErrorBody | None:
@@ -252,6 +269,9 @@ def _error(payment: p.Payment) -> k.ErrorBody | None:
     if payment.denial is None:
         return None
     body = _body(payment.denial.code, payment.denial.text or payment.denial.code)
+    if payment.denial.code == "gift_card_insufficient" and payment.baseline is not None:
+        balance = payment.baseline.fingerprint.partition(" ")[0]
+        body = body.model_copy(update={"detail": {"balance": balance}})
     # Final without money is proven, whatever the code means elsewhere: a new attempt is safe.
     retry = "new_id" if body.retry in {"after_check", "same_id"} else body.retry
     return body.model_copy(update={"money_moved": "no", "retry": retry})

@@ -87,6 +87,14 @@ class CardFacts(Wire):
     token: str | None = None
 
 
+class GiftCardFacts(Wire):
+    """What the back office said of the gift card; `transaction_id` is its own, for a person."""
+
+    transaction_id: str | None = None
+    balance_before: str | None = None
+    balance_after: str | None = None
+
+
 class AcquirerFacts(Wire):
     """What the host said."""
 
@@ -220,6 +228,7 @@ class PaymentDocument(Wire):
     final: bool
     amounts: PaymentAmounts
     card: CardFacts | None = None
+    gift_card: GiftCardFacts | None = None
     acquirer: AcquirerFacts | None = None
     poi_transaction_id: PoiTransaction | None = None
     offline: bool = False

@@ -175,10 +175,12 @@ class Sale(Wire):
 
 
 class GiftCard(StrictWire):
-    """Which gift card pays."""
+    """Which gift card pays. `pin` is used once and kept nowhere; a repeated command may lack it."""
 
     identification_type: Literal["bar_code", "account_number", "manual", "isotrack2"] = "bar_code"
-    stored_value_id: Word
+    stored_value_id: Word = Field(repr=False)
+    code_type: Literal["physical", "personal", "external"] = "physical"
+    pin: Word | None = Field(default=None, repr=False)
 
 
 class PaymentBrands(StrictWire):
@@ -481,6 +483,9 @@ def content_hash(request: PaymentStart | AnyFollowUp) -> str:
     content: dict[str, object] = {"original": None, "sale_id": None, "method": "card"}
     if isinstance(request, PaymentStart):
         content |= {"type": request.type, "method": request.method, "sale_id": request.sale_id}
+        if request.gift_card is not None:
+            card = request.gift_card
+            content["gift_card"] = [card.code_type, card.stored_value_id, request.capture]
     else:
         kind = request.operation.partition("/")[2]
         content |= {"type": kind, "original": request.original_payment_id}

@@ -13,7 +13,14 @@ import httpx
 import pytest
 
 from bridge.backoffice.api_names import ApiNames
-from bridge.backoffice.attempts import Applied, Attempt, NotApplied, Refused, Unknown
+from bridge.backoffice.attempts import (
+    Applied,
+    Attempt,
+    GiftCardBalance,
+    NotApplied,
+    Refused,
+    Unknown,
+)
 from bridge.backoffice.documents import (
     CodeType,
     GiftCardCapture,
@@ -22,7 +29,7 @@ from bridge.backoffice.documents import (
     PurchaseLine,
     TransType,
 )
-from bridge.backoffice.graphql import BackOffice, GiftCardBalance
+from bridge.backoffice.graphql import BackOffice
 from bridge.errors import BackOfficeUnavailable, ConfigError, LoginRequired, Rejected
 from simulators.backoffice_faults import NAMED, fault_named
 from tests.unit.backoffice.world import World, play

@@ -41,6 +41,7 @@ STATES: dict[str, p.Payment] = {
 EVENTS: dict[str, p.Event] = {
     "Requested": p.Requested(REQUEST),
     "Started": p.Started(c.Baseline("T1/0000")),
+    "Concluding": p.Concluding("capture"),
     "NotReached": p.NotReached("terminal_offline"),
     "CancelAsked": p.CancelAsked("cashier"),
     "Restarted": p.Restarted(),
@@ -79,6 +80,7 @@ Q, R, C, D, A, N, S, F = (
 LAW: dict[str, tuple[str, ...]] = {
     "Requested": ("x", "x", "x", "x", "x", "x", "x", "x"),
     "Started": (R, "x", "x", "x", "x", "x", "x", "x"),
+    "Concluding": ("x", ".", ".", ".", "x", "x", "x", "x"),
     "NotReached": (F, "x", "x", ".", ".", ".", ".", "."),
     "CancelAsked": (S, C, ".", ".", ".", ".", ".", "."),
     "Restarted": (F, D, D, ".", ".", ".", ".", "."),

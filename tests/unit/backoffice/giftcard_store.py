@@ -1,0 +1,125 @@
+"""A store that takes gift cards, in one process on virtual time: real journal, simulated office."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from decimal import Decimal
+from pathlib import Path
+
+from bridge.backoffice.api_names import ApiNames
+from bridge.backoffice.giftcards import GiftCards
+from bridge.money import payment as p
+from bridge.money.journal import EventCodec, Journal, open_database
+from bridge.money.ledger import BooksPolicy, Ledger
+from drivers.contract import Money
+from simulators.backoffice_faults import fault_named
+from simulators.backoffice_records import TransStatus
+from tests.unit.backoffice.world import World
+
+CODE, PIN = "6396210000004711", "1234"
+CARD = p.GiftCardCode("PHYSICAL", CODE)
+AT = "2026-11-23T12:00:00.000Z"
+DEADLINE_SECONDS = 20.0
+EXECUTOR = ThreadPoolExecutor(max_workers=1)  # never used: a virtual loop works inline
+CODEC = EventCodec()
+SETTLED_SECONDS = 400.0  # longer than any late effect, quiet time and doubt
+
+
+class Tokens:
+    async def access_token(self) -> str:
+        return "good"
+
+    async def reject(self, token: str) -> None:
+        """Take no note: the next one is as good."""
+
+
+def gift_request(number: int = 1, minor: int = 2000, **more: object) -> p.PaymentRequest:
+    plain = p.PaymentRequest(
+        payment_id=f"018f6f0e-8a44-7c1b-9a3e-{number:012d}",
+        register_id="till-1",
+        terminal_id=p.GIFT_CARDS,
+        type=p.PaymentType.SALE,
+        amount=Money(minor, "EUR"),
+        content_hash=f"{minor}",
+        gift_card=CARD,
+    )
+    return replace(plain, **more)  # type: ignore[arg-type]
+
+
+class Store:
+    """The back office with one gift card of 50.00, and the journal that outlives each process."""
+
+    def __init__(self, folder: Path, balance: str = "50.00") -> None:
+        self.world = World(folder)
+        self.world.office._authenticate = {"good": "paybridge"}.get
+        self.state = self.world.office.state
+        self.state.gift_card_add(code=CODE, pin=PIN, balance=Decimal(balance))
+        self._path = folder / "journal.sqlite"
+        self.cards_hold = True  # False: a server that is known to offer no holds
+        self.ledger: Ledger
+        self.cards: GiftCards
+
+    def fault(self, name: str, operation: str, **settings: object) -> None:
+        self.world.office.faults.add(fault_named(name, operation=operation, **settings))
+
+    @asynccontextmanager
+    async def alive(self) -> AsyncIterator[None]:
+        """Live within the block; its end is the process's death."""
+        connection = open_database(self._path)
+        self.ledger = Ledger(
+            Journal(connection, EXECUTOR, CODEC),
+            books=BooksPolicy("S012"),
+            now=lambda: AT,
+            local_now=lambda: AT[:19],
+        )
+        office = self.world.api(Tokens(), deadline_seconds=DEADLINE_SECONDS)
+        if not self.cards_hold:
+            self.world.office.api.introspection = False
+            office._names = ApiNames(authorize_flag="")
+        self.cards = GiftCards(self.ledger, office, deadline_seconds=DEADLINE_SECONDS)
+        await self.ledger.recover()
+        running = asyncio.get_running_loop().create_task(self.cards.run())
+        try:
+            yield
+            if running.done():
+                running.result()
+        finally:
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
+            connection.close()
+
+    async def ask(self, request: p.PaymentRequest, pin: str = PIN) -> None:
+        self.cards.keep_pin(request.payment_id, pin)
+        await self.ledger.accept(request)
+
+    async def settled(self, name: str, seconds: float = SETTLED_SECONDS) -> p.Payment:
+        """Return the payment after everything had the time to happen."""
+        await asyncio.sleep(seconds)
+        return self.payment(name)
+
+    def payment(self, name: str) -> p.Payment:
+        account = self.ledger.get(name)
+        assert account is not None
+        return account.payment
+
+    # --- the truth
+
+    @property
+    def balance(self) -> Decimal:
+        (card,) = self.state.gift_cards.values()
+        return card.balance
+
+    def amounts(self, name: str, status: TransStatus) -> list[Decimal]:
+        """Return what the office has under a payment's reference."""
+        return [
+            one.amount
+            for one in self.state.transactions.values()
+            if one.ref_no == name and one.status is status
+        ]
+
+    def asked(self, effect: str) -> int:
+        return sum(line["effect"] == effect for line in self.state.ledger)

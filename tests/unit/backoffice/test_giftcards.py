@@ -1,0 +1,404 @@
+"""A gift card is spent once or not at all, whatever the back office does. Virtual time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from dataclasses import replace
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bridge.money import payment as p
+from bridge.money.payment import Funds, Status
+from drivers.contract import Money
+from simulators.backoffice_faults import NAMED
+from simulators.backoffice_records import CodeType, TransStatus, TransType
+from tests.unit.backoffice.giftcard_store import AT, CODE, PIN, Store, gift_request
+from tests.unit.backoffice.world import play
+
+# A server that answers with an id and then loses the commit deceives every client.
+FAULTS = sorted(set(NAMED) - {"lost_commit"})
+SALE = gift_request()
+NAME = SALE.payment_id
+HOLD = gift_request(type=p.PaymentType.PREAUTH)
+
+Main = Callable[[Store], Coroutine[Any, Any, None]]
+
+
+@pytest.fixture
+def in_store(tmp_path: Path) -> Callable[[Main], None]:
+    def run(main: Main) -> None:
+        async def inside() -> None:
+            await main(Store(tmp_path))
+
+        play(inside)
+
+    return run
+
+
+InStore = Callable[[Main], None]
+
+
+def follow_up(kind: p.PaymentType, hold: p.Payment, minor: int = 2000) -> p.PaymentRequest:
+    return replace(
+        gift_request(7, minor, type=kind),
+        original_payment_id=hold.request.payment_id,
+        original=hold.approval,
+        original_sale_key=hold.request.sale_key,
+    )
+
+
+def check(store: Store, payment: p.Payment) -> None:
+    """Compare what the register is told with what happened to the card."""
+    name = payment.request.payment_id
+    taken = store.amounts(name, TransStatus.COMPLETED)
+    held = store.amounts(name, TransStatus.AUTHORIZED)
+    assert len(taken) + len(held) <= 1, "one payment asks for one hold"
+    assert store.balance == 50 + sum(taken) + sum(held)
+    match payment.status:
+        case Status.APPROVED:
+            assert payment.approval is not None
+            cents = payment.approval.amount.minor
+            assert [-100 * one for one in taken] == [cents]
+        case Status.DECLINED | Status.CANCELED | Status.FAILED:
+            assert taken == []
+            assert held == []
+        case _:
+            assert payment.doubt is not None, "open after all this time is in doubt"
+            assert payment.doubt.needs_operator
+
+
+def test_a_sale_holds_captures_and_tells_both_balances(in_store: InStore) -> None:
+    async def main(store: Store) -> None:
+        async with store.alive():
+            await store.ask(SALE)
+            payment = await store.settled(NAME, 5.0)
+            assert payment.status is Status.APPROVED
+            assert payment.funds is Funds.CAPTURED
+            assert payment.approval is not None
+            assert payment.approval.extra == {"balance_before": "50.00", "balance_after": "30.00"}
+            assert payment.approval.card.masked_pan is not None
+            assert payment.approval.card.masked_pan.last4 == "4711"
+            assert payment.discrepancies == ()
+            check(store, payment)
+            purchase = store.ledger.purchase_of(NAME)
+            assert purchase is not None
+            assert purchase.purchase.content.pay_method == "GIFT_CARD"
+
+    in_store(main)
+
+
+@pytest.mark.parametrize("operation", ["giftcard", "giftcardTransAdd", "giftcardTransCapture"])
+@pytest.mark.parametrize("fault", FAULTS)
+def test_the_card_and_the_register_agree_after_any_fault(
+    in_store: InStore, fault: str, operation: str
+) -> None:
+    async def main(store: Store) -> None:
+        store.fault(fault, operation)
+        async with store.alive():
+            await store.ask(SALE)
+            check(store, await store.settled(NAME))
+
+    in_store(main)
+
+
+@pytest.mark.parametrize("operation", ["giftcardTransAdd", "giftcardTransCapture"])
+@pytest.mark.parametrize("fault", ["apply_then_drop", "drop_before_apply", "fusion_error"])
+def test_another_till_that_spends_in_between_makes_no_wrong_answer(
+    in_store: InStore, fault: str, operation: str
+) -> None:
+    async def main(store: Store) -> None:
+        store.fault(fault, operation)
+        async with store.alive():
+            await store.ask(SALE)
+            await asyncio.sleep(1.0)
+            store.state.gift_card_trans_add(
+                code=CODE, pin=PIN, trans_type=TransType.USE, amount=Decimal("-5.00")
+            )
+            payment = await store.settled(NAME)
+            held = store.amounts(NAME, TransStatus.AUTHORIZED)
+            taken = store.amounts(NAME, TransStatus.COMPLETED)
+            assert store.balance == 45 + sum(held) + sum(taken)
+            if payment.status is Status.APPROVED:
+                assert taken == [Decimal(-20)]
+            elif payment.is_final:
+                assert (held, taken) == ([], [])
+            else:
+                assert payment.doubt is not None
+                assert payment.doubt.needs_operator
+
+    in_store(main)
+
+
+@pytest.mark.parametrize(
+    ("request_", "pin", "code"),
+    [
+        (gift_request(gift_card=p.GiftCardCode("PHYSICAL", "0")), "", "gift_card_unknown"),
+        (gift_request(gift_card=p.GiftCardCode("PERSONAL", CODE)), "", "gift_card_unknown"),
+        (gift_request(), "9999", "wrong_pin"),
+        (gift_request(minor=5001), PIN, "gift_card_insufficient"),
+    ],
+)
+def test_a_card_that_cannot_pay_is_declined_with_its_reason(
+    in_store: InStore, request_: p.PaymentRequest, pin: str, code: str
+) -> None:
+    async def main(store: Store) -> None:
+        async with store.alive():
+            await store.ask(request_, pin)
+            payment = await store.settled(NAME, 5.0)
+            assert payment.status is Status.DECLINED
+            assert payment.denial is not None
+            assert payment.denial.code == code
+            assert CODE not in payment.denial.text
+            check(store, payment)
+
+    in_store(main)
+
+
+def test_an_expired_card_is_told_apart_from_an_unknown_one(in_store: InStore) -> None:
+    async def main(store: Store) -> None:
+        (card,) = store.state.gift_cards.values()
+        store.state.gift_card_set_code(card.id, CodeType.PHYSICAL, None)
+        store.state.gift_card_set_code(
+            card.id, CodeType.PHYSICAL, CODE, pin=PIN, expires_on=store.state.clock()
+        )
+        async with store.alive():
+            await store.ask(SALE)
+            payment = await store.settled(NAME, 5.0)
+            assert payment.denial is not None
+            assert payment.denial.code == "gift_card_inactive"
+
+    in_store(main)
+
+
+def test_a_missing_permission_is_named(in_store: InStore) -> None:
+    async def main(store: Store) -> None:
+        store.fault("permission_401", "giftcardTransAdd")
+        async with store.alive():
+            await store.ask(SALE)
+            payment = await store.settled(NAME, 5.0)
+            assert payment.denial is not None
+            assert payment.denial.code == "feature_disabled"
+            assert "GiftCardTransUse" in payment.denial.text
+            check(store, payment)
+
+    in_store(main)
+
+
+def test_a_part_is_taken_when_the_register_accepts_parts(in_store: InStore) -> None:
+    async def main(store: Store) -> None:
+        async with store.alive():
+            await store.ask(gift_request(minor=6000, accept_partial=True))
+            payment = await store.settled(NAME, 5.0)
+            assert payment.captured == Money(5000, "EUR")
+            check(store, payment)
+
+    in_store(main)
+
+
+def test_a_cancel_releases_the_hold(in_store: InStore) -> None:
+    async def main(store: Store) -> None:
+        store.fault("slow", "giftcardTransAdd")
+        async with store.alive():
+            await store.ask(SALE)
+            await asyncio.sleep(1.0)
+            await store.ledger.apply(NAME, p.CancelAsked("cashier"))
+            payment = await store.settled(NAME, 10.0)
+            assert payment.status is Status.CANCELED
+            assert store.asked("gift_card_trans_cancelled") == 1
+            check(store, payment)
+
+    in_store(main)
+
+
+def test_a_capture_that_is_refused_gives_the_hold_back(in_store: InStore) -> None:
+    async def main(store: Store) -> None:
+        store.fault("not_authorized", "giftcardTransCapture")
+        async with store.alive():
+            await store.ask(SALE)
+            payment = await store.settled(NAME, 5.0)
+            assert payment.status is Status.FAILED
+            check(store, payment)
+
+    in_store(main)
+
+
+def test_a_capture_whose_answer_was_lost_is_approved_and_flagged(in_store: InStore) -> None:
+    async def main(store: Store) -> None:
+        store.fault("apply_then_drop", "giftcardTransCapture")
+        async with store.alive():
+            await store.ask(SALE)
+            payment = await store.settled(NAME, 30.0)
+            assert payment.status is Status.APPROVED
+            assert [one.kind for one in payment.discrepancies] == ["inferred"]
+            check(store, payment)
+
+    in_store(main)
+
+
+def test_a_hold_without_an_answer_is_never_asked_for_again(in_store: InStore) -> None:
+    async def main(store: Store) -> None:
+        store.fault("apply_then_drop", "giftcardTransAdd")
+        async with store.alive():
+            await store.ask(SALE)
+            payment = await store.settled(NAME)
+            assert payment.status is Status.IN_DOUBT, "held, and only a person can see the id"
+            assert store.asked("gift_card_trans_added") == 1
+
+    in_store(main)
+
+
+def test_a_card_in_doubt_is_not_used_until_the_doubt_is_settled(in_store: InStore) -> None:
+    async def main(store: Store) -> None:
+        store.fault("drop_before_apply", "giftcardTransAdd")
+        async with store.alive():
+            await store.ask(SALE)
+            await asyncio.sleep(10.0)
+            second = gift_request(2)
+            await store.ask(second)
+            payment = await store.settled(second.payment_id, 5.0)
+            assert payment.denial is not None
+            assert payment.denial.code == "terminal_busy"
+            assert (await store.settled(NAME)).status is Status.FAILED
+            third = gift_request(3)
+            await store.ask(third)
+            assert (await store.settled(third.payment_id, 5.0)).status is Status.APPROVED
+
+    in_store(main)
+
+
+# --- holds that stay
+
+
+@pytest.mark.parametrize("minor", [2000, 1250])
+def test_a_hold_is_captured_later_whole_or_in_part(in_store: InStore, minor: int) -> None:
+    async def main(store: Store) -> None:
+        async with store.alive():
+            await store.ask(HOLD)
+            hold = await store.settled(NAME, 5.0)
+            assert (hold.status, hold.funds) == (Status.APPROVED, Funds.HELD)
+            assert store.balance == 30
+        async with store.alive():
+            await store.ask(follow_up(p.PaymentType.CAPTURE, hold, minor))
+            captured = await store.settled(gift_request(7).payment_id, 5.0)
+            assert captured.captured == Money(minor, "EUR")
+            assert store.payment(NAME).funds is Funds.CAPTURED
+            assert store.balance == 50 - Decimal(minor) / 100
+            assert store.amounts(NAME, TransStatus.COMPLETED) == [-Decimal(minor) / 100]
+
+    in_store(main)
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_void_gives_the_money_back_once_after_any_fault(in_store: InStore, fault: str) -> None:
+    async def main(store: Store) -> None:
+        async with store.alive():
+            await store.ask(HOLD)
+            hold = await store.settled(NAME, 5.0)
+            store.fault(fault, "giftcardTransCapture")
+            await store.ask(follow_up(p.PaymentType.VOID, hold))
+            void = await store.settled(gift_request(7).payment_id)
+            assert store.balance == (50 if void.status is Status.APPROVED else 30)
+            assert store.payment(NAME).funds is (
+                Funds.VOIDED if void.status is Status.APPROVED else Funds.HELD
+            )
+
+    in_store(main)
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("minor", [2000, 1250])
+def test_a_capture_takes_the_money_once_after_any_fault(
+    in_store: InStore, fault: str, minor: int
+) -> None:
+    async def main(store: Store) -> None:
+        async with store.alive():
+            await store.ask(HOLD)
+            hold = await store.settled(NAME, 5.0)
+            store.fault(fault, "giftcardTransCapture")
+            await store.ask(follow_up(p.PaymentType.CAPTURE, hold, minor))
+            capture = await store.settled(gift_request(7).payment_id)
+            taken = store.amounts(NAME, TransStatus.COMPLETED)
+            assert store.balance == 50 + sum(taken or [Decimal(-20)])
+            if capture.status is Status.APPROVED:
+                assert taken == [-Decimal(minor) / 100]
+            else:
+                assert capture.status in {Status.DECLINED, Status.FAILED}
+                assert taken == []
+
+    in_store(main)
+
+
+# --- a server without holds
+
+
+def test_a_server_without_holds_redeems_at_once(in_store: InStore) -> None:
+    async def main(store: Store) -> None:
+        store.cards_hold = False
+        async with store.alive():
+            await store.ask(SALE)
+            payment = await store.settled(NAME, 5.0)
+            assert payment.status is Status.APPROVED
+            assert store.asked("gift_card_trans_captured") == 0
+            check(store, payment)
+
+    in_store(main)
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_use_at_once_agrees_with_the_card_after_any_fault(in_store: InStore, fault: str) -> None:
+    async def main(store: Store) -> None:
+        store.cards_hold = False
+        store.fault(fault, "giftcardTransAdd")
+        async with store.alive():
+            await store.ask(SALE)
+            check(store, await store.settled(NAME))
+
+    in_store(main)
+
+
+# --- crashes
+
+
+@pytest.mark.parametrize("kind", [p.PaymentType.SALE, p.PaymentType.PREAUTH])
+@pytest.mark.parametrize("milliseconds", [1, *range(60, 1100, 80)])
+def test_a_process_that_dies_at_any_moment_leaves_no_wrong_answer(
+    in_store: InStore, milliseconds: int, kind: p.PaymentType
+) -> None:
+    async def main(store: Store) -> None:
+        store.world.wire.delay_seconds = 0.3
+        async with store.alive():
+            await store.ask(gift_request(type=kind))
+            await asyncio.sleep(milliseconds / 1000)
+        await asyncio.sleep(1.0)
+        async with store.alive():
+            payment = await store.settled(NAME)
+        if kind is p.PaymentType.PREAUTH and payment.status is Status.APPROVED:
+            assert store.amounts(NAME, TransStatus.AUTHORIZED) == [Decimal(-20)]
+            return
+        check(store, payment)
+
+    in_store(main)
+
+
+def test_neither_code_nor_pin_is_shown_and_no_pin_is_stored(
+    in_store: InStore, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def main(store: Store) -> None:
+        store.fault("apply_then_drop", "giftcardTransAdd")
+        async with store.alive():
+            await store.ask(gift_request(), "PIN-8642")
+            await store.ask(gift_request(2), PIN)
+            payment = await store.settled(NAME)
+            assert CODE not in repr(payment)
+
+    caplog.set_level("DEBUG")
+    in_store(main)
+    stored = b"".join(one.read_bytes() for one in tmp_path.iterdir() if one.is_file())
+    assert b"PIN-8642" not in stored
+    assert AT.encode() in stored
+    assert CODE not in caplog.text
+    assert "PIN-8642" not in caplog.text
