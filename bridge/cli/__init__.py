@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bridge import __version__, log
+from bridge.cli.conformance import add_arguments as add_conformance_arguments
 from bridge.errors import (
     BackOfficeUnavailable,
     BridgeError,
@@ -142,6 +143,13 @@ def _parser() -> argparse.ArgumentParser:
     contract.add_argument(
         "--check", action="store_true", help="write nothing; fail when a file there is stale"
     )
+    conformance = add(
+        "conformance",
+        _conformance,
+        "play good and bad days at a live register and say what it did right and wrong",
+        config=False,
+    )
+    add_conformance_arguments(conformance)
     add("version", _version, "print the version", config=False)
     return parser
 
@@ -356,6 +364,31 @@ def _contract(options: argparse.Namespace) -> int:
         for name in changed:
             print(f"{'stale' if options.check else 'written'}: {options.out / name}")
     return EXIT_FAILED if options.check and changed else 0
+
+
+def _conformance(options: argparse.Namespace) -> int:
+    from bridge.cli.conformance import facts, is_kept, print_findings, settings_from
+
+    try:
+        from bridge.conformance import conform
+        from bridge.demo.part import PartFailed
+    except ImportError as error:
+        print(
+            f"this needs the demo's parts: pip install 'paybridge[demo]' ({error})", file=sys.stderr
+        )
+        return EXIT_FAILED
+    settings = settings_from(options)
+    say = (lambda _: None) if options.json else (lambda text: print(text, flush=True))
+    try:
+        findings = asyncio.run(conform(settings, say))
+    except PartFailed as error:
+        print(f"paybridge: {error}", file=sys.stderr)
+        return EXIT_FAILED
+    if options.json:
+        _print_json({"kept": is_kept(findings), "findings": facts(findings)})
+    else:
+        print_findings(options.register, findings)
+    return 0 if is_kept(findings) else EXIT_FAILED
 
 
 def _version(options: argparse.Namespace) -> int:

@@ -95,15 +95,17 @@ class Ear:
         await self._client.publish(topic, payload, qos=1, retain=retain)
 
     async def sweep(self) -> None:
-        """Hear which commands the broker has kept; some brokers tell only a new subscriber."""
+        """Hear which commands the broker has kept; some brokers tell only a new subscriber.
+
+        Called when the register is at rest: what comes now was retained.
+        """
         kept = f"{self._topics.register(self.transcript.register_id)}/request/#"
         async with self._address.client() as client:
             await self._subscribe(client, kept)
             try:
                 async with asyncio.timeout(SWEEP_SECONDS):
                     async for message in client.messages:
-                        if message.retain:
-                            self._hear(message)
+                        self._hear(message, kept=True)
             except TimeoutError:
                 return
 
@@ -113,16 +115,15 @@ class Ear:
         else:
             await client.subscribe(topic, qos=1)
 
-    def _hear(self, message: aiomqtt.Message) -> None:
-        payload = message.payload
+    def _hear(self, message: aiomqtt.Message, *, kept: bool = False) -> None:
         expiry = getattr(message.properties, "MessageExpiryInterval", None)
         self.transcript.heard.append(
             Heard(
                 str(message.topic),
-                bytes(payload) if isinstance(payload, bytes | bytearray) else b"",
+                bytes(message.payload),
                 datetime.now(UTC),
                 self.lesson,
-                bool(message.retain),
+                bool(message.retain) or kept,
                 message.qos,
                 expiry,
             )

@@ -111,7 +111,9 @@ class _Judge:
         text = one.payload.decode(errors="replace")
         numbers = [found[0] for found in _CARD_NUMBER.finditer(text) if _is_luhn(found[0])]
         numbers = [number for number in numbers if f'"{number}"' not in _product_codes(one)]
-        self._judge("card", one, f"{operation} holds what looks like a card number" if numbers else "")
+        self._judge(
+            "card", one, f"{operation} holds what looks like a card number" if numbers else ""
+        )
         try:
             request: Request = decode_request(operation, one.payload)
         except RequestError as error:

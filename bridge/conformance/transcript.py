@@ -49,9 +49,8 @@ class Transcript:
     def requests(self, operation: str = "", *, after: int = 0) -> Iterator[Heard]:
         """Yield the register's commands; those of one operation if it is given."""
         for one in self.heard[after:]:
-            topic = self.topics.parse(one.topic)
-            if isinstance(topic, RequestTopic) and topic.register_id == self.register_id:
-                if operation in {"", topic.operation}:
+            match self.topics.parse(one.topic):
+                case RequestTopic(self.register_id, found) if operation in {"", found}:
                     yield one
 
     def documents(self, payment_id: str, *, after: int = 0) -> Iterator[Json]:

@@ -1,0 +1,172 @@
+"""`paybridge conformance` as a register developer runs it: it knows good from bad."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import aiomqtt
+import pytest
+
+from bridge.conformance.lessons import LESSONS
+from tests.end_to_end.broker import Mosquitto, free_port, running
+from tests.end_to_end.program import Json, Program
+
+RUN_SECONDS_MAX = 240.0
+NAIVE = Path(__file__).parent / "naive_register.py"
+
+
+@pytest.fixture
+async def broker(tmp_path: Path) -> AsyncIterator[Mosquitto]:
+    async with running(Mosquitto(tmp_path)) as server:
+        yield server
+
+
+def good(folder: Path, port: int, *more: str) -> list[str]:
+    """Return the arguments by which our own register is played at."""
+    words = (
+        f"{sys.executable} -m simulators register --broker mqtt://127.0.0.1:{port} "
+        f"--register-id till-1 --ledger {folder}/till.jsonl {' '.join(more)}"
+    )
+    return [
+        *("--command", f"{words} pay {{amount}} --sale {{sale}}"),
+        *("--cancel", f"{words} cancel {{payment_id}}"),
+        *("--recover", f"{words} recover"),
+    ]
+
+
+def naive(port: int, habit: str = "") -> list[str]:
+    return ["--command", f"{sys.executable} {NAIVE} {port} {{amount}} {{sale}} {habit}"]
+
+
+async def conformance(folder: Path, *arguments: str) -> tuple[int, Json]:
+    """Run it; return exit status and answer."""
+    program = Program(
+        folder, "conformance", "bridge", "conformance", "--register", "till-1", "--json", *arguments
+    )
+    await program.launch()
+    status = await program.ended(RUN_SECONDS_MAX)
+    assert program.said, program.log
+    answer: Json = json.loads(program.said[-1])
+    return status, answer
+
+
+def lessons(*names: str) -> list[str]:
+    return [word for name in names for word in ("--lesson", name)]
+
+
+def wrong(answer: Json) -> list[tuple[str, str]]:
+    return [(f["lesson"], f["text"]) for f in answer["findings"] if f["verdict"] == "wrong"]
+
+
+def right(answer: Json) -> set[str]:
+    return {f["lesson"] for f in answer["findings"] if f["verdict"] == "right"}
+
+
+def at(broker: Mosquitto) -> list[str]:
+    return ["--broker", f"mqtt://127.0.0.1:{broker.port}"]
+
+
+@pytest.mark.mosquitto
+async def test_our_own_register_keeps_the_contract(tmp_path: Path, broker: Mosquitto) -> None:
+    status, answer = await conformance(
+        tmp_path,
+        *at(broker),
+        *good(tmp_path, broker.port),
+        *lessons("approve", "silence", "power cut of the register", "in doubt"),
+    )
+    assert wrong(answer) == []
+    assert (status, answer["kept"]) == (0, True)
+    assert right(answer) == {
+        *("approve", "silence", "power cut of the register", "in doubt", "always")
+    }
+
+
+@pytest.mark.slow
+async def test_our_own_register_keeps_the_contract_in_every_lesson_with_a_broker_of_its_own(
+    tmp_path: Path,
+) -> None:
+    port = free_port()
+    status, answer = await conformance(
+        tmp_path, "--port", str(port), *good(tmp_path, port, "--mqtt311")
+    )
+    assert wrong(answer) == []
+    assert (status, answer["kept"]) == (0, True)
+    # It takes no part payments; everything else was shown.
+    assert right(answer) == {*LESSONS, "always"} - {"partial"}
+
+
+@pytest.mark.mosquitto
+async def test_a_naive_register_is_found_out(tmp_path: Path, broker: Mosquitto) -> None:
+    status, answer = await conformance(
+        tmp_path, *at(broker), *naive(broker.port), *lessons("silence", "in doubt")
+    )
+    assert (status, answer["kept"]) == (1, False)
+    said = wrong(answer)
+    assert ("silence", "asked again with a new payment_id: that may charge twice") in said
+    assert ("in doubt", "never acknowledged the final document (failed)") in said or (
+        "in doubt",
+        "never acknowledged the final document (approved)",
+    ) in said
+    texts = {text for _, text in said}
+    assert any("while the first payment was in doubt" in text for text in texts)
+    assert "a start without expires_at, bridge_epoch or message expiry up to 30 s" in texts
+
+
+@pytest.mark.slow
+@pytest.mark.mosquitto
+async def test_a_register_that_retains_commands_is_found_out(
+    tmp_path: Path, broker: Mosquitto
+) -> None:
+    status, answer = await conformance(
+        tmp_path, *at(broker), *naive(broker.port, "retain"), *lessons("approve")
+    )
+    assert status == 1
+    assert ("approve", "payment/start was retained") in wrong(answer)
+
+
+async def test_it_brings_a_broker_of_its_own_which_tells_of_retained_commands_too(
+    tmp_path: Path,
+) -> None:
+    port = free_port()
+    status, answer = await conformance(
+        tmp_path, "--port", str(port), *naive(port, "retain"), *lessons("approve")
+    )
+    assert status == 1
+    assert ("approve", "payment/start was retained") in wrong(answer)
+
+
+@pytest.mark.mosquitto
+async def test_it_refuses_a_broker_where_a_bridge_is_online(
+    tmp_path: Path, broker: Mosquitto
+) -> None:
+    async with aiomqtt.Client("127.0.0.1", broker.port) as client:
+        await client.publish("paybridge/v1/bridge/state", '{"state": "online"}', 1, retain=True)
+    status, answer = await conformance(tmp_path, *at(broker), *naive(broker.port))
+    assert status == 1
+    assert answer["error"] == "BusError"
+    assert "a bridge is online" in answer["message"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "key"),
+    [
+        (["--broker", "127.0.0.1"], "--broker"),
+        (["--broker", "mqtts://127.0.0.1"], "--ca-file"),
+        (["--lesson", "lunch"], "--lesson"),
+        (["--cancel", "true"], "--command"),
+        (["--broker", "mqtt://h", "--password-file", "/nowhere"], "--password-file"),
+    ],
+)
+async def test_wrong_arguments_are_named(tmp_path: Path, arguments: list[str], key: str) -> None:
+    status, answer = await conformance(tmp_path, *arguments)
+    assert (status, answer["key"]) == (78, key)
+
+
+async def test_no_broker_is_told_in_words(tmp_path: Path) -> None:
+    where = f"mqtt://127.0.0.1:{free_port()}"
+    status, answer = await conformance(tmp_path, "--broker", where, "--command", "true")
+    assert status == 1
+    assert "no broker at" in answer["message"]
