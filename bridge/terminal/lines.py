@@ -20,7 +20,6 @@ from pathlib import Path
 from typing import assert_never
 
 import serial
-from serial.tools.list_ports import comports
 
 from bridge.errors import LineError
 from drivers.contract import SerialDefaults
@@ -64,20 +63,6 @@ class TcpAddress:
     connect_seconds: float = TCP_CONNECT_SECONDS
 
 
-@dataclass(frozen=True, slots=True)
-class PortFacts:
-    """What the system knows of one serial port, for `paybridge check` and for error texts.
-
-    `usb_id` is `VID:PID` in lower-case hex. Empty strings mean that the system did not say.
-    """
-
-    device: str  # e.g. "/dev/ttyACM0"; changes with every re-plug
-    by_id: str  # e.g. "/dev/serial/by-id/usb-INGENICO_Desk_3500-if00"; what to configure
-    usb_id: str
-    product: str
-    serial_number: str
-
-
 async def open_line(address: SerialAddress | TcpAddress) -> DescriptorLine:
     """Open a line; the caller closes it. Blocks the event loop for nothing.
 
@@ -96,24 +81,6 @@ async def open_line(address: SerialAddress | TcpAddress) -> DescriptorLine:
             return TcpLine(await _connect(address), f"{address.host}:{address.port}")
         case _:
             assert_never(address)
-
-
-def list_ports(by_id_folder: Path = BY_ID_FOLDER) -> tuple[PortFacts, ...]:
-    """Return the serial ports that are there, by device name. Reads files only, opens no port."""
-    names = {os.path.realpath(link): str(link) for link in _links(by_id_folder)}
-    ports = []
-    for port in sorted(comports(), key=lambda port: port.device):
-        has_usb_id = port.vid is not None and port.pid is not None
-        ports.append(
-            PortFacts(
-                device=port.device,
-                by_id=names.get(os.path.realpath(port.device), ""),
-                usb_id=f"{port.vid:04x}:{port.pid:04x}" if has_usb_id else "",
-                product=port.product or "",
-                serial_number=port.serial_number or "",
-            )
-        )
-    return tuple(ports)
 
 
 class DescriptorLine:

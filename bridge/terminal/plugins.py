@@ -32,7 +32,7 @@ def load_driver(name: str, key: str) -> Driver:
         raise ConfigError(key, f"there is no driver {name!r}; installed are {known}")
     try:
         driver = cast(Driver, drivers[name].load())
-    except (ImportError, AttributeError, SyntaxError) as error:
+    except Exception as error:  # somebody else's module may raise anything
         raise ConfigError(key, f"the driver {name!r} cannot be loaded: {error}") from error
     if getattr(driver, "api", None) != API_VERSION:
         spoken = getattr(driver, "api", "none")

@@ -18,7 +18,6 @@ from bridge.terminal.lines import (
     UNSENT_BYTES_MAX,
     SerialAddress,
     TcpAddress,
-    list_ports,
     open_line,
 )
 from bridge.terminal.talk import Line
@@ -362,13 +361,3 @@ async def test_connecting_to_silence_ends_at_its_deadline(listener: socket.socke
     assert loop.time() - began >= address.connect_seconds
     for other in waiting:
         other.close()
-
-
-def test_listed_ports_carry_the_name_that_survives_a_replug(tmp_path: Path) -> None:
-    plain = list_ports(tmp_path)
-    for number, port in enumerate(plain):
-        (tmp_path / f"usb-Terminal_{number}-if00").symlink_to(port.device)
-    assert [port.by_id for port in list_ports(tmp_path)] == [
-        str(tmp_path / f"usb-Terminal_{number}-if00") for number in range(len(plain))
-    ]
-    assert all(port.by_id == "" for port in plain)
