@@ -147,7 +147,7 @@ SLOW = [pytest.mark.slow]
         label("whole frame out", "C7"),
         label("link acknowledged", "C8"),
         label("stage in", "C9"),
-        label("result in", "C10", slow=False),
+        label("result in", "C10"),
         label("offer asked", "C10"),
         label("offer committed", "C11"),
         label("offer accepted", "C11"),
@@ -235,7 +235,7 @@ async def test_a_kill_while_the_books_answer_leaves_one_purchase(crash_store: St
     [
         label("doubt asked", "C20"),
         label("doubt committed", "C20"),
-        label("inquiry out", "C18", slow=False),
+        label("inquiry out", "C18"),
         label("inquiry answered", "C19"),
     ],
 )

@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 
@@ -29,6 +30,8 @@ TERMINAL = "counter-1"
 STORE_CODE = "S012"
 QUICK_TERMINAL = ("tests.end_to_end.quick_terminal",)
 SECRET = "simulated-secret"  # the simulated provider's, printed in its help
+
+AWAY_SECONDS_MAX = 10.0  # the simulated server looks ten times a second whether it shall stop
 
 Tables = dict[str, dict[str, Any]]
 
@@ -87,6 +90,19 @@ class Office:
             answer = await http.post(self.program.ready["control"], json=list(commands))
         assert answer.status_code == httpx.codes.OK, answer.text
         return answer.json()
+
+    async def go_away(self) -> None:
+        """Refuse connections until told `back`; return when it really does.
+
+        Before, it may take a request and drop it, which proves nothing to who sent it.
+        """
+        await self.control({"do": "away"})
+        host, _, port = urlsplit(self.program.ready["graphql"]).netloc.partition(":")
+        async with asyncio.timeout(AWAY_SECONDS_MAX):
+            with contextlib.suppress(ConnectionRefusedError):
+                while True:
+                    _, writer = await asyncio.open_connection(host, int(port))
+                    writer.close()
 
     async def ledger(self) -> list[Json]:
         """Return every effect it had, also one whose commit was lost."""
@@ -163,7 +179,8 @@ class Store:
         stories = [story for one in ids if (story := self.story(one)) is not None]
         purchases = [e for e in await self.office.ledger() if e["effect"] == "purchase_added"]
         told = {one: self.till.documents(one) for one in ids}
-        assert violations(self.terminal_ledger(), stories, purchases, told) == []
+        found = violations(self.terminal_ledger(), stories, purchases, told)
+        assert not found, "\n".join(found)
 
     async def cli(self, *arguments: str) -> tuple[int, Json]:
         """Run one command of the command line with --json; return exit status and first line."""

@@ -23,8 +23,8 @@ async def store(shared_store: Store) -> AsyncIterator[Store]:
 async def test_what_was_captured_while_the_back_office_was_away_is_recorded_later(
     store: Store,
 ) -> None:
-    await store.office.control({"do": "away"})
-    first, second = await store.till.start("40.00"), ""
+    await store.office.go_away()
+    first = await store.till.start("40.00")
     pending = await store.till.status(first, "approved")
     assert pending["recording"]["status"] == "pending"
     await store.till.ready()

@@ -94,7 +94,9 @@ START: dict[str, Any] = start_fields(PAYMENT, "12.00")
         pytest.param(
             {"terminal_id": "counter-9"}, "terminal_unknown", "terminal_id", id="unknown_terminal"
         ),
-        pytest.param({"type": "preauth"}, "operation_not_supported", "type", id="unsupported"),
+        pytest.param(
+            {"force_online": True}, "operation_not_supported", "force_online", id="unsupported"
+        ),
         pytest.param({"override": True}, "approval_required", "approved_by", id="nobody_stands"),
         pytest.param(
             {"sale": {"total_amount": "12.00", "lines": [{"item_id": 1}]}},

@@ -28,7 +28,9 @@ async def refused(tmp_path: Path, tables: Tables) -> tuple[int, Json]:
         pytest.param(
             TERMINAL, {"prot": "/dev/x"}, f"{TERMINAL}.prot", "did you mean port", id="typo"
         ),
-        pytest.param(TERMINAL, {"port": None}, TERMINAL, "either port", id="no_port"),
+        pytest.param(
+            TERMINAL, {"port": None}, TERMINAL, "either port", id="no_port", marks=pytest.mark.slow
+        ),
         pytest.param(TERMINAL, {"driver": "zvtt"}, f"{TERMINAL}.driver", "zvt", id="driver"),
         pytest.param(
             f"{TERMINAL}.settings",
@@ -43,14 +45,18 @@ async def refused(tmp_path: Path, tables: Tables) -> tuple[int, Json]:
             f"{TERMINAL}.settings",
             "six digits",
             id="driver_value",
+            marks=pytest.mark.slow,
         ),
-        pytest.param("mqtt", {"port": 70000}, "mqtt.port", "65535", id="number"),
+        pytest.param(
+            "mqtt", {"port": 70000}, "mqtt.port", "65535", id="number", marks=pytest.mark.slow
+        ),
         pytest.param(
             "back_office",
             {"endpoint": "http://example.org/graphql"},
             "back_office",
             "",
             id="half_a_back_office",
+            marks=pytest.mark.slow,
         ),
     ],
 )

@@ -53,7 +53,7 @@ async def test_a_second_service_is_refused_and_an_end_waits_for_the_payment(
         await store.check()
 
 
-@pytest.mark.parametrize("with_password", [True, False])
+@pytest.mark.parametrize("with_password", [True, pytest.param(False, marks=pytest.mark.slow)])
 async def test_a_sale_over_tls_with_a_password_or_a_client_certificate(
     tmp_path: Path, with_password: bool
 ) -> None:
