@@ -111,6 +111,8 @@ class BackOffice(Section):
     ca_file: Path | None = None
     summary_sku: str = Field(default="CARD-PAYMENT", min_length=1, max_length=64)
     records: bool = True
+    # How long a captured payment waits for the rest of its sale: lines, or further payments.
+    lines_within_hours: float = Field(default=24.0, ge=0.1, le=24.0 * 31)
     login: Login
 
 

@@ -16,7 +16,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
@@ -35,6 +35,7 @@ from bridge.errors import BusError, ConfigError
 from bridge.facts import Facts, Identity
 from bridge.money.journal import Journal, Ownership, open_database
 from bridge.money.ledger import BooksPolicy, Ledger
+from bridge.money.patience import Patience
 from bridge.money.payment import GIFT_CARDS
 from bridge.register import contract as k
 from bridge.register.bus import MqttSettings, TlsSettings
@@ -87,6 +88,7 @@ class Parts:
     login: Login | None
     recorder: Recorder | None
     gift_cards: GiftCards | None
+    patience: Patience | None
     control: Control
 
 
@@ -302,6 +304,11 @@ def _assemble(
         now=utc_now,
     )
     publisher = Publisher(bus, ledger, desk, facts, topics, terminal_names=names, now=utc_now)
+    office = config.back_office
+    patience = None
+    if office is not None:
+        wait = timedelta(hours=office.lines_within_hours)
+        patience = Patience(ledger, wait, now=utc_now, write_time=k.format_time)
     control = Control(config.site.state_directory / CONTROL_NAME, ledger, desk)
     return Parts(
         config=config,
@@ -315,6 +322,7 @@ def _assemble(
         login=login,
         recorder=recorder,
         gift_cards=gift_cards,
+        patience=patience,
         control=control,
     )
 
@@ -348,6 +356,8 @@ async def run(
                 tasks.append(group.create_task(parts.login.run()))
             if parts.gift_cards is not None:
                 tasks.append(group.create_task(parts.gift_cards.run()))
+            if parts.patience is not None:
+                tasks.append(group.create_task(parts.patience.run()))
             tasks += [
                 group.create_task(work)
                 for work in (

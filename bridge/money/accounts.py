@@ -36,6 +36,12 @@ class Account:
     live: bool = True  # its document is published
 
     @property
+    def ended_at(self) -> str:
+        """When its status became what it is, ISO 8601 UTC."""
+        status = self.payment.status.value
+        return next((line.at for line in self.history if line.status == status), self.updated_at)
+
+    @property
     def payment_id(self) -> str:
         """The id that the register gave it."""
         return self.payment.request.payment_id

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from bridge.errors import RequestError
 from bridge.money.amounts import format_amount
 from bridge.money.payment import Funds, Payment, PaymentRequest, PaymentType, Status
-from bridge.money.sale import CapturedPayment, outstanding_minor
+from bridge.money.sale import CapturedPayment, SaleDetails, outstanding_minor, paid_minor
 from drivers.contract import Money
 
 
@@ -58,7 +58,7 @@ def refuse_unsafe_start(
             )
     if not captured:
         return
-    details = request.sale or next((s.request.sale for s in siblings if s.request.sale), None)
+    details = request.sale or next((one.sale for one in siblings if one.sale), None)
     total = details.total if details is not None else request.amount
     if outstanding_minor(total, captured) == 0:
         raise RequestError(
@@ -66,6 +66,53 @@ def refuse_unsafe_start(
             "this sale is paid; a further charge needs a supervisor",
             path="sale_id",
             payment_id=captured[0].payment_id,
+        )
+
+
+def refuse_attachment(
+    details: SaleDetails,
+    payments: Sequence[Payment],
+    captured: Sequence[CapturedPayment],
+    *,
+    in_books: bool,
+) -> None:
+    """Refuse lines for a sale that cannot have them, or not these.
+
+    `payments` are those of the sale that take money, `captured` what they brought; `in_books`
+    says that the sale's record was made already.
+
+    Raises:
+        RequestError: `sale_not_found`, `sale_already_recorded`, `sale_lines_differ` or
+            `invalid_request`.
+    """
+    if not payments:
+        raise RequestError(
+            "sale_not_found", "no payment of this register names this sale", path="sale_id"
+        )
+    if in_books:
+        raise RequestError(
+            "sale_already_recorded",
+            "the sale's record was made already; its lines cannot change any more",
+            path="sale_id",
+            payment_id=payments[0].request.payment_id,
+        )
+    if any(one.sale is not None for one in payments):
+        raise RequestError(
+            "sale_lines_differ", "the sale has lines already, and others than these", path="sale"
+        )
+    currency = payments[0].request.amount.currency
+    if details.total.currency != currency:
+        raise RequestError(
+            "invalid_request", f"the sale is paid in {currency}", path="sale.total_amount"
+        )
+    paid = paid_minor(captured)
+    if paid > details.total.minor:
+        taken = format_amount(Money(paid, currency))
+        raise RequestError(
+            "invalid_request",
+            f"{taken} {currency} were taken for this sale, more than total_amount",
+            path="sale.total_amount",
+            captured_amount=taken,
         )
 
 

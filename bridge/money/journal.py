@@ -100,6 +100,8 @@ EVENT_TYPES: dict[str, type] = {
         p.Acknowledged,
         p.Decided,
         p.FollowedUp,
+        p.LinesAttached,
+        p.LinesOverdue,
         p.BatchClosed,
         c.Progress,
         c.Receipt,

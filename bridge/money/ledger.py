@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -26,7 +27,12 @@ from bridge.money.accounts import (
     purchase_row,
     recording_news,
 )
-from bridge.money.admission import refuse_conflict, refuse_follow_up, refuse_unsafe_start
+from bridge.money.admission import (
+    refuse_attachment,
+    refuse_conflict,
+    refuse_follow_up,
+    refuse_unsafe_start,
+)
 from bridge.money.journal import (
     Change,
     Entry,
@@ -164,7 +170,7 @@ class Ledger:
         request = account.payment.request
         key = request.sale_key
         captured = captured_payments(self._of_sale(key), self._local_now())
-        details = request.sale or self._details(key)
+        details = account.payment.sale or self._details(key)
         tip = request.tip.minor if request.tip else 0
         own = Money(request.amount.minor - tip, request.amount.currency)
         total = details.total if details is not None else own
@@ -254,6 +260,62 @@ class Ledger:
             await self._load_payment(payment_id)
         return self._accounts.get(payment_id)
 
+    async def find_sale(self, sale_key: str) -> list[Account]:
+        """Return everything that was done for a sale, oldest first; [] when nothing was."""
+        await self._load_sale(sale_key)
+        return self._of_sale(sale_key)
+
+    async def attach(self, sale_key: str, details: s.SaleDetails) -> tuple[Account, bool]:
+        """Keep what was sold, and settle the sale if its captured payments cover it now.
+
+        Returns a payment of the sale that knows it, and True when the sale knew it before.
+
+        Raises:
+            RequestError: `sale_not_found`, `sale_lines_differ`, `sale_already_recorded` or
+                `invalid_request`; nothing was changed.
+            JournalError: It could not be stored.
+        """
+        await self._load_sale(sale_key)
+        async with self._whole_sale(sale_key):
+            found = [one for one in self._of_sale(sale_key) if one.payment.is_for_goods]
+            knowing = next((one for one in found if one.payment.sale is not None), None)
+            if knowing is not None and knowing.payment.sale == details:
+                return knowing, True
+            refuse_attachment(
+                details,
+                [one.payment for one in found],
+                captured_payments(found, ""),
+                in_books=any(one.payment_id in self._purchase_of for one in found),
+            )
+            pending = (one for one in found if one.payment.recording is p.Recording.PENDING)
+            target = next(pending, found[-1])
+            return await self._store(target, (p.LinesAttached(details),)), False
+
+    def overdue(self, captured_before: str) -> list[Account]:
+        """Return the captured payments that wait since that long for the rest of their sale.
+
+        `captured_before` is ISO 8601 UTC. They wait for lines or for money; neither may come.
+        """
+        return [
+            one
+            for one in self._accounts.values()
+            if one.payment.recording is p.Recording.PENDING
+            and one.payment_id not in self._purchase_of
+            and one.ended_at < captured_before
+        ]
+
+    async def give_up_waiting(self, payment_id: str) -> None:
+        """Have a captured payment recorded as it is, with what else its sale brought so far.
+
+        Raises:
+            JournalError: It could not be stored.
+        """
+        async with self._whole_sale(self._accounts[payment_id].payment.request.sale_key):
+            account = self._accounts[payment_id]
+            waits = account.payment.recording is p.Recording.PENDING
+            if waits and payment_id not in self._purchase_of:
+                await self._store(account, (p.LinesOverdue(),))
+
     async def close_batch(self, terminal_id: str, total: Money) -> None:
         """Note that the terminal's batch was closed: what is in it cannot be voided any more.
 
@@ -328,6 +390,27 @@ class Ledger:
 
     def _lock(self, name: str) -> asyncio.Lock:
         return self._locks.setdefault(name, asyncio.Lock())
+
+    @asynccontextmanager
+    async def _whole_sale(self, sale_key: str) -> AsyncIterator[None]:
+        """Keep all payments of a sale as they are: two that settle it at once are blind."""
+        rivals = [one.payment_id for one in self._reserved.values() if one.sale_key == sale_key]
+        async with self._locks_of({*self._sales.get(sale_key, ()), *rivals}):
+            yield
+
+    @asynccontextmanager
+    async def _locks_of(self, payment_ids: Iterable[str]) -> AsyncIterator[None]:
+        """Hold several payments; follow-ups before their originals, as `apply` does."""
+        async with AsyncExitStack() as held:
+            for name in sorted(payment_ids, key=lambda name: (-self._depth(name), name)):
+                await held.enter_async_context(self._lock(name))
+            yield
+
+    def _depth(self, payment_id: str) -> int:
+        """Return how many payments stand above a follow-up."""
+        account = self._accounts.get(payment_id)
+        original_id = account.payment.request.original_payment_id if account else ""
+        return 1 + self._depth(original_id) if original_id else 0
 
     async def _store(
         self,
@@ -443,13 +526,18 @@ class Ledger:
             return account, PurchaseAccount(s.open_purchase(due), at, at)
         in_books = {name for name in self._sales.get(key, ()) if name in self._purchase_of}
         others = [one for one in self._of_sale(key) if one.payment_id != account.payment_id]
-        unrecorded = [one for one in (*others, account) if one.payment_id not in in_books]
+        everything = (*others, account)
+        unrecorded = [one for one in everything if one.payment_id not in in_books]
         # A sale that is in the books already was paid again on a supervisor's word: that money
-        # is recorded by itself.
-        details = account.payment.request.sale or self._details(key)
+        # is recorded by itself. So is money whose sale nobody completes.
+        alone = bool(in_books) or any(one.payment.lines_overdue for one in everything)
+        details = account.payment.sale or self._details(key)
+        awaited = any(one.payment.request.lines_later for one in everything)
+        if details is None and awaited and not alone:
+            return account, None
         due = s.settle(
             key,
-            None if in_books else details,
+            None if alone else details,
             captured_payments(unrecorded, self._local_now()),
             store_code=self._books.store_code,
             summary_sku=self._books.summary_sku,
@@ -481,11 +569,8 @@ class Ledger:
         self, after: PurchaseAccount, entry: Entry, news: p.RecordingChanged
     ) -> None:
         """Store a purchase's change together with what it means for its payments."""
-        names = sorted(name for name in after.purchase.payment_ids if name in self._accounts)
-        locks = [self._lock(name) for name in names]
-        for lock in locks:
-            await lock.acquire()
-        try:
+        names = [name for name in after.purchase.payment_ids if name in self._accounts]
+        async with self._locks_of(names):
             told = [fold_event(self._accounts[name], news, entry.at)[0] for name in names]
             seq = await self._journal.append(
                 Change(
@@ -498,15 +583,12 @@ class Ledger:
             for account in told:
                 self._remember(replace(account, seq=seq))
                 self._announce(account, tell=True)
-        finally:
-            for lock in locks:
-                lock.release()
 
     def _of_sale(self, sale_key: str) -> list[Account]:
         return [self._accounts[name] for name in self._sales.get(sale_key, ())]
 
     def _details(self, sale_key: str) -> s.SaleDetails | None:
-        told = (one.payment.request.sale for one in self._of_sale(sale_key))
+        told = (one.payment.sale for one in self._of_sale(sale_key))
         return next((details for details in told if details is not None), None)
 
     async def _load_payment(self, payment_id: str) -> None:

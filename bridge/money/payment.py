@@ -117,6 +117,7 @@ class PaymentRequest:
     tip: Money | None = None
     accept_partial: bool = False
     sale: SaleDetails | None = None
+    lines_later: bool = False  # the register will tell what was sold after the payment
     deadline_seconds: int = 120
     operator_id: str = ""
     shift_number: str = ""
@@ -206,11 +207,23 @@ class Payment:
     added_minor: int = 0  # added to a hold by increments
     used_minor: int = 0  # of a hold, by captures
     tip_minor: int = 0  # added afterwards
+    attached: SaleDetails | None = None  # what was sold, told after the payment began
+    lines_overdue: bool = False  # nobody waits for what was sold any more
+
+    @property
+    def sale(self) -> SaleDetails | None:
+        """What this payment knows of its sale, None when it was told nothing."""
+        return self.request.sale or self.attached
 
     @property
     def is_final(self) -> bool:
         """True when the status never changes again."""
         return self.status in FINAL
+
+    @property
+    def is_for_goods(self) -> bool:
+        """True for what takes or holds money for a sale, and not for what gives it back."""
+        return self.request.type in TAKES or self.request.type is PaymentType.PREAUTH
 
     @property
     def is_settled(self) -> bool:
@@ -335,6 +348,18 @@ class Decided:
 
 
 @dataclass(frozen=True, slots=True)
+class LinesAttached:
+    """The register told what was sold, later than it began to take money for it."""
+
+    sale: SaleDetails
+
+
+@dataclass(frozen=True, slots=True)
+class LinesOverdue:
+    """The books have waited long enough: what was captured is recorded as it is."""
+
+
+@dataclass(frozen=True, slots=True)
 class FollowedUp:
     """An approved follow-up changed where this payment's money is; stored with its approval."""
 
@@ -358,6 +383,8 @@ Event = (
     | Acknowledged
     | Decided
     | FollowedUp
+    | LinesAttached
+    | LinesOverdue
     | Progress
     | Receipt
     | Offered

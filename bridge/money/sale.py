@@ -230,8 +230,12 @@ def outstanding_minor(total: Money, payments: Sequence[CapturedPayment]) -> int:
 
     Tips and surcharges pay the staff and the scheme, not the sale.
     """
-    paid = sum(p.amount.minor - p.tip_minor - p.surcharge_minor for p in payments)
-    return max(total.minor - paid, 0)
+    return max(total.minor - paid_minor(payments), 0)
+
+
+def paid_minor(payments: Sequence[CapturedPayment]) -> int:
+    """Return what the payments bring to their sale, without tips and surcharges."""
+    return sum(one.amount.minor - one.tip_minor - one.surcharge_minor for one in payments)
 
 
 def settle_return(
@@ -281,10 +285,10 @@ def settle(
     """
     assert payments, "a sale without captured payments is nobody's business"
     first = payments[0]
-    paid_minor = sum(p.amount.minor - p.tip_minor - p.surcharge_minor for p in payments)
+    paid = paid_minor(payments)
     if details is None:
-        total = Money(paid_minor, first.amount.currency)
-        line = SaleLine(1, summary_sku, "1", "EA", "", paid_minor, label="Card payment")
+        total = Money(paid, first.amount.currency)
+        line = SaleLine(1, summary_sku, "1", "EA", "", paid, label="Card payment")
         details = SaleDetails(total, (line,))
     elif outstanding_minor(details.total, payments) > 0:
         return None
@@ -292,7 +296,7 @@ def settle(
         transaction_id=f"{store_code}-{first.payment_id}",
         store_code=store_code,
         purchased_on=payments[-1].captured_at,
-        pay_amount=Money(paid_minor, first.amount.currency),
+        pay_amount=Money(paid, first.amount.currency),
         sale=details,
         tip_minor=sum(p.tip_minor for p in payments),
         pay_method="+".join(dict.fromkeys(p.label for p in payments)),

@@ -33,6 +33,8 @@ from bridge.money.payment import (
     FollowedUp,
     Funds,
     IllegalEvent,
+    LinesAttached,
+    LinesOverdue,
     NotReached,
     Outcome,
     Payment,
@@ -105,6 +107,15 @@ def advance(payment: Payment, event: Event) -> Outcome:
             return _decide(payment, event)
         case FollowedUp():
             return _follow(payment, event)
+        case LinesAttached(sale):
+            if payment.sale is not None:
+                raise _illegal(payment, event)
+            settle = (Settle(),) if payment.recording is Recording.PENDING else ()
+            return replace(payment, attached=sale), (*settle, Publish())
+        case LinesOverdue():
+            if payment.recording is not Recording.PENDING:
+                raise _illegal(payment, event)
+            return replace(payment, lines_overdue=True), (Settle(), Publish())
         case Requested():
             raise IllegalEvent(f"{payment.status.value} cannot be requested again")
         case _ if payment.is_final:

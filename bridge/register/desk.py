@@ -28,6 +28,7 @@ from bridge.register.intake import (
     payment_request,
     refuse_unsupported,
     refuse_unsupported_follow_up,
+    sale_details,
 )
 from bridge.register.paper import receipt_documents
 from drivers.contract import Capabilities, Stage, TerminalReady
@@ -222,6 +223,8 @@ class Desk:
                 return await self._acknowledge(register_id, request)
             case k.PaymentResolve():
                 return await self._resolve(register_id, request)
+            case k.SaleAttach():
+                return await self._attach(register_id, request)
             case k.ReceiptReprint():
                 return await self._reprint(register_id, request)
             case _:
@@ -429,6 +432,32 @@ class Desk:
             )
         _LOGGER.warning("resolved outcome=%s by=%s", answer.outcome, answer.by)
         return await self._ledger.apply(payment_id, answer)
+
+    async def _attach(self, register_id: str, request: k.SaleAttach) -> k.Response:
+        """Keep what a sale consisted of; its money is in the books once it is covered."""
+        key = f"{register_id}/{request.sale_id}"
+        sale = await self._ledger.find_sale(key)
+        if not sale:
+            raise RequestError(
+                "sale_not_found", "no payment of this register names this sale", path="sale_id"
+            )
+        currency = sale[0].payment.request.amount.currency
+        request.sale.check(currency)
+        details = sale_details(request.sale, currency)
+        if details is None:
+            raise RequestError(
+                "invalid_request", "say at least one line of what was sold", path="sale.lines"
+            )
+        account, duplicate = await self._ledger.attach(key, details)
+        return self._response(
+            request,
+            "ok",
+            payment_id=account.payment_id,
+            payment_status=account.payment.status.value,
+            rev=account.rev,
+            duplicate=duplicate,
+            result={"recording": account.payment.recording.value},
+        )
 
     async def _reprint(self, register_id: str, request: k.ReceiptReprint) -> k.Response:
         account = await self._own(register_id, request.payment_id)

@@ -162,7 +162,8 @@ def payment_request(
         sale_id=request.sale_id or "",
         tip=request.amounts.fixed_tip,
         accept_partial=request.accept_partial,
-        sale=_details(request.sale, request.amounts.currency) if request.sale else None,
+        sale=sale_details(request.sale, request.amounts.currency) if request.sale else None,
+        lines_later=request.sale_lines == "later",
         deadline_seconds=request.deadline_s,
         operator_id=request.operator_id or "",
         shift_number=request.shift_number or "",
@@ -185,7 +186,12 @@ def _gift_card(card: k.GiftCard) -> p.GiftCardCode:
     return p.GiftCardCode(kinds[card.code_type], card.stored_value_id)
 
 
-def _details(sale: k.Sale, currency: str) -> SaleDetails | None:
+def sale_details(sale: k.Sale, currency: str) -> SaleDetails | None:
+    """Return what the ledger keeps of a sale, None when it has no lines.
+
+    Raises:
+        RequestError: `invalid_request`: the sale does not add up.
+    """
     if not sale.lines:
         return None
 

@@ -38,6 +38,8 @@ ERRORS: Final[_Rows] = {
     **_rows("clock_skew", "MessageFormat", "same_id"),
     **_rows("idempotency_conflict", "NotAllowed", "new_id"),
     **_rows("sale_already_paid", "NotAllowed", "no"),
+    **_rows("sale_not_found", "NotFound", "no"),
+    **_rows("sale_already_recorded sale_lines_differ", "NotAllowed", "no"),
     **_rows("payment_in_doubt", "InProgress", "after_check", "unknown"),
     **_rows("payment_not_found", "NotFound", "new_id"),
     **_rows("original_not_found prompt_not_found", "NotFound", "no"),

@@ -220,6 +220,7 @@ class PaymentStart(Request, StrictWire):  # the last base decides on unknown fie
     override: bool = False
     approved_by: Word | None = None
     sale: Sale | None = None
+    sale_lines: Literal["now", "later"] = "now"
     metadata: dict[str, JsonValue] | None = Field(default=None, max_length=METADATA_MAX)
 
     def check_amounts(self) -> None:
@@ -227,6 +228,16 @@ class PaymentStart(Request, StrictWire):  # the last base decides on unknown fie
         self.amounts.check()
         if self.sale is not None:
             self.sale.check(self.amounts.currency)
+        if self.sale_lines == "now":
+            return
+        if self.sale_id is None:
+            raise RequestError(
+                "invalid_request", "lines that come later need a sale_id", path="sale_id"
+            )
+        if self.sale is not None and self.sale.lines:
+            raise RequestError(
+                "invalid_request", "the lines are here already, not later", path="sale_lines"
+            )
 
 
 class FollowUp(Request, StrictWire):  # the last base decides on unknown fields
@@ -366,6 +377,15 @@ class PaymentResolve(Request, StrictWire):  # the last base decides on unknown f
     reason_text: Text | None = None
 
 
+class SaleAttach(Request, StrictWire):  # the last base decides on unknown fields
+    """Tell what was sold, for a sale whose payments began with `sale_lines: "later"`."""
+
+    operation: ClassVar[str] = "sale/attach"
+
+    sale_id: Word
+    sale: Sale
+
+
 class TerminalCheck(Request):
     """Ask how a terminal is, without money. No terminal named: the register's own."""
 
@@ -444,6 +464,7 @@ AnyRequest = (
     | PaymentList
     | PaymentAcknowledge
     | PaymentResolve
+    | SaleAttach
     | AnyErrand
     | ReceiptReprint
 )
@@ -462,6 +483,7 @@ REQUESTS: Final[dict[str, type[AnyRequest]]] = {
         PaymentList,
         PaymentAcknowledge,
         PaymentResolve,
+        SaleAttach,
         TerminalCheck,
         TerminalTotals,
         TerminalReconcile,

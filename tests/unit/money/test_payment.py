@@ -9,6 +9,7 @@ import pytest
 
 from bridge.money import payment as p
 from bridge.money.payment import Funds, Recording, Status
+from bridge.money.sale import SaleDetails
 from bridge.money.table import advance
 from drivers import contract as c
 
@@ -53,6 +54,8 @@ EVENTS: dict[str, p.Event] = {
     "Acknowledged": p.Acknowledged(3),
     "Decided": p.Decided("book", "anna"),
     "FollowedUp": p.FollowedUp(p.PaymentType.REFUND, "p2", c.Money(790, EUR)),
+    "LinesAttached": p.LinesAttached(SaleDetails(c.Money(790, EUR), ())),
+    "LinesOverdue": p.LinesOverdue(),
     "Progress": c.Progress(c.Stage.AUTHORIZING),
     "Receipt": c.Receipt("customer", ("thanks",)),
     "Offered": c.Offered(APPROVAL),
@@ -92,6 +95,8 @@ LAW: dict[str, tuple[str, ...]] = {
     "Acknowledged": ("x", "x", "x", "x", ".", ".", ".", "."),
     "Decided": (".", ".", ".", ".", ".", ".", ".", "."),
     "FollowedUp": ("x", "x", "x", "x", ".", "x", "x", "x"),
+    "LinesAttached": (".", ".", ".", ".", ".", ".", ".", "."),
+    "LinesOverdue": ("x", "x", "x", "x", ".", "x", "x", "x"),
     "Progress": ("x", ".", ".", ".", ".", ".", ".", "."),
     "Receipt": (".", ".", ".", ".", ".", ".", ".", "."),
     "Offered": ("x", ".", ".", ".", "x", "x", "x", "x"),

@@ -1,0 +1,195 @@
+"""A store in virtual time: real ledger, stations, desk and publisher, simulated all around.
+
+The broker is `simulators/broker.py`, the terminals are ZVT terminals on cables in memory.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+from collections.abc import Awaitable, Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from bridge.facts import Facts, Identity
+from bridge.money.journal import Journal, open_database
+from bridge.money.ledger import BooksPolicy, Ledger
+from bridge.register import contract as k
+from bridge.register.desk import Desk, DeskSettings
+from bridge.register.publisher import Publisher
+from bridge.terminal.station import Station, StationSettings
+from drivers.zvt import DRIVER, ZvtSettings
+from simulators.broker import Broker, Message
+from simulators.cable import MemoryPort
+from simulators.loop import run_virtual
+from simulators.shopper import Plan, Scenario
+from simulators.zvt import ZvtTerminal
+from tests.simulation.ports import Alive, BridgeBus
+
+NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
+TOPICS = k.Topics()
+SOON_SECONDS = 200.0  # a payment that waits in line takes its time
+
+Json = dict[str, Any]
+Test = Callable[["Shop"], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Plans:
+    """What a shop is like."""
+
+    terminals: tuple[str, ...] = ("counter-1",)
+    shoppers: Mapping[str, Scenario] = field(default_factory=dict)  # by terminal
+    desk: DeskSettings = field(default_factory=lambda: DeskSettings(TOPICS))
+
+
+class Shop:
+    """The store: `ask` is a register, `document` what lies at the broker."""
+
+    def __init__(self, folder: Path, executor: ThreadPoolExecutor, plans: Plans) -> None:
+        rng = random.Random(str(folder.name))
+        self.connection = open_database(folder / "journal.sqlite")
+        journal = Journal(self.connection, executor)
+        self.ledger = Ledger(
+            journal,
+            books=BooksPolicy("S012"),
+            now=lambda: k.format_time(self.now()),
+            local_now=lambda: self.now().strftime("%Y-%m-%dT%H:%M:%S"),
+        )
+        self.broker = Broker(rng, lambda topic: "/request/" in topic or topic.endswith("/state"))
+        self.bus = BridgeBus(self.broker, Alive(), rng, lambda _: None, lambda _: None)
+        self.ports = {name: MemoryPort(random.Random(name)) for name in plans.terminals}
+        self.terminals = {
+            name: ZvtTerminal(
+                clock=self.now,
+                rng=random.Random(name),
+                scenario=plans.shoppers.get(name, Scenario()),
+            )
+            for name in plans.terminals
+        }
+        self.stations = {name: self._station(name, plans) for name in plans.terminals}
+        self.desk = Desk(self.bus, self.ledger, self.stations, plans.desk, now=self.now)
+        facts = Facts(
+            Identity("bridge", "site", folder),
+            ledger=self.ledger,
+            journal=journal,
+            stations=self.stations,
+            names={},
+            bus=self.bus,
+            books=None,
+            now=self.now,
+        )
+        self.publisher = Publisher(
+            self.bus, self.ledger, self.desk, facts, TOPICS, terminal_names={}, now=self.now
+        )
+        self._responses: dict[str, Json] = {}
+        self._requests = 0
+
+    def now(self) -> datetime:
+        """The wall clock of the store."""
+        return NOON + timedelta(seconds=asyncio.get_running_loop().time())
+
+    async def ask(self, till: str, operation: str, **fields: object) -> Json:
+        """Send a command as a register does, and return the response."""
+        self._requests += 1
+        request_id = f"r-{self._requests}"
+        payload = json.dumps({"request_id": request_id, **fields}).encode()
+        self.broker.send(Message(f"{TOPICS.register(till)}/request/{operation}", payload))
+        async with asyncio.timeout(SOON_SECONDS):
+            while request_id not in self._responses:  # noqa: ASYNC110 - virtual time
+                await asyncio.sleep(0.01)
+        return self._responses[request_id]
+
+    async def pay(self, till: str, number: int, amount: str = "47.90", **fields: object) -> Json:
+        """Send `payment/start` and return the response."""
+        amounts = {"currency": "EUR", "requested_amount": amount}
+        return await self.ask(
+            till, "payment/start", payment_id=payment_id(number), amounts=amounts, **fields
+        )
+
+    def document(self, till: str, number: int) -> Json:
+        """Return the document of a payment as it lies at the broker, {} when there is none."""
+        message = self.broker.retained.get(TOPICS.payment(till, payment_id(number)))
+        found: Json = json.loads(message.payload) if message else {}
+        return found
+
+    async def until(self, till: str, number: int, **fields: object) -> Json:
+        """Wait until the document of a payment says so, and return it."""
+        found: Json = {}
+        try:
+            async with asyncio.timeout(SOON_SECONDS):
+                while True:
+                    found = self.document(till, number)
+                    if found and all(found[name] == value for name, value in fields.items()):
+                        return found
+                    await asyncio.sleep(0.02)
+        except TimeoutError:
+            raise AssertionError(f"never {fields}: {found}") from None
+
+    def charged(self, terminal: str = "counter-1") -> list[int]:
+        """Return what a terminal took, in cents, in the order of its memory."""
+        return [entry.amount_minor for entry in self.terminals[terminal].ledger.entries]
+
+    def hear(self, message: Message) -> None:
+        """Have what the bridge published."""
+        if "/response/" in message.topic:
+            response = json.loads(message.payload)
+            k.Response.model_validate_json(message.payload)
+            self._responses[response["request_id"]] = response
+
+    def _station(self, name: str, plans: Plans) -> Station:
+        async def open_line() -> Any:
+            return self.ports[name].open()
+
+        return Station(
+            StationSettings(name, "serial", name),
+            DRIVER,
+            ZvtSettings(),
+            open_line=open_line,
+            ledger=self.ledger,
+            changed=self.ledger.something_changed,
+            now=lambda: k.format_time(self.now()),
+        )
+
+
+def payment_id(number: int) -> str:
+    """Return the id of the shop's payment of that number."""
+    return f"018f6f0e-8a44-7c1b-9a3e-{number:012d}"
+
+
+def slowly(*payments: Plan) -> Scenario:
+    """Return shoppers who pay so; everybody else pays at once."""
+    return Scenario(payments=payments)
+
+
+def in_a_shop(folder: Path, test: Test, plans: Plans | None = None) -> None:
+    """Run `test` in virtual time in a shop whose terminals are ready."""
+    with ThreadPoolExecutor(max_workers=1) as executor:
+        run_virtual(partial(_main, folder, executor, test, plans or Plans()))
+
+
+async def _main(folder: Path, executor: ThreadPoolExecutor, test: Test, plans: Plans) -> None:
+    shop = Shop(folder, executor, plans)
+    shop.broker.on_published = shop.hear
+    await shop.ledger.recover()
+    async with asyncio.TaskGroup() as group:
+        works = [shop.bus.run(), shop.desk.run(), shop.publisher.run()]
+        works += [one.run() for one in shop.stations.values()]
+        works += [one.run(shop.ports[name]) for name, one in shop.terminals.items()]
+        tasks = [group.create_task(work) for work in works]
+        for port in shop.ports.values():
+            await port.plug()
+        async with asyncio.timeout(SOON_SECONDS):
+            while not all(  # noqa: ASYNC110 - virtual time
+                one.state.can_take_payments for one in shop.stations.values()
+            ):
+                await asyncio.sleep(0.05)
+        await test(shop)
+        for task in tasks:
+            task.cancel()
+    shop.connection.close()
