@@ -54,7 +54,7 @@ def decimal_of(money: Money) -> Decimal:
 
 def amount_to_hold(request: p.PaymentRequest, balance: Decimal) -> Money | None:
     """Return what can be held of what was asked for; None when the card does not hold enough."""
-    if balance >= decimal_of(request.amount):
+    if request.type is p.PaymentType.LOAD or balance >= decimal_of(request.amount):
         return request.amount
     digits = MINOR_DIGITS[request.amount.currency]
     minor = int(balance.scaleb(digits))
@@ -67,6 +67,8 @@ def judge_hold(
     request: p.PaymentRequest, before: Before, now: Decimal
 ) -> Literal["not_applied", "applied", "contradictory"]:
     """Say what a balance proves of a hold or an immediate use whose answer never came."""
+    if request.type is p.PaymentType.LOAD:
+        return "not_applied"  # only the capture of a hold fills a card, and this one has no id
     held = amount_to_hold(request, before.balance)
     assert held is not None, "nothing was sent for more than the card held"
     if now == before.balance:
@@ -85,6 +87,9 @@ def balance_after(
             return before.balance + decimal_of(request.original.amount) - decimal_of(request.amount)
         case p.PaymentType.VOID:
             return before.balance + decimal_of(request.amount)
+        case p.PaymentType.LOAD:
+            added = Decimal(0) if how == "release" else decimal_of(request.amount)
+            return before.balance + added
         case _:
             assert payment.offer is not None, "only a hold can be ended"
             taken = Decimal(0) if how == "release" else decimal_of(payment.offer.amount)

@@ -35,6 +35,7 @@ from bridge.log import about
 from bridge.money import payment as p
 from bridge.money.amounts import format_amount
 from bridge.money.ledger import Ledger
+from bridge.money.plan import load_step
 from bridge.money.work import Work
 from drivers import contract as c
 
@@ -46,13 +47,14 @@ QUIET_DEADLINES = 2.0  # after a lost answer the server may still be at work; as
 # balance that is read before that would call a hold not made. Servers give up within two minutes.
 QUIET_SECONDS_MIN = 120.0
 READING_GAP_SECONDS = 2.0  # between two readings: some servers commit after they have answered
+LOAD_LOOK_SECONDS = 0.5  # how often a load that waits for its sale looks whether that is paid
 SAME_ERROR_MAX = 2  # repeats that end in the same error; more would tell no more
 DOUBT_AGED_SECONDS = 90.0  # then a person is asked, as the register's contract promises
 LOOK_SECONDS = 3_600.0  # with nothing to do it still looks up once an hour
 UNHELPFUL = frozenset({"", e.NO_PERMISSION}) | e.UNREADABLE  # errors that say nothing of the hold
 
 CAPABILITIES = c.Capabilities(
-    operations=frozenset({"sale", "preauth", "capture", "void"}),
+    operations=frozenset({"sale", "preauth", "capture", "void", "load"}),
     status_query="last_transaction",
     cancel="any_time",
     partial_approval=True,
@@ -105,6 +107,7 @@ class GiftCards:
         self._reading: dict[str, Decimal] = {}  # the first of two, by payment
         self._same_errors: dict[str, int] = {}
         self._doubt_since: dict[str, float] = {}
+        self._load_until: dict[str, float] = {}  # when a load whose sale is not paid is given up
 
     # --- asked by the desk, never waiting
 
@@ -166,7 +169,9 @@ class GiftCards:
             case p.AskTerminal():
                 await self._ask(account.payment)
             case p.StopOnTerminal():
-                pass  # what is under way looks at the payment itself before its next step
+                if account.payment.request.type is p.PaymentType.LOAD:
+                    await self._ask(account.payment)  # it may be waiting for its sale
+                # Anything else looks at the payment itself before its next step.
 
     # --- a new payment
 
@@ -209,11 +214,12 @@ class GiftCards:
         if amount is None:
             await self._ledger.apply(name, _insufficient(before))
             return
+        adds = request.type is p.PaymentType.LOAD
         transaction = GiftCardTransaction(
             CodeType(card.kind),
             card.code,
-            TransType.USE,
-            f"-{format_amount(amount)}",
+            TransType.ADD if adds else TransType.USE,
+            f"{'' if adds else '-'}{format_amount(amount)}",
             SOURCE_ID,
             name,
             pin,
@@ -235,7 +241,12 @@ class GiftCards:
                 failed = c.Failed("not_applied", reason, "host_unreachable")
                 await self._ledger.apply(name, failed)
             case Refused():
-                await self._ledger.apply(name, e.refusal(attempt, "GiftCardTransUse"))
+                permission = "GiftCardTransAdd" if adds else "GiftCardTransUse"
+                await self._ledger.apply(name, e.refusal(attempt, permission))
+            case Unknown() if adds:
+                # Only the capture of a hold fills a card, and nobody has this one's id.
+                failed = c.Failed("no_answer", "nothing was put on the card", "host_timeout")
+                await self._ledger.apply(name, failed)
             case Unknown(reason):
                 loop = asyncio.get_running_loop()
                 self._quiet_until[name] = loop.time() + self._quiet_seconds
@@ -247,10 +258,33 @@ class GiftCards:
         """Do with a new hold what the register wants: keep, capture or release it."""
         name = payment.request.payment_id
         assert payment.offer is not None, "only a hold can be ended"
+        if payment.request.type is p.PaymentType.LOAD:
+            await self._end_load(payment)
+            return
         if payment.request.type is p.PaymentType.PREAUTH and not payment.cancel_asked:
             await self._ledger.apply(name, c.Approved(payment.offer))
             return
         await self._conclude_by(name, "release" if payment.cancel_asked else "capture")
+
+    async def _end_load(self, payment: p.Payment) -> None:
+        """Fill the card if its sale is paid, give it up if that is too late, else look again."""
+        name = payment.request.payment_id
+        account = self._ledger.get(name)
+        assert account is not None, "an open payment stays in memory"
+        now = asyncio.get_running_loop().time()
+        seconds = 0 if payment.doubt is not None else payment.request.deadline_seconds
+        until = self._load_until.setdefault(name, now + seconds)
+        sale = self._ledger.of_sale(payment.request.sale_key)
+        step = load_step(
+            payment,
+            [one.payment for one in sale if one.payment_id != name],
+            remaining_minor=self._ledger.remaining(account).minor,
+            is_overdue=now >= until,
+        )
+        if step == "wait":
+            self._ask_at(name, now + LOAD_LOOK_SECONDS)
+            return
+        await self._conclude_by(name, step)
 
     async def _conclude_by(self, name: str, how: Literal["capture", "release"]) -> None:
         try:
@@ -268,7 +302,7 @@ class GiftCards:
                 await self._concluded(payment, how, Decimal(balance) if balance else None)
             case NotApplied(reason):
                 await self._ledger.apply(name, c.Unclear("not_reached", reason))
-            case Refused() if payment.doubt is None and how == "capture" and payment.offer:
+            case Refused() if _may_give_up(payment) and how == "capture":
                 _LOGGER.error("capture refused code=%s: the hold is released", attempt.code)
                 await self._conclude_by(name, "release")
             case Refused() if payment.doubt is None and payment.offer is None:
@@ -311,6 +345,8 @@ class GiftCards:
         self._forget(request.payment_id)
         if how == "release" and not request.original_payment_id:
             gone: p.Event = c.Failed("capture_refused", "it could not be captured", "not_allowed")
+            if request.type is p.PaymentType.LOAD:
+                gone = c.Canceled("timeout", text="the sale was not paid in time")
             if payment.cancel_asked:
                 gone = c.Canceled("cashier", text="the hold was released")
             await self._ledger.apply(request.payment_id, gone)
@@ -331,7 +367,10 @@ class GiftCards:
     async def _ask(self, payment: p.Payment) -> None:
         """Find out what became of a payment, or take the step that is still to be taken."""
         request = payment.request
-        if payment.doubt is None or payment.doubt.evidence_lost:
+        waits = request.type is p.PaymentType.LOAD and payment.offer is not None
+        if payment.is_final or (payment.doubt is None and not waits):
+            return
+        if payment.doubt is not None and payment.doubt.evidence_lost:
             return
         self._queue.take_for(request.payment_id, p.AskTerminal)  # one question at a time
         if payment.baseline is None:
@@ -394,7 +433,7 @@ class GiftCards:
         await self._ledger.apply(name, p.EvidenceLost())
 
     def _forget(self, name: str) -> None:
-        for known in (self._quiet_until, self._reading, self._same_errors):
+        for known in (self._quiet_until, self._reading, self._same_errors, self._load_until):
             known.pop(name, None)
 
     def _is_contested(self, payment: p.Payment) -> bool:
@@ -417,6 +456,12 @@ class GiftCards:
         for name, doubt in doubts.items():
             if now - self._doubt_since[name] >= DOUBT_AGED_SECONDS and not doubt.needs_operator:
                 await self._ledger.apply(name, p.DoubtAged())
+
+
+def _may_give_up(payment: p.Payment) -> bool:
+    """True when a capture was refused the first time, and nobody has paid for it."""
+    is_load = payment.request.type is p.PaymentType.LOAD
+    return payment.doubt is None and payment.offer is not None and not is_load
 
 
 def _card(request: p.PaymentRequest) -> p.GiftCardCode:

@@ -37,8 +37,8 @@ def refuse_unsafe_start(
     Raises:
         RequestError: `payment_in_doubt` or `sale_already_paid`.
     """
-    if request.approved_by:
-        return
+    if request.approved_by or request.type is PaymentType.LOAD:
+        return  # a load takes no money, and is not done before its sale is paid
     for sibling in siblings:
         if sibling.request.type not in {PaymentType.SALE, PaymentType.PREAUTH}:
             continue  # a running refund takes nothing
@@ -172,7 +172,7 @@ def refuse_follow_up(
         case PaymentType.TIP_ADJUST:
             if original.funds is not Funds.CAPTURED or original.refunded_minor:
                 raise _not_allowed(request, original, "is not a plain captured payment")
-        case PaymentType.SALE | PaymentType.PREAUTH:
+        case PaymentType.SALE | PaymentType.PREAUTH | PaymentType.LOAD:
             raise AssertionError("a start follows up nothing")
 
 

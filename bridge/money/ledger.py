@@ -169,7 +169,7 @@ class Ledger:
         """Return what is still to be paid of the account's sale."""
         request = account.payment.request
         key = request.sale_key
-        captured = captured_payments(self._of_sale(key), self._local_now())
+        captured = captured_payments(self.of_sale(key), self._local_now())
         details = account.payment.sale or self._details(key)
         tip = request.tip.minor if request.tip else 0
         own = Money(request.amount.minor - tip, request.amount.currency)
@@ -263,7 +263,7 @@ class Ledger:
     async def find_sale(self, sale_key: str) -> list[Account]:
         """Return everything that was done for a sale, oldest first; [] when nothing was."""
         await self._load_sale(sale_key)
-        return self._of_sale(sale_key)
+        return self.of_sale(sale_key)
 
     async def attach(self, sale_key: str, details: s.SaleDetails) -> tuple[Account, bool]:
         """Keep what was sold, and settle the sale if its captured payments cover it now.
@@ -277,7 +277,7 @@ class Ledger:
         """
         await self._load_sale(sale_key)
         async with self._whole_sale(sale_key):
-            found = [one for one in self._of_sale(sale_key) if one.payment.is_for_goods]
+            found = [one for one in self.of_sale(sale_key) if one.payment.is_for_goods]
             knowing = next((one for one in found if one.payment.sale is not None), None)
             if knowing is not None and knowing.payment.sale == details:
                 return knowing, True
@@ -463,10 +463,10 @@ class Ledger:
             RequestError: See `admission.py`.
         """
         key = request.sale_key
-        siblings = [one.payment for one in self._of_sale(key)]
+        siblings = [one.payment for one in self.of_sale(key)]
         rivals = [p.Payment(r) for r in self._reserved.values() if r.sale_key == key]
         if request.type not in p.FOLLOW_UPS:
-            captured = captured_payments(self._of_sale(key), "")
+            captured = captured_payments(self.of_sale(key), "")
             refuse_unsafe_start(request, [*siblings, *rivals], captured)
             return len(siblings)
         original = self._accounts.get(request.original_payment_id)
@@ -525,7 +525,7 @@ class Ledger:
             entries.append(Entry(due.content.transaction_id, due, at))
             return account, PurchaseAccount(s.open_purchase(due), at, at)
         in_books = {name for name in self._sales.get(key, ()) if name in self._purchase_of}
-        others = [one for one in self._of_sale(key) if one.payment_id != account.payment_id]
+        others = [one for one in self.of_sale(key) if one.payment_id != account.payment_id]
         everything = (*others, account)
         unrecorded = [one for one in everything if one.payment_id not in in_books]
         # A sale that is in the books already was paid again on a supervisor's word: that money
@@ -584,11 +584,12 @@ class Ledger:
                 self._remember(replace(account, seq=seq))
                 self._announce(account, tell=True)
 
-    def _of_sale(self, sale_key: str) -> list[Account]:
+    def of_sale(self, sale_key: str) -> list[Account]:
+        """Return the payments of a sale that are in memory, in the order of their acceptance."""
         return [self._accounts[name] for name in self._sales.get(sale_key, ())]
 
     def _details(self, sale_key: str) -> s.SaleDetails | None:
-        told = (one.payment.sale for one in self._of_sale(sale_key))
+        told = (one.payment.sale for one in self.of_sale(sale_key))
         return next((details for details in told if details is not None), None)
 
     async def _load_payment(self, payment_id: str) -> None:
@@ -665,7 +666,7 @@ class Ledger:
             if account is None:
                 continue
             key = account.payment.request.sale_key
-            if any(one.live for one in self._of_sale(key)):
+            if any(one.live for one in self.of_sale(key)):
                 continue
             for payment_id in self._sales.pop(key):
                 del self._accounts[payment_id]

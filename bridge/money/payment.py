@@ -56,6 +56,7 @@ class Funds(Enum):
     VOIDED = "voided"
     EXPIRED = "expired"
     UNKNOWN = "unknown"
+    LOADED = "loaded"  # on the gift card that was filled
 
 
 # Money went from the shopper to the store, whatever became of it later.
@@ -82,13 +83,15 @@ class PaymentType(Enum):
     REFUND = "refund"
     VOID = "void"
     TIP_ADJUST = "tip_adjust"
+    LOAD = "load"  # fills a gift card, once its sale is paid
 
 
 TAKES = frozenset({PaymentType.SALE, PaymentType.CAPTURE})  # brings money to a sale
 GIVES = frozenset({PaymentType.REFUND, PaymentType.VOID})  # takes money back out of the books
 GIFT_CARDS = "gift-cards"  # stands where the name of a terminal does; no terminal may have it
 INFERRED = "inferred"  # in `Approval.extra`: why it is believed, where no answer said so
-FOLLOW_UPS = frozenset(PaymentType) - {PaymentType.SALE, PaymentType.PREAUTH}
+STARTS = frozenset({PaymentType.SALE, PaymentType.PREAUTH, PaymentType.LOAD})
+FOLLOW_UPS = frozenset(PaymentType) - STARTS
 
 
 @dataclass(frozen=True, slots=True)

@@ -82,6 +82,7 @@ OUTCOME_OF = {
     PaymentType.REFUND: (Funds.RETURNED, Recording.PENDING),
     PaymentType.VOID: (Funds.VOIDED, Recording.PENDING),
     PaymentType.TIP_ADJUST: (Funds.CAPTURED, Recording.NOT_REQUIRED),
+    PaymentType.LOAD: (Funds.LOADED, Recording.NOT_REQUIRED),
 }
 
 
@@ -280,7 +281,7 @@ def _follow(payment: Payment, event: FollowedUp) -> Outcome:
             after = replace(payment, used_minor=payment.used_minor + minor, funds=funds)
         case PaymentType.TIP_ADJUST:
             after = replace(payment, tip_minor=payment.tip_minor + minor)
-        case PaymentType.SALE | PaymentType.PREAUTH:
+        case PaymentType.SALE | PaymentType.PREAUTH | PaymentType.LOAD:
             raise _illegal(payment, event)
     return after, (Publish(),)
 

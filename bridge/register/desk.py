@@ -25,6 +25,7 @@ from bridge.register.errands import Errands
 from bridge.register.freshness import refuse_unfresh
 from bridge.register.intake import (
     follow_up_request,
+    load_request,
     payment_request,
     refuse_unsupported,
     refuse_unsupported_follow_up,
@@ -205,6 +206,8 @@ class Desk:
         match request:
             case k.PaymentStart():
                 return await self._start(delivery, register_id, request)
+            case k.GiftCardLoad():
+                return await self._load(delivery, register_id, request)
             case (
                 k.PaymentIncrement()
                 | k.PaymentCapture()
@@ -250,6 +253,16 @@ class Desk:
             self._gift_cards.keep_pin(wanted.payment_id, request.gift_card.pin or "")
         return await self._begin(request, taker, wanted, known=known)
 
+    async def _load(
+        self, delivery: Delivery, register_id: str, request: k.GiftCardLoad
+    ) -> k.Response:
+        """Begin to fill a gift card; it is filled once its sale is paid."""
+        known = await self._known_or_fresh(delivery, request)
+        _, taker = self._taker(register_id, None, by_gift_card=True)
+        if not known and self._gift_cards is not None:
+            self._gift_cards.keep_pin(request.payment_id, request.gift_card.pin or "")
+        return await self._begin(request, taker, load_request(request, register_id), known=known)
+
     async def _follow_up(
         self, delivery: Delivery, register_id: str, request: k.AnyFollowUp
     ) -> k.Response:
@@ -272,7 +285,7 @@ class Desk:
         return await self._begin(request, taker, wanted, known=known)
 
     async def _known_or_fresh(
-        self, delivery: Delivery, request: k.PaymentStart | k.AnyFollowUp
+        self, delivery: Delivery, request: k.PaymentStart | k.GiftCardLoad | k.AnyFollowUp
     ) -> bool:
         """Say whether the journal knows the payment; refuse a new one that nobody waits for.
 
@@ -295,7 +308,7 @@ class Desk:
 
     async def _begin(
         self,
-        request: k.PaymentStart | k.AnyFollowUp,
+        request: k.PaymentStart | k.GiftCardLoad | k.AnyFollowUp,
         taker: Taker,
         wanted: p.PaymentRequest,
         *,

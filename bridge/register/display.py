@@ -23,6 +23,7 @@ DONE = {
     PaymentType.REFUND: "Refunded",
     PaymentType.VOID: "Voided",
     PaymentType.TIP_ADJUST: "Tip added:",
+    PaymentType.LOAD: "Loaded",
 }
 
 _STAGES: dict[Stage, tuple[str, str]] = {
@@ -92,7 +93,9 @@ def _running(payment: Payment) -> Display:
     stage = payment.stage or Stage.STARTING
     if payment.request.method == "gift_card":
         line = amount_text(payment.request.amount)
-        return _leave("info", stage.value, line, "Asking the back office", _CANCEL)
+        waits = payment.request.type is PaymentType.LOAD and payment.offer is not None
+        text = "Loaded as soon as the sale is paid" if waits else "Asking the back office"
+        return _leave("info", stage.value, line, text, _CANCEL)
     buttons = (_CANCEL,) if stage in _CANCELABLE else ()
     if stage in _STAGES:
         first, second = _STAGES[stage]

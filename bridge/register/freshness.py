@@ -10,14 +10,17 @@ from datetime import datetime, timedelta
 
 from bridge.errors import RequestError
 from bridge.register.bus import Delivery
-from bridge.register.contract import AnyFollowUp, PaymentStart, format_time
+from bridge.register.contract import AnyFollowUp, GiftCardLoad, PaymentStart, format_time
 
 CLOCK_SKEW_MAX = timedelta(hours=24)  # beyond, `expires_at` says more about the clock than the wish
 MESSAGE_EXPIRY_SECONDS_MAX = 30  # a longer MQTT expiry does not prove that somebody still waits
 
 
 def refuse_unfresh(
-    request: PaymentStart | AnyFollowUp, delivery: Delivery, epoch: str, now: datetime
+    request: PaymentStart | GiftCardLoad | AnyFollowUp,
+    delivery: Delivery,
+    epoch: str,
+    now: datetime,
 ) -> None:
     """Refuse a start that nobody may be waiting for any more.
 

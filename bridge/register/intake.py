@@ -177,6 +177,25 @@ def payment_request(
     )
 
 
+def load_request(request: k.GiftCardLoad, register_id: str) -> p.PaymentRequest:
+    """Return what the ledger keeps of a command to fill a gift card."""
+    return p.PaymentRequest(
+        payment_id=request.payment_id,
+        register_id=register_id,
+        terminal_id=p.GIFT_CARDS,
+        type=p.PaymentType.LOAD,
+        amount=request.amounts.requested,
+        content_hash=k.content_hash(request),
+        sale_id=request.sale_id,
+        deadline_seconds=request.deadline_s,
+        operator_id=request.operator_id or "",
+        shift_number=request.shift_number or "",
+        totals_group_id=request.totals_group_id or "",
+        gift_card=_gift_card(request.gift_card),
+        metadata=request.metadata or {},
+    )
+
+
 def _gift_card(card: k.GiftCard) -> p.GiftCardCode:
     kinds: dict[str, Literal["PHYSICAL", "PERSONAL", "EXTERNAL"]] = {
         "physical": "PHYSICAL",

@@ -115,7 +115,8 @@ def receipt_documents(account: Account) -> dict[str, k.ReceiptDocument]:
 def _result(payment: p.Payment) -> str | None:
     if payment.status is not p.Status.APPROVED:
         return "failure" if payment.is_final else None
-    return "partial" if payment.captured.minor < payment.request.amount.minor else "success"
+    approved = payment.approval.amount.minor if payment.approval else 0
+    return "partial" if approved < payment.request.amount.minor else "success"
 
 
 def _amounts(payment: p.Payment, remaining: Money) -> k.PaymentAmounts:

@@ -35,6 +35,7 @@ Funds = Literal[
     "expired",
     "returned",
     "unknown",
+    "loaded",
 ]
 RecordingStatus = Literal["not_required", "pending", "recorded", "unconfirmed", "rejected"]
 CancelReason = Literal[

@@ -240,6 +240,34 @@ class PaymentStart(Request, StrictWire):  # the last base decides on unknown fie
             )
 
 
+class GiftCardLoad(Request, StrictWire):  # the last base decides on unknown fields
+    """Sell or top up a gift card: put `amounts.requested_amount` on it once its sale is paid.
+
+    The amount is set aside at once, and is on the card when captured payments with the same
+    `sale_id` cover the sale; it is given up when they do not within `deadline_s`.
+    """
+
+    operation: ClassVar[str] = "gift_card/load"
+
+    payment_id: PaymentId
+    sale_id: Word
+    gift_card: GiftCard
+    amounts: Amounts
+    deadline_s: int = Field(
+        default=DEADLINE_SECONDS_MAX, ge=DEADLINE_SECONDS_MIN, le=DEADLINE_SECONDS_MAX
+    )
+    metadata: dict[str, JsonValue] | None = Field(default=None, max_length=METADATA_MAX)
+
+    def check_amounts(self) -> None:
+        """Refuse amounts that are not written as their currency wants, and a tip."""
+        self.amounts.check()
+        for path in ("tip", "cash_back_amount"):
+            if getattr(self.amounts, path) is not None:
+                raise RequestError(
+                    "invalid_request", "a gift card is filled without it", path=f"amounts.{path}"
+                )
+
+
 class FollowUp(Request, StrictWire):  # the last base decides on unknown fields
     """An operation on an earlier payment: a payment of its own, with an id of its own.
 
@@ -454,6 +482,7 @@ AnyErrand = (
 
 AnyRequest = (
     PaymentStart
+    | GiftCardLoad
     | PaymentIncrement
     | PaymentCapture
     | PaymentRefund
@@ -473,6 +502,7 @@ REQUESTS: Final[dict[str, type[AnyRequest]]] = {
     model.operation: model
     for model in (
         PaymentStart,
+        GiftCardLoad,
         PaymentIncrement,
         PaymentCapture,
         PaymentRefund,
@@ -496,7 +526,7 @@ REQUESTS: Final[dict[str, type[AnyRequest]]] = {
 """Every command there is, by the operation in its topic."""
 
 
-def content_hash(request: PaymentStart | AnyFollowUp) -> str:
+def content_hash(request: PaymentStart | GiftCardLoad | AnyFollowUp) -> str:
     """Return what tells two requests with one `payment_id` apart: the same content or another.
 
     Over type, method, amounts, original and sale; not over guards, request ids and the clerk's
@@ -508,6 +538,10 @@ def content_hash(request: PaymentStart | AnyFollowUp) -> str:
         if request.gift_card is not None:
             card = request.gift_card
             content["gift_card"] = [card.code_type, card.stored_value_id, request.capture]
+    elif isinstance(request, GiftCardLoad):
+        card = request.gift_card
+        content |= {"type": "load", "method": "gift_card", "sale_id": request.sale_id}
+        content["gift_card"] = [card.code_type, card.stored_value_id]
     else:
         kind = request.operation.partition("/")[2]
         content |= {"type": kind, "original": request.original_payment_id}
