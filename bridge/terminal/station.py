@@ -31,6 +31,7 @@ DOUBT_AGED_SECONDS = 90.0  # then a person is asked, as the register's contract 
 PROBE_FAILED_SECONDS = 5.0  # a terminal that answers badly is asked again soon, but not in a storm
 ASK_AFTER_REPLUG_SECONDS = 5.0  # a line that flaps must not make a storm of questions
 ERRANDS_WAITING_MAX = 10  # one register asks at a time; more is a register that hammers
+WRONG_DEVICE = "wrong_device"  # the problem while another device stands behind the name
 DUE_SOON_SECONDS = 3_600.0  # with nothing to do the station still looks up once an hour
 
 
@@ -106,6 +107,7 @@ class Station:
         self._changed = changed
         self._queue = ledger.work(settings.terminal_id)
         self._line: Line | None = None
+        self._line_probed = False  # who is at the other end of this very line was asked
         self._attempts = 0
         self._reopen_at = 0.0
         self._was_gone = True  # the line was lost, not given up by us: doubts may now be settled
@@ -157,7 +159,7 @@ class Station:
             raise RequestError("terminal_maintenance", state.problem_text, terminal_id=name)
         self._claimed_by = payment_id
         self._show(activity="busy", payment_id=payment_id, register_id=register_id)
-        if not self._baseline_usable or self._doubts():
+        if self._must_probe or self._doubts():
             return None
         return p.Started(self._baseline)
 
@@ -289,6 +291,7 @@ class Station:
         if self._line is not None:
             self._line.close()
             self._line = None
+            self._line_probed = False
 
     def _lost(self, error: LineError) -> None:
         self._drop_line()
@@ -334,9 +337,7 @@ class Station:
         request = account.payment.request
         self._show(activity="busy", payment_id=payment_id, register_id=request.register_id)
         if account.payment.status is p.Status.QUEUED:
-            if not self._baseline_usable:
-                await self._probe()
-            if not await self._reachable() or not self.state.can_take_payments:
+            if not await self._is_fit():
                 text = self.state.problem_text
                 await self._ledger.apply(payment_id, p.NotReached("terminal_offline", text))
                 return
@@ -349,11 +350,13 @@ class Station:
                 account = await self._ledger.apply(payment_id, p.Started(self._baseline))
             except p.IllegalEvent:
                 return  # canceled in this very moment
-        elif not await self._reachable():
+        elif not await self._is_as_claimed(account.payment.baseline):
             # The send marker is on disk, but no byte was handed out: this is proof.
             event = c.Failed("not_sent", self.state.problem_text, "terminal_offline")
             await self._ledger.apply(payment_id, event)
             return
+        account = self._ledger.get(payment_id)
+        assert account is not None, "an open payment stays in memory"
         if account.payment.status is p.Status.CANCELING:
             self._queue.take_for(payment_id, p.StopOnTerminal)
             await self._ledger.apply(payment_id, c.Canceled("cashier", text="before it was sent"))
@@ -361,7 +364,27 @@ class Station:
         if account.payment.status is not p.Status.IN_PROGRESS:
             return
         final = await self._converse(money_operation(request), payment_id)
+        if isinstance(final, c.Unclear) and not self._can_tell_later:
+            await self._ledger.apply(payment_id, p.DoubtAged())
         self._after_payment(final)
+
+    async def _is_fit(self) -> bool:
+        """Ask the terminal how and who it is if need be; return whether it may get a payment."""
+        if self._must_probe:
+            await self._probe()
+        if not await self._reachable() or not self.state.can_take_payments:
+            return False
+        return self._line_probed or not self.settings.persistent
+
+    async def _is_as_claimed(self, baseline: c.Baseline | None) -> bool:
+        """Return whether what was promised with the claim still holds: a disk may stall for long.
+
+        In the meantime the line may have been lost, and another terminal or another last
+        transaction may be found behind it.
+        """
+        if not await self._is_fit():
+            return False
+        return self.capabilities.status_query != "last_transaction" or self._baseline == baseline
 
     async def _lose_older_evidence(self, payment_id: str) -> None:
         """A new payment overwrites what the terminal remembers last."""
@@ -378,8 +401,13 @@ class Station:
         if payment.doubt is None or payment.doubt.evidence_lost:
             return
         self._queue.take_for(payment_id, p.AskTerminal)  # one question at a time
+        if not self._can_tell_later:
+            await self._ledger.apply(payment_id, p.DoubtAged())  # a person is asked at once
+            return
         self._asked_at = asyncio.get_running_loop().time()
-        if not await self._reachable():
+        if self._identity_configured and not self._line_probed:
+            await self._probe()  # another device's memory says nothing about this payment
+        if not await self._reachable() or self.state.problem == WRONG_DEVICE:
             text = self.state.problem_text
             await self._ledger.apply(payment_id, p.NotReached("terminal_offline", text))
             return
@@ -409,7 +437,10 @@ class Station:
 
     async def _run_errand(self, errand: _Errand) -> None:
         final: c.FinalEvent = c.Unclear("no_answer", "the terminal cannot be reached")
-        if await self._reachable():
+        if self._doubts():  # of a payment that ran when the errand was accepted
+            text = "a payment is in doubt; the terminal's memory must stay as it is"
+            final = c.Failed("not_begun", text, "terminal_busy")
+        elif await self._reachable():
             self._on_errand = True
             self._show(activity="busy")
             final = await self._converse(errand.operation, "")
@@ -431,6 +462,7 @@ class Station:
             self._show(probes=self.state.probes + 1)
             return
         final = await self._converse(c.Probe(), "")
+        self._line_probed = self._line is not None
         self._probe_at = loop.time() + self.settings.probe_seconds
         probes = self.state.probes + 1
         match final:
@@ -443,7 +475,7 @@ class Station:
                     availability="online", problem="", problem_text="", ready=ready, probes=probes
                 )
             case c.TerminalReady() as other:
-                self._unfit("wrong_device", self._not_ours(other), probes)
+                self._unfit(WRONG_DEVICE, self._not_ours(other), probes)
             case c.TerminalNotReady(code, text):
                 self._unfit(code, text, probes)
             case c.Unclear(reason, text):
@@ -506,6 +538,25 @@ class Station:
     # --- state
 
     @property
+    def _must_probe(self) -> bool:
+        """True when a payment may not start before the terminal was asked how and who it is."""
+        unasked = self._identity_configured or self.settings.persistent
+        return not self._baseline_usable or (unasked and not self._line_probed)
+
+    @property
+    def _identity_configured(self) -> bool:
+        return bool(self.settings.expected_terminal_id or self.settings.expected_serial_number)
+
+    @property
+    def _can_tell_later(self) -> bool:
+        """False when what became of a payment can be told by no question and by no late answer.
+
+        A terminal without memory may still repeat its answer on the same line, but never on a
+        connection that is opened to ask.
+        """
+        return self.capabilities.status_query != "none" or self.settings.persistent
+
+    @property
     def _baseline_usable(self) -> bool:
         """True when what we know of the terminal's last transaction cannot have changed."""
         if self.capabilities.status_query != "last_transaction":
@@ -522,6 +573,8 @@ class Station:
 
     def _unsettled_doubts(self) -> bool:
         """True while a doubt may still be answered by the terminal's last transaction."""
+        if not self._can_tell_later:
+            return False
         return any(doubt.inquiries == 0 and not doubt.evidence_lost for _, doubt in self._doubts())
 
     async def _age_doubts(self, now: float) -> None:

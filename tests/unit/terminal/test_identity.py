@@ -265,7 +265,6 @@ def test_a_device_that_was_exchanged_gets_no_payment_until_the_right_one_is_back
     at_a_counter(tmp_path, test)
 
 
-@pytest.mark.xfail(strict=True, reason="a claimed payment starts whatever was learned since")
 def test_a_claim_does_not_outlive_an_exchange(tmp_path: Path) -> None:
     """The disk may stall between the claim and the start for as long as a replug takes."""
 
@@ -284,7 +283,6 @@ def test_a_claim_does_not_outlive_an_exchange(tmp_path: Path) -> None:
     at_a_counter(tmp_path, test)
 
 
-@pytest.mark.xfail(strict=True, reason="a line of one conversation is not asked who it is")
 def test_a_line_opened_for_one_payment_leads_to_the_configured_terminal(tmp_path: Path) -> None:
     async def test(counter: Counter) -> None:
         await counter.plug(counter.ours, 0)
