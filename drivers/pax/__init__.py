@@ -14,7 +14,7 @@ __all__ = ["DRIVER", "PaxSettings"]
 # RS232; a USB port (CDC-ACM) takes any speed.
 _SERIAL_DEFAULTS = SerialDefaults(baud_rate=9600)
 _OPERATIONS = frozenset(("sale", "refund", "void", "reconcile", "totals"))
-_CREDIT_OPERATIONS = _OPERATIONS | {"preauth", "capture"}
+_CREDIT_OPERATIONS = _OPERATIONS | {"preauth", "capture", "tip_adjust"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -103,8 +103,7 @@ def _approved(answer: Result | Record, operation: MoneyOperation) -> FinalEvent:
             pass
         case Reverse(original=original):
             asked, approved = original.amount, original.amount.minor
-        case AdjustTip():
-            asked = adjusted_total(operation)
+        case AdjustTip(tip=asked):
             approved = asked.minor  # terminals answer with the tip or with the total
     if not approved:
         return Unclear("unreadable", f"{answer.code} without an amount")
@@ -115,12 +114,10 @@ def _approved(answer: Result | Record, operation: MoneyOperation) -> FinalEvent:
     return Approved(approval_of(answer, Money(approved, asked.currency)))
 
 
-def adjusted_total(operation: AdjustTip) -> Money:
-    """Return what the original comes to with the new tip in place of its old one."""
-    original = operation.original
-    before = original.tip.minor if original.tip is not None else 0
-    minor = original.amount.minor - before + operation.tip.minor
-    return Money(max(minor, 0), original.amount.currency)
+def whole_tip_minor(operation: AdjustTip) -> int:
+    """Return the tip that the record shall hold: an adjustment replaces, the contract adds."""
+    before = operation.original.tip
+    return operation.tip.minor + (before.minor if before is not None else 0)
 
 
 def approval_of(answer: Result | Record, amount: Money) -> Approval:

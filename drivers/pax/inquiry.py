@@ -35,11 +35,11 @@ from drivers.contract import (
 )
 from drivers.pax import codes
 from drivers.pax.evidence import (
-    adjusted_total,
     approval_of,
     fingerprint_of,
     question_about,
     verdict_of_record,
+    whole_tip_minor,
 )
 from drivers.pax.fields import amount_of, ecr_reference
 from drivers.pax.messages import AskDetail, Plain, Record
@@ -236,8 +236,8 @@ def _judge_original(about: Reverse | Capture | AdjustTip, settings: PaxSettings)
             return Approved(original)
         case Capture() if record.type == codes.POST_AUTH and record.amount.approved:
             return Approved(approval_of(record, about.amount))
-        case AdjustTip(tip=tip) if record.amount.tip == tip.minor:
-            return Approved(approval_of(record, adjusted_total(about)))
+        case AdjustTip(tip=tip) if record.amount.tip == whole_tip_minor(about):
+            return Approved(approval_of(record, tip))
         case AdjustTip() if (record.amount.tip or 0) == (original.tip.minor if original.tip else 0):
             return untouched
         case Reverse() | Capture() if record.type == original.extra.get("type", ""):

@@ -26,7 +26,7 @@ from drivers.contract import (
     Unclear,
 )
 from drivers.pax import codes
-from drivers.pax.evidence import verdict
+from drivers.pax.evidence import verdict, whole_tip_minor
 from drivers.pax.fields import AMOUNT_DIGITS_MAX, Pairs, ecr_reference
 from drivers.pax.messages import AskedAmount, AskedTrace, Plain, Result, Transact
 from drivers.pax.script import Ask, Heard, NotHeard, Script, Stored, Tell, Wishes
@@ -173,9 +173,10 @@ def request_for(operation: MoneyOperation, settings: PaxSettings, reference: str
             return _about(original, codes.POST_AUTH, amount.minor, settings, reference)
         case Reverse(original=original):
             return _about(original, codes.VOID, None, settings, reference)
-        case AdjustTip(tip=tip, original=original):
+        case AdjustTip(original=original):
             # Two public clients send the tip, not the new total, as the transaction amount.
-            return _about(original, codes.ADJUST, tip.minor, settings, reference)
+            tip_minor = whole_tip_minor(operation)
+            return _about(original, codes.ADJUST, tip_minor, settings, reference)
 
 
 def _about(

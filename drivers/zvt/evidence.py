@@ -88,6 +88,8 @@ def judge(
             less = 0 < status.amount < wanted and accept_partial
             more = status.amount > wanted and status.amount - wanted <= extra
             return "ours" if status.amount == wanted or less or more else "other"
+        case c.Authorize(original=c.Approval() as held):
+            return "ours" if status.amount in (wanted, held.amount.minor + wanted) else "other"
         case c.Capture(original=original):
             unused = original.amount.minor - wanted
             return "ours" if status.amount in (wanted, unused) else "other"
@@ -121,7 +123,8 @@ def approval_of(
     money = order_amount(order)
     tip = tip_of(status)
     minor = money.minor if status.amount is None else status.amount
-    if isinstance(order, (c.Capture, c.AdjustTip)):
+    raises = isinstance(order, c.Authorize) and order.original is not None
+    if raises or isinstance(order, (c.Capture, c.AdjustTip)):
         minor = money.minor  # the terminal may name the released rest, or the new total
     extra = {
         "turnover": status.turnover,
