@@ -1,15 +1,19 @@
-"""What only the end of a world can tell: the three sets of books against each other."""
+"""What the judge reads for himself: the journal after each death, and all books at the end."""
 
 from __future__ import annotations
 
 import asyncio
 import json
+import random
 from typing import TYPE_CHECKING
+
+import apsw
 
 from bridge.money import payment as p
 from bridge.money import sale as s
 from bridge.money.accounts import Account
 from simulators.broker import Broker
+from tests.simulation.disk import DiskDoor
 from tests.simulation.judge import cents, short
 
 if TYPE_CHECKING:
@@ -17,6 +21,31 @@ if TYPE_CHECKING:
 
 
 DOCUMENT_SECONDS_MAX = 30  # a commit may take 5 s, and the broker may just have been away
+
+
+def compare_journal(world: World) -> None:
+    """Show the judge what a new process finds, on a copy that keeps no trace of it."""
+    if "/journal" not in world.disk.files:
+        return
+    door = DiskDoor(f"judge-{world.seed}", world.disk.copy(), random.Random(0))
+    connection = apsw.Connection("/journal", vfs=door.name)
+    try:
+        connection.execute("pragma locking_mode=exclusive")
+        tables = {row[0] for row in connection.execute("select name from sqlite_master")}
+        if "purchase_open" not in tables:
+            return
+        entries = list(connection.execute("select subject, kind from entry order by seq"))
+        rows = {
+            name: (status, amount)
+            for name, status, amount in connection.execute(
+                "select payment_id, status, amount_minor from payment"
+            )
+        }
+        if list(connection.execute("pragma integrity_check")) != [("ok",)]:
+            world.story.accuse("S9", "the journal is damaged")
+    finally:
+        connection.close()
+    world.judge.restarted(entries, rows)
 
 
 async def judge_the_end(world: World) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import random
 import sqlite3
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -54,6 +54,9 @@ class Watch(Protocol):
 
     def began(self, life: Incarnation, terminal_id: str, operation: c.Operation) -> None:
         """A conversation begins."""
+
+    def relied_on(self, payment_id: str, events: Iterable[c.TerminalEvent]) -> None:
+        """A dialogue is told that its events are on disk."""
 
     def delivered(self, life: Incarnation, delivery: Delivery) -> None:
         """The desk takes a delivery."""
@@ -238,8 +241,9 @@ class Incarnation(Witness):
             port,
             self.alive,
             self._random(name),
-            lambda pay, conversation: around.watch.ordered(self, name, pay, conversation),
-            lambda operation: around.watch.began(self, name, operation),
+            on_order=lambda pay, conversation: around.watch.ordered(self, name, pay, conversation),
+            on_begin=lambda operation: around.watch.began(self, name, operation),
+            on_reliance=around.watch.relied_on,
         )
         self.terminals[name] = terminal
         return Station(

@@ -57,7 +57,6 @@ class Judge:
 
     story: Story
     truth: Truth
-    waits_for_us: bool = False  # terminals make nothing final without our positive reply
     told: dict[str, Told] = field(default_factory=dict)
     asked: dict[str, Asked] = field(default_factory=dict)
     stored: dict[str, list[str]] = field(default_factory=dict)  # subject -> kinds, as committed
@@ -96,10 +95,6 @@ class Judge:
         self.story.tell(charge.terminal_id, f"{charge.amount_minor} {how} for {name}")
         if not charge.payment_id:
             return
-        if how == "committed" and self.waits_for_us:
-            kinds = self.stored.get(charge.payment_id, ())
-            if "Offered" not in kinds and "Approved" not in kinds:
-                self.story.accuse("S3", f"{name} was made final before its approval was stored")
         if how != "taken":
             return
         if len(self.truth.charges_for(charge.payment_id)) > 1:
@@ -109,6 +104,13 @@ class Judge:
             self.story.accuse("S3", f"{name} is charged after it was told {told.said_no}")
 
     # --- the journal
+
+    def relied_on(self, payment_id: str, events: Iterable[c.TerminalEvent]) -> None:
+        """A dialogue is told that its events are on disk, and may now accept for good."""
+        kinds = self.stored.get(payment_id, ())
+        says_yes = any(isinstance(one, c.Offered | c.Approved) for one in events)
+        if says_yes and "Offered" not in kinds and "Approved" not in kinds:
+            self.story.accuse("S2", f"{short(payment_id)} is accepted before it is stored")
 
     def committed(self, statements: Sequence[tuple[str, Sequence[Any]]]) -> None:
         """A commit is on disk."""

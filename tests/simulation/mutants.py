@@ -27,6 +27,7 @@ from bridge.terminal.station import Station
 from bridge.terminal.talk import Talk
 from drivers import contract as c
 from drivers.zvt import inquiry as inquiry_module
+from drivers.zvt import printing
 from tests.simulation import incarnation
 
 AnyCallable = Callable[..., Any]
@@ -309,6 +310,13 @@ def _forgets_the_second_terminal_payment(original: AnyCallable) -> AnyCallable:
     return claim
 
 
+def _masks_nothing(original: AnyCallable) -> AnyCallable:
+    def mask_text(text: str) -> str:
+        return text
+
+    return mask_text
+
+
 def _starts_what_waited(original: AnyCallable) -> AnyCallable:
     def advance(payment: p.Payment, event: p.Event) -> p.Outcome:
         if payment.status is p.Status.QUEUED and isinstance(event, p.Restarted):
@@ -366,5 +374,6 @@ MUTANTS: dict[str, tuple[Plant, ...]] = {
         Plant(Station, "claim", _forgets_the_second_terminal_payment),
     ),
     "a queued payment starts after a restart": (Plant(accounts, "advance", _starts_what_waited),),
+    "receipts show the whole card number": (Plant(printing, "mask_text", _masks_nothing),),
     "a final status changes": (Plant(accounts, "advance", _final_may_change),),
 }

@@ -163,20 +163,37 @@ class WatchedLine:
 
 
 class WatchedDialogue(ZvtDialogue):
-    """The real dialogue; tells what it was begun for."""
+    """The real dialogue; tells what it was begun for, and what it is told to be on disk."""
 
     def __init__(
         self,
         settings: ZvtSettings,
         transport: Literal["serial", "tcp"],
         began: Callable[[c.Operation], None],
+        relied_on: Callable[[tuple[c.TerminalEvent, ...]], None],
     ) -> None:
         super().__init__(settings, transport)
         self._began = began
+        self._relied_on = relied_on
+        self._events: tuple[c.TerminalEvent, ...] = ()
 
     def begin(self, operation: c.Operation, now: float) -> c.Step:
         self._began(operation)
-        return super().begin(operation, now)
+        return self._seen(super().begin(operation, now))
+
+    def receive(self, data: bytes, now: float) -> c.Step:
+        return self._seen(super().receive(data, now))
+
+    def timeout(self, now: float) -> c.Step:
+        return self._seen(super().timeout(now))
+
+    def committed(self, now: float) -> c.Step:
+        self._relied_on(self._events)
+        return self._seen(super().committed(now))
+
+    def _seen(self, step: c.Step) -> c.Step:
+        self._events = step.events
+        return step
 
 
 class WatchedTerminal:
@@ -187,8 +204,10 @@ class WatchedTerminal:
         port: MemoryPort,
         alive: Alive,
         rng: random.Random,
+        *,
         on_order: Callable[[c.Pay, int], None],
         on_begin: Callable[[c.Operation], None],
+        on_reliance: Callable[[str, tuple[c.TerminalEvent, ...]], None],
     ) -> None:
         self.api = DRIVER.api
         self.name = DRIVER.name
@@ -200,6 +219,7 @@ class WatchedTerminal:
         self._rng = rng
         self._on_order = on_order
         self._on_begin = on_begin
+        self._on_reliance = on_reliance
         self._operation: c.Operation | None = None
         self._conversation = 0
         self._told = 0  # the conversation whose order was noted; a link repeats its frames
@@ -209,7 +229,7 @@ class WatchedTerminal:
         return DRIVER.capabilities(settings)
 
     def dialogue(self, settings: ZvtSettings, transport: Literal["serial", "tcp"]) -> c.Dialogue:
-        return WatchedDialogue(settings, transport, self._begin)
+        return WatchedDialogue(settings, transport, self._begin, self._relied_on)
 
     async def open_line(self) -> WatchedLine:
         """Open the port, which takes a moment.
@@ -238,6 +258,14 @@ class WatchedTerminal:
         self._operation = operation
         self._conversation += 1
         self._on_begin(operation)
+
+    def _relied_on(self, events: tuple[c.TerminalEvent, ...]) -> None:
+        match self._operation:
+            case c.Pay(reference=payment_id) | c.Inquire(about=c.Pay(reference=payment_id)):
+                if self._alive.yes:
+                    self._on_reliance(payment_id, events)
+            case _:
+                pass
 
     def _ordered(self) -> None:
         if self._told != self._conversation and isinstance(self._operation, c.Pay):

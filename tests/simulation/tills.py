@@ -20,6 +20,7 @@ BASE = "paybridge/v1"
 RESPONSE_SECONDS = 3.0  # then the same command is sent again
 LOOK_SECONDS = 0.25
 DOUBT_PATIENCE_SECONDS = 20.0  # then the clerk serves the next shopper
+REFUSALS_MAX = 10  # then the shopper pays cash
 RETRYABLE = frozenset({"same_id"})
 
 
@@ -36,7 +37,7 @@ class Habits:
     late_copy: float = 0.1  # a copy of the start arrives a minute later
     die: float = 0.1  # restarts in the middle of a payment
     split: float = 0.15  # two payments for one sale
-    same_amount: float = 0.4  # this sale costs what the last one cost
+    same_amount: float = 0.7  # this sale costs what the last one cost
     acknowledge: float = 0.6
 
 
@@ -168,7 +169,7 @@ class Till:
                 return True
             error = response["error"]
             refusals += 1
-            if error["retry"] not in RETRYABLE or refusals > 25 or self.closing:
+            if error["retry"] not in RETRYABLE or refusals > REFUSALS_MAX or self.closing:
                 self.tell(f"gives up {attempt.payment_id[-4:]}: {error['code']}")
                 return False
             await asyncio.sleep(self.rng.uniform(1, 6))

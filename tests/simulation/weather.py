@@ -75,7 +75,7 @@ def draw_weather(seed: int | str) -> Weather:
             duplicate=damage / 2,
             insert=damage / 2,
         ),
-        terminals=rng.choice((1, 1, 2)),
+        terminals=rng.choice((1, 1, 1, 2)),
         tills=rng.choice((1, 2, 2)),
         habits=Habits(sales=rng.choice((1, 2, 3))),
         misfortune=Misfortune(

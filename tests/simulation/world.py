@@ -16,9 +16,7 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
 
-import apsw
-
-from bridge.errors import JournalError, RequestError
+from bridge.errors import JournalError
 from bridge.money import payment as p
 from bridge.money import sale as s
 from bridge.register.bus import Delivery
@@ -30,46 +28,25 @@ from simulators.cable import MemoryPort
 from simulators.loop import Deadlock, VirtualLoop, run_virtual
 from simulators.zvt import ZvtTerminal
 from simulators.zvt.talk import NoReply
-from tests.simulation.disk import Disk, DiskDoor
-from tests.simulation.ending import is_missing, judge_the_end
+from tests.simulation import misfortune
+from tests.simulation.disk import Disk
+from tests.simulation.ending import compare_journal, is_missing, judge_the_end
 from tests.simulation.incarnation import START, Incarnation, Statements, Surroundings
 from tests.simulation.judge import Judge, short
+from tests.simulation.loop import Listener, WorldLoop
 from tests.simulation.office import Office
+from tests.simulation.person import answer_what_is_open
 from tests.simulation.story import Story
 from tests.simulation.tills import Till
 from tests.simulation.truth import Charge, Order, TrueLedger, TrueShopper, Truth
-from tests.simulation.weather import Weather, draw_plan, draw_weather
+from tests.simulation.weather import NEVER, Weather, draw_plan, draw_weather
 
 TROUBLE_SECONDS_MAX = 240.0
 CALM_SECONDS_MAX = 900.0  # L1: every command has an answer within 15 minutes of peace
 BOOKS_SECONDS_MAX = 900.0  # L2, with the longest back-off of the recorder
 DEAD_SECONDS = (0.3, 8.0)  # until the service manager starts the service again
 LOOK_SECONDS = 1.0
-TURN_SECONDS = 1e-6  # one turn of the event loop
-ALONE_MINOR_MIN = 50_000  # what is typed in at a terminal costs more than anything a till sells
-
-
-class Listener(logging.Handler):
-    """Gives every log record to the judge, as text."""
-
-    def __init__(self, hear: Callable[[str], None]) -> None:
-        super().__init__(logging.DEBUG)
-        self._hear = hear
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self._hear(record.getMessage())
-
-
-class WorldLoop(VirtualLoop):
-    """A virtual loop whose every turn takes a moment, as a processor's does.
-
-    Otherwise somebody who waits until a time that has come, but for a rounding, waits for ever.
-    """
-
-    def shuffle_ready(self) -> None:
-        """Let the moment pass."""
-        super().shuffle_ready()
-        self.advance_clock(TURN_SECONDS)
+INQUIRIES_MIN = 4
 
 
 class World:
@@ -82,7 +59,8 @@ class World:
         self.rng = random.Random(f"{seed}/world")
         self.story = Story(loop.time, keep_lines)
         self.truth = Truth()
-        self.judge = Judge(self.story, self.truth, waits_for_us=self.weather.kind == "serial")
+        self.judge = Judge(self.story, self.truth)
+        self.relied_on = self.judge.relied_on
         self.truth.changed = self.judge.charged
         self.troubled = True
         self.clock_offset = timedelta()
@@ -141,7 +119,7 @@ class World:
         self.terminals[name] = terminal
         self.shoppers[name] = shopper
         if rng.random() < 0.7:
-            self._pay_alone(name, ALONE_MINOR_MIN)
+            self.pay_alone(name, misfortune.ALONE_MINOR_MIN)
 
     def _make_till(self, number: int) -> Till:
         name = f"till-{number}"
@@ -159,7 +137,8 @@ class World:
             tell=lambda what: self.story.tell(name, what),
         )
 
-    def _pay_alone(self, name: str, amount_minor: int) -> None:
+    def pay_alone(self, name: str, amount_minor: int) -> None:
+        """Let somebody type in an amount at the terminal itself."""
         ledger = self.terminals[name].ledger
         assert isinstance(ledger, TrueLedger)
         ledger.alone = True
@@ -188,7 +167,7 @@ class World:
         tasks = [self.loop.create_task(self._serve(name)) for name in self.terminals]
         bridge = self.loop.create_task(self._live())
         tills = [self.loop.create_task(till.run()) for till in self.tills]
-        chaos = [self.loop.create_task(work) for work in self._chaos()]
+        chaos = [self.loop.create_task(work) for work in misfortune.chaos(self)]
         try:
             await self._until(lambda: all(t.done() for t in tills), TROUBLE_SECONDS_MAX)
             for work in chaos:
@@ -196,7 +175,7 @@ class World:
             self._calm_down()
             if not await self._until(self._at_rest, CALM_SECONDS_MAX):
                 self.story.accuse("L1", f"no rest: {self._restless()}")
-            await self._ask_a_person()
+            await answer_what_is_open(self)
             self.story.tell("world", "a person has answered")
             if not await self._until(self._all_told, BOOKS_SECONDS_MAX):
                 self.story.accuse("L2", f"open at the end: {self._restless()}")
@@ -224,10 +203,10 @@ class World:
         while not self.closing:
             self.lives += 1
             life = Incarnation(self.lives, self._surroundings())
-            life.door.trouble = lambda life=life: self._stumble(life)
+            life.door.trouble = lambda life=life: misfortune.stumble(self, life)
             self.life = life
             self.story.tell("bridge", f"starts, life {self.lives}")
-            self._compare_journal()
+            compare_journal(self)
             task = self.loop.create_task(life.run())
             await asyncio.wait([task])
             self._autopsy(life, task)
@@ -261,29 +240,6 @@ class World:
                 self.story.accuse("BUG", f"the journal failed by itself: {causes!r}")
             return
         self.story.accuse("BUG", f"the bridge died by itself: {causes!r}")
-
-    def _compare_journal(self) -> None:
-        if "/journal" not in self.disk.files:
-            return
-        door = DiskDoor(f"judge-{self.seed}", self.disk.copy(), random.Random(0))
-        connection = apsw.Connection("/journal", vfs=door.name)
-        try:
-            connection.execute("pragma locking_mode=exclusive")
-            tables = {row[0] for row in connection.execute("select name from sqlite_master")}
-            if "purchase_open" not in tables:
-                return
-            entries = list(connection.execute("select subject, kind from entry order by seq"))
-            rows = {
-                name: (status, amount)
-                for name, status, amount in connection.execute(
-                    "select payment_id, status, amount_minor from payment"
-                )
-            }
-            if list(connection.execute("pragma integrity_check")) != [("ok",)]:
-                self.story.accuse("S9", "the journal is damaged")
-        finally:
-            connection.close()
-        self.judge.restarted(entries, rows)
 
     # --- what the judge hears (Watch)
 
@@ -340,7 +296,7 @@ class World:
     def committing(self, life: Incarnation, statements: Statements) -> None:
         if self.troubled and self.rng.random() < self.weather.kill_at_commit:
             if self.rng.random() < 0.5:
-                self._die(life, "before a commit")
+                misfortune.die(self, life, "before a commit")
             else:  # in the middle of it, at one of its writes
                 self.commit_dies_at = self.rng.randint(1, 4)
 
@@ -348,108 +304,10 @@ class World:
         self.commit_dies_at = None
         self.judge.committed(statements)
         if self.troubled and self.rng.random() < self.weather.kill_at_commit:
-            self._die(life, "after a commit")
+            misfortune.die(self, life, "after a commit")
 
     def _added(self, purchase: Purchase) -> None:
         self.judge.recorded(purchase, self.books.purchases_of(purchase.transaction_id))
-
-    # --- misfortune
-
-    def _stumble(self, life: Incarnation) -> None:
-        """Be the disk at one write or sync."""
-        if self.commit_dies_at is not None:
-            self.commit_dies_at -= 1
-            if self.commit_dies_at <= 0:
-                self.commit_dies_at = None
-                self._die(life, "in a commit")
-        elif self.loop.time() < self.disk_trouble_until and life.alive.yes:
-            life.had_trouble = True
-            raise apsw.FullError("no space left")
-
-    def _die(self, life: Incarnation | None, when: str) -> None:
-        if life is None or not life.alive.yes:
-            return
-        life.was_killed = True
-        open_now = life.ledger.unfinished() if life.ready else []
-        if any(one.payment.status in p.MAYBE_CHARGED for one in open_now):
-            self.story.mark("death with money in the air")
-        life.kill()
-        if self.rng.random() < self.weather.power_cut:
-            self.story.tell("bridge", f"loses power {when}")
-            self.story.mark(f"power cut {when}")
-            self.disk.cut_power()
-        else:
-            self.story.tell("bridge", f"is killed {when}")
-            self.story.mark(f"kill {when}")
-
-    def _chaos(self) -> list[Any]:
-        weather, rng = self.weather, self.rng
-        events: Sequence[tuple[float, Callable[[], None]]] = (
-            (weather.kill_mean, lambda: self._die(self.life, "at any time")),
-            (weather.unplug_mean, self._unplug),
-            (weather.terminal_off_mean, self._terminal_off),
-            (weather.broker_cut_mean, self.broker.cut),
-            (
-                weather.broker_restart_mean,
-                lambda: self.broker.restart(rng.uniform(0.5, 20), forget=rng.random() < 0.6),
-            ),
-            (weather.office_away_mean, self._office_away),
-            (weather.login_mean, self._log_out),
-            (weather.disk_trouble_mean, self._disk_full),
-            (weather.clock_jump_mean, self._clock_jump),
-            (weather.alone_mean, self._somebody_types),
-        )
-        return [self._every(mean, happens) for mean, happens in events if mean < 1e6]
-
-    async def _every(self, mean: float, happens: Callable[[], None]) -> None:
-        while True:
-            await asyncio.sleep(self.rng.expovariate(1 / mean))
-            happens()
-
-    def _some_terminal(self) -> str:
-        return self.rng.choice(sorted(self.terminals))
-
-    def _unplug(self) -> None:
-        name = self._some_terminal()
-        self.story.tell(name, "is unplugged")
-        self.terminals[name].unplug(self.rng.choice((0.2, 3.0, 20.0, 100.0)))
-
-    def _terminal_off(self) -> None:
-        name = self._some_terminal()
-        self.story.tell(name, "loses power")
-        self.story.mark("terminal power cut")
-        forget = self.rng.random() < self.weather.forget
-        if forget:
-            self.story.mark("terminal lost its memory")
-        self.terminals[name].power_cut(self.rng.choice((2.0, 10.0, 40.0)), forget=forget)
-
-    def _office_away(self) -> None:
-        self.story.tell("office", "is away")
-        self.office.away = True
-        self.loop.call_later(self.rng.uniform(1, 40), self._office_back)
-
-    def _office_back(self) -> None:
-        self.office.away = False
-
-    def _log_out(self) -> None:
-        self.story.tell("office", "wants a login")
-        self.office.login_needed = self.rng.random() < 0.5
-        self.office.expire_tokens()
-        self.loop.call_later(self.rng.uniform(1, 40), self._log_in)
-
-    def _log_in(self) -> None:
-        self.office.login_needed = False
-
-    def _disk_full(self) -> None:
-        self.story.tell("disk", "is full")
-        self.disk_trouble_until = self.loop.time() + self.rng.uniform(0.1, 10)
-
-    def _clock_jump(self) -> None:
-        self.story.mark("clock jump")
-        self.clock_offset += timedelta(seconds=self.rng.choice((-3600, -5, 5, 3600, 10**7)))
-
-    def _somebody_types(self) -> None:
-        self._pay_alone(self._some_terminal(), ALONE_MINOR_MIN + self.rng.randint(1, 9999))
 
     # --- peace
 
@@ -486,7 +344,7 @@ class World:
                 return f"{till.name} waits"
         for account in life.ledger.unfinished():
             doubt = account.payment.doubt
-            if doubt is None or not doubt.needs_operator:
+            if doubt is None or not (doubt.needs_operator or self._asked_long_enough(doubt)):
                 return f"{short(account.payment_id)} is {account.payment.status.value}"
         for purchase in life.ledger.open_purchases():
             if purchase.purchase.state in {s.PurchaseState.PENDING, s.PurchaseState.SENDING}:
@@ -498,6 +356,11 @@ class World:
                 return f"{name} is busy"
         return ""
 
+    def _asked_long_enough(self, doubt: p.Doubt) -> bool:
+        """Tell whether a person may step in early, which most worlds allow to be quick."""
+        patient = self.weather.clock_jump_mean < NEVER
+        return not patient and doubt.inquiries >= INQUIRIES_MIN
+
     def _all_told(self) -> bool:
         life = self.life
         if self._restless() or life is None or life.ledger.open_purchases():
@@ -505,37 +368,6 @@ class World:
         if any(is_missing(self.broker, account) for account in life.ledger.accounts()):
             return False
         return not life.ledger.unfinished()
-
-    async def _ask_a_person(self) -> None:
-        """Answer what the bridge could not find out, from the slip and the office's list."""
-        life = self.life
-        if life is None or not life.ready:
-            return
-        for account in list(life.ledger.unfinished()):
-            standing = self.truth.standing(account.payment_id)
-            self.story.mark("a person resolved a doubt")
-            self.judge.resolved.add(account.payment_id)
-            answer = p.Resolved(
-                outcome="approved" if standing else "not_charged",
-                by="supervisor-1",
-                approval_code="123456" if standing else "",
-                source="merchant_slip",
-            )
-            with suppress(RequestError):
-                await life.desk.resolve(account.payment_id, answer)
-        waiting = {s.PurchaseState.UNCONFIRMED, s.PurchaseState.REJECTED}
-        for purchase in list(life.ledger.open_purchases()):
-            if purchase.purchase.state not in waiting:
-                continue
-            name = purchase.purchase.content.transaction_id
-            self.story.mark(
-                f"a person answered a purchase that was {purchase.purchase.state.value}"
-            )
-            found = self.books.purchases_of(name)
-            await life.ledger.apply_purchase(
-                name,
-                s.Answered("supervisor-1", found[0].id if found else "", send_again=not found),
-            )
 
     def charged_for(self, payment_ids: Sequence[str]) -> list[Charge]:
         """Return what stands for some payments."""

@@ -1,0 +1,43 @@
+"""A person at the store who answers, with the truth, what the bridge could not find out."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from bridge.errors import RequestError
+from bridge.money import payment as p
+from bridge.money import sale as s
+
+if TYPE_CHECKING:
+    from tests.simulation.world import World
+
+
+async def answer_what_is_open(world: World) -> None:
+    """Answer what the bridge could not find out, from the slip and the office's list."""
+    life = world.life
+    if life is None or not life.ready:
+        return
+    for account in list(life.ledger.unfinished()):
+        standing = world.truth.standing(account.payment_id)
+        world.story.mark("a person resolved a doubt")
+        world.judge.resolved.add(account.payment_id)
+        answer = p.Resolved(
+            outcome="approved" if standing else "not_charged",
+            by="supervisor-1",
+            approval_code="123456" if standing else "",
+            source="merchant_slip",
+        )
+        with suppress(RequestError):
+            await life.desk.resolve(account.payment_id, answer)
+    waiting = {s.PurchaseState.UNCONFIRMED, s.PurchaseState.REJECTED}
+    for purchase in list(life.ledger.open_purchases()):
+        if purchase.purchase.state not in waiting:
+            continue
+        name = purchase.purchase.content.transaction_id
+        world.story.mark(f"a person answered a purchase that was {purchase.purchase.state.value}")
+        found = world.books.purchases_of(name)
+        await life.ledger.apply_purchase(
+            name,
+            s.Answered("supervisor-1", found[0].id if found else "", send_again=not found),
+        )
