@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import httpx
 
@@ -47,7 +48,7 @@ from bridge.terminal.lines import SerialAddress, TcpAddress, open_line
 from bridge.terminal.plugins import load_driver, read_settings
 from bridge.terminal.station import Station, StationSettings
 from bridge.terminal.talk import Line
-from drivers.contract import SerialDefaults
+from drivers.contract import Driver, SerialDefaults
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -126,23 +127,33 @@ def token_store(state_directory: Path, environment: Mapping[str, str]) -> TokenS
     return TokenStore(state_directory, key)
 
 
-def build_stations(
-    config: cfg.Config, ledger: Ledger, now: Callable[[], str], wires: Wires
-) -> dict[str, Station]:
-    """Return one station per configured terminal.
+def load_drivers(config: cfg.Config) -> dict[str, tuple[Driver, Any]]:
+    """Return the driver and its settings for each terminal; nothing is opened or written.
 
     Raises:
         ConfigError: A driver or one of its settings is wrong.
     """
-    stations = {}
+    loaded = {}
     for name, terminal in config.terminals.items():
         key = f"terminals.{name}"
         if name == GIFT_CARDS:
             raise ConfigError(key, "this name stands for gift cards; call the terminal otherwise")
         driver = load_driver(terminal.driver, f"{key}.driver")
-        settings = read_settings(driver, terminal.settings, f"{key}.settings")
-        address = line_address(terminal, driver.serial_defaults)
+        loaded[name] = (driver, read_settings(driver, terminal.settings, f"{key}.settings"))
+    return loaded
 
+
+def build_stations(
+    config: cfg.Config,
+    drivers: Mapping[str, tuple[Driver, Any]],
+    ledger: Ledger,
+    wires: Wires,
+) -> dict[str, Station]:
+    """Return one station per configured terminal."""
+    stations = {}
+    for name, terminal in config.terminals.items():
+        driver, settings = drivers[name]
+        address = line_address(terminal, driver.serial_defaults)
         stations[name] = Station(
             StationSettings(
                 terminal_id=name,
@@ -159,7 +170,7 @@ def build_stations(
             open_line=partial(wires.open_line, address),
             ledger=ledger,
             changed=ledger.something_changed,
-            now=now,
+            now=lambda: k.format_time(utc_now()),
         )
     return stations
 
@@ -215,6 +226,7 @@ async def build(
         ConfigError: A setting is wrong.
         JournalError: The journal is somebody else's, damaged, or cannot be written.
     """
+    drivers = load_drivers(config)
     state = config.site.state_directory
     try:
         state.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -237,7 +249,7 @@ async def build(
             local_now=lambda: datetime.now().astimezone().strftime("%Y-%m-%dT%H:%M:%S"),
             terminals=config.terminals,
         )
-        stations = build_stations(config, ledger, lambda: k.format_time(utc_now()), wires)
+        stations = build_stations(config, drivers, ledger, wires)
         login: Login | None = None
         recorder: Recorder | None = None
         gift_cards: GiftCards | None = None

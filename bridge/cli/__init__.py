@@ -167,8 +167,12 @@ def _run(options: argparse.Namespace) -> int:
     announce = (lambda: _print_json({"ready": True})) if options.json else (lambda: None)
     try:
         asyncio.run(service.run(config, os.environ, ready=announce))
+    except BridgeError:
+        raise
     except BaseExceptionGroup as group:
         return _explain_end(group)
+    except Exception as error:
+        return _explain_end(BaseExceptionGroup("before the tasks", [error]))
     return 0
 
 
