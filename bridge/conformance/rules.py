@@ -110,7 +110,7 @@ class _Judge:
         self._judge("quality", one, f"{operation} came with QoS 0" if one.qos == 0 else "")
         text = one.payload.decode(errors="replace")
         numbers = [found[0] for found in _CARD_NUMBER.finditer(text) if _is_luhn(found[0])]
-        numbers = [number for number in numbers if f'"{number}"' not in _product_codes(one)]
+        numbers = [number for number in numbers if f'"{number}"' not in _other_numbers(one)]
         self._judge(
             "card", one, f"{operation} holds what looks like a card number" if numbers else ""
         )
@@ -216,10 +216,11 @@ def _missing_guard(one: Heard, request: PaymentStart) -> str:
     return "a start without expires_at, bridge_epoch or message expiry up to 30 s"
 
 
-def _product_codes(one: Heard) -> str:
-    """Return the goods of a sale as text: an EAN may look like a card number."""
-    lines = (one.content.get("sale") or {}).get("lines") or []
-    return " ".join(f'"{value}"' for line in lines for value in line.values())
+def _other_numbers(one: Heard) -> str:
+    """Return goods and gift cards as text: their numbers may look like a bank card's."""
+    goods = (one.content.get("sale") or {}).get("lines") or []
+    parts = [*goods, one.content.get("gift_card") or {}]
+    return " ".join(f'"{value}"' for part in parts for value in part.values())
 
 
 def _is_luhn(digits: str) -> bool:

@@ -134,11 +134,12 @@ async def test_the_example_register_forgets_a_payment_that_the_bridge_never_had(
 
 
 def recipes() -> list[str]:
-    """Return the shell blocks of the guide, in order."""
-    return re.findall(r"```sh\n(.*?)```", GUIDE.read_text(), re.S)
+    """Return the shell blocks of the guide, in order, without those made from the models."""
+    by_hand = re.sub(r"<!-- generated: .*?<!-- end of", "", GUIDE.read_text(), flags=re.S)
+    return re.findall(r"```sh\n(.*?)```", by_hand, re.S)
 
 
-async def test_every_recipe_in_the_guide_is_a_command_that_the_bridge_understands(
+async def test_every_recipe_written_by_hand_is_a_command_that_the_bridge_understands(
     tmp_path: Path,
 ) -> None:
     if shutil.which("mosquitto_pub") is None:

@@ -191,7 +191,7 @@ def test_one_request_id_for_two_commands_is_wrong() -> None:
     assert "payment/start and payment/status" in said
 
 
-def test_a_card_number_is_wrong_and_the_code_of_goods_is_not() -> None:
+def test_a_card_number_is_wrong_and_those_of_goods_and_gift_cards_are_not() -> None:
     assert len(faults(asked(start(metadata={"card": "4242424242424242"})))) == 1
     line = {
         "item_id": 1, "ean_upc": "4006381333931", "quantity": "1",
@@ -199,3 +199,5 @@ def test_a_card_number_is_wrong_and_the_code_of_goods_is_not() -> None:
     }  # fmt: skip
     goods = {"total_amount": "12.50", "lines": [line | {"product_code": "4242424242424242"}]}
     assert faults(asked(start(sale=goods))) == []
+    gift = {"stored_value_id": "4242424242424242"}
+    assert faults(asked(start(method="gift_card", gift_card=gift))) == []

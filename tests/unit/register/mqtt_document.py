@@ -19,6 +19,7 @@ from bridge.register.contract.published import (
     commands_table,
     errors_table,
     model_at,
+    recipes,
     show_json,
     topics_table,
 )
@@ -81,6 +82,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "commands": commands_table,
     "states": states_table,
     "errors": errors_table,
+    "recipes": recipes,
 }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,17 @@ from jsonschema import Draft7Validator, Draft202012Validator, ValidationError
 
 from bridge.cli.contract import stale_files, write_files
 from bridge.errors import RequestError
-from bridge.register.contract import ERRORS, REQUESTS, Topics
-from bridge.register.contract.published import contract_files, model_at, publications, show_json
+from bridge.register.contract import ERRORS, REQUESTS, Response, Topics
+from bridge.register.contract.published import (
+    contract_files,
+    model_at,
+    publications,
+    recipes,
+    sample,
+    show_json,
+)
+from bridge.register.contract.published.glossary import MEANINGS
+from bridge.register.contract.topics import TERMINAL_KINDS
 from tests.published import check
 from tests.unit.register.mqtt_document import DOCUMENT, examples, up_to_date
 
@@ -198,6 +208,33 @@ def test_no_block_of_json_in_the_guide_goes_unread() -> None:
     assert GUIDE.count("```json") == len(examples(GUIDE)) >= 10
 
 
+@pytest.mark.parametrize("operation", REQUESTS)
+def test_every_command_has_an_example_that_the_bridge_decodes(operation: str) -> None:
+    example = sample(operation)
+    assert example is not None, f"no example for {operation}: see samples.py"
+    check(f"{TILL}/request/{operation}", json.dumps(example).encode())
+    schema_of(REQUESTS[operation].__name__).validate(example)
+
+
+def test_every_command_has_a_recipe_for_the_shell() -> None:
+    found = re.findall(r'-t "\$ME/request/([a-z_/]+)" -m \'(.*)\'', recipes())
+    assert [operation for operation, _ in found] == list(REQUESTS)
+    for operation, text in found:
+        payload = re.sub(r"'\$[A-Z]+'", "018f6f0e-8a44-7c1b-9a3e-3d2f4b5c6d7e", text)
+        check(f"{TILL}/request/{operation}", payload.encode())
+
+
+def test_every_document_of_a_terminal_is_published() -> None:
+    for kind in TERMINAL_KINDS:
+        assert model_at(f"paybridge/v1/terminals/counter-1/{kind}", Topics()) is not None, kind
+
+
+def test_a_response_is_one_wherever_the_register_wanted_it() -> None:
+    assert model_at(f"{TILL}/response/payment/stop", Topics()) is Response
+    assert model_at(f"{TILL}/answers/7", Topics()) is Response
+    assert model_at("paybridge/v1/answers", Topics()) is None
+
+
 def test_the_guide_explains_every_error_code() -> None:
     assert [code for code in ERRORS if f"| `{code}` |" not in GUIDE] == []
     assert set(json.loads(FILES["errors.json"])) == set(ERRORS)
@@ -252,3 +289,13 @@ def test_packed_json_is_the_same_json() -> None:
     for packed in (False, True):
         assert json.loads(show_json(value, packed=packed)) == value
     assert show_json({"a": 1}) == '{"a": 1}'
+
+
+def test_the_glossary_explains_only_fields_that_exist() -> None:
+    fields = {
+        f"{prefix}{name}"
+        for owner, schema in asyncapi()["components"]["schemas"].items()
+        for name in schema.get("properties", {})
+        for prefix in ("", f"{owner}.")
+    }
+    assert sorted(MEANINGS.keys() - fields) == []

@@ -2,7 +2,7 @@
 
     catalog    what is published where, by whom     glossary   what the fields mean
     schemas    JSON Schemas, and JSON for people     asyncapi   the AsyncAPI 3 document
-    reference  the same to read, in Markdown
+    reference  the same to read, in Markdown         samples    the smallest of every command
 
 Pure and deterministic: the same models give the same bytes.
 """
@@ -19,6 +19,7 @@ from bridge.register.contract.published.reference import (
     errors_table,
     topics_table,
 )
+from bridge.register.contract.published.samples import recipes, sample
 from bridge.register.contract.published.schemas import show_json
 
 __all__ = [
@@ -28,6 +29,8 @@ __all__ = [
     "errors_table",
     "model_at",
     "publications",
+    "recipes",
+    "sample",
     "show_json",
     "summary",
     "topics_table",

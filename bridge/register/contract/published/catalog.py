@@ -21,21 +21,12 @@ from bridge.register.contract.states import (
     BridgeHealth,
     BridgeInfo,
     BridgeState,
+    ReconciliationDocument,
     RegisterState,
     TerminalInfo,
     TerminalState,
 )
-from bridge.register.contract.topics import (
-    BridgeTopic,
-    EventsTopic,
-    PaymentTopic,
-    ReceiptTopic,
-    RegisterStateTopic,
-    RequestTopic,
-    ResponseTopic,
-    TerminalTopic,
-    Topics,
-)
+from bridge.register.contract.topics import ResponseTopic, Topics, is_id
 
 _REGISTER: Final = "registers/{register_id}"
 _PARAMETER: Final = re.compile(r"\{(\w+)\}")
@@ -71,6 +62,7 @@ _DOCUMENTS: Final = (
     Publication("bridge/health", "bridge", True, BridgeHealth),
     Publication("terminals/{terminal_id}/info", "bridge", True, TerminalInfo),
     Publication("terminals/{terminal_id}/state", "bridge", True, TerminalState),
+    Publication("terminals/{terminal_id}/reconciliation", "bridge", True, ReconciliationDocument),
     Publication(f"{_REGISTER}/state", "register", True, RegisterState),
     Publication(f"{_REGISTER}/payments/{{payment_id}}", "bridge", True, PaymentDocument),
     Publication(f"{_REGISTER}/receipts/{{payment_id}}/{{copy}}", "bridge", True, ReceiptDocument),
@@ -90,30 +82,24 @@ def publications() -> tuple[Publication, ...]:
 
 
 def model_at(topic: str, topics: Topics) -> type[Wire] | None:
-    """Return the model of what is published at `topic`; None where the contract knows nothing."""
-    match topics.parse(topic):
-        case RequestTopic(_, operation):
-            return REQUESTS.get(operation)
-        case ResponseTopic():
-            return Response
-        case PaymentTopic():
-            return PaymentDocument
-        case ReceiptTopic():
-            return ReceiptDocument
-        case EventsTopic():
-            return PaymentEvent
-        case RegisterStateTopic():
-            return RegisterState
-        case TerminalTopic(_, kind):
-            return TerminalInfo if kind == "info" else TerminalState
-        case BridgeTopic("state"):
-            return BridgeState
-        case BridgeTopic("info"):
-            return BridgeInfo
-        case BridgeTopic("health"):
-            return BridgeHealth
-        case _:
-            return None
+    """Return the model of what is published at `topic`; None where the contract knows nothing.
+
+    A command that nobody knows has a response all the same, and a register on MQTT 5 may have
+    its responses sent to a topic of its own.
+    """
+    parts = topic.removeprefix(f"{topics.base}/").split("/")
+    parsed = topics.parse(topic)
+    if parsed is None:
+        own = parts[0] == "registers" and len(parts) > 1 and is_id(parts[1])
+        return Response if own and topics.may_answer_at(parts[1], topic) else None
+    for each in publications():
+        address = each.address.split("/")
+        if len(address) == len(parts) and all(
+            wanted.startswith("{") or wanted == part
+            for wanted, part in zip(address, parts, strict=True)
+        ):
+            return each.model
+    return Response if isinstance(parsed, ResponseTopic) else None
 
 
 def summary(model: type[Wire]) -> str:

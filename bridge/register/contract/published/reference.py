@@ -10,7 +10,8 @@ from bridge.register.contract.errors import ERRORS
 from bridge.register.contract.fields import SPEC
 from bridge.register.contract.published.catalog import Publication, publications, summary
 from bridge.register.contract.published.glossary import RETRY_MEANINGS
-from bridge.register.contract.published.schemas import shared_schemas
+from bridge.register.contract.published.samples import sample
+from bridge.register.contract.published.schemas import shared_schemas, show_json
 from bridge.register.contract.requests import PaymentStatus, Request
 from bridge.register.contract.topics import DEFAULT_BASE
 
@@ -44,6 +45,8 @@ def reference(found: Sequence[Publication]) -> str:
         commanded = any(each.name == name and _commands(each) for each in found)
         only = tuple(own) if commanded else None
         sections += [f"### {name}", *_places(found, name), _fields(schemas[name], only=only)]
+        for operation in [each.operation for each in found if each.name == name and commanded]:
+            sections.append(_smallest(operation))
     sections.append("## Parts of messages")
     for name in parts:
         if "properties" in schemas[name]:
@@ -105,6 +108,12 @@ def _places(found: Iterable[Publication], name: str) -> list[str]:
 
 def _commands(each: Publication) -> bool:
     return bool(each.operation) and each.sender == "register"
+
+
+def _smallest(operation: str) -> str:
+    """Return a command's example, where one can be made."""
+    example = sample(operation)
+    return f"```json\n{show_json(example, packed=True)}\n```" if example is not None else ""
 
 
 def _fields(schema: Json, *, only: Sequence[str] | None = None) -> str:
