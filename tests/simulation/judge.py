@@ -30,7 +30,8 @@ DENIES_EXISTENCE = frozenset(
         *("terminal_busy", "terminal_maintenance", "bridge_draining", "clock_skew"),
     }
 )
-AMOUNT_COLUMN, STATUS_COLUMN, ID_COLUMN = 6, 4, 0  # of a `payment` row
+RUNNING = frozenset({"in_progress", "canceling"})
+ID_COLUMN, TERMINAL_COLUMN, STATUS_COLUMN, AMOUNT_COLUMN = 0, 2, 4, 6  # of a `payment` row
 
 
 @dataclass(slots=True)
@@ -61,6 +62,7 @@ class Judge:
     asked: dict[str, Asked] = field(default_factory=dict)
     stored: dict[str, list[str]] = field(default_factory=dict)  # subject -> kinds, as committed
     rows: dict[str, tuple[str, int]] = field(default_factory=dict)  # payment -> status, amount
+    terminal_of: dict[str, str] = field(default_factory=dict)
     acknowledged: set[str] = field(default_factory=set)  # payments whose start was PUBACKed
     refused: set[str] = field(default_factory=set)  # request ids that got an error
     wishes: dict[str, int] = field(default_factory=dict)  # request id -> amount of a start
@@ -120,8 +122,18 @@ class Judge:
             elif statement.startswith("insert or replace into payment"):
                 payment_id, status = str(values[ID_COLUMN]), str(values[STATUS_COLUMN])
                 self.rows[payment_id] = (status, int(values[AMOUNT_COLUMN]))
+                self._holds_alone(payment_id, str(values[TERMINAL_COLUMN]), status)
                 if status in NO and payment_id not in self.resolved:
                     self._said_no(payment_id, status, "the journal")
+
+    def _holds_alone(self, payment_id: str, terminal_id: str, status: str) -> None:
+        self.terminal_of[payment_id] = terminal_id
+        if status not in RUNNING:
+            return
+        for other, (its_status, _) in self.rows.items():
+            same = other != payment_id and self.terminal_of.get(other) == terminal_id
+            if same and its_status in RUNNING:
+                self.story.accuse("S8", f"{short(payment_id)} and {short(other)} both run")
 
     def restarted(
         self, entries: Iterable[tuple[str, str]], rows: Mapping[str, tuple[str, int]]
