@@ -149,7 +149,7 @@ async def decline(day: Day) -> None:
 async def partial(day: Day) -> None:
     """The card has less than the sale needs."""
     if not day.accepts_partial:
-        day.found(Verdict.NOT_SHOWN, "takes no part payments (accept_partial)")
+        day.found(Verdict.NOT_SHOWN, "was not seen to accept part payments (accept_partial)")
         return
     if payment_id := await day.pay({"partial_minor": 500}):
         final = await day.end(payment_id, "approved")

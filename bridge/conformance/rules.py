@@ -26,6 +26,7 @@ from bridge.register.contract import (
     decode_request,
     salvage_ids,
 )
+from bridge.register.contract.requests import FollowUp, GiftCardLoad
 from bridge.register.freshness import MESSAGE_EXPIRY_SECONDS_MAX
 
 # A guard that lets a start wait longer than a shopper would is none.
@@ -37,7 +38,7 @@ RULES: Final = {
     "valid": "sends only commands of the contract, complete and well formed",
     "retained": "retains no command",
     "quality": "sends commands with QoS 1",
-    "guard": "says with every start until when it is meant",
+    "guard": "says of every command that moves money until when it is meant",
     "identity": "uses one payment_id for one payment and never for another",
     "request": "uses one request_id for one command",
     "once": "starts nothing for a sale while an earlier payment of it may have been charged",
@@ -125,13 +126,14 @@ class _Judge:
         said = self._requests.setdefault(request.request_id, (operation, payment_id))
         clash = f"request_id {request.request_id!r} names {said[0]} and {operation}"
         self._judge("request", one, clash if said != (operation, payment_id) else "")
+        if isinstance(request, PaymentStart | GiftCardLoad | FollowUp):
+            self._judge("guard", one, _missing_guard(one, operation, request))
         if isinstance(request, PaymentStart):
             self._start(one, request)
         elif isinstance(request, PaymentAcknowledge):
             self._acknowledge(one, request)
 
     def _start(self, one: Heard, request: PaymentStart) -> None:
-        self._judge("guard", one, _missing_guard(one, request))
         known = self._payments.get(request.payment_id)
         if known is not None:
             same = content_hash(known.request) == content_hash(request)
@@ -202,18 +204,18 @@ def judge(transcript: Transcript) -> list[Finding]:
     return findings
 
 
-def _missing_guard(one: Heard, request: PaymentStart) -> str:
-    """Say what is wrong with the guard of a start, "" if nothing is."""
+def _missing_guard(one: Heard, operation: str, request: Request) -> str:
+    """Say what is wrong with a command's guard, "" if nothing is."""
     if request.bridge_epoch is not None:
         return ""
     if request.expires_at is not None:
         ahead = request.expires_at - one.at
         if ahead > GUARD_MAX:
-            return f"a start may wait {ahead.total_seconds():.0f} s: no shopper does"
+            return f"{operation} may wait {ahead.total_seconds():.0f} s: no shopper does"
         return ""
     if one.expiry_seconds is not None and one.expiry_seconds <= MESSAGE_EXPIRY_SECONDS_MAX:
         return ""
-    return "a start without expires_at, bridge_epoch or message expiry up to 30 s"
+    return f"{operation} without expires_at, bridge_epoch or message expiry up to 30 s"
 
 
 def _other_numbers(one: Heard) -> str:

@@ -16,6 +16,7 @@ from tests.end_to_end.program import Json, Program
 
 RUN_SECONDS_MAX = 240.0
 NAIVE = Path(__file__).parent / "naive_register.py"
+EXAMPLE = Path(__file__).parents[2] / "examples" / "register.py"
 
 
 @pytest.fixture
@@ -98,6 +99,33 @@ async def test_our_own_register_keeps_the_contract_in_every_lesson_with_a_broker
     assert right(answer) == {*LESSONS, "always"} - {"partial"}
 
 
+@pytest.mark.slow
+@pytest.mark.mosquitto
+async def test_the_example_register_keeps_the_contract_in_every_lesson_it_can_show(
+    tmp_path: Path, broker: Mosquitto
+) -> None:
+    words = f"cd {tmp_path} && MQTT_PORT={broker.port} {sys.executable} {EXAMPLE} till-1"
+    commands = ["--command", f"{words} {{amount}} {{sale}}", "--recover", words]
+    status, answer = await conformance(tmp_path, *at(broker), *commands)
+    assert (status, wrong(answer)) == (0, [])
+    assert right(answer) == {*LESSONS, "always"} - {"partial"}
+
+
+@pytest.mark.slow
+@pytest.mark.mosquitto
+async def test_a_part_payment_and_the_rest_of_it_keep_the_contract(
+    tmp_path: Path, broker: Mosquitto
+) -> None:
+    words = f"{sys.executable} -m tests.end_to_end.part_taking_register {broker.port}"
+    commands = ["--command", f"{words} {{amount}} {{sale}}"]
+    status, answer = await conformance(
+        tmp_path, *at(broker), *commands, *lessons("approve", "partial")
+    )
+    assert (status, wrong(answer)) == (0, [])
+    texts = {f["text"] for f in answer["findings"] if f["lesson"] == "partial"}
+    assert "lived with a part payment" in texts
+
+
 @pytest.mark.mosquitto
 async def test_a_naive_register_is_found_out(tmp_path: Path, broker: Mosquitto) -> None:
     status, answer = await conformance(
@@ -112,7 +140,7 @@ async def test_a_naive_register_is_found_out(tmp_path: Path, broker: Mosquitto) 
     ) in said
     texts = {text for _, text in said}
     assert any("while the first payment was in doubt" in text for text in texts)
-    assert "a start without expires_at, bridge_epoch or message expiry up to 30 s" in texts
+    assert "payment/start without expires_at, bridge_epoch or message expiry up to 30 s" in texts
 
 
 @pytest.mark.slow

@@ -151,6 +151,13 @@ def test_a_start_needs_a_guard(fields: dict[str, Any], more: dict[str, Any], wro
     assert [wrong in one for one in said] == ([True] if wrong else [])
 
 
+def test_a_refund_needs_a_guard_too() -> None:
+    fields = {"request_id": "r", "payment_id": TWO, "original_payment_id": ONE}
+    amounts = {"currency": "EUR", "requested_amount": "5.00"}
+    (said,) = faults(heard("request/payment/refund", fields | {"amounts": amounts}))
+    assert said.startswith("payment/refund without expires_at")
+
+
 def test_retained_and_careless_commands_are_wrong() -> None:
     assert faults(asked(start(), retained=True)) == ["payment/start was retained"]
     assert faults(asked(start(), qos=0)) == ["payment/start came with QoS 0"]
