@@ -581,7 +581,7 @@ class Station:
         doubts = self._doubts()
         self._doubt_since = {name: self._doubt_since.get(name, now) for name, _ in doubts}
         for name, doubt in doubts:
-            aged = now - self._doubt_since[name] >= DOUBT_AGED_SECONDS
+            aged = now >= self._doubt_since[name] + DOUBT_AGED_SECONDS  # as `_next_at` adds it up
             if aged and not doubt.needs_operator:
                 await self._ledger.apply(name, p.DoubtAged())
 
