@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import re
 import sys
+from asyncio.subprocess import DEVNULL, PIPE, STDOUT
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -198,3 +201,29 @@ async def test_no_broker_is_told_in_words(tmp_path: Path) -> None:
     status, answer = await conformance(tmp_path, "--broker", where, "--command", "true")
     assert status == 1
     assert "no broker at" in answer["message"]
+
+
+@pytest.mark.slow
+@pytest.mark.mosquitto
+async def test_a_person_is_told_what_to_do_and_gets_a_certificate(
+    tmp_path: Path, broker: Mosquitto
+) -> None:
+    words = (sys.executable, "-u", "-m", "bridge", "conformance", "--register", "till-1")
+    process = await asyncio.create_subprocess_exec(
+        *words, *at(broker), *lessons("approve"), stdin=DEVNULL, stdout=PIPE, stderr=STDOUT
+    )
+    assert process.stdout is not None
+    async with asyncio.timeout(RUN_SECONDS_MAX):
+        told = ""
+        while (
+            found := re.search(r"Start a payment of (\S+) EUR, as the sale (\S+)", told)
+        ) is None:
+            line = await process.stdout.readline()
+            assert line, told
+            told += line.decode()
+        pay = good(tmp_path, broker.port)[1].format(amount=found[1], sale=found[2])
+        register = await asyncio.create_subprocess_shell(pay, stdout=DEVNULL)
+        rest, _ = await process.communicate()
+        await register.wait()
+    assert "till-1 keeps the contract" in rest.decode()
+    assert process.returncode == 0
