@@ -1,4 +1,8 @@
-"""Messages per second of each driver's codec, both directions."""
+"""Messages per second of each driver's codec, both directions: the result of a payment.
+
+What is read is what the driver hears from the line (frame and message, but for ZVT's own row
+without the frame, which is what others measure); what is written is the same message again.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +10,17 @@ import time
 from collections.abc import Callable
 
 from drivers.contract import MaskedPan
-from drivers.zvt import codec
+from drivers.pax import codec as pax
+from drivers.pax import framing as pax_framing
+from drivers.pax.messages import Result
+from drivers.telium import caisse_ap
+from drivers.telium import framing as telium_framing
+from drivers.telium import messages as telium
+from drivers.zvt import codec as zvt
+from drivers.zvt import framing as zvt_framing
 from drivers.zvt.messages import StatusInformation
+
+FIELD_ZVT_PARSE_PER_SECOND = (2_300, 6_400)  # of the field's Python library, on two cores
 
 # The fields that a terminal sends after an approval, some 120 bytes; the values are invented.
 STATUS = StatusInformation(
@@ -30,16 +43,99 @@ STATUS = StatusInformation(
     card_type=46,
     card_name="Debit Mastercard",
 )
+PAX_RESULT = (
+    "0|T01|1.35|000000|OK|00^APPROVAL^123456^700000000001^17^1|01|1250^0|4242^2^1227^^^^01"
+    "|5^ZT3WB8UI4N^20261123120000||||TABLE=0^HREF=900005^APPLAB=VISA^AID=A0000000031010"
+)
+CONCERT_ANSWER = telium.Answer("01", "0", 1250, telium.CARD, "978", "ZT3WB8UI4N")
+CAISSE_ANSWER = caisse_ap.Answer(
+    status=caisse_ap.DONE,
+    reason="",
+    till="01",
+    amount_minor=1250,
+    currency="978",
+    action=caisse_ap.DEBIT,
+    application="CB CONTACT",
+    entry="1",
+    approval_code="123456",
+    card=MaskedPan.of("************4242"),
+    application_id="A0000000421010",
+    contract="424242",
+)
 
 
 def measure() -> dict[str, float]:
     """Return messages per second by what was done."""
-    frame = codec.encode(STATUS)
-    assert isinstance(codec.decode(frame), StatusInformation)
-    size = len(frame)
+    apdu = zvt.encode(STATUS)
+    assert isinstance(zvt.decode(apdu), StatusInformation)
+    works: dict[str, Callable[[], object]] = {
+        f"zvt: parse a status information of {len(apdu)} bytes": lambda: zvt.decode(apdu),
+        f"zvt: write a status information of {len(apdu)} bytes": lambda: zvt.encode(STATUS),
+        **_zvt_lines(apdu),
+        **_pax(),
+        **_telium(),
+        **_caisse_ap(),
+    }
+    return {what: _rate(work) for what, work in works.items()}
+
+
+def _zvt_lines(apdu: bytes) -> dict[str, Callable[[], object]]:
+    frame = zvt_framing.encode_serial(apdu)
+    timers = zvt_framing.LinkTimers()
+
+    def read(link: zvt_framing.Link, data: bytes) -> object:
+        (received,) = link.receive(data, 0.0).apdus
+        return zvt.decode(received)
+
     return {
-        f"zvt: parse a status information of {size} bytes": _rate(lambda: codec.decode(frame)),
-        f"zvt: write a status information of {size} bytes": _rate(lambda: codec.encode(STATUS)),
+        "zvt: the same from a serial line": lambda: read(zvt_framing.SerialLink(timers), frame),
+        "zvt: the same from a TCP line": lambda: read(zvt_framing.TcpLink(timers), apdu),
+    }
+
+
+def _pax() -> dict[str, Callable[[], object]]:
+    payload = PAX_RESULT.translate({ord("|"): "\x1c", ord("^"): "\x1f"}).encode()
+    frame = pax_framing.encode_frame(payload)
+
+    def read() -> object:
+        (received,) = pax_framing.FrameReceiver().feed(frame)
+        assert isinstance(received, bytes)
+        return pax.decode_answer(received)
+
+    answer = read()
+    assert isinstance(answer, Result)
+    return {
+        f"pax: read a result of {len(frame)} bytes": read,
+        "pax: write it": lambda: pax_framing.encode_frame(pax.encode_answer(answer)),
+    }
+
+
+def _telium() -> dict[str, Callable[[], object]]:
+    frame = telium_framing.encode_frame(telium.encode(CONCERT_ANSWER))
+
+    def read() -> object:
+        (received,) = telium_framing.FrameReader().receive(frame)
+        assert isinstance(received, telium_framing.Frame)
+        return telium.decode_answer(received.body)
+
+    assert read() == CONCERT_ANSWER
+    return {
+        f"telium: read an answer of {len(frame)} bytes": read,
+        "telium: write it": lambda: telium_framing.encode_frame(telium.encode(CONCERT_ANSWER)),
+    }
+
+
+def _caisse_ap() -> dict[str, Callable[[], object]]:
+    data = caisse_ap.encode_answer(CAISSE_ANSWER)
+
+    def read() -> object:
+        tags, _ = caisse_ap.decode_tags(data)
+        return caisse_ap.decode_answer(tags)
+
+    assert read() == CAISSE_ANSWER
+    return {
+        f"caisse_ap: read an answer of {len(data)} bytes": read,
+        "caisse_ap: write it": lambda: caisse_ap.encode_answer(CAISSE_ANSWER),
     }
 
 

@@ -63,14 +63,14 @@ class MaskedPan:
     text: str
 
     def __post_init__(self) -> None:
-        if sum(character.isdigit() for character in self.text) > MASKED_DIGITS_MAX:
+        if sum(map(str.isdigit, self.text)) > MASKED_DIGITS_MAX:
             raise ValueError("a masked PAN shows too many digits")
 
     @classmethod
     def of(cls, digits: str) -> MaskedPan:
         """Mask `digits` (digits, `*`, and anything else read as `*`); only the last 4 stay."""
-        shown = "".join(c if c.isdigit() else "*" for c in digits)
-        return cls("*" * max(len(shown) - 4, 0) + shown[-4:])
+        shown = "".join([c if c.isdigit() else "*" for c in digits[-4:]])
+        return cls("*" * (len(digits) - len(shown)) + shown)
 
     @property
     def last4(self) -> str:

@@ -30,6 +30,7 @@ ACK_BYTE, NAK_BYTE = bytes([ACK]), bytes([NAK])
 _START = bytes([DLE, STX])
 _END = bytes([DLE, ETX])
 _DOUBLED = bytes([DLE, DLE])
+_DLE_BYTE = bytes([DLE])
 
 _REPLY_CLASSES = frozenset((0x80, 0x84))
 REPEATS_MAX = 2  # three transmissions in all, then the link is broken (PA00P016)
@@ -111,7 +112,7 @@ def crc_kermit(data: bytes) -> int:
 def encode_serial(apdu: bytes) -> bytes:
     """Return the serial frame around `apdu`."""
     crc = crc_kermit(apdu + bytes([ETX]))
-    return _START + apdu.replace(_DOUBLED[:1], _DOUBLED) + _END + crc.to_bytes(2, "little")
+    return _START + apdu.replace(_DLE_BYTE, _DOUBLED) + _END + crc.to_bytes(2, "little")
 
 
 def encode_apdu(control: int, data: bytes = b"") -> bytes:
@@ -337,8 +338,17 @@ class _FrameReceiver:
 
     def feed(self, data: bytes) -> list[bytes]:
         found: list[bytes] = []
-        for byte in data:
-            item = self._state(byte)
+        position = 0
+        while position < len(data):
+            if self._state == self._body and not self._after_dle:
+                # A receipt is a kilobyte: what stands between two DLEs is taken in one piece.
+                end = data.find(_DLE_BYTE, position)
+                self._keep(data[position : end if end >= 0 else len(data)])
+                if end < 0:
+                    break
+                position = end
+            item = self._state(data[position])
+            position += 1
             if item is not None:
                 found.append(item)
         return found
@@ -354,14 +364,12 @@ class _FrameReceiver:
 
     def _body(self, byte: int) -> bytes | None:
         if not self._after_dle:
-            if byte == DLE:
-                self._after_dle = True
-            else:
-                self._keep(byte)
+            assert byte == DLE, "everything else is kept by `feed`"
+            self._after_dle = True
             return None
         self._after_dle = False
         if byte == DLE:
-            self._keep(byte)
+            self._keep(_DLE_BYTE)
         elif byte == ETX:
             self._state = self._tail
         elif byte == STX:  # the rest of the earlier frame is lost, a new one begins
@@ -381,8 +389,8 @@ class _FrameReceiver:
         self.reset()
         return apdu if good else b""
 
-    def _keep(self, byte: int) -> None:
-        if len(self._apdu) < APDU_BYTES_MAX:
-            self._apdu.append(byte)
+    def _keep(self, data: bytes) -> None:
+        if len(self._apdu) + len(data) <= APDU_BYTES_MAX:
+            self._apdu += data
         else:
             self._damaged = True
