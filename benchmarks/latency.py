@@ -8,26 +8,23 @@ from __future__ import annotations
 
 import asyncio
 import json
-import random
 import socket
 import sys
 import time
 import uuid
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 
 import aiomqtt
 
 from benchmarks import floor
+from benchmarks.instant import InstantTerminal
 from benchmarks.stage import bridge, mosquitto, process, write_config
 from simulators.serial_port import PtyLine
-from simulators.shopper import load_scenario
-from simulators.zvt.terminal import ZvtTerminal
 
 ROUND_SECONDS_MAX = 10.0
-COMPLETION = b"\x06\x0f"  # ZVT 06 0F, the last frame of the terminal
+QUIET_SECONDS = 0.15
 NODELAY = [(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)]
 BASE = "paybridge/v1"
 
@@ -41,43 +38,12 @@ class Samples:
     payment: list[float] = field(default_factory=list)  # command → approved document
 
 
-class StampedLine:
-    """The terminal's end of the line, with the times of what matters."""
-
-    def __init__(self, line: PtyLine) -> None:
-        self._line = line
-        self.first_read = 0.0
-        self.completed = 0.0
-
-    async def read(self) -> bytes:
-        """Read, and stamp the first bytes after `first_read` was reset."""
-        data = await self._line.read()
-        if not self.first_read:
-            self.first_read = time.perf_counter()
-        return data
-
-    def write(self, data: bytes) -> None:
-        """Write, and stamp the completion."""
-        if COMPLETION in data:
-            self.completed = time.perf_counter()
-        self._line.write(data)
-
-    def close(self) -> None:
-        """Pull the plug."""
-        self._line.close()
-
-
 async def measure(folder: Path, rounds: int) -> tuple[Samples, Samples]:
     """Return what the bridge and the floor took."""
     async with mosquitto(folder) as port, asyncio.TaskGroup() as group:
         pty = PtyLine()
-        line = StampedLine(pty)
-        terminal = ZvtTerminal(
-            clock=lambda: datetime.now(UTC),
-            rng=random.Random(1),
-            scenario=load_scenario("instant"),
-        )
-        serving = group.create_task(terminal.serve(line))
+        terminal = InstantTerminal(pty)
+        serving = group.create_task(terminal.serve())
         bare = PtyLine()
         config = write_config(folder, port, pty.device)
         floor_command = (sys.executable, "-m", "benchmarks.floor", str(port), bare.device)
@@ -94,7 +60,7 @@ async def measure(folder: Path, rounds: int) -> tuple[Samples, Samples]:
             ours, theirs = Samples(), Samples()
             for number in range(rounds + 20):
                 keep = number >= 20  # the first rounds warm caches and connections
-                one = await _bridge_round(client, messages, line)
+                one = await _bridge_round(client, messages, terminal)
                 two = await _floor_round(client, messages, bare)
                 if keep:
                     _add(ours, one)
@@ -120,7 +86,7 @@ async def _until(messages: object, wanted: Callable[[aiomqtt.Message], bool]) ->
 
 
 async def _bridge_round(
-    client: aiomqtt.Client, messages: object, line: StampedLine
+    client: aiomqtt.Client, messages: object, terminal: InstantTerminal
 ) -> tuple[float, float, float]:
     payment_id = str(uuid.uuid4())
     command = {
@@ -129,7 +95,7 @@ async def _bridge_round(
         "amounts": {"currency": "EUR", "requested_amount": "12.50"},
     }
     payload = json.dumps(command)
-    line.first_read = 0.0
+    terminal.first_read = 0.0
     began = time.perf_counter()
     topic = f"{BASE}/registers/till-1/request/payment/start"
     published: Awaitable[None] = client.publish(topic, payload, qos=1)
@@ -138,9 +104,9 @@ async def _bridge_round(
         messages,
         lambda m: payment_id in str(m.topic) and b'"status":"approved"' in bytes(m.payload)[:700],
     )
-    # The terminal's last word (our reply's ACK) may still be on its way.
-    await asyncio.sleep(0.005)
-    return line.first_read - began, ended - line.completed, ended - began
+    # Events, states and the terminal's last word follow; they must not disturb the next round.
+    await asyncio.sleep(QUIET_SECONDS)
+    return terminal.first_read - began, ended - terminal.completed, ended - began
 
 
 async def _floor_round(

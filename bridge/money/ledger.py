@@ -199,6 +199,15 @@ class Ledger:
         for one in self.unfinished():
             await self.apply(one.payment_id, p.Restarted())
 
+    def check(self, request: p.PaymentRequest) -> None:
+        """Refuse at once what memory already knows must not start; `accept` decides for good.
+
+        Raises:
+            RequestError: See `admission.py`.
+        """
+        if request.payment_id not in self._accounts:
+            self._refuse(request)
+
     async def accept(
         self, request: p.PaymentRequest, started: p.Started | None = None
     ) -> tuple[Account, bool]:

@@ -131,6 +131,11 @@ class Errands:
             _Waiting(register_id, delivery, request, terminal_id, name, before, until)
         )
 
+    @property
+    def next_at(self) -> float | None:
+        """When the first waiting command has waited too long (loop's clock), None if none waits."""
+        return min((one.until for one in self._waiting), default=None)
+
     async def finished(self) -> list[Answer]:
         """Return the answers of commands whose terminal has answered, or took too long.
 

@@ -30,7 +30,7 @@ DOCUMENTS_PER_REGISTER_MAX = 200  # settled ones; what is open is never removed
 DOCUMENT_EXPIRY_SECONDS = 48 * 3600
 # Progress, responses and events wait this long for each other, and let the terminal go first; no
 # clerk sees the difference. Outcomes wait for nothing.
-NEWS_SECONDS = 0.01
+NEWS_SECONDS = 0.05
 PASSING = frozenset({p.Status.QUEUED, p.Status.IN_PROGRESS, p.Status.CANCELING})
 AWAY_SECONDS = 0.5  # how long to wait after the broker refused a publish
 
@@ -113,7 +113,8 @@ class Publisher:
         changed = self._ledger.something_changed
         loop = asyncio.get_running_loop()
         while True:
-            times = [at for at in (self._health_at, self._news_at) if at is not None]
+            waits = (self._health_at, self._news_at, self._desk.errands.next_at)
+            times = [at for at in waits if at is not None]
             try:
                 async with asyncio.timeout_at(min(times)):
                     await changed.wait()
