@@ -63,6 +63,12 @@ class Register(Section):
     terminal: Name
 
 
+class Pool(Section):
+    """Terminals that stand for each other: a payment goes to the first that is free."""
+
+    terminals: tuple[Name, ...] = Field(min_length=1, max_length=32)
+
+
 class Terminal(Section):
     """A card terminal: `port` for serial and USB, `tcp` (host:port) for the network."""
 
@@ -130,6 +136,7 @@ class Config(Section):
     mqtt: Mqtt = Mqtt()
     registers: dict[Name, Register] = Field(default_factory=dict)
     terminals: dict[Name, Terminal] = Field(min_length=1)
+    pools: dict[Name, Pool] = Field(default_factory=dict)
     back_office: BackOffice | None = None
     service: Service = Service()
 
@@ -138,6 +145,10 @@ class Config(Section):
         for name, register in self.registers.items():
             if register.terminal not in self.terminals:
                 raise ValueError(f"registers.{name}.terminal: no terminal {register.terminal}")
+        for name, pool in self.pools.items():
+            for terminal in pool.terminals:
+                if terminal not in self.terminals:
+                    raise ValueError(f"pools.{name}.terminals: no terminal {terminal}")
         return self
 
 
@@ -206,6 +217,7 @@ def _known_keys(parents: list[str], model: type | None) -> list[str]:
         "mqtt.tls": Tls,
         "registers": Register,
         "terminals": Terminal,
+        "pools": Pool,
         "back_office": BackOffice,
         "back_office.login": Login,
         "service": Service,

@@ -213,6 +213,7 @@ class Facts:
             ready=state.can_take_payments and state.activity == "idle",
             payment_id=state.payment_id or None,
             register_id=state.register_id or None,
+            queue_length=len(station.in_line),
             link=k.LinkHealth(reconnects_24h=state.reconnects),
             problems=problems,
         )

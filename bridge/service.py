@@ -303,7 +303,8 @@ def _assemble(
     )
     names = {name: one.name or name for name, one in config.terminals.items()}
     defaults = {name: one.terminal for name, one in config.registers.items()}
-    settings = DeskSettings(topics, defaults)
+    pools = {name: one.terminals for name, one in config.pools.items()}
+    settings = DeskSettings(topics, defaults, pools)
     desk = Desk(bus, ledger, stations, settings, now=utc_now, gift_cards=gift_cards)
     facts = Facts(
         Identity(config.site.bridge_id, config.site.name, config.site.state_directory),

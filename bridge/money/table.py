@@ -73,6 +73,10 @@ INQUIRY_DELAY_LATER_SECONDS = 5.0
 INQUIRY_DELAY_OPERATOR_SECONDS = 30.0  # a person has been asked to look; we go on, less noisily
 
 
+# What ends the wait for a busy terminal; once the wait is over it means nothing.
+QUEUE_TIMEOUT = "queue_timeout"
+CANCEL_CODES = {"cashier": "canceled_by_cashier", QUEUE_TIMEOUT: QUEUE_TIMEOUT}
+
 # Where an approval leaves the money, and whether the books must hear of it.
 OUTCOME_OF = {
     PaymentType.SALE: (Funds.CAPTURED, Recording.PENDING),
@@ -139,8 +143,7 @@ def _while_queued(payment: Payment, event: Event) -> Outcome:
         case NotReached(code, text):
             return _deny(payment, Status.FAILED, Denial(code, text))
         case CancelAsked(reason):
-            code = f"canceled_by_{reason}" if reason == "cashier" else f"canceled_{reason}"
-            denial = Denial(code, cancel_reason=reason)
+            denial = Denial(CANCEL_CODES.get(reason, f"canceled_{reason}"), cancel_reason=reason)
             return _deny(payment, Status.CANCELED, denial)
         case Restarted():
             return _deny(payment, Status.FAILED, Denial("bridge_restarted", "nothing was sent"))
@@ -172,7 +175,9 @@ def _while_running(payment: Payment, event: Event) -> Outcome:
             return _doubt(payment, reason, AskTerminal(INQUIRY_DELAYS_SECONDS[0]))
         case Restarted():
             return _doubt(payment, "bridge_restarted", AskTerminal(0.0))
-        case CancelAsked(reason) if payment.status is Status.IN_PROGRESS:
+        case CancelAsked(reason) if (
+            payment.status is Status.IN_PROGRESS and reason != QUEUE_TIMEOUT
+        ):
             return replace(payment, status=Status.CANCELING, cancel_asked=reason), (
                 StopOnTerminal(),
                 Publish(),

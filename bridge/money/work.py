@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 
@@ -17,6 +17,11 @@ class Work:
     payment_id: str
     action: LiveAction
     due_at: float
+
+
+def anything(_work: Work) -> bool:
+    """Say that every work may be taken."""
+    return True
 
 
 class WorkQueue:
@@ -33,11 +38,18 @@ class WorkQueue:
         self._work.sort(key=lambda one: one.due_at)
         self.wake()
 
-    def take_due(self, now: float) -> Work | None:
-        """Return and remove the earliest work that is due, or None."""
-        if self._work and self._work[0].due_at <= now:
-            return self._work.pop(0)
+    def take_due(self, now: float, may: Callable[[Work], bool] = anything) -> Work | None:
+        """Return and remove the earliest work that is due and `may` be taken, or None."""
+        for index, one in enumerate(self._work):
+            if one.due_at > now:
+                break
+            if may(one):
+                return self._work.pop(index)
         return None
+
+    def next_due(self, may: Callable[[Work], bool]) -> float | None:
+        """Return when the earliest work that `may` be taken is due, None when there is none."""
+        return next((one.due_at for one in self._work if may(one)), None)
 
     def take_for(self, payment_id: str, kind: type[LiveAction]) -> bool:
         """Remove all work of one kind for one payment; say whether there was any."""

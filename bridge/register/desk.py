@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -27,12 +27,12 @@ from bridge.register.intake import (
     follow_up_request,
     load_request,
     payment_request,
-    refuse_unsupported,
     refuse_unsupported_follow_up,
     sale_details,
 )
 from bridge.register.paper import receipt_documents
-from drivers.contract import Capabilities, Stage, TerminalReady
+from bridge.register.waiting import Taker, TakerState, WaitedFor, WaitingLines, fit_for
+from drivers.contract import Stage
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -53,37 +53,11 @@ class Bus(Protocol):
         """Tell the broker that the delivery is safe with us."""
 
 
-class TakerState(Protocol):
-    """What is known of who takes money."""
-
-    @property
-    def ready(self) -> TerminalReady | None:
-        """What a terminal said of itself, None before it did."""
-
-
-class Taker(Protocol):
-    """Who takes money for the desk: a terminal's station, or the gift cards. None of it waits."""
-
-    @property
-    def state(self) -> TakerState:
-        """How it is now."""
-
-    @property
-    def capabilities(self) -> Capabilities:
-        """What it can do."""
-
-    def claim(self, payment_id: str, register_id: str) -> p.Started | None:
-        """Keep it for one new payment; raises RequestError."""
-
-    def release(self, payment_id: str) -> None:
-        """Give it back."""
-
-
 class TerminalState(errands.State, TakerState, Protocol):
     """What a station shows of its terminal."""
 
 
-class Terminal(errands.Terminal, Taker, Protocol):
+class Terminal(errands.Terminal, WaitedFor, Protocol):
     """What the desk may ask of a station."""
 
     @property
@@ -104,6 +78,7 @@ class DeskSettings:
 
     topics: k.Topics
     default_terminals: Mapping[str, str] = field(default_factory=dict)  # register -> terminal
+    pools: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # pool -> its terminals
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +111,7 @@ class Desk:
         self._settings = settings
         self._now = now
         self.errands = Errands(ledger, terminals)
+        self.waiting = WaitingLines(ledger, terminals)
         self.outgoing: list[Outgoing] = []
         self.connection: Connected | None = None
         self.connections = 0
@@ -150,7 +126,13 @@ class Desk:
             JournalError: Nothing can be stored any more; the register was told.
         """
         while True:
-            match await self._bus.next():
+            try:
+                async with asyncio.timeout_at(self.waiting.next_end):
+                    came = await self._bus.next()
+            except TimeoutError:
+                await self.waiting.end_waits()
+                continue
+            match came:
                 case Connected() as connection:
                     self.connection = connection
                     self.connections += 1
@@ -241,27 +223,26 @@ class Desk:
         self, delivery: Delivery, register_id: str, request: k.PaymentStart
     ) -> k.Response:
         known = await self._known_or_fresh(delivery, request)
-        by_gift_card = request.method == "gift_card"
-        wanted_id = p.GIFT_CARDS if by_gift_card else request.terminal_id
-        terminal_id, taker = self._taker(register_id, wanted_id, by_gift_card=by_gift_card)
+        takers = self._takers(register_id, request)
         if not known:
-            ready = taker.state.ready
-            refuse_unsupported(request, taker.capabilities, ready.currency if ready else "")
-        repeated = self._looks_repeated(request, terminal_id)
-        wanted = payment_request(request, register_id, terminal_id, possible_duplicate=repeated)
+            takers = fit_for(request, takers)
+        repeated = self._looks_repeated(request, takers)
+        name = next(iter(takers))
+        wanted = payment_request(request, register_id, name, possible_duplicate=repeated)
         if not known and self._gift_cards is not None and request.gift_card is not None:
             self._gift_cards.keep_pin(wanted.payment_id, request.gift_card.pin or "")
-        return await self._begin(request, taker, wanted, known=known)
+        return await self._begin(request, takers, wanted, known=known)
 
     async def _load(
         self, delivery: Delivery, register_id: str, request: k.GiftCardLoad
     ) -> k.Response:
         """Begin to fill a gift card; it is filled once its sale is paid."""
         known = await self._known_or_fresh(delivery, request)
-        _, taker = self._taker(register_id, None, by_gift_card=True)
+        name, taker = self._taker(register_id, None, by_gift_card=True)
         if not known and self._gift_cards is not None:
             self._gift_cards.keep_pin(request.payment_id, request.gift_card.pin or "")
-        return await self._begin(request, taker, load_request(request, register_id), known=known)
+        wanted = load_request(request, register_id)
+        return await self._begin(request, {name: taker}, wanted, known=known)
 
     async def _follow_up(
         self, delivery: Delivery, register_id: str, request: k.AnyFollowUp
@@ -282,7 +263,7 @@ class Desk:
         if not known:
             elsewhere = same is not None and terminal_id != same
             refuse_unsupported_follow_up(wanted, taker.capabilities, elsewhere=elsewhere)
-        return await self._begin(request, taker, wanted, known=known)
+        return await self._begin(request, {terminal_id: taker}, wanted, known=known)
 
     async def _known_or_fresh(
         self, delivery: Delivery, request: k.PaymentStart | k.GiftCardLoad | k.AnyFollowUp
@@ -309,7 +290,7 @@ class Desk:
     async def _begin(
         self,
         request: k.PaymentStart | k.GiftCardLoad | k.AnyFollowUp,
-        taker: Taker,
+        takers: Mapping[str, Taker],
         wanted: p.PaymentRequest,
         *,
         known: bool,
@@ -317,11 +298,13 @@ class Desk:
         if known:
             account, duplicate = await self._ledger.accept(wanted)
         else:
-            account, duplicate = await self._accept(taker, wanted)
+            queue = isinstance(request, k.PaymentStart) and request.when_busy == "queue"
+            account, duplicate = await self._accept(takers, wanted, queue=queue)
         if duplicate:
             self._refuse_foreign(account.payment.request, wanted.register_id)
             self.dirty[account.payment_id] = None
             self._ledger.something_changed.set()
+        position = self.waiting.positions().get(account.payment_id)
         return self._response(
             request,
             "accepted",
@@ -329,12 +312,15 @@ class Desk:
             payment_status=account.payment.status.value,
             rev=account.rev,
             duplicate=duplicate,
+            result={"queue_position": position} if position else None,
         )
 
-    async def _accept(self, taker: Taker, wanted: p.PaymentRequest) -> tuple[Account, bool]:
-        """Claim the terminal and store the payment; give the terminal back if it was refused."""
+    async def _accept(
+        self, takers: Mapping[str, Taker], wanted: p.PaymentRequest, *, queue: bool
+    ) -> tuple[Account, bool]:
+        """Claim a terminal and store the payment; give the terminal back if it was refused."""
         try:
-            started = taker.claim(wanted.payment_id, wanted.register_id)
+            name, started = self.waiting.claim(takers, wanted, queue=queue)
         except RequestError:
             # A payment the journal knows is answered from there, whatever the terminal does.
             known = await self._ledger.find(wanted.payment_id)
@@ -343,11 +329,12 @@ class Desk:
             return await self._ledger.accept(wanted)
         taken = False
         try:
-            account, duplicate = await self._ledger.accept(wanted, started)
+            chosen = replace(wanted, terminal_id=name)
+            account, duplicate = await self._ledger.accept(chosen, started)
             taken = not duplicate
         finally:
             if not taken:
-                taker.release(wanted.payment_id)
+                takers[name].release(wanted.payment_id)
         return account, duplicate
 
     async def _cancel(self, register_id: str, request: k.PaymentCancel) -> k.Response:
@@ -444,7 +431,9 @@ class Desk:
                 path="evidence.approval_code",
             )
         _LOGGER.warning("resolved outcome=%s by=%s", answer.outcome, answer.by)
-        return await self._ledger.apply(payment_id, answer)
+        resolved = await self._ledger.apply(payment_id, answer)
+        self._ledger.work(account.payment.request.terminal_id).wake()  # others may go on there
+        return resolved
 
     async def _attach(self, register_id: str, request: k.SaleAttach) -> k.Response:
         """Keep what a sale consisted of; its money is in the books once it is covered."""
@@ -510,7 +499,7 @@ class Desk:
             if (
                 request.register_id == register_id
                 and request.cancel_when_register_lost
-                and account.payment.status is p.Status.IN_PROGRESS
+                and account.payment.status in {p.Status.QUEUED, p.Status.IN_PROGRESS}
                 and account.payment.stage in NO_CARD_YET
             ):
                 await self._ledger.apply(account.payment_id, p.CancelAsked("register_lost"))
@@ -533,6 +522,27 @@ class Desk:
             raise RequestError(
                 "not_allowed", "this payment belongs to another register", path="payment_id"
             )
+
+    def _takers(self, register_id: str, request: k.PaymentStart) -> dict[str, Taker]:
+        """Return who may take the money of a start, by name, the preferred one first."""
+        if request.terminal_pool is None or request.method == "gift_card":
+            by_gift_card = request.method == "gift_card"
+            wanted = p.GIFT_CARDS if by_gift_card else request.terminal_id
+            name, taker = self._taker(register_id, wanted, by_gift_card=by_gift_card)
+            return {name: taker}
+        if request.terminal_id is not None:
+            raise RequestError(
+                "invalid_request", "name a terminal or a pool, not both", path="terminal_pool"
+            )
+        pools = self._settings.pools
+        if request.terminal_pool not in pools:
+            raise RequestError(
+                "terminal_unknown",
+                f"there is no pool {request.terminal_pool}",
+                path="terminal_pool",
+                known=sorted(pools),
+            )
+        return {name: self._terminals[name] for name in pools[request.terminal_pool]}
 
     def _taker(
         self, register_id: str, wanted: str | None, *, by_gift_card: bool
@@ -569,13 +579,13 @@ class Desk:
             )
         return name
 
-    def _looks_repeated(self, request: k.PaymentStart, terminal_id: str) -> bool:
+    def _looks_repeated(self, request: k.PaymentStart, takers: Mapping[str, Taker]) -> bool:
         """True for the same amount on the same terminal within 90 s, when no sale says more."""
         if request.sale_id or request.gift_card is not None:
             return False
         since = k.format_time(self._now() - timedelta(seconds=90))
         return any(
-            account.payment.request.terminal_id == terminal_id
+            account.payment.request.terminal_id in takers
             and account.payment.request.amount == request.amounts.requested
             and account.payment.status in {p.Status.APPROVED, *p.MAYBE_CHARGED}
             and account.created_at >= since

@@ -60,12 +60,20 @@ def amount_text(money: Money) -> str:
     return f"{text} {_SYMBOLS.get(money.currency, money.currency)}"
 
 
-def display_of(payment: Payment, *, remaining: Money, terminal_name: str) -> Display:
-    """Return what the clerk's screen shows for the payment as it is now."""
+def display_of(
+    payment: Payment, *, remaining: Money, terminal_name: str, position: int = 0
+) -> Display:
+    """Return what the clerk's screen shows for the payment as it is now.
+
+    `position` is its place in the line before a busy terminal, 0 when it waits in none.
+    """
     match payment.status:
         case Status.QUEUED:
             if payment.request.method == "gift_card":
                 return _display("info", "queued", "Asking the back office", "", _CANCEL)
+            if position:
+                place = "You are next" if position == 1 else f"Number {position} in line"
+                return _display("info", "queued", f"{terminal_name} is busy", place, _CANCEL)
             return _display("info", "queued", f"Connecting to {terminal_name}", "", _CANCEL)
         case Status.IN_PROGRESS:
             return _running(payment)

@@ -42,7 +42,7 @@ def refuse_unsupported(request: k.PaymentStart, can: Capabilities, currency: str
     tip = request.amounts.tip.mode if request.amounts.tip else "none"
     unsupported = (
         (request.type not in can.operations, "type"),
-        (request.terminal_pool is not None, "terminal_pool"),
+        (request.terminal_pool is not None and by_gift_card, "terminal_pool"),
         (tip not in can.tip, "amounts.tip.mode"),
         (request.amounts.cash_back_amount is not None, "amounts.cash_back_amount"),
         (request.accept_partial and not can.partial_approval, "accept_partial"),
@@ -51,7 +51,6 @@ def refuse_unsupported(request: k.PaymentStart, can: Capabilities, currency: str
         (request.force_online, "force_online"),
         (request.token != "none", "token"),  # noqa: S105 - a wish, not a secret
         (request.capture != "auto" and not by_gift_card, "capture"),
-        (request.when_busy != "reject", "when_busy"),
     )
     for refused, path in unsupported:
         if refused:

@@ -45,8 +45,9 @@ def payment_document(
     purchase: PurchaseAccount | None,
     terminal_name: str,
     topics: k.Topics,
+    position: int = 0,
 ) -> k.PaymentDocument:
-    """Return the whole retained document of a payment."""
+    """Return the whole retained document of a payment; `position` is its place in a line."""
     payment, request = account.payment, account.payment.request
     error = _error(payment)
     return k.PaymentDocument.model_validate(
@@ -61,6 +62,7 @@ def payment_document(
             "original_payment_id": request.original_payment_id or None,
             "status": payment.status.value,
             "stage": payment.stage.value if payment.stage else None,
+            "queue_position": position or None,
             "result": _result(payment),
             "funds": payment.funds.value,
             "final": payment.is_final,
@@ -70,7 +72,9 @@ def payment_document(
             "acquirer": _acquirer(payment),
             "poi_transaction_id": _poi_transaction(payment.approval),
             "recording": _recording(payment, purchase),
-            "display": display_of(payment, remaining=remaining, terminal_name=terminal_name),
+            "display": display_of(
+                payment, remaining=remaining, terminal_name=terminal_name, position=position
+            ),
             "receipts": tuple(_receipts(payment, topics)),
             "in_doubt": _in_doubt(account),
             "cancel_reason": payment.denial.cancel_reason or None if payment.denial else None,

@@ -105,6 +105,7 @@ class Publisher:
         self._due: dict[str, None] = {}  # payments whose outcome must be told, in order
         self._news: dict[str, None] = {}  # payments with other news
         self._streams: dict[str, None] = {}  # payments whose events and receipts are to follow
+        self._places: dict[str, int] = {}  # in the lines before terminals, as was told
         self._news_at: float | None = None  # when what can wait will have waited
         self._health_at = 0.0
 
@@ -152,6 +153,10 @@ class Publisher:
             urgent = account is None or account.payment.status not in PASSING
             (self._due if urgent else self._news)[payment_id] = None
         self._desk.dirty.clear()
+        positions = self._desk.waiting.positions()
+        moved = {name for name, place in positions.items() if self._places.get(name) != place}
+        self._news |= dict.fromkeys(moved)
+        self._places = positions
         if self._news_at is None:
             self._news_at = asyncio.get_running_loop().time() + NEWS_SECONDS
 
@@ -241,6 +246,7 @@ class Publisher:
             remaining=self._ledger.remaining(account),
             purchase=self._ledger.purchase_of(account.payment_id),
             terminal_name=self._terminal_names.get(request.terminal_id, request.terminal_id),
+            position=self._desk.waiting.positions().get(account.payment_id, 0),
             topics=self._topics,
         )
         topic = self._topics.payment(request.register_id, request.payment_id)

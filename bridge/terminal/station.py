@@ -32,6 +32,7 @@ PROBE_FAILED_SECONDS = 5.0  # a terminal that answers badly is asked again soon,
 ASK_AFTER_REPLUG_SECONDS = 5.0  # a line that flaps must not make a storm of questions
 ERRANDS_WAITING_MAX = 10  # one register asks at a time; more is a register that hammers
 WRONG_DEVICE = "wrong_device"  # the problem while another device stands behind the name
+LINE_MAX = 10  # payments that wait for one terminal; nobody stands in a longer line
 DUE_SOON_SECONDS = 3_600.0  # with nothing to do the station still looks up once an hour
 
 
@@ -116,6 +117,7 @@ class Station:
         self._baseline: c.Baseline | None = None
         self._baseline_fresh = False
         self._claimed_by = ""
+        self._in_line: dict[str, None] = {}  # payments that wait their turn, in order
         self._errands: deque[_Errand] = deque()
         self._on_errand = False
         self.errand_results: dict[str, c.FinalEvent] = {}  # fetched, and removed, by who asked
@@ -134,6 +136,13 @@ class Station:
         """
         name = self.settings.terminal_id
         state = self.state
+        if self.in_line:
+            raise RequestError(
+                "terminal_busy",
+                f"{len(self.in_line)} payments wait for {name}",
+                terminal_id=name,
+                queue_length=len(self.in_line),
+            )
         if self._claimed_by:
             raise RequestError(
                 "terminal_busy",
@@ -164,10 +173,42 @@ class Station:
         return p.Started(self._baseline)
 
     def release(self, payment_id: str) -> None:
-        """Give the terminal back: the payment was refused after all."""
+        """Give the terminal back, or the place in line: the payment was refused after all."""
+        self._leave_line(payment_id)
         if self._claimed_by == payment_id:
             self._claimed_by = ""
             self._show(activity="idle", payment_id="", register_id="")
+        self._queue.wake()
+
+    def line_up(self, payment_id: str) -> None:
+        """Have one new payment wait until the terminal is free for it.
+
+        Raises:
+            RequestError: `queue_full`.
+        """
+        name = self.settings.terminal_id
+        if len(self.in_line) >= LINE_MAX:
+            raise RequestError(
+                "queue_full",
+                f"{LINE_MAX} payments wait for {name} already",
+                terminal_id=name,
+                queue_length=LINE_MAX,
+            )
+        self._in_line[payment_id] = None
+        self._changed.set()
+
+    @property
+    def in_line(self) -> tuple[str, ...]:
+        """The payments that wait for the terminal; the first is next.
+
+        A payment that is being stored counts; one that was canceled does not.
+        """
+        accounts = {name: self._ledger.get(name) for name in self._in_line}
+        return tuple(
+            name
+            for name, account in accounts.items()
+            if account is None or account.payment.status is p.Status.QUEUED
+        )
 
     def begin_errand(self, name: str, operation: ErrandOperation) -> None:
         """Do something that moves no money, once the terminal is idle; see `errand_results`.
@@ -217,7 +258,7 @@ class Station:
         await self._age_doubts(now)
         if self._line is None and self.settings.persistent and now >= self._reopen_at:
             await self._open()
-        work = self._queue.take_due(asyncio.get_running_loop().time())
+        work = self._queue.take_due(asyncio.get_running_loop().time(), self._may_begin)
         if work is not None:
             with about(work.payment_id):
                 await self._do(work)
@@ -227,6 +268,17 @@ class Station:
             await self._probe()
         else:
             await self._idle()
+
+    def _may_begin(self, work: Work) -> bool:
+        """Say whether a payment's turn has come: nobody has claimed the terminal before it.
+
+        While an earlier payment is being asked about, the terminal's memory must stay as it is.
+        """
+        if not isinstance(work.action, p.StartOnTerminal):
+            return True
+        if self._claimed_by:
+            return self._claimed_by == work.payment_id
+        return all(doubt.needs_operator for _, doubt in self._doubts())
 
     def _may_probe(self) -> bool:
         """True when a probe would disturb nothing and could reach somebody."""
@@ -238,8 +290,9 @@ class Station:
         times = [now + DUE_SOON_SECONDS]
         if self._errands and not self._claimed_by:
             times.append(now)
-        if self._queue.next_due_at is not None:
-            times.append(self._queue.next_due_at)
+        due_at = self._queue.next_due(self._may_begin)
+        if due_at is not None:
+            times.append(due_at)
         if self._line is None and self.settings.persistent:
             times.append(self._reopen_at)
         if self._may_probe():
@@ -324,12 +377,21 @@ class Station:
                 pass  # its conversation is over; whatever it came to is in the ledger
 
     async def _start(self, payment_id: str) -> None:
+        self._leave_line(payment_id)
+        self._claimed_by = payment_id
         try:
-            await self._start_claimed(payment_id)
+            account = self._ledger.get(payment_id)
+            assert account is not None, "work is given for known payments only"
+            if not account.payment.is_final:  # it may have been canceled before its turn
+                await self._start_claimed(payment_id)
         finally:
-            if self._claimed_by in {payment_id, ""}:
-                self._claimed_by = ""
-                self._show(activity="idle", payment_id="", register_id="")
+            self._claimed_by = ""
+            self._show(activity="idle", payment_id="", register_id="")
+
+    def _leave_line(self, payment_id: str) -> None:
+        if payment_id in self._in_line:
+            del self._in_line[payment_id]
+            self._changed.set()
 
     async def _start_claimed(self, payment_id: str) -> None:
         account = self._ledger.get(payment_id)

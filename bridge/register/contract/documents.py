@@ -224,6 +224,7 @@ class PaymentDocument(Wire):
     plan_id: str | None = None
     status: Status
     stage: str | None = None
+    queue_position: int | None = None
     result: Literal["success", "partial", "failure"] | None = None
     funds: Funds
     final: bool

@@ -37,6 +37,7 @@ _TAKEN = c.Approval(c.Money(4790, "EUR"), fingerprint="T1/0001", card=_VISA)
 _PART = c.Approval(c.Money(2000, "EUR"), fingerprint="T1/0001", card=_VISA)
 CASES: dict[str, p.Payment] = {
     "queued": STATES["queued"],
+    "queued, in line": STATES["queued"],
     **{
         f"in_progress, {stage.value}": replace(STATES["in_progress"], stage=stage)
         for stage in c.Stage
@@ -69,7 +70,10 @@ def states_table() -> str:
         "|---|---|---|---|---|---|",
     ]
     for name, payment in CASES.items():
-        shown = display_of(payment, remaining=c.Money(2790, "EUR"), terminal_name="Counter 1")
+        place = 2 if "in line" in name else 0
+        shown = display_of(
+            payment, remaining=c.Money(2790, "EUR"), terminal_name="Counter 1", position=place
+        )
         first, second = (*shown.lines, "", "")[:2]
         buttons = ", ".join(button.label for button in shown.buttons)
         leave = "yes" if shown.may_leave_screen else "no"

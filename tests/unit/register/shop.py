@@ -16,6 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from bridge.errors import LineError
 from bridge.facts import Facts, Identity
 from bridge.money.journal import Journal, open_database
 from bridge.money.ledger import BooksPolicy, Ledger
@@ -112,6 +113,11 @@ class Shop:
             till, "payment/start", payment_id=payment_id(number), amounts=amounts, **fields
         )
 
+    def leave(self, till: str) -> None:
+        """Have a register's connection break: the broker publishes its will."""
+        will = json.dumps({"state": "offline"}).encode()
+        self.broker.send(Message(TOPICS.register_state(till), will, retain=True))
+
     def document(self, till: str, number: int) -> Json:
         """Return the document of a payment as it lies at the broker, {} when there is none."""
         message = self.broker.retained.get(TOPICS.payment(till, payment_id(number)))
@@ -132,8 +138,8 @@ class Shop:
             raise AssertionError(f"never {fields}: {found}") from None
 
     def charged(self, terminal: str = "counter-1") -> list[int]:
-        """Return what a terminal took, in cents, in the order of its memory."""
-        return [entry.amount_minor for entry in self.terminals[terminal].ledger.entries]
+        """Return what a terminal took and kept, in cents, in the order of its memory."""
+        return [entry.amount_minor for entry in self.terminals[terminal].ledger.standing()]
 
     def hear(self, message: Message) -> None:
         """Have what the bridge published."""
@@ -144,7 +150,10 @@ class Shop:
 
     def _station(self, name: str, plans: Plans) -> Station:
         async def open_line() -> Any:
-            return self.ports[name].open()
+            try:
+                return self.ports[name].open()
+            except FileNotFoundError as error:
+                raise LineError("not_found", "the cable is unplugged") from error
 
         return Station(
             StationSettings(name, "serial", name),
