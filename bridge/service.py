@@ -38,6 +38,7 @@ from bridge.money.journal import Journal, Ownership, open_database
 from bridge.money.ledger import BooksPolicy, Ledger
 from bridge.money.patience import Patience
 from bridge.money.payment import GIFT_CARDS
+from bridge.money.plans import Plans
 from bridge.register import contract as k
 from bridge.register.bus import MqttSettings, TlsSettings
 from bridge.register.desk import Desk, DeskSettings
@@ -89,6 +90,7 @@ class Parts:
     login: Login | None
     recorder: Recorder | None
     gift_cards: GiftCards | None
+    plans: Plans
     patience: Patience | None
     control: Control
 
@@ -304,8 +306,10 @@ def _assemble(
     names = {name: one.name or name for name, one in config.terminals.items()}
     defaults = {name: one.terminal for name, one in config.registers.items()}
     pools = {name: one.terminals for name, one in config.pools.items()}
-    settings = DeskSettings(topics, defaults, pools)
-    desk = Desk(bus, ledger, stations, settings, now=utc_now, gift_cards=gift_cards)
+    office = config.back_office
+    settings = DeskSettings(topics, defaults, pools, office.summary_sku if office else "")
+    plans = Plans(ledger, lambda terminal, payment: stations[terminal].release(payment))
+    desk = Desk(bus, ledger, stations, settings, now=utc_now, gift_cards=gift_cards, plans=plans)
     facts = Facts(
         Identity(config.site.bridge_id, config.site.name, config.site.state_directory),
         ledger=ledger,
@@ -317,7 +321,6 @@ def _assemble(
         now=utc_now,
     )
     publisher = Publisher(bus, ledger, desk, facts, topics, terminal_names=names, now=utc_now)
-    office = config.back_office
     patience = None
     if office is not None:
         wait = timedelta(hours=office.lines_within_hours)
@@ -335,6 +338,7 @@ def _assemble(
         login=login,
         recorder=recorder,
         gift_cards=gift_cards,
+        plans=plans,
         patience=patience,
         control=control,
     )
@@ -362,6 +366,7 @@ async def run(
     notifier = Notifier(environment)
     async with build(config, environment, wires or Wires()) as parts:
         await parts.ledger.recover()
+        parts.plans.recover()
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(one.run()) for one in parts.stations.values()]
             if parts.recorder is not None and parts.login is not None:
@@ -374,6 +379,7 @@ async def run(
             tasks += [
                 group.create_task(work)
                 for work in (
+                    parts.plans.run(),
                     parts.publisher.run(),
                     parts.desk.run(),
                     parts.bus.run(),

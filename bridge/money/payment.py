@@ -107,6 +107,31 @@ class GiftCardCode:
 
 
 @dataclass(frozen=True, slots=True)
+class PlanLeg:
+    """One payment of a plan: a hold on a gift card, or what the card pays."""
+
+    payment_id: str
+    method: Literal["card", "gift_card"]
+    amount: Money
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Several payments that are one: gift cards are held, the card pays, then they are captured.
+
+    It stands in the request of each of them, so that any one tells what the others are.
+    """
+
+    plan_id: str
+    legs: tuple[PlanLeg, ...]  # in the order in which they begin; a card is the last
+
+    @property
+    def total(self) -> Money:
+        """What all legs together bring."""
+        return Money(sum(leg.amount.minor for leg in self.legs), self.legs[0].amount.currency)
+
+
+@dataclass(frozen=True, slots=True)
 class PaymentRequest:
     """What a register asked for, as it was accepted. Never changes."""
 
@@ -135,6 +160,7 @@ class PaymentRequest:
     is_last: bool = True  # a capture that releases the rest of the hold
     reason: str = ""
     gift_card: GiftCardCode | None = None
+    plan: Plan | None = None  # for its legs, and for what ends their holds
     metadata: Mapping[str, JsonValue] = field(default_factory=dict)
 
     @property
@@ -235,6 +261,7 @@ class Payment:
             self.is_final
             and self.recording in {Recording.NOT_REQUIRED, Recording.RECORDED}
             and (not self.discrepancies or self.decided_by != "")
+            and not (self.request.plan is not None and self.funds is Funds.HELD)
         )
 
     @property

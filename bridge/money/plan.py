@@ -1,11 +1,97 @@
-"""What comes next when several payments belong together. Pure: decides, changes nothing."""
+"""What comes next when several payments belong together. Pure: decides, changes nothing.
+
+A plan pays one sale with gift cards and at most one card. The rules:
+
+* The gift cards are held one after the other, then the card pays the rest.
+* Once the card has paid, or nothing but gift cards is wanted and all are held, every hold is
+  captured; if anything was denied or nobody waits any more, every hold is released.
+* While an outcome is open or in doubt nothing else begins: it decides which way the plan goes.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
 from typing import Literal
 
-from bridge.money.payment import Payment, PaymentType, Status
+from bridge.money.payment import Funds, Payment, PaymentType, Plan, PlanLeg, Status
+
+_MAY_PAY = frozenset({PaymentType.SALE, PaymentType.CAPTURE})
+
+
+@dataclass(frozen=True, slots=True)
+class BeginLeg:
+    """A leg can begin."""
+
+    leg: PlanLeg
+
+
+@dataclass(frozen=True, slots=True)
+class EndHold:
+    """A hold must be ended; `attempt` counts from 0, each is a payment of its own."""
+
+    hold: Payment
+    how: Literal["capture", "void"]
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """A payment of the plan is still open."""
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """Nothing is held any more that we could end, and nothing else will begin."""
+
+
+PlanStep = BeginLeg | EndHold | Wait | Done
+
+
+def next_step(
+    plan: Plan,
+    payments: Mapping[str, Payment],
+    *,
+    is_wanted: bool,
+    beyond_help: AbstractSet[str] = frozenset(),
+) -> PlanStep:
+    """Say what a plan needs now.
+
+    `payments` are all of the plan by id: its legs, and what was begun to end their holds.
+    `is_wanted` is false once somebody canceled it, or nobody can be waiting for it any more.
+    `beyond_help` are holds that only a person can still end.
+    """
+    if any(not one.is_final for one in payments.values()):
+        return Wait()
+    legs = [payments.get(leg.payment_id) for leg in plan.legs]
+    is_paid = any(
+        one is not None and one.request.method == "card" and one.status is Status.APPROVED
+        for one in legs
+    )
+    is_whole = all(one is not None and one.status is Status.APPROVED for one in legs)
+    is_denied = any(one is not None and _brings_nothing(one) for one in legs)
+    if is_wanted and not is_denied and not is_whole:
+        return BeginLeg(next(leg for leg in plan.legs if leg.payment_id not in payments))
+    is_begun = any(
+        one.request.type is PaymentType.CAPTURE and one.status is Status.APPROVED
+        for one in payments.values()
+    )
+    keeps = is_paid or is_begun or (is_whole and is_wanted and not is_denied)
+    for hold in legs:
+        if hold is None or hold.funds is not Funds.HELD:
+            continue
+        if hold.request.payment_id in beyond_help:
+            continue
+        attempts = sum(
+            one.request.original_payment_id == hold.request.payment_id for one in payments.values()
+        )
+        return EndHold(hold, "capture" if keeps else "void", attempts)
+    return Done()
+
+
+def _brings_nothing(leg: Payment) -> bool:
+    return leg.status is not Status.APPROVED or leg.funds is Funds.VOIDED
 
 
 def load_step(
@@ -30,6 +116,3 @@ def load_step(
     if is_overdue and all(one.is_final for one in siblings if one.request.type in _MAY_PAY):
         return "release"
     return "wait"
-
-
-_MAY_PAY = frozenset({PaymentType.SALE, PaymentType.CAPTURE})

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -18,6 +18,7 @@ from bridge.log import about
 from bridge.money import payment as p
 from bridge.money.accounts import Account
 from bridge.money.ledger import Ledger
+from bridge.money.plans import leg_id
 from bridge.register import contract as k
 from bridge.register import errands
 from bridge.register.bus import Connected, Delivery
@@ -27,10 +28,12 @@ from bridge.register.intake import (
     follow_up_request,
     load_request,
     payment_request,
+    refuse_unsupported,
     refuse_unsupported_follow_up,
     sale_details,
 )
 from bridge.register.paper import receipt_documents
+from bridge.register.tender import leg_amounts, legs_of, refuse_bad_plan
 from bridge.register.waiting import Taker, TakerState, WaitedFor, WaitingLines, fit_for
 from drivers.contract import Stage
 
@@ -65,6 +68,16 @@ class Terminal(errands.Terminal, WaitedFor, Protocol):
         """How the terminal is now."""
 
 
+class Plans(Protocol):
+    """Who carries on split payments."""
+
+    def carry(self, legs: Sequence[p.PaymentRequest]) -> None:
+        """Carry on a plan whose first leg was accepted."""
+
+    async def cancel(self, plan_id: str) -> None:
+        """Begin no further leg, and ask the one that is open to stop."""
+
+
 class GiftCards(Taker, Protocol):
     """What the desk may ask of who talks about gift cards."""
 
@@ -79,6 +92,7 @@ class DeskSettings:
     topics: k.Topics
     default_terminals: Mapping[str, str] = field(default_factory=dict)  # register -> terminal
     pools: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # pool -> its terminals
+    summary_sku: str = "CARD-PAYMENT"  # of the one line of a split payment without lines
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,12 +116,14 @@ class Desk:
         *,
         now: Callable[[], datetime],
         gift_cards: GiftCards | None = None,
+        plans: Plans | None = None,
     ) -> None:
         """Serve the registers on `bus`; `now` is the wall clock in UTC."""
         self._bus = bus
         self._ledger = ledger
         self._terminals = terminals
         self._gift_cards = gift_cards
+        self._plans = plans
         self._settings = settings
         self._now = now
         self.errands = Errands(ledger, terminals)
@@ -222,6 +238,12 @@ class Desk:
     async def _start(
         self, delivery: Delivery, register_id: str, request: k.PaymentStart
     ) -> k.Response:
+        if request.plan is not None:
+            return await self._start_plan(delivery, register_id, request)
+        if self._first_leg(request.payment_id) is not None:
+            raise RequestError(
+                "idempotency_conflict", "this payment_id was used for a plan", path="payment_id"
+            )
         known = await self._known_or_fresh(delivery, request)
         takers = self._takers(register_id, request)
         if not known:
@@ -232,6 +254,86 @@ class Desk:
         if not known and self._gift_cards is not None and request.gift_card is not None:
             self._gift_cards.keep_pin(wanted.payment_id, request.gift_card.pin or "")
         return await self._begin(request, takers, wanted, known=known)
+
+    async def _start_plan(
+        self, delivery: Delivery, register_id: str, request: k.PaymentStart
+    ) -> k.Response:
+        """Begin a split payment: its first leg now, the others as the plan says."""
+        legs, terminal = self._legs(register_id, request)
+        first, last = legs[0], legs[-1]
+        known = await self._ledger.find(first.payment_id) is not None
+        if not known and await self._known_or_fresh(delivery, request):
+            raise RequestError(
+                "idempotency_conflict", "this payment_id was used before", path="payment_id"
+            )
+        assert self._plans is not None, "looked at with the legs"
+        assert self._gift_cards is not None, "looked at with the legs"
+        if not known:
+            if terminal is not None:
+                terminal.claim(last.payment_id, register_id)
+            for leg, asked in zip(legs, request.plan or (), strict=True):
+                if asked.gift_card is not None:
+                    self._gift_cards.keep_pin(leg.payment_id, asked.gift_card.pin or "")
+        accepted = False
+        try:
+            account, duplicate = await self._ledger.accept(first)
+            accepted = True
+        finally:
+            if not known and not accepted and terminal is not None:
+                terminal.release(last.payment_id)
+        if not duplicate:
+            self._plans.carry(legs)
+        assert first.plan is not None, "a leg names its plan"
+        told = [
+            {
+                "payment_id": leg.payment_id,
+                "method": leg.method,
+                "amount": k.format_amount(leg.amount),
+            }
+            for leg in first.plan.legs
+        ]
+        return self._response(
+            request,
+            "accepted",
+            payment_id=request.payment_id,
+            payment_status=account.payment.status.value,
+            rev=account.rev,
+            duplicate=duplicate,
+            result={"plan_id": request.payment_id, "legs": told},
+        )
+
+    def _legs(
+        self, register_id: str, request: k.PaymentStart
+    ) -> tuple[tuple[p.PaymentRequest, ...], Terminal | None]:
+        """Return the legs of a split payment, and the terminal of the last one if a card pays."""
+        refuse_bad_plan(request)
+        if self._gift_cards is None or self._plans is None:
+            raise RequestError(
+                "operation_not_supported",
+                "gift cards need a back office, and none is configured",
+                path="plan",
+            )
+        if request.when_busy != "reject" or request.terminal_pool is not None:
+            path = "terminal_pool" if request.terminal_pool is not None else "when_busy"
+            raise RequestError("operation_not_supported", "a plan waits for no terminal", path=path)
+        amounts = leg_amounts(request)
+        without = request.model_copy(update={"plan": None})
+        terminal_id, terminal = p.GIFT_CARDS, None
+        if (request.plan or ())[-1].method == "card":
+            terminal_id = self._terminal_of(register_id, request.terminal_id)
+            terminal = self._terminals[terminal_id]
+            ready = terminal.state.ready
+            refuse_unsupported(without, terminal.capabilities, ready.currency if ready else "")
+        whole = replace(
+            payment_request(without, register_id, terminal_id, possible_duplicate=False),
+            content_hash=k.content_hash(request),
+        )
+        sku = self._settings.summary_sku
+        return legs_of(request, whole, amounts, leg_id=leg_id, summary_sku=sku), terminal
+
+    def _first_leg(self, plan_id: str) -> Account | None:
+        """Return the first payment of a plan that is in memory, None if it is no plan's id."""
+        return self._ledger.get(leg_id(plan_id, 1))
 
     async def _load(
         self, delivery: Delivery, register_id: str, request: k.GiftCardLoad
@@ -319,6 +421,7 @@ class Desk:
         self, takers: Mapping[str, Taker], wanted: p.PaymentRequest, *, queue: bool
     ) -> tuple[Account, bool]:
         """Claim a terminal and store the payment; give the terminal back if it was refused."""
+        self._ledger.check(wanted)  # a sale in doubt says more than a busy terminal
         try:
             name, started = self.waiting.claim(takers, wanted, queue=queue)
         except RequestError:
@@ -338,6 +441,9 @@ class Desk:
         return account, duplicate
 
     async def _cancel(self, register_id: str, request: k.PaymentCancel) -> k.Response:
+        leg = self._first_leg(request.payment_id)
+        if leg is not None and self._plans is not None:
+            return await self._cancel_plan(register_id, request, leg)
         account = await self._own(register_id, request.payment_id)
         if account.payment.status is p.Status.APPROVED:
             raise RequestError(
@@ -346,6 +452,21 @@ class Desk:
         if not account.payment.is_final:
             account = await self._ledger.apply(account.payment_id, p.CancelAsked("cashier"))
         return self._about(request, account, "accepted")
+
+    async def _cancel_plan(
+        self, register_id: str, request: k.PaymentCancel, first: Account
+    ) -> k.Response:
+        self._refuse_foreign(first.payment.request, register_id)
+        plan = first.payment.request.plan
+        assert plan is not None, "a leg names its plan"
+        assert self._plans is not None, "there is no plan without them"
+        card = self._ledger.get(plan.legs[-1].payment_id)
+        if card is not None and card.payment.captured.minor:
+            raise RequestError(
+                "too_late_to_cancel", "the card has paid", payment_id=card.payment_id
+            )
+        await self._plans.cancel(plan.plan_id)
+        return self._about(request, self._ledger.get(first.payment_id) or first, "accepted")
 
     async def _status(self, register_id: str, request: k.PaymentStatus) -> k.Response:
         account = await self._own(register_id, request.payment_id)
@@ -508,6 +629,8 @@ class Desk:
 
     async def _own(self, register_id: str, payment_id: str) -> Account:
         account = await self._ledger.find(payment_id)
+        if account is None:  # a plan is known by its first leg
+            account = await self._ledger.find(leg_id(payment_id, 1))
         if account is None:
             raise RequestError(
                 "payment_not_found",

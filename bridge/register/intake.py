@@ -33,6 +33,8 @@ def refuse_unsupported(request: k.PaymentStart, can: Capabilities, currency: str
             path="amounts.currency",
         )
     by_gift_card = request.method == "gift_card"
+    if request.plan is not None:
+        raise RequestError("operation_not_supported", "a plan needs a back office", path="plan")
     if by_gift_card is not (request.gift_card is not None):
         raise RequestError(
             "invalid_request",
@@ -171,7 +173,7 @@ def payment_request(
         possible_duplicate=possible_duplicate,
         approved_by=(request.approved_by or "") if request.override else "",
         cancel_when_register_lost=request.on_register_lost == "cancel_if_no_card",
-        gift_card=_gift_card(request.gift_card) if request.gift_card else None,
+        gift_card=gift_card_code(request.gift_card) if request.gift_card else None,
         metadata=request.metadata or {},
     )
 
@@ -190,12 +192,13 @@ def load_request(request: k.GiftCardLoad, register_id: str) -> p.PaymentRequest:
         operator_id=request.operator_id or "",
         shift_number=request.shift_number or "",
         totals_group_id=request.totals_group_id or "",
-        gift_card=_gift_card(request.gift_card),
+        gift_card=gift_card_code(request.gift_card),
         metadata=request.metadata or {},
     )
 
 
-def _gift_card(card: k.GiftCard) -> p.GiftCardCode:
+def gift_card_code(card: k.GiftCard) -> p.GiftCardCode:
+    """Return what the ledger keeps of a gift card: never its PIN."""
     kinds: dict[str, Literal["PHYSICAL", "PERSONAL", "EXTERNAL"]] = {
         "physical": "PHYSICAL",
         "personal": "PERSONAL",

@@ -60,6 +60,7 @@ def payment_document(
             "method": request.method,
             "sale_id": request.sale_id or None,
             "original_payment_id": request.original_payment_id or None,
+            "plan_id": request.plan.plan_id if request.plan else None,
             "status": payment.status.value,
             "stage": payment.stage.value if payment.stage else None,
             "queue_position": position or None,

@@ -37,6 +37,7 @@ from bridge.register.contract.fields import (
 from drivers.contract import Money
 
 LINES_MAX: Final = 500  # a full trolley has 120; 64 KiB hold about 300 complete lines
+LEGS_MAX: Final = 6  # five gift cards and a card: more is a mistake, or a money laundry
 METADATA_MAX: Final = 50  # entries; metadata is for references, not for documents
 DEADLINE_SECONDS_MIN: Final = 10  # a shopper must at least be able to find the card
 DEADLINE_SECONDS_MAX: Final = 600  # no terminal waits longer for a card
@@ -183,6 +184,14 @@ class GiftCard(StrictWire):
     pin: Word | None = Field(default=None, repr=False)
 
 
+class PlanLeg(StrictWire):
+    """One part of a split payment. A card comes last, and may pay what `remaining` says."""
+
+    method: Literal["gift_card", "card"]
+    gift_card: GiftCard | None = None
+    amount: AmountText | Literal["remaining"] = "remaining"
+
+
 class PaymentBrands(StrictWire):
     """Which card brands may pay."""
 
@@ -211,6 +220,7 @@ class PaymentStart(Request, StrictWire):  # the last base decides on unknown fie
     force_online: bool = False
     token: Literal["none", "request"] = "none"  # noqa: S105 - the wish for one, not a secret
     gift_card: GiftCard | None = None
+    plan: tuple[PlanLeg, ...] | None = Field(default=None, max_length=LEGS_MAX, strict=False)
     capture: Literal["auto", "manual"] = "auto"
     when_busy: Literal["reject", "queue"] = "reject"
     deadline_s: int = Field(
@@ -538,6 +548,11 @@ def content_hash(request: PaymentStart | GiftCardLoad | AnyFollowUp) -> str:
         if request.gift_card is not None:
             card = request.gift_card
             content["gift_card"] = [card.code_type, card.stored_value_id, request.capture]
+        if request.plan is not None:
+            content["plan"] = [
+                [leg.method, leg.amount, leg.gift_card and leg.gift_card.stored_value_id]
+                for leg in request.plan
+            ]
     elif isinstance(request, GiftCardLoad):
         card = request.gift_card
         content |= {"type": "load", "method": "gift_card", "sale_id": request.sale_id}
