@@ -59,6 +59,7 @@ class Store:
         self.state = self.world.office.state
         self.state.gift_card_add(code=CODE, pin=PIN, balance=Decimal(balance))
         self._path = folder / "journal.sqlite"
+        self.cards_type: type[GiftCards] = GiftCards  # a planted bug is a subclass
         self.cards_hold = True  # False: a server that is known to offer no holds
         self.ledger: Ledger
         self.cards: GiftCards
@@ -80,7 +81,7 @@ class Store:
         if not self.cards_hold:
             self.world.office.api.introspection = False
             office._names = ApiNames(authorize_flag="")
-        self.cards = GiftCards(self.ledger, office, deadline_seconds=DEADLINE_SECONDS)
+        self.cards = self.cards_type(self.ledger, office, deadline_seconds=DEADLINE_SECONDS)
         await self.ledger.recover()
         running = asyncio.get_running_loop().create_task(self.cards.run())
         try:

@@ -62,13 +62,16 @@ class Till:
         self.outcome = outcome
         self.given_back: list[str] = []
         self.plans: Plans
+        self.plans_type: type[Plans] = Plans  # a planted bug is a subclass
         if len(store.state.gift_cards) == 1:
             store.state.gift_card_add(code=SECOND.code, pin=PIN, balance=Decimal(10))
 
     @asynccontextmanager
     async def alive(self) -> AsyncIterator[None]:
         async with self.store.alive():
-            self.plans = Plans(self.store.ledger, lambda _, name: self.given_back.append(name))
+            self.plans = self.plans_type(
+                self.store.ledger, lambda _, name: self.given_back.append(name)
+            )
             self.plans.recover()
             loop = asyncio.get_running_loop()
             tasks = [loop.create_task(one) for one in (self.plans.run(), self._terminal())]
