@@ -60,7 +60,8 @@ class Mqtt(Section):
 class Register(Section):
     """A cash register. Registers need no entry; one may have a terminal of its own."""
 
-    terminal: Name
+    terminal: Name | None = None
+    receipt_columns: Literal[32, 40, 48] = 40
 
 
 class Pool(Section):
@@ -143,7 +144,7 @@ class Config(Section):
     @model_validator(mode="after")
     def _terminals_exist(self) -> Self:
         for name, register in self.registers.items():
-            if register.terminal not in self.terminals:
+            if register.terminal is not None and register.terminal not in self.terminals:
                 raise ValueError(f"registers.{name}.terminal: no terminal {register.terminal}")
         for name, pool in self.pools.items():
             for terminal in pool.terminals:

@@ -44,6 +44,7 @@ from bridge.register.bus import MqttSettings, TlsSettings
 from bridge.register.desk import Desk, DeskSettings
 from bridge.register.mqtt import Mqtt
 from bridge.register.publisher import Publisher
+from bridge.register.receipts import ReceiptStyle
 from bridge.systemd import Notifier, watchdog_interval
 from bridge.terminal.lines import SerialAddress, TcpAddress, open_line
 from bridge.terminal.plugins import load_driver, read_settings
@@ -218,6 +219,14 @@ def mqtt_settings(config: cfg.Mqtt, environment: Mapping[str, str]) -> MqttSetti
     )
 
 
+def receipt_style(config: cfg.Config) -> ReceiptStyle:
+    """Return how the store's receipts look."""
+    return ReceiptStyle(
+        heading=(config.site.name or config.site.store_code,),
+        columns={name: one.receipt_columns for name, one in config.registers.items()},
+    )
+
+
 @asynccontextmanager
 async def build(
     config: cfg.Config, environment: Mapping[str, str], wires: Wires
@@ -304,10 +313,16 @@ def _assemble(
         rng=random.SystemRandom(),
     )
     names = {name: one.name or name for name, one in config.terminals.items()}
-    defaults = {name: one.terminal for name, one in config.registers.items()}
+    defaults = {name: one.terminal for name, one in config.registers.items() if one.terminal}
     pools = {name: one.terminals for name, one in config.pools.items()}
     office = config.back_office
-    settings = DeskSettings(topics, defaults, pools, office.summary_sku if office else "")
+    settings = DeskSettings(
+        topics,
+        defaults,
+        pools,
+        office.summary_sku if office else "",
+        receipt_style=receipt_style(config),
+    )
     plans = Plans(ledger, lambda terminal, payment: stations[terminal].release(payment))
     desk = Desk(bus, ledger, stations, settings, now=utc_now, gift_cards=gift_cards, plans=plans)
     facts = Facts(

@@ -32,7 +32,8 @@ from bridge.register.intake import (
     refuse_unsupported_follow_up,
     sale_details,
 )
-from bridge.register.paper import receipt_documents
+from bridge.register.paper import PLAIN, receipt_documents
+from bridge.register.receipts import ReceiptStyle
 from bridge.register.tender import leg_amounts, legs_of, refuse_bad_plan
 from bridge.register.waiting import Taker, TakerState, WaitedFor, WaitingLines, fit_for
 from drivers.contract import Stage
@@ -93,6 +94,7 @@ class DeskSettings:
     default_terminals: Mapping[str, str] = field(default_factory=dict)  # register -> terminal
     pools: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # pool -> its terminals
     summary_sku: str = "CARD-PAYMENT"  # of the one line of a split payment without lines
+    receipt_style: ReceiptStyle = PLAIN
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +130,7 @@ class Desk:
         self._now = now
         self.errands = Errands(ledger, terminals)
         self.waiting = WaitingLines(ledger, terminals)
+        self.receipt_style = settings.receipt_style
         self.outgoing: list[Outgoing] = []
         self.connection: Connected | None = None
         self.connections = 0
@@ -585,13 +588,13 @@ class Desk:
     async def _reprint(self, register_id: str, request: k.ReceiptReprint) -> k.Response:
         account = await self._own(register_id, request.payment_id)
         receipts = [
-            {**receipt.model_dump(mode="json", by_alias=True), "duplicate": True}
-            for receipt in receipt_documents(account).values()
+            receipt.model_dump(mode="json", by_alias=True)
+            for receipt in receipt_documents(account, self.receipt_style, duplicate=True).values()
         ]
         if not receipts:
             raise RequestError(
                 "operation_not_supported",
-                "no receipt of this payment was kept; the terminal prints its own",
+                "this payment has no receipt: it was not approved",
                 path="payment_id",
             )
         return self._response(

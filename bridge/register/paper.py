@@ -12,10 +12,12 @@ from bridge.money import payment as p
 from bridge.money.accounts import Account, PurchaseAccount
 from bridge.register import contract as k
 from bridge.register.display import display_of
-from drivers.contract import Approval, Money
+from bridge.register.receipts import ReceiptStyle, fields_of, marked_as_duplicate, receipts_of
+from drivers.contract import Approval, Money, Receipt
 
 # A document repeats the times of its history with every change.
 TIMES_REMEMBERED = 512
+PLAIN = ReceiptStyle()
 
 _EVIDENCE = {  # what a discrepancy's evidence says of the payment
     "approved_without_start": "approved",
@@ -46,6 +48,7 @@ def payment_document(
     terminal_name: str,
     topics: k.Topics,
     position: int = 0,
+    style: ReceiptStyle = PLAIN,
 ) -> k.PaymentDocument:
     """Return the whole retained document of a payment; `position` is its place in a line."""
     payment, request = account.payment, account.payment.request
@@ -76,7 +79,7 @@ def payment_document(
             "display": display_of(
                 payment, remaining=remaining, terminal_name=terminal_name, position=position
             ),
-            "receipts": tuple(_receipts(payment, topics)),
+            "receipts": tuple(_receipts(account, topics, style)),
             "in_doubt": _in_doubt(account),
             "cancel_reason": payment.denial.cancel_reason or None if payment.denial else None,
             "resolution": _resolution(payment),
@@ -98,22 +101,34 @@ def payment_document(
     )
 
 
-def receipt_documents(account: Account) -> dict[str, k.ReceiptDocument]:
-    """Return the receipts to print, by copy; a later one of the same copy replaces an earlier."""
+def receipt_documents(
+    account: Account, style: ReceiptStyle, *, duplicate: bool = False
+) -> dict[str, k.ReceiptDocument]:
+    """Return the receipts to print, by copy; a later one of the same copy replaces an earlier.
+
+    With `duplicate` each says in its first line that it was printed before.
+    """
+    request = account.payment.request
+    columns = style.columns_of(request.register_id)
+    fields = fields_of(account) or None
     return {
         "signature" if receipt.requires_signature else receipt.copy: (
             k.ReceiptDocument.model_validate(
                 {
                     "payment_id": account.payment_id,
                     "copy": "signature" if receipt.requires_signature else receipt.copy,
-                    "columns": max([len(line) for line in receipt.lines] or [24]),
-                    "lines": receipt.lines,
+                    "columns": _width(receipt),
+                    "lines": marked_as_duplicate(receipt.lines, columns, request.language)
+                    if duplicate
+                    else receipt.lines,
                     "requires_signature": receipt.requires_signature,
                     "must_print_now": receipt.must_print,
+                    "duplicate": duplicate,
+                    "fields": fields,
                 }
             )
         )
-        for receipt in account.payment.receipts
+        for receipt in receipts_of(account, style)
     }
 
 
@@ -229,15 +244,19 @@ def _recording(payment: p.Payment, purchase: PurchaseAccount | None) -> k.Record
     )
 
 
-def _receipts(payment: p.Payment, topics: k.Topics) -> list[k.ReceiptReference]:
-    request = payment.request
+def _width(receipt: Receipt) -> int:
+    return max([len(line) for line in receipt.lines] or [24])
+
+
+def _receipts(account: Account, topics: k.Topics, style: ReceiptStyle) -> list[k.ReceiptReference]:
+    request = account.payment.request
     found: dict[str, k.ReceiptReference] = {}
-    for receipt in payment.receipts:
+    for receipt in receipts_of(account, style):
         copy = "signature" if receipt.requires_signature else receipt.copy
         found[copy] = k.ReceiptReference.model_validate(
             {
                 "copy": copy,
-                "columns": max([len(line) for line in receipt.lines] or [24]),
+                "columns": _width(receipt),
                 "requires_signature": receipt.requires_signature,
                 "must_print_now": receipt.must_print,
                 "topic": topics.receipt(request.register_id, request.payment_id, copy),

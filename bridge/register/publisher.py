@@ -32,6 +32,7 @@ DOCUMENT_EXPIRY_SECONDS = 48 * 3600
 # clerk sees the difference. Outcomes wait for nothing.
 NEWS_SECONDS = 0.05
 PASSING = frozenset({p.Status.QUEUED, p.Status.IN_PROGRESS, p.Status.CANCELING})
+RECEIPT_COPIES = frozenset({"customer", "merchant", "signature", "administration"})
 AWAY_SECONDS = 0.5  # how long to wait after the broker refused a publish
 
 
@@ -246,6 +247,7 @@ class Publisher:
             remaining=self._ledger.remaining(account),
             purchase=self._ledger.purchase_of(account.payment_id),
             terminal_name=self._terminal_names.get(request.terminal_id, request.terminal_id),
+            style=self._desk.receipt_style,
             position=self._desk.waiting.positions().get(account.payment_id, 0),
             topics=self._topics,
         )
@@ -279,7 +281,14 @@ class Publisher:
         if not account.payment.is_final or not account.live:
             return
         request = account.payment.request
-        for copy, receipt in receipt_documents(account).items():
+        documents = receipt_documents(account, self._desk.receipt_style)
+        for copy in RECEIPT_COPIES - set(documents):
+            # The terminal's own came late: it takes the place of all of ours.
+            topic = self._topics.receipt(request.register_id, request.payment_id, copy)
+            if topic in self._told.receipts:
+                await self._send_later(topic, b"", retain=True)
+                del self._told.receipts[topic]
+        for copy, receipt in documents.items():
             topic = self._topics.receipt(request.register_id, request.payment_id, copy)
             payload = k.encode(receipt)
             if self._told.receipts.get(topic) != payload:
@@ -304,7 +313,7 @@ class Publisher:
 
     async def _retire(self, account: Account) -> None:
         request = account.payment.request
-        for copy in receipt_documents(account):
+        for copy in receipt_documents(account, self._desk.receipt_style):
             topic = self._topics.receipt(request.register_id, request.payment_id, copy)
             await self._bus.publish(topic, b"", retain=True)
             self._told.receipts.pop(topic, None)

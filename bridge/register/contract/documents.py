@@ -252,6 +252,27 @@ class PaymentDocument(Wire):
     metadata: dict[str, JsonValue] | None = None
 
 
+class ReceiptFields(Wire):
+    """What a receipt says, for registers that lay out their own. Times are the terminal's own."""
+
+    type: str
+    amount: AmountText
+    currency: Currency
+    tip_amount: AmountText | None = None
+    surcharge_amount: AmountText | None = None
+    payment_brand_label: str | None = None
+    masked_pan: str | None = Field(default=None, pattern=r"^\**[0-9*]{0,4}$")
+    entry_mode: str | None = None
+    cardholder_verification: str | None = None
+    aid: str | None = None
+    terminal_id: str | None = None
+    merchant_id: str | None = None
+    transaction_id: str | None = None
+    trace: str | None = None
+    approval_code: str | None = None
+    time_stamp: str | None = None
+
+
 class ReceiptDocument(Wire):
     """A receipt to print, retained until the payment is acknowledged."""
 
@@ -262,6 +283,8 @@ class ReceiptDocument(Wire):
     lines: tuple[str, ...]
     requires_signature: bool = False
     must_print_now: bool = False
+    duplicate: bool = False
+    fields: ReceiptFields | None = None
 
 
 class PaymentEvent(Wire):
