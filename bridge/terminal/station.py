@@ -122,6 +122,7 @@ class Station:
         self._on_errand = False
         self.errand_results: dict[str, c.FinalEvent] = {}  # fetched, and removed, by who asked
         self._doubt_since: dict[str, float] = {}
+        self._unheard = ""  # the payment whose answer a terminal without memory may still hold
 
     # --- asked by the desk, never waiting
 
@@ -466,6 +467,8 @@ class Station:
         if not self._can_tell_later:
             await self._ledger.apply(payment_id, p.DoubtAged())  # a person is asked at once
             return
+        if self.capabilities.status_query == "none":
+            self._unheard = payment_id
         self._asked_at = asyncio.get_running_loop().time()
         if self._identity_configured and not self._line_probed:
             await self._probe()  # another device's memory says nothing about this payment
@@ -531,6 +534,7 @@ class Station:
             case c.TerminalReady() as ready if not self._not_ours(ready):
                 if self.state.availability != "online" or self.state.problem:
                     _LOGGER.info("terminal=%s ready", self.settings.terminal_id)
+                self._unheard = ""
                 self._baseline = ready.baseline
                 self._baseline_fresh = True
                 self._show(
@@ -540,14 +544,32 @@ class Station:
                 self._unfit(WRONG_DEVICE, self._not_ours(other), probes)
             case c.TerminalNotReady(code, text):
                 self._unfit(code, text, probes)
+                await self._hear_late_answer()
             case c.Unclear(reason, text):
                 self._unfit(reason, text or "the terminal does not answer", probes)
                 self._show(availability="offline")
-                if self.settings.persistent:
+                if self.settings.persistent and not await self._hear_late_answer():
                     self._drop_line()
                     self._reopen_at = loop.time() + PROBE_FAILED_SECONDS
             case _:
                 self._unfit("terminal_fault", f"unexpected {type(final).__name__}", probes)
+
+    async def _hear_late_answer(self) -> bool:
+        """Take the answer that a terminal insists on, though a person was quicker; say if it came.
+
+        It is evidence, and until it is taken some terminals take no other payment.
+        """
+        account = self._ledger.get(self._unheard)
+        if account is None or account.payment.resolved_by != "operator" or self._line is None:
+            return False
+        payment = account.payment
+        question = c.Inquire(money_operation(payment.request), payment.baseline, payment.offer)
+        final = await self._converse(question, account.payment_id)
+        if not isinstance(final, c.MoneyEvidence):
+            return False
+        self._unheard = ""
+        self._probe_at = asyncio.get_running_loop().time()
+        return True
 
     def _unfit(self, code: str, text: str, probes: int) -> None:
         if self.state.problem != code:

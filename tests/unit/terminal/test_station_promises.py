@@ -185,3 +185,42 @@ def test_an_end_of_day_that_waits_is_not_begun_once_its_payment_is_in_doubt(
         assert (payment.status is p.Status.APPROVED) is (counter.taken_minor() == 999 + 2040)
 
     at_a_counter(BY_NAME["pax-serial"], tmp_path, visit)
+
+
+@pytest.mark.parametrize("said", ["approved", "not_charged"])
+def test_an_answer_that_comes_after_a_person_was_asked_is_heard_all_the_same(
+    said: str, tmp_path: Path
+) -> None:
+    """It is evidence, and a terminal that insists on it takes no other payment until then."""
+
+    async def visit(counter: Counter) -> None:
+        counter.shoppers(plan(seconds_at_host=4, seconds_to_card=0))
+        payment_id = await counter.start("20.40")
+        await asyncio.sleep(2)
+        counter.port.unplug()
+        await asyncio.sleep(3)
+        evidence = {"source": "merchant_slip", "approval_code": "123456"}
+        answer = await counter.ask(
+            "payment/resolve",
+            payment_id=payment_id,
+            outcome=said,
+            approved_by="supervisor-1",
+            evidence=evidence,
+        )
+        assert answer["status"] == "accepted"
+        await counter.port.plug()
+        began = asyncio.get_running_loop().time()
+        await counter.ready()
+        assert asyncio.get_running_loop().time() - began < 60
+        payment = counter.payment(payment_id)
+        assert payment.resolved_by == "operator"
+        assert counter.taken_minor() == 2040
+        if said == "approved":
+            assert payment.discrepancies == ()
+            assert payment.approval is not None
+            assert payment.approval.fingerprint, "the terminal's own words replace the slip's"
+        else:
+            assert [odd.kind for odd in payment.discrepancies] == ["approved_after_failed"]
+        assert (await counter.end_of(await counter.start("5.00"))).status is p.Status.APPROVED
+
+    at_a_counter(BY_NAME["telium-serial"], tmp_path, visit)
