@@ -101,6 +101,8 @@ class GiftCards:
         self._office = office
         self._queue = ledger.work(p.GIFT_CARDS)
         self._quiet_seconds = max(QUIET_DEADLINES * deadline_seconds, QUIET_SECONDS_MIN)
+        self._questions: dict[str, p.GiftCardCode] = {}  # about balances, by name
+        self.balances: dict[str, str | c.Declined | c.Failed | p.NotReached] = {}
         self._pins: dict[str, str] = {}  # by payment, until its hold is asked for
         self._learned = False
         self._quiet_until: dict[str, float] = {}
@@ -122,6 +124,11 @@ class GiftCards:
         """Forget a payment that was refused after all."""
         self._pins.pop(payment_id, None)
 
+    def ask_balance(self, name: str, card: p.GiftCardCode) -> None:
+        """Find a balance out and put it into `balances`; `something_changed` tells when."""
+        self._questions[name] = card
+        self._queue.wake()
+
     # --- acting
 
     async def run(self) -> None:
@@ -134,6 +141,9 @@ class GiftCards:
         while True:
             await self._age_doubts(loop.time())
             work = self._queue.take_due(loop.time())
+            if work is None and self._questions:
+                await self._answer(next(iter(self._questions)))
+                continue
             if work is None:
                 await self._idle(loop.time())
                 continue
@@ -172,6 +182,19 @@ class GiftCards:
                 if account.payment.request.type is p.PaymentType.LOAD:
                     await self._ask(account.payment)  # it may be waiting for its sale
                 # Anything else looks at the payment itself before its next step.
+
+    async def _answer(self, name: str) -> None:
+        """Ask the back office about one balance."""
+        card = self._questions.pop(name)
+        found = await self._office.gift_card_balance(card.code, CodeType(card.kind))
+        match found:
+            case GiftCardBalance(balance=balance):
+                self.balances[name] = balance
+            case NotApplied(reason):
+                self.balances[name] = p.NotReached("host_unreachable", reason)
+            case Refused():
+                self.balances[name] = e.refusal(found, "FindGiftCardByCode")
+        self._ledger.something_changed.set()
 
     # --- a new payment
 

@@ -109,6 +109,9 @@ class Plans:
             step = next_step(plan, payments, is_wanted=wanted, beyond_help=self._beyond_help)
             match step:
                 case Wait():
+                    if any(one.doubt is not None for one in payments.values()):
+                        # It takes minutes, or a person; nobody waits for the next leg that long.
+                        self._give_up(plan.plan_id)
                     return
                 case BeginLeg(leg):
                     await self._begin(plan, self._legs[plan.plan_id][leg.payment_id])

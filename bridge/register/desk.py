@@ -19,8 +19,9 @@ from bridge.money import payment as p
 from bridge.money.accounts import Account
 from bridge.money.ledger import Ledger
 from bridge.money.plans import leg_id
+from bridge.register import balances, errands
 from bridge.register import contract as k
-from bridge.register import errands
+from bridge.register.balances import Balances, Question
 from bridge.register.bus import Connected, Delivery
 from bridge.register.errands import Errands
 from bridge.register.freshness import refuse_unfresh
@@ -79,7 +80,7 @@ class Plans(Protocol):
         """Begin no further leg, and ask the one that is open to stop."""
 
 
-class GiftCards(Taker, Protocol):
+class GiftCards(Taker, balances.GiftCards, Protocol):
     """What the desk may ask of who talks about gift cards."""
 
     def keep_pin(self, payment_id: str, pin: str) -> None:
@@ -125,6 +126,7 @@ class Desk:
         self._ledger = ledger
         self._terminals = terminals
         self._gift_cards = gift_cards
+        self._balances = Balances(gift_cards)
         self._plans = plans
         self._settings = settings
         self._now = now
@@ -231,6 +233,9 @@ class Desk:
                 return await self._attach(register_id, request)
             case k.ReceiptReprint():
                 return await self._reprint(register_id, request)
+            case k.GiftCardBalance():
+                self._balances.begin(Question(register_id, delivery, request))
+                return None
             case _:
                 terminal_id = self._terminal_of(register_id, request.terminal_id)
                 self.errands.begin(delivery, register_id, request, terminal_id)
@@ -602,7 +607,14 @@ class Desk:
         )
 
     async def answer_errands(self) -> None:
-        """Queue the responses of commands that waited for their terminal."""
+        """Queue the responses of commands that waited for their terminal or the back office."""
+        for asked, result in self._balances.finished():
+            if isinstance(result, RequestError):
+                operation = asked.request.operation
+                self._refuse(asked.delivery, asked.register_id, operation, result)
+            else:
+                response = self._response(asked.request, "ok", result=result)
+                self._say(asked.delivery, asked.register_id, response)
         for answer in await self.errands.finished():
             if isinstance(answer.result, RequestError):
                 operation = answer.request.operation

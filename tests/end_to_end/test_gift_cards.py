@@ -228,3 +228,15 @@ async def test_no_code_and_no_pin_leaves_the_bridge(shared_store: Store) -> None
         told = [one for one in store.till.heard if "/request/" not in one.topic]
         assert not [one.topic for one in told if secret.encode() in one.payload]
         assert secret not in store.bridge.log
+
+
+async def test_a_balance_is_told_and_an_unknown_card_is_an_error(shared_store: Store) -> None:
+    store = shared_store
+    gift = await new_card(store, "12.34")
+    answer = await store.till.ask("gift_card/balance", {"gift_card": gift})
+    assert answer["status"] == "ok"
+    assert answer["result"]["balance"] == "12.34"
+    assert answer["result"]["masked_pan"] == f"****{gift['stored_value_id'][-4:]}"
+    unknown = {"gift_card": {"stored_value_id": "0"}}
+    answer = await store.till.ask("gift_card/balance", unknown)
+    assert answer["error"]["code"] == "gift_card_unknown"

@@ -278,6 +278,14 @@ class GiftCardLoad(Request, StrictWire):  # the last base decides on unknown fie
                 )
 
 
+class GiftCardBalance(Request):
+    """Ask what is on a gift card; the answer's `result` has `balance`. Needs no PIN."""
+
+    operation: ClassVar[str] = "gift_card/balance"
+
+    gift_card: GiftCard
+
+
 class FollowUp(Request, StrictWire):  # the last base decides on unknown fields
     """An operation on an earlier payment: a payment of its own, with an id of its own.
 
@@ -493,6 +501,7 @@ AnyErrand = (
 AnyRequest = (
     PaymentStart
     | GiftCardLoad
+    | GiftCardBalance
     | PaymentIncrement
     | PaymentCapture
     | PaymentRefund
@@ -513,6 +522,7 @@ REQUESTS: Final[dict[str, type[AnyRequest]]] = {
     for model in (
         PaymentStart,
         GiftCardLoad,
+        GiftCardBalance,
         PaymentIncrement,
         PaymentCapture,
         PaymentRefund,

@@ -192,6 +192,22 @@ def test_a_gift_card_that_is_refused_releases_the_others_and_asks_no_card(
     in_store(main)
 
 
+def test_a_hold_in_doubt_gives_the_terminal_back_and_asks_no_card(in_store: InStore) -> None:
+    async def main(store: Store) -> None:
+        till = Till(store)
+        store.fault("drop_before_apply", "giftcardTransAdd", after=1)
+        async with till.alive():
+            await till.start()
+            await asyncio.sleep(10.0)
+            assert store.payment(SECOND_ID).status is Status.IN_DOUBT
+            assert till.given_back == [CARD_ID]
+            await asyncio.sleep(200.0)
+            assert store.ledger.get(CARD_ID) is None
+            till.check()
+
+    in_store(main)
+
+
 def test_a_card_in_doubt_keeps_the_holds_until_it_is_known(in_store: InStore) -> None:
     async def main(store: Store) -> None:
         till = Till(store, "unclear")
