@@ -70,6 +70,23 @@ class Pool(Section):
     terminals: tuple[Name, ...] = Field(min_length=1, max_length=32)
 
 
+Patience = Annotated[float | None, Field(default=None, ge=5.0, le=600.0)]
+
+
+class StageSeconds(Section):
+    """How long a shopper may take for one stage before the payment is stopped.
+
+    Only stages before the bank is asked. Without a value, `deadline_s` of the payment ends it.
+    """
+
+    waiting_for_card: Patience = None
+    try_again: Patience = None
+    card_presented: Patience = None  # many terminals call it so while the PIN is entered
+    select_application: Patience = 60.0
+    entering_tip: Patience = 60.0
+    entering_pin: Patience = 60.0  # terminals give up by themselves after some 30 s
+
+
 class Terminal(Section):
     """A card terminal: `port` for serial and USB, `tcp` (host:port) for the network."""
 
@@ -84,6 +101,7 @@ class Terminal(Section):
     connection: Literal["persistent", "on_demand"] = "persistent"
     probe_seconds: float = Field(default=60.0, ge=5.0, le=3600.0)
     cancel_deadline_seconds: float = Field(default=30.0, ge=1.0, le=300.0)
+    stage_seconds: StageSeconds = StageSeconds()
     terminal_id: str = ""
     serial_number: str = ""
     settings: dict[str, Any] = Field(default_factory=dict)

@@ -50,7 +50,7 @@ from bridge.terminal.lines import SerialAddress, TcpAddress, open_line
 from bridge.terminal.plugins import load_driver, read_settings
 from bridge.terminal.station import Station, StationSettings
 from bridge.terminal.talk import Line
-from drivers.contract import Driver, SerialDefaults
+from drivers.contract import Driver, SerialDefaults, Stage
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -165,6 +165,11 @@ def build_stations(
                 persistent=terminal.connection == "persistent",
                 probe_seconds=terminal.probe_seconds,
                 cancel_deadline_seconds=terminal.cancel_deadline_seconds,
+                stage_seconds={
+                    Stage(stage): seconds
+                    for stage, seconds in terminal.stage_seconds.model_dump().items()
+                    if seconds is not None
+                },
                 expected_terminal_id=terminal.terminal_id,
                 expected_serial_number=terminal.serial_number,
             ),

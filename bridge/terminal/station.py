@@ -10,8 +10,8 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from bridge.errors import LineError, RequestError
@@ -46,6 +46,7 @@ class StationSettings:
     persistent: bool = True  # False: the line is opened for each conversation
     probe_seconds: float = 60.0
     cancel_deadline_seconds: float = 30.0
+    stage_seconds: Mapping[c.Stage, float] = field(default_factory=dict)  # then it is stopped
     expected_terminal_id: str = ""  # the acquirer's id of the device that must be behind the name
     expected_serial_number: str = ""
 
@@ -609,6 +610,7 @@ class Station:
         account = self._ledger.get(payment_id)
         if account is not None and not isinstance(operation, c.Inquire):
             seconds = account.payment.request.deadline_seconds
+            talk.stage_seconds = self.settings.stage_seconds
             talk.deadline_at = asyncio.get_running_loop().time() + seconds
         try:
             final = await talk.hold(dialogue, operation)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -46,8 +47,9 @@ class Line(Protocol):
 class Talk:
     """One conversation. Used once.
 
-    `deadline_at` and `stop_at` are in seconds of the loop's clock: when the shopper has had time
-    enough, and when a terminal that was asked to stop has had time enough to say so.
+    `deadline_at`, `stage_ends_at` and `stop_at` are in seconds of the loop's clock: when the
+    shopper has had time enough for all of it and for one stage, and when a terminal that was asked
+    to stop has had time enough to say so.
     """
 
     ledger: Ledger
@@ -55,10 +57,13 @@ class Talk:
     line: Line
     payment_id: str  # "" for a conversation that is about no payment
     cancel_deadline_seconds: float | None  # None: it can only be stopped at the terminal itself
+    stage_seconds: Mapping[c.Stage, float] = field(default_factory=dict)
     deadline_at: float | None = None
+    stage_ends_at: float | None = None
     stop_at: float | None = None
     line_lost: bool = False
     final: c.FinalEvent | None = field(default=None, init=False)
+    _stage: c.Stage | None = field(default=None, init=False)
 
     async def hold(self, dialogue: c.Dialogue, operation: c.Operation) -> c.FinalEvent:
         """Hold the conversation to its end and return its last word.
@@ -87,13 +92,14 @@ class Talk:
         loop = asyncio.get_running_loop()
         while True:
             if self.queue.take_for(self.payment_id, p.StopOnTerminal):
-                self.deadline_at = None
+                self._expect_no_more()
                 if self.cancel_deadline_seconds is not None:
                     self.stop_at = loop.time() + self.cancel_deadline_seconds
                 return dialogue.cancel(loop.time())
             bounds = [wake_at]
             if self.final is None:
-                bounds += [at for at in (self.deadline_at, self.stop_at) if at is not None]
+                ends = (self.deadline_at, self.stage_ends_at, self.stop_at)
+                bounds += [at for at in ends if at is not None]
             try:
                 async with self.queue.pause(min(bounds)):
                     data = await self.line.read()
@@ -103,14 +109,30 @@ class Talk:
                     return c.Step(wake_at=wake_at)
                 if now >= wake_at:
                     return dialogue.timeout(now)
-                if self.deadline_at is not None and now >= self.deadline_at:
-                    self.deadline_at = None
+                if self._too_late(now):
+                    self._expect_no_more()
                     await self.ledger.apply(self.payment_id, p.CancelAsked("timeout"))
                 continue
             if data:
                 return dialogue.receive(data, loop.time())
             self.line_lost = True
             return dialogue.line_lost(loop.time())
+
+    def _too_late(self, now: float) -> bool:
+        return any(at is not None and now >= at for at in (self.deadline_at, self.stage_ends_at))
+
+    def _expect_no_more(self) -> None:
+        """Ask to stop once only; what follows has `stop_at`."""
+        self.deadline_at = self.stage_ends_at = None
+        self.stage_seconds = {}
+
+    def _enter(self, stage: c.Stage) -> None:
+        """Note a stage; one that is told again goes on, and its time with it."""
+        if stage is not self._stage:
+            self._stage = stage
+            seconds = self.stage_seconds.get(stage)
+            now = asyncio.get_running_loop().time()
+            self.stage_ends_at = None if seconds is None else now + seconds
 
     def _overdue(self, now: float) -> bool:
         return self.stop_at is not None and now >= self.stop_at and self.final is None
@@ -132,6 +154,8 @@ class Talk:
         return dialogue.committed(loop.time())
 
     async def _apply(self, event: c.TerminalEvent) -> None:
+        if isinstance(event, c.Progress):
+            self._enter(event.stage)
         if self.payment_id:
             if isinstance(event, (c.Progress, c.Receipt)):  # no evidence: nobody waits for the disk
                 await self.ledger.apply(self.payment_id, event, wait=False)

@@ -24,11 +24,12 @@ from bridge.register import contract as k
 from bridge.register.desk import Desk, DeskSettings
 from bridge.register.publisher import Publisher
 from bridge.terminal.station import Station, StationSettings
+from drivers.contract import Stage
 from drivers.zvt import DRIVER, ZvtSettings
 from simulators.broker import Broker, Message
 from simulators.cable import MemoryPort
 from simulators.loop import run_virtual
-from simulators.shopper import Plan, Scenario
+from simulators.shopper import Scenario
 from simulators.zvt import ZvtTerminal
 from tests.simulation.ports import Alive, BridgeBus
 
@@ -47,6 +48,7 @@ class Plans:
     terminals: tuple[str, ...] = ("counter-1",)
     shoppers: Mapping[str, Scenario] = field(default_factory=dict)  # by terminal
     desk: DeskSettings = field(default_factory=lambda: DeskSettings(TOPICS))
+    stage_seconds: Mapping[Stage, float] = field(default_factory=dict)
 
 
 class Shop:
@@ -156,7 +158,7 @@ class Shop:
                 raise LineError("not_found", "the cable is unplugged") from error
 
         return Station(
-            StationSettings(name, "serial", name),
+            StationSettings(name, "serial", name, stage_seconds=plans.stage_seconds),
             DRIVER,
             ZvtSettings(),
             open_line=open_line,
@@ -169,11 +171,6 @@ class Shop:
 def payment_id(number: int) -> str:
     """Return the id of the shop's payment of that number."""
     return f"018f6f0e-8a44-7c1b-9a3e-{number:012d}"
-
-
-def slowly(*payments: Plan) -> Scenario:
-    """Return shoppers who pay so; everybody else pays at once."""
-    return Scenario(payments=payments)
 
 
 def in_a_shop(folder: Path, test: Test, plans: Plans | None = None) -> None:
