@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Literal
 
 from bridge.errors import RequestError
 from bridge.money import payment as p
 from bridge.money.sale import SaleDetails, SaleLine
 from bridge.register import contract as k
-from drivers.contract import Capabilities, Money
+from drivers.contract import Approval, Capabilities, Money
 
 TYPES = frozenset(one.value for one in p.PaymentType)
 
@@ -127,12 +128,26 @@ def follow_up_request(
         language=request.language or "",
         approved_by=request.approved_by or "",
         original_payment_id=request.original_payment_id or "",
-        original=original.approval if original else None,
+        original=_told_original(request, original) if original else None,
         original_sale_key=original.request.sale_key if original else "",
         is_last=request.final if isinstance(request, k.PaymentCapture) else True,
         gift_card=original.request.gift_card if original else None,
         reason=request.reason or "",
         metadata=request.metadata or {},
+    )
+
+
+def _told_original(request: k.AnyFollowUp, original: p.Payment) -> Approval | None:
+    """Return what the terminal is told of the original; a further tip comes to the earlier ones."""
+    approval = original.approval
+    if approval is None or not isinstance(request, k.PaymentTipAdjust) or not original.tip_minor:
+        return approval
+    currency = approval.amount.currency
+    before_minor = approval.tip.minor if approval.tip is not None else 0
+    return replace(
+        approval,
+        amount=Money(approval.amount.minor + original.tip_minor, currency),
+        tip=Money(before_minor + original.tip_minor, currency),
     )
 
 
