@@ -47,6 +47,7 @@ QUIET_DEADLINES = 2.0  # after a lost answer the server may still be at work; as
 # balance that is read before that would call a hold not made. Servers give up within two minutes.
 QUIET_SECONDS_MIN = 120.0
 READING_GAP_SECONDS = 2.0  # between two readings: some servers commit after they have answered
+RELEASE_AGAIN_SECONDS = 60.0  # a release that nobody waits for
 LOAD_LOOK_SECONDS = 0.5  # how often a load that waits for its sale looks whether that is paid
 SAME_ERROR_MAX = 2  # repeats that end in the same error; more would tell no more
 DOUBT_AGED_SECONDS = 90.0  # then a person is asked, as the register's contract promises
@@ -179,7 +180,9 @@ class GiftCards:
             case p.AskTerminal():
                 await self._ask(account.payment)
             case p.StopOnTerminal():
-                if account.payment.request.type is p.PaymentType.LOAD:
+                if account.payment.resolved_by == "operator":
+                    await self._release_after_all(account.payment)
+                elif account.payment.request.type is p.PaymentType.LOAD:
                     await self._ask(account.payment)  # it may be waiting for its sale
                 # Anything else looks at the payment itself before its next step.
 
@@ -384,6 +387,19 @@ class GiftCards:
             inferred=inferred,
         )
         await self._ledger.apply(request.payment_id, c.Approved(approval))
+
+    async def _release_after_all(self, payment: p.Payment) -> None:
+        """Release the hold of a payment that a person called not charged; it is final already."""
+        name = payment.request.payment_id
+        attempt = await self._office.gift_card_trans_capture(_capture(payment, "release"))
+        match attempt:
+            case NotApplied() | Unknown(code=""):
+                at = asyncio.get_running_loop().time() + RELEASE_AGAIN_SECONDS
+                self._queue.put(Work(name, p.StopOnTerminal(), at))
+            case Refused(code) | Unknown(code=code):
+                _LOGGER.error("hold not released code=%s ref_no=%s: look it up", code, name)
+            case Applied():
+                _LOGGER.info("released the hold of a payment that was not charged")
 
     # --- doubts
 

@@ -340,6 +340,8 @@ def _resolve(payment: Payment, event: Resolved) -> Outcome:
     else:
         denial = Denial("not_charged", f"answered by {event.by}: {event.outcome}")
         resolved, actions = _deny(payment, Status.FAILED, denial)
+        if payment.offer is not None and payment.request.method == "gift_card":
+            actions = (StopOnTerminal(), *actions)  # its hold must not stay
     return replace(resolved, resolved_by="operator", approved_by=event.by), actions
 
 

@@ -270,6 +270,25 @@ def test_a_card_in_doubt_is_not_used_until_the_doubt_is_settled(in_store: InStor
     in_store(main)
 
 
+@pytest.mark.parametrize("tries", [20, 25])
+def test_a_person_who_says_not_charged_gets_the_hold_released(
+    in_store: InStore, tries: int
+) -> None:
+    async def main(store: Store) -> None:
+        store.fault("too_many_429", "giftcardTransCapture", times=tries)
+        async with store.alive():
+            await store.ask(SALE)
+            await asyncio.sleep(60.0)
+            assert store.payment(NAME).status is Status.IN_DOUBT
+            assert store.balance == 30
+            await store.ledger.apply(NAME, p.Resolved("not_charged", "anna"))
+            payment = await store.settled(NAME, 1000.0)
+            assert payment.status is Status.FAILED
+            check(store, payment)
+
+    in_store(main)
+
+
 # --- holds that stay
 
 
