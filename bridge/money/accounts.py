@@ -84,6 +84,7 @@ def fold_event(
         seq=seq or account.seq,
         updated_at=at,
         history=history,
+        live=account.live or not payment.is_settled,  # late evidence brings it back
     ), actions
 
 
@@ -126,6 +127,11 @@ def payment_row(account: Account) -> PaymentRow:
     )
 
 
+def same_but_for_time(one: PaymentRow, other: PaymentRow) -> bool:
+    """Tell whether two rows of a payment differ in nothing but when it changed last."""
+    return replace(one, updated_at="") == replace(other, updated_at="")
+
+
 def purchase_row(account: PurchaseAccount) -> PurchaseRow:
     """Return the row that the purchase is found by."""
     return PurchaseRow(
@@ -163,13 +169,16 @@ def captured_payments(accounts: Iterable[Account], captured_at: str) -> list[s.C
         if approval is None or left <= 0:
             continue
         asked_tip = account.payment.request.tip
-        tip = approval.tip or asked_tip
+        told_tip = approval.tip or asked_tip
+        # A refund gives back the goods first; what it leaves of tip and surcharge is theirs.
+        tip_minor = min(told_tip.minor if told_tip else 0, left)
+        surcharge_minor = approval.surcharge.minor if approval.surcharge else 0
         found.append(
             s.CapturedPayment(
                 payment_id=account.payment_id,
                 amount=Money(left, approval.amount.currency),
-                tip_minor=tip.minor if tip else 0,
-                surcharge_minor=approval.surcharge.minor if approval.surcharge else 0,
+                tip_minor=tip_minor,
+                surcharge_minor=min(surcharge_minor, left - tip_minor),
                 label=(approval.card.brand or "card").upper(),
                 captured_at=captured_at,
             )

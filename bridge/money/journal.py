@@ -17,6 +17,7 @@ Reading by others (the command line) is done on a connection of their own that c
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import fcntl
 import os
 import sqlite3
@@ -47,7 +48,7 @@ SYNCHRONOUS_FULL = 2
 MIGRATIONS: tuple[str, ...] = (
     """
     create table entry(
-        seq integer primary key autoincrement,
+        seq integer primary key,
         subject text not null,
         kind text not null,
         at text not null,
@@ -81,6 +82,18 @@ MIGRATIONS: tuple[str, ...] = (
     create index purchase_open on purchase(state) where state != 'recorded';
     """,
 )
+
+# Only what may change is updated, so that the indexes on the rest stay untouched: each page that a
+# commit changes is written to the log, and that is most of what a commit costs.
+WRITE_PAYMENT = """
+    insert into payment values(?,?,?,?,?,?,?,?,?,?,?) on conflict do update set
+        status=excluded.status, recording=excluded.recording, updated_at=excluded.updated_at,
+        live=excluded.live
+"""
+WRITE_PURCHASE = """
+    insert into purchase values(?,?,?,?,?) on conflict do update set
+        state=excluded.state, updated_at=excluded.updated_at
+"""
 
 JournalEvent = p.Event | p.BatchClosed | s.PurchaseEvent
 
@@ -431,27 +444,9 @@ class Journal:
             )
             seq = cursor.lastrowid or 0
         for row in change.payments:
-            execute(
-                "insert or replace into payment values(?,?,?,?,?,?,?,?,?,?,?)",
-                (
-                    row.payment_id,
-                    row.register_id,
-                    row.terminal_id,
-                    row.sale_key,
-                    row.status,
-                    row.recording,
-                    row.amount_minor,
-                    row.currency,
-                    row.created_at,
-                    row.updated_at,
-                    row.live,
-                ),
-            )
+            execute(WRITE_PAYMENT, dataclasses.astuple(row))
         for due in change.purchases:
-            execute(
-                "insert or replace into purchase values(?,?,?,?,?)",
-                (due.transaction_id, due.sale_key, due.state, due.created_at, due.updated_at),
-            )
+            execute(WRITE_PURCHASE, dataclasses.astuple(due))
         return seq
 
     def _holds(self, expected: Expectation) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -26,6 +26,7 @@ from bridge.money.accounts import (
     payment_row,
     purchase_row,
     recording_news,
+    same_but_for_time,
 )
 from bridge.money.admission import (
     refuse_attachment,
@@ -43,7 +44,7 @@ from bridge.money.journal import (
     StaleView,
 )
 from bridge.money.work import Work, WorkQueue
-from drivers.contract import Money
+from drivers.contract import Approved, Money
 
 # Payments that are final, recorded and retired stay in memory for quick answers to repeated
 # commands; the journal has them all.
@@ -130,6 +131,10 @@ class Ledger:
     def accounts(self) -> Iterable[Account]:
         """Return the payments in memory, in the order of their acceptance."""
         return tuple(self._accounts.values())
+
+    def newest_first(self) -> Iterator[Account]:
+        """Yield the payments in memory, the last accepted first."""
+        return reversed(self._accounts.values())
 
     def unfinished(self) -> list[Account]:
         """Return the payments whose outcome is open."""
@@ -244,15 +249,18 @@ class Ledger:
 
     async def batch_of(self, terminal_id: str) -> list[Account]:
         """Return the payments of a terminal that its open batch may hold, oldest first."""
+        closed_at = self.batch_closed_at(terminal_id)
         rows = await self._journal.payment_rows(
-            "terminal_id=? and updated_at>?", (terminal_id, self.batch_closed_at(terminal_id))
+            "terminal_id=? and updated_at>?", (terminal_id, closed_at)
         )
         missing = [row.payment_id for row in rows if row.payment_id not in self._accounts]
         entries = await self._journal.entries_of_all(missing)
-        return [
+        found = [
             self._accounts.get(row.payment_id) or fold_payment(entries[row.payment_id])
             for row in rows
         ]
+        # What ended before may have changed since: it was recorded, or given back.
+        return [one for one in found if not one.payment.is_final or one.ended_at > closed_at]
 
     def now(self) -> str:
         """Return the wall clock as the journal writes it: ISO 8601 UTC."""
@@ -345,13 +353,17 @@ class Ledger:
         """Let `event` happen to a payment: decide, store, act; in the order of the calls.
 
         With `wait=False` the call returns before the event is on disk; for events that are not
-        evidence (progress). No later event reaches the disk before it.
+        evidence (progress). No later event reaches the disk before it. Evidence waits for what is
+        being stored of other payments of its sale: what the books are told depends on them.
 
         Raises:
             KeyError: The payment is not in memory.
             IllegalEvent: The payment's state cannot have the event; nothing happened.
             JournalError: It could not be stored; nothing happened, and nothing will again.
         """
+        if isinstance(event, (Approved, p.Resolved, p.Decided)):
+            async with self._whole_sale(self._accounts[payment_id].payment.request.sale_key):
+                return await self._store(self._accounts[payment_id], (event,), wait=wait)
         async with self._lock(payment_id):
             before = self._accounts[payment_id]
             original_id = before.payment.request.original_payment_id
@@ -388,7 +400,8 @@ class Ledger:
         """Mark that a settled payment's document is no longer published."""
         async with self._lock(payment_id):
             account = self._accounts[payment_id]
-            assert account.payment.is_settled, "what is open is never retired"
+            if not account.payment.is_settled:
+                return  # something came in while its topics were being emptied
             retired = replace(account, live=False)
             await self._journal.append(Change((), (payment_row(retired),)))
             self._accounts[payment_id] = retired
@@ -445,6 +458,8 @@ class Ledger:
             account, opened = self._settle(account, at, entries)
         rows: tuple[PurchaseRow, ...] = () if opened is None else (purchase_row(opened),)
         changed = [payment_row(one) for one in (account, original) if one is not None]
+        if before is not None and same_but_for_time(changed[0], payment_row(before)):
+            del changed[0]  # nothing that it is found by has changed
         future = self._journal.append(Change(tuple(entries), tuple(changed), rows, expectation))
         if not wait:
             if before is not None:
@@ -488,7 +503,7 @@ class Ledger:
                 if one.request.original_payment_id == request.original_payment_id
             ],
             batch_closed_at=self.batch_closed_at(request.terminal_id),
-            approved_at=original.updated_at if original is not None else "",
+            approved_at=original.ended_at if original is not None else "",
         )
         return len(siblings)
 
@@ -675,7 +690,8 @@ class Ledger:
             if account is None:
                 continue
             key = account.payment.request.sale_key
-            if any(one.live for one in self.of_sale(key)):
+            awaited = any(one.sale_key == key for one in self._reserved.values())
+            if awaited or any(one.live for one in self.of_sale(key)):
                 continue
             for payment_id in self._sales.pop(key):
                 del self._accounts[payment_id]

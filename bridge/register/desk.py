@@ -11,6 +11,7 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from itertools import takewhile
 from typing import Protocol
 
 from bridge.errors import JournalError, RequestError
@@ -722,12 +723,12 @@ class Desk:
         if request.sale_id or request.gift_card is not None:
             return False
         since = k.format_time(self._now() - timedelta(seconds=90))
+        recent = takewhile(lambda one: one.created_at >= since, self._ledger.newest_first())
         return any(
             account.payment.request.terminal_id in takers
             and account.payment.request.amount == request.amounts.requested
             and account.payment.status in {p.Status.APPROVED, *p.MAYBE_CHARGED}
-            and account.created_at >= since
-            for account in self._ledger.accounts()
+            for account in recent
         )
 
     def _check_response_topic(self, delivery: Delivery, register_id: str) -> None:
