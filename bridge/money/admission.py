@@ -6,9 +6,18 @@ from collections.abc import Sequence
 
 from bridge.errors import RequestError
 from bridge.money.amounts import format_amount
-from bridge.money.payment import Funds, Payment, PaymentRequest, PaymentType, Status
+from bridge.money.payment import TAKES, Funds, Payment, PaymentRequest, PaymentType, Status
 from bridge.money.sale import CapturedPayment, SaleDetails, outstanding_minor, paid_minor
 from drivers.contract import Money
+
+# What each follow-up may be of. What only changed a payment (a raised hold, a tip) is undone or
+# captured with that payment: as an original of its own, its money would count twice.
+FOLLOWABLE = {
+    PaymentType.VOID: TAKES | {PaymentType.PREAUTH},
+    PaymentType.CAPTURE: frozenset({PaymentType.PREAUTH}),
+    PaymentType.INCREMENT: frozenset({PaymentType.PREAUTH}),
+    PaymentType.TIP_ADJUST: TAKES,
+}
 
 
 def refuse_conflict(request: PaymentRequest, known: PaymentRequest) -> None:
@@ -40,7 +49,7 @@ def refuse_unsafe_start(
     if request.approved_by or request.type is PaymentType.LOAD:
         return  # a load takes no money, and is not done before its sale is paid
     for sibling in siblings:
-        if sibling.request.type not in {PaymentType.SALE, PaymentType.PREAUTH}:
+        if not sibling.is_for_goods:
             continue  # a running refund takes nothing
         if sibling.status is Status.IN_DOUBT:
             raise RequestError(
@@ -56,10 +65,19 @@ def refuse_unsafe_start(
                 path="sale_id",
                 payment_id=sibling.request.payment_id,
             )
+        if sibling.may_have_moved:
+            raise RequestError(
+                "payment_in_doubt",
+                "an earlier payment of this sale took money after all; a person must decide",
+                path="sale_id",
+                payment_id=sibling.request.payment_id,
+            )
     if not captured:
         return
     details = request.sale or next((one.sale for one in siblings if one.sale), None)
-    total = details.total if details is not None else request.amount
+    tip = request.tip.minor if request.tip else 0  # pays the staff, not the sale
+    own = Money(request.amount.minor - tip, request.amount.currency)
+    total = details.total if details is not None else own
     if outstanding_minor(total, captured) == 0:
         raise RequestError(
             "sale_already_paid",
@@ -146,7 +164,10 @@ def refuse_follow_up(
         raise RequestError(
             "original_not_found", "the bridge knows no such payment", path="original_payment_id"
         )
-    running = [one for one in others if not one.is_final]
+    followable = FOLLOWABLE.get(request.type)
+    if followable is not None and original.request.type not in followable:
+        raise _not_allowed(request, original, f"is a {original.request.type.value}")
+    running = [one for one in others if not one.is_final or one.may_have_moved]
     match request.type:
         case PaymentType.REFUND:
             pending = sum(

@@ -265,6 +265,16 @@ class Payment:
         )
 
     @property
+    def may_have_moved(self) -> bool:
+        """True while a person must say whether money moved that the status says did not."""
+        return (
+            self.is_final
+            and self.status is not Status.APPROVED
+            and not self.decided_by
+            and any(odd.approval is not None for odd in self.discrepancies)
+        )
+
+    @property
     def captured(self) -> Money:
         """What this operation took from a card, tip included; zero when it took nothing."""
         if self.request.type in TAKES and self.approval is not None and self.funds in MOVED:

@@ -247,23 +247,26 @@ def _approve(payment: Payment, approval: Approval) -> Outcome:
         odd = (Discrepancy("more_than_asked", "the terminal took more than was asked", approval),)
     if INFERRED in approval.extra:
         odd = (*odd, Discrepancy(INFERRED, approval.extra[INFERRED], approval))
-    funds, recording = OUTCOME_OF[request.type]
-    actions: tuple[Action, ...] = (Publish(),)
-    if recording is Recording.PENDING:
-        actions = (Settle(), *actions)
-    if request.original_payment_id:
-        actions = (TellOriginal(), *actions)
-    return replace(
+    approved = replace(
         payment,
         status=Status.APPROVED,
-        funds=funds,
-        recording=recording,
-        approval=approval,
         stage=None,
         doubt=None,
         resolved_by="terminal",
         discrepancies=(*payment.discrepancies, *odd),
-    ), actions
+    )
+    return _believe(approved, approval)
+
+
+def _believe(payment: Payment, approval: Approval) -> Outcome:
+    """Money moved: say where it is, and who must be told."""
+    funds, recording = OUTCOME_OF[payment.request.type]
+    actions: tuple[Action, ...] = (Publish(),)
+    if recording is Recording.PENDING:
+        actions = (Settle(), *actions)
+    if payment.request.original_payment_id:
+        actions = (TellOriginal(), *actions)
+    return replace(payment, funds=funds, recording=recording, approval=approval), actions
 
 
 def _follow(payment: Payment, event: FollowedUp) -> Outcome:
@@ -386,8 +389,7 @@ def _decide(payment: Payment, event: Decided) -> Outcome:
     evidence = next((odd.approval for odd in payment.discrepancies if odd.approval), None)
     if event.decision == "noted" or payment.status is Status.APPROVED or evidence is None:
         return decided, (Publish(),)
-    booked = replace(decided, funds=Funds.CAPTURED, recording=Recording.PENDING, approval=evidence)
-    return booked, (Settle(), Publish())
+    return _believe(decided, evidence)
 
 
 def _illegal(payment: Payment, event: Event) -> IllegalEvent:
