@@ -73,13 +73,9 @@ class Kind:
         return self.can.currencies[0]
 
 
-def zvt_over(kind: Literal["serial", "tcp"]) -> Kind:
-    return Kind(f"zvt-{kind}", zvt.DRIVER, kind, partial(ZvtTerminal, kind=kind), "zvt")
-
-
 KINDS = (
-    zvt_over("serial"),
-    zvt_over("tcp"),
+    Kind("zvt-serial", zvt.DRIVER, "serial", partial(ZvtTerminal, kind="serial"), "zvt"),
+    Kind("zvt-tcp", zvt.DRIVER, "tcp", partial(ZvtTerminal, kind="tcp"), "zvt"),
     Kind("pax-serial", pax.DRIVER, "serial", PaxTerminal, "pax"),
     Kind("pax-tcp", pax.DRIVER, "tcp", PaxTerminal, "pax"),
     Kind(
@@ -293,11 +289,10 @@ class Counter:
         return f"018f6f0e-8a44-7c1b-9a3e-{self._numbers:012d}"
 
     def fields(self, amount: str = "20.40", **fields: Any) -> Json:
-        """Return what a start of a sale says, in the terminal's currency."""
+        """Return what a start of a sale says; without `amounts`, in the terminal's currency."""
         said = start_fields(self.new_id(), amount, **fields)
-        said["amounts"] = {"currency": self.kind.currency, **said["amounts"]} | {
-            "currency": fields.get("amounts", {}).get("currency", self.kind.currency)
-        }
+        if "amounts" not in fields:
+            said["amounts"]["currency"] = self.kind.currency
         return said
 
     async def start(self, amount: str = "20.40", **fields: Any) -> str:
