@@ -22,6 +22,7 @@ from decimal import Decimal
 from typing import Literal, Protocol
 
 from bridge.backoffice import giftcard_evidence as e
+from bridge.backoffice import giftcard_holds as h
 from bridge.backoffice.attempts import (
     Applied,
     Attempt,
@@ -30,10 +31,9 @@ from bridge.backoffice.attempts import (
     Refused,
     Unknown,
 )
-from bridge.backoffice.documents import CodeType, GiftCardCapture, GiftCardTransaction, TransType
+from bridge.backoffice.documents import CodeType, GiftCardCapture, GiftCardTransaction
 from bridge.log import about
 from bridge.money import payment as p
-from bridge.money.amounts import format_amount
 from bridge.money.ledger import Ledger
 from bridge.money.plan import load_step
 from bridge.money.work import Work
@@ -41,7 +41,6 @@ from drivers import contract as c
 
 _LOGGER = logging.getLogger(__name__)
 
-SOURCE_ID = "paybridge"  # how the back office's lists name us
 QUIET_DEADLINES = 2.0  # after a lost answer the server may still be at work; as POS_API.md 5 says
 # Also when our deadline is short: a request that its proxy gave up may still be carried out, and a
 # balance that is read before that would call a hold not made. Servers give up within two minutes.
@@ -203,7 +202,7 @@ class GiftCards:
 
     async def _start(self, payment: p.Payment, pin: str) -> None:
         request = payment.request
-        name, card = request.payment_id, _card(request)
+        name, card = request.payment_id, h.card_of(request)
         if self._is_contested(payment):
             busy = p.NotReached("terminal_busy", "another payment is using this gift card")
             await self._ledger.apply(name, busy)
@@ -235,22 +234,13 @@ class GiftCards:
             await self._hold(request, before, pin)
 
     async def _hold(self, request: p.PaymentRequest, before: e.Before, pin: str) -> None:
-        name, card = request.payment_id, _card(request)
+        name = request.payment_id
         amount = e.amount_to_hold(request, before.balance)
         if amount is None:
-            await self._ledger.apply(name, _insufficient(before))
+            await self._ledger.apply(name, h.insufficient(before))
             return
         adds = request.type is p.PaymentType.LOAD
-        transaction = GiftCardTransaction(
-            CodeType(card.kind),
-            card.code,
-            TransType.ADD if adds else TransType.USE,
-            f"{'' if adds else '-'}{format_amount(amount)}",
-            SOURCE_ID,
-            name,
-            pin,
-            authorize_only=not before.at_once,
-        )
+        transaction = h.transaction_for(request, amount, pin, at_once=before.at_once)
         attempt = await self._office.gift_card_trans_add(transaction)
         match attempt:
             case Applied(transaction_id, balance):
@@ -321,14 +311,14 @@ class GiftCards:
 
     async def _conclude(self, payment: p.Payment) -> None:
         """Capture or release a hold by its id; once more, if that is not known to be done."""
-        name, how = payment.request.payment_id, _way(payment)
-        attempt = await self._office.gift_card_trans_capture(_capture(payment, how))
+        name, how = payment.request.payment_id, h.way_of(payment)
+        attempt = await self._office.gift_card_trans_capture(h.capture_for(payment, how))
         match attempt:
             case Applied(_, balance):
                 await self._concluded(payment, how, Decimal(balance) if balance else None)
             case NotApplied(reason):
                 await self._ledger.apply(name, c.Unclear("not_reached", reason))
-            case Refused() if _may_give_up(payment) and how == "capture":
+            case Refused() if h.may_give_up(payment) and how == "capture":
                 _LOGGER.error("capture refused code=%s: the hold is released", attempt.code)
                 await self._conclude_by(name, "release")
             case Refused() if payment.doubt is None and payment.offer is None:
@@ -340,7 +330,7 @@ class GiftCards:
         self, payment: p.Payment, how: Literal["capture", "release"], code: str
     ) -> None:
         """The end of a hold was not confirmed: ask again later, or look at the balance."""
-        name, card = payment.request.payment_id, _card(payment.request)
+        name, card = payment.request.payment_id, h.card_of(payment.request)
         if payment.doubt is None or code in UNHELPFUL:
             await self._ledger.apply(name, c.Unclear("no_answer", code))
             return
@@ -353,7 +343,7 @@ class GiftCards:
             await self._ledger.apply(name, c.Unclear("balance_unreadable"))
             return
         balance = Decimal(found.balance)
-        if balance == e.balance_after(payment, _before(payment), how):
+        if balance == e.balance_after(payment, h.before_of(payment), how):
             text = f"the back office answers {code} to the {how}, and the balance is as after it"
             inferred = text if how == "capture" else ""
             await self._concluded(payment, how, balance, inferred)
@@ -381,8 +371,8 @@ class GiftCards:
         approval = e.approval_of(
             request,
             amount,
-            _hold_id(payment),
-            before=_before(payment).balance,
+            h.hold_id(payment),
+            before=h.before_of(payment).balance,
             after=balance,
             inferred=inferred,
         )
@@ -391,7 +381,7 @@ class GiftCards:
     async def _release_after_all(self, payment: p.Payment) -> None:
         """Release the hold of a payment that a person called not charged; it is final already."""
         name = payment.request.payment_id
-        attempt = await self._office.gift_card_trans_capture(_capture(payment, "release"))
+        attempt = await self._office.gift_card_trans_capture(h.capture_for(payment, "release"))
         match attempt:
             case NotApplied() | Unknown(code=""):
                 at = asyncio.get_running_loop().time() + RELEASE_AGAIN_SECONDS
@@ -425,10 +415,10 @@ class GiftCards:
 
     async def _judge_by_balance(self, payment: p.Payment) -> None:
         """Read the balance twice, after a quiet time, and say what it proves of a lost hold."""
-        request, before = payment.request, _before(payment)
-        name, card = request.payment_id, _card(request)
+        request, before = payment.request, h.before_of(payment)
+        name, card = request.payment_id, h.card_of(request)
         if e.amount_to_hold(request, before.balance) is None:
-            await self._ledger.apply(name, _insufficient(before))
+            await self._ledger.apply(name, h.insufficient(before))
             return
         now = asyncio.get_running_loop().time()
         quiet_until = self._quiet_until.setdefault(name, now + self._quiet_seconds)
@@ -495,45 +485,3 @@ class GiftCards:
         for name, doubt in doubts.items():
             if now - self._doubt_since[name] >= DOUBT_AGED_SECONDS and not doubt.needs_operator:
                 await self._ledger.apply(name, p.DoubtAged())
-
-
-def _may_give_up(payment: p.Payment) -> bool:
-    """True when a capture was refused the first time, and nobody has paid for it."""
-    is_load = payment.request.type is p.PaymentType.LOAD
-    return payment.doubt is None and payment.offer is not None and not is_load
-
-
-def _card(request: p.PaymentRequest) -> p.GiftCardCode:
-    assert request.gift_card is not None, "a gift card payment names its card"
-    return request.gift_card
-
-
-def _before(payment: p.Payment) -> e.Before:
-    assert payment.baseline is not None, "the balance is stored before anything is sent"
-    return e.read_before(payment.baseline.fingerprint)
-
-
-def _way(payment: p.Payment) -> Literal["capture", "release"]:
-    if payment.request.type is p.PaymentType.VOID:
-        return "release"
-    return payment.concluding or "capture"
-
-
-def _hold_id(payment: p.Payment) -> str:
-    hold = payment.request.original or payment.offer
-    assert hold is not None, "only a hold can be ended"
-    return hold.fingerprint
-
-
-def _capture(payment: p.Payment, how: Literal["capture", "release"]) -> GiftCardCapture:
-    request = payment.request
-    amount = ""
-    if request.original is not None and request.type is p.PaymentType.CAPTURE:
-        part = request.amount != request.original.amount
-        amount = f"-{format_amount(request.amount)}" if part else ""
-    return GiftCardCapture(_hold_id(payment), amount, cancel=how == "release")
-
-
-def _insufficient(before: e.Before) -> c.Declined:
-    text = f"the card holds {before.balance:f}"
-    return c.Declined("insufficient", text, "gift_card_insufficient")

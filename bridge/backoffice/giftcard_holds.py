@@ -1,0 +1,80 @@
+"""What the API is asked for a gift card payment, made from the payment alone. Pure."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from bridge.backoffice import giftcard_evidence as e
+from bridge.backoffice.documents import CodeType, GiftCardCapture, GiftCardTransaction, TransType
+from bridge.money import payment as p
+from bridge.money.amounts import format_amount
+from drivers import contract as c
+from drivers.contract import Money
+
+SOURCE_ID = "paybridge"  # how the back office's lists name us
+
+
+def transaction_for(
+    request: p.PaymentRequest, amount: Money, pin: str, *, at_once: bool
+) -> GiftCardTransaction:
+    """Return what the API is sent to hold, or use at once, `amount` of a card; once only."""
+    card = card_of(request)
+    adds = request.type is p.PaymentType.LOAD
+    return GiftCardTransaction(
+        CodeType(card.kind),
+        card.code,
+        TransType.ADD if adds else TransType.USE,
+        f"{'' if adds else '-'}{format_amount(amount)}",
+        SOURCE_ID,
+        request.payment_id,
+        pin,
+        authorize_only=not at_once,
+    )
+
+
+def may_give_up(payment: p.Payment) -> bool:
+    """True when a capture was refused the first time, and nobody has paid for it."""
+    is_load = payment.request.type is p.PaymentType.LOAD
+    return payment.doubt is None and payment.offer is not None and not is_load
+
+
+def card_of(request: p.PaymentRequest) -> p.GiftCardCode:
+    """Return the gift card of a payment that is one of gift cards."""
+    assert request.gift_card is not None, "a gift card payment names its card"
+    return request.gift_card
+
+
+def before_of(payment: p.Payment) -> e.Before:
+    """Return what was known of the card before its money was touched."""
+    assert payment.baseline is not None, "the balance is stored before anything is sent"
+    return e.read_before(payment.baseline.fingerprint)
+
+
+def way_of(payment: p.Payment) -> Literal["capture", "release"]:
+    """Return how the payment ends a hold."""
+    if payment.request.type is p.PaymentType.VOID:
+        return "release"
+    return payment.concluding or "capture"
+
+
+def hold_id(payment: p.Payment) -> str:
+    """Return the server's id of the hold: the payment's own, or its original's."""
+    hold = payment.request.original or payment.offer
+    assert hold is not None, "only a hold can be ended"
+    return hold.fingerprint
+
+
+def capture_for(payment: p.Payment, how: Literal["capture", "release"]) -> GiftCardCapture:
+    """Return what the API is sent to end a hold; the same for the same payment."""
+    request = payment.request
+    amount = ""
+    if request.original is not None and request.type is p.PaymentType.CAPTURE:
+        part = request.amount != request.original.amount
+        amount = f"-{format_amount(request.amount)}" if part else ""
+    return GiftCardCapture(hold_id(payment), amount, cancel=how == "release")
+
+
+def insufficient(before: e.Before) -> c.Declined:
+    """Return the refusal of a card that holds too little; nothing was sent."""
+    text = f"the card holds {before.balance:f}"
+    return c.Declined("insufficient", text, "gift_card_insufficient")
