@@ -20,7 +20,20 @@ from tests.unit.backoffice.giftcard_store import AT, CODE, PIN, Store, gift_requ
 from tests.unit.backoffice.world import play
 
 # A server that answers with an id and then loses the commit deceives every client.
-FAULTS = sorted(set(NAMED) - {"lost_commit"})
+# The quick ones are one of each kind of proof; the rest differ in how they are said.
+QUICK = {
+    "apply_then_drop",
+    "drop_before_apply",
+    "drop_then_apply_late",
+    "fusion_error",
+    "fusion_error_applied",
+    "not_authorized",
+    "too_many_429",
+}
+FAULTS = [
+    pytest.param(name, marks=() if name in QUICK else pytest.mark.slow)
+    for name in sorted(set(NAMED) - {"lost_commit"})
+]
 SALE = gift_request()
 NAME = SALE.payment_id
 HOLD = gift_request(type=p.PaymentType.PREAUTH)
