@@ -254,11 +254,11 @@ class Desk:
                 "idempotency_conflict", "this payment_id was used for a plan", path="payment_id"
             )
         known = await self._known_or_fresh(delivery, request)
-        takers = self._takers(register_id, request)
-        if not known:
-            takers = fit_for(request, takers)
+        takers: dict[str, Taker] = {}
+        if not known:  # what exists is only read: its terminal may have another name by now
+            takers = fit_for(request, self._takers(register_id, request))
         repeated = self._looks_repeated(request, takers)
-        name = next(iter(takers))
+        name = next(iter(takers), request.terminal_id or "")
         wanted = payment_request(request, register_id, name, possible_duplicate=repeated)
         if not known and self._gift_cards is not None and request.gift_card is not None:
             self._gift_cards.keep_pin(wanted.payment_id, request.gift_card.pin or "")

@@ -15,13 +15,14 @@ from typing import Any
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from bridge.money.payment import TAKES
+from bridge.money.payment import TAKES, PaymentType
 from bridge.register import contract as k
 from simulators.broker import Message
 from simulators.terminal_ledger import MOVES
 from simulators.terminal_ledger import TAKES as TOOK
 from tests.unit.register.shop import TOPICS, Shop, in_a_shop, payment_id
 
+TAKING = TAKES | {PaymentType.TIP_ADJUST}
 EXAMPLES = 30  # each is a shop of its own, some tenths of a second
 COMMANDS_MAX = 30
 
@@ -121,6 +122,33 @@ RARE = ("gift_card", "plan", "terminal_pool", "bridge_epoch", "expires_at", "lan
 
 
 @st.composite
+def plain(draw: st.DrawFn) -> tuple[str, str, bytes]:
+    """A command that a register means, so that there is money to quarrel about."""
+    operation = draw(
+        st.sampled_from(["payment/start"] * 3 + ["payment/refund", "payment/void", "sale/attach"])
+    )
+    amount = draw(st.sampled_from(["1.00", "1.00", "2.00"]))
+    goods = {"item_id": 1, "quantity": "1", "unit_price": amount, "item_amount": amount}
+    payload: dict[str, Any] = {
+        "payment_id": draw(IDS),
+        "amounts": {"currency": "EUR", "requested_amount": amount},
+    }
+    if operation in {"payment/refund", "payment/void"}:
+        payload["original_payment_id"] = draw(IDS)
+    elif operation == "payment/start" and draw(st.booleans()):
+        payload |= {"sale_id": "S1", "sale_lines": draw(st.sampled_from(["now", "later"]))}
+    elif operation == "sale/attach":
+        payload = {"sale_id": "S1", "sale": {"total_amount": amount, "lines": [goods]}}
+    if operation == "payment/void":
+        del payload["amounts"]
+    return draw(st.sampled_from(["till-1", "till-1", "till-2"])), operation, _bytes(payload)
+
+
+def _bytes(payload: dict[str, Any]) -> bytes:
+    return json.dumps(payload).encode()
+
+
+@st.composite
 def commands(draw: st.DrawFn) -> tuple[str, str, bytes]:
     """A register, an operation, and a payload that is nearly right, or nonsense."""
     operation = draw(st.sampled_from(["payment/start"] * 6 + sorted(k.REQUESTS) + ["no/such"]))
@@ -137,7 +165,7 @@ def commands(draw: st.DrawFn) -> tuple[str, str, bytes]:
             payload[name] = draw(FIELDS[name])
     if draw(st.integers(0, 9)) == 0 and payload:
         payload[draw(st.sampled_from(sorted(payload)))] = draw(JUNK)
-    return register, operation, json.dumps(payload).encode()
+    return register, operation, _bytes(payload)
 
 
 async def _send_all(shop: Shop, wanted: list[tuple[str, str, bytes]]) -> None:
@@ -164,7 +192,7 @@ async def _send_all(shop: Shop, wanted: list[tuple[str, str, bytes]]) -> None:
     entries = [one for one in ledger.entries if one.kind in MOVES]
     assert len(entries) <= len(accepted), "nothing moves that was not accepted"
     payments = [one.payment for one in shop.ledger.accounts()]
-    approved = [one for one in payments if one.approval is not None and one.request.type in TAKES]
+    approved = [one for one in payments if one.approval is not None and one.request.type in TAKING]
     sales = [entry.amount_minor for entry in ledger.entries if entry.kind in TOOK]
     known = [one.approval.amount.minor for one in approved if one.approval is not None]
     assert sorted(sales) == sorted(known), "what the terminal took, the journal knows"
@@ -178,7 +206,7 @@ async def _send_all(shop: Shop, wanted: list[tuple[str, str, bytes]]) -> None:
     phases=[Phase.generate],  # a shop is too slow to shrink with
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
-@given(st.lists(commands(), min_size=5, max_size=COMMANDS_MAX))
+@given(st.lists(plain() | commands(), min_size=5, max_size=COMMANDS_MAX))
 def test_whatever_registers_say_the_service_lives_and_answers(
     wanted: list[tuple[str, str, bytes]],
 ) -> None:
@@ -187,3 +215,16 @@ def test_whatever_registers_say_the_service_lives_and_answers(
 
     with TemporaryDirectory() as folder:
         in_a_shop(Path(folder), test)
+
+
+def test_a_repeated_start_is_told_of_its_payment_when_the_terminal_is_gone(tmp_path: Path) -> None:
+    async def test(shop: Shop) -> None:
+        await shop.pay("till-1", 1)
+        await shop.until("till-1", 1, status="approved")
+        # The same as a restart with a configuration that has no such terminal any more.
+        again = await shop.pay("till-1", 1, terminal_id="counter-9")
+        assert (again["status"], again["payment_status"]) == ("accepted", "approved")
+        assert again["duplicate"]
+        assert shop.charged() == [4790]
+
+    in_a_shop(tmp_path, test)
