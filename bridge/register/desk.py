@@ -363,18 +363,20 @@ class Desk:
         original = None
         if request.original_payment_id is not None:
             original = await self._ledger.find_original(request.original_payment_id)
-        same = original.payment.request.terminal_id if original else None
+        followed = original.payment if original else None
+        same = followed.request.terminal_id if followed else None
+        if known:  # what exists is only read: its terminal may have another name by now
+            named = request.terminal_id or same or ""
+            wanted = follow_up_request(request, register_id, named, followed)
+            return await self._begin(request, {}, wanted, known=True)
         by_gift_card = same == p.GIFT_CARDS and request.terminal_id in {None, same}
         terminal_id, taker = self._taker(
             register_id, request.terminal_id or same, by_gift_card=by_gift_card
         )
-        wanted = follow_up_request(
-            request, register_id, terminal_id, original.payment if original else None
-        )
-        if not known:
-            elsewhere = same is not None and terminal_id != same
-            refuse_unsupported_follow_up(wanted, taker.capabilities, elsewhere=elsewhere)
-        return await self._begin(request, {terminal_id: taker}, wanted, known=known)
+        wanted = follow_up_request(request, register_id, terminal_id, followed)
+        elsewhere = same is not None and terminal_id != same
+        refuse_unsupported_follow_up(wanted, taker.capabilities, elsewhere=elsewhere)
+        return await self._begin(request, {terminal_id: taker}, wanted, known=False)
 
     async def _known_or_fresh(
         self, delivery: Delivery, request: k.PaymentStart | k.GiftCardLoad | k.AnyFollowUp

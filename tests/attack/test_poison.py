@@ -228,3 +228,21 @@ def test_a_repeated_start_is_told_of_its_payment_when_the_terminal_is_gone(tmp_p
         assert shop.charged() == [4790]
 
     in_a_shop(tmp_path, test)
+
+
+def test_a_repeated_refund_is_told_of_itself_when_the_terminal_is_gone(tmp_path: Path) -> None:
+    async def test(shop: Shop) -> None:
+        amounts = {"currency": "EUR", "requested_amount": "47.90"}
+        refund = {
+            "payment_id": payment_id(2),
+            "original_payment_id": payment_id(1),
+            "amounts": amounts,
+        }
+        await shop.pay("till-1", 1)
+        await shop.until("till-1", 1, status="approved")
+        await shop.ask("till-1", "payment/refund", **refund)
+        await shop.until("till-1", 2, status="approved")
+        again = await shop.ask("till-1", "payment/refund", **refund, terminal_id="counter-9")
+        assert again["status"] == "accepted"
+
+    in_a_shop(tmp_path, test)
