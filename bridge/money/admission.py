@@ -72,18 +72,27 @@ def refuse_unsafe_start(
                 path="sale_id",
                 payment_id=sibling.request.payment_id,
             )
-    if not captured:
-        return
     details = request.sale or next((one.sale for one in siblings if one.sale), None)
+    if not captured and details is None:
+        return
     tip = request.tip.minor if request.tip else 0  # pays the staff, not the sale
     own = Money(request.amount.minor - tip, request.amount.currency)
     total = details.total if details is not None else own
-    if outstanding_minor(total, captured) == 0:
+    left_minor = outstanding_minor(total, captured)
+    if captured and left_minor == 0:
         raise RequestError(
             "sale_already_paid",
             "this sale is paid; a further charge needs a supervisor",
             path="sale_id",
             payment_id=captured[0].payment_id,
+        )
+    if details is not None and request.type is PaymentType.SALE and own.minor > left_minor:
+        left = format_amount(Money(left_minor, own.currency))
+        raise RequestError(
+            "invalid_request",
+            f"{left} {own.currency} is left of this sale, tip not counted",
+            path="amounts.requested_amount",
+            available_amount=left,
         )
 
 

@@ -245,6 +245,9 @@ def _approve(payment: Payment, approval: Approval) -> Outcome:
     odd: tuple[Discrepancy, ...] = ()
     if approval.amount.minor > request.amount.minor and approval.tip is None:
         odd = (Discrepancy("more_than_asked", "the terminal took more than was asked", approval),)
+    if approval.amount.currency != request.amount.currency:
+        text = f"the terminal took {approval.amount.currency}"
+        odd = (*odd, Discrepancy("another_currency", text, approval))
     if INFERRED in approval.extra:
         odd = (*odd, Discrepancy(INFERRED, approval.extra[INFERRED], approval))
     approved = replace(

@@ -108,6 +108,8 @@ class Errands:
         Raises:
             RequestError: `operation_not_supported`, or what the terminal refuses.
         """
+        if any(_same(one, register_id, request) for one in self._waiting):
+            return  # a register that repeats itself gets the one answer when it is there
         if len(self._waiting) >= ERRANDS_WAITING_MAX:
             raise RequestError("terminal_busy", "too many commands are waiting")
         terminal = self._terminals[terminal_id]
@@ -233,6 +235,13 @@ class Errands:
             self.reconciliations[terminal_id] = document
         result: dict[str, Any] = document.model_dump(mode="json")
         return result
+
+
+def _same(one: _Waiting, register_id: str, request: k.AnyErrand) -> bool:
+    """Tell whether a command is one that waits already."""
+    return one.register_id == register_id and (
+        (one.request.operation, one.request.request_id) == (request.operation, request.request_id)
+    )
 
 
 def _operation(request: k.AnyErrand) -> c.EndOfDay | c.ReadCard | c.ShowText | None:

@@ -238,7 +238,7 @@ class Connection:
                 return self._commit()
             if statement == "rollback":
                 self._statements = []
-            elif statement.startswith("insert"):
+            elif statement.lstrip().startswith("insert"):
                 self._statements.append((statement, values))
             return Rows(self._real.execute(statement, tuple(values)), self._real)
         except apsw.Error as error:

@@ -116,10 +116,11 @@ class Judge:
 
     def committed(self, statements: Sequence[tuple[str, Sequence[Any]]]) -> None:
         """A commit is on disk."""
-        for statement, values in statements:
+        for text, values in statements:
+            statement = text.lstrip()
             if statement.startswith("insert into entry"):
                 self.stored.setdefault(str(values[0]), []).append(str(values[1]))
-            elif statement.startswith("insert or replace into payment"):
+            elif statement.startswith("insert into payment"):
                 payment_id, status = str(values[ID_COLUMN]), str(values[STATUS_COLUMN])
                 self.rows[payment_id] = (status, int(values[AMOUNT_COLUMN]))
                 self._holds_alone(payment_id, str(values[TERMINAL_COLUMN]), status)
