@@ -174,7 +174,7 @@ class Ledger:
         """Return what is still to be paid of the account's sale."""
         request = account.payment.request
         key = request.sale_key
-        captured = captured_payments(self.of_sale(key), self._local_now())
+        captured = captured_payments(self.of_sale(key), "")
         details = account.payment.sale or self._details(key)
         tip = request.tip.minor if request.tip else 0
         own = Money(request.amount.minor - tip, request.amount.currency)
@@ -525,9 +525,7 @@ class Ledger:
             and original.payment_id not in self._purchase_of
         ):
             # Nothing of it is left to be recorded, and the books never had it.
-            news = p.RecordingChanged(p.Recording.NOT_REQUIRED)
-            entries.append(Entry(original.payment_id, news, at))
-            told, _ = fold_event(told, news, at)
+            return _leave_out(told, at, entries)
         return told
 
     def _settle(
@@ -535,17 +533,13 @@ class Ledger:
     ) -> tuple[Account, PurchaseAccount | None]:
         """Decide what the books must be told now that the account's payment was captured."""
         if not self._books.required:
-            news = p.RecordingChanged(p.Recording.NOT_REQUIRED)
-            entries.append(Entry(account.payment_id, news, at))
-            return fold_event(account, news, at)[0], None
+            return _leave_out(account, at, entries), None
         request = account.payment.request
         key = request.sale_key
         if request.type in p.GIVES:
             due: s.PurchaseDue | None = self._settle_return(account)
             if due is None:
-                news = p.RecordingChanged(p.Recording.NOT_REQUIRED)
-                entries.append(Entry(account.payment_id, news, at))
-                return fold_event(account, news, at)[0], None
+                return _leave_out(account, at, entries), None
             entries.append(Entry(due.content.transaction_id, due, at))
             return account, PurchaseAccount(s.open_purchase(due), at, at)
         in_books = {name for name in self._sales.get(key, ()) if name in self._purchase_of}
@@ -699,3 +693,10 @@ class Ledger:
                 name = self._purchase_of.pop(payment_id, "")
                 self._purchases.pop(name, None)
                 self._locks.pop(name, None)
+
+
+def _leave_out(account: Account, at: str, entries: list[Entry]) -> Account:
+    """Return the account once the books need not hear of it; adds the entry that says so."""
+    news = p.RecordingChanged(p.Recording.NOT_REQUIRED)
+    entries.append(Entry(account.payment_id, news, at))
+    return fold_event(account, news, at)[0]
