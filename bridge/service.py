@@ -455,8 +455,3 @@ async def _feed_watchdog(parts: Parts, notifier: Notifier, environment: Mapping[
         await parts.journal.pulse()
         notifier.alive()
         await asyncio.sleep(interval)
-
-
-def environment() -> Mapping[str, str]:
-    """Return the process's environment."""
-    return os.environ

@@ -403,10 +403,6 @@ class Journal:
         """
         await self._run(lambda: self._connection.execute("select 1").fetchone())
 
-    async def close(self) -> None:
-        """Finish what waits, then close the file. Cancellation leaves the file open."""
-        await self._run(self._connection.close)
-
     async def _run(self, work: Callable[[], T]) -> T:
         if self._broken is not None:
             raise self._broken
