@@ -133,6 +133,7 @@ class Pay:
     tip: Money | None = None  # contained in amount
     accept_partial: bool = False
     language: str = ""  # BCP 47
+    gift: bool = False  # from a gift card that the terminal itself can charge
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +182,14 @@ class AdjustTip:
 
 
 @dataclass(frozen=True, slots=True)
+class LoadGift:
+    """Put `amount` on a gift card that is presented at the terminal. Moves money's worth."""
+
+    reference: str
+    amount: Money
+
+
+@dataclass(frozen=True, slots=True)
 class Inquire:
     """Find out what became of `about`. Moves no money.
 
@@ -225,8 +234,26 @@ class ShowText:
     seconds: int = 10
 
 
-MoneyOperation = Pay | Authorize | Capture | Refund | Reverse | AdjustTip
-Operation = MoneyOperation | Inquire | Probe | EndOfDay | ReadCard | ShowText
+@dataclass(frozen=True, slots=True)
+class ReadBalance:
+    """Read what is left on a gift card presented at the terminal. Yields `CardBalance`."""
+
+    timeout_seconds: int = 60
+
+
+@dataclass(frozen=True, slots=True)
+class ReadLast:
+    """Read the last transaction in the terminal's memory. Yields `LastTransaction`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnose:
+    """Have the terminal test its connection to its host. Moves no money. Yields `Diagnosis`."""
+
+
+MoneyOperation = Pay | Authorize | Capture | Refund | Reverse | AdjustTip | LoadGift
+Errand = EndOfDay | ReadCard | ShowText | ReadBalance | ReadLast | Diagnose
+Operation = MoneyOperation | Inquire | Probe | Errand
 
 
 # --- what a terminal tells the bridge
@@ -375,6 +402,31 @@ class CardRead:
 
 
 @dataclass(frozen=True, slots=True)
+class CardBalance:
+    """Answer to `ReadBalance`. Final."""
+
+    amount: Money
+    card: Card = field(default_factory=Card)
+
+
+@dataclass(frozen=True, slots=True)
+class LastTransaction:
+    """Answer to `ReadLast`; None when the terminal's memory is empty. Final."""
+
+    approval: Approval | None
+    text: str = ""  # of a last transaction that was not an approval, in the terminal's words
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """Answer to `Diagnose`: the terminal reached its host, or says why not. Final."""
+
+    passed: bool
+    text: str = ""
+    facts: Mapping[str, str] = field(default_factory=dict)  # what it says of itself; no PAN
+
+
+@dataclass(frozen=True, slots=True)
 class Done:
     """An operation without a result is done. Final."""
 
@@ -388,6 +440,9 @@ FinalEvent = (
     | TerminalNotReady
     | BatchTotals
     | CardRead
+    | CardBalance
+    | LastTransaction
+    | Diagnosis
     | Done
 )
 TerminalEvent = Progress | Receipt | Offered | FinalEvent

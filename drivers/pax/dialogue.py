@@ -19,6 +19,7 @@ from collections import deque
 from typing import Literal
 
 from drivers.contract import (
+    Diagnose,
     EndOfDay,
     FinalEvent,
     Inquire,
@@ -26,7 +27,9 @@ from drivers.contract import (
     Probe,
     Progress,
     ProtocolError,
+    ReadBalance,
     ReadCard,
+    ReadLast,
     ShowText,
     Stage,
     Step,
@@ -160,7 +163,7 @@ class PaxDialogue:
                 return probe(self._settings)
             case EndOfDay():
                 return end_of_day(operation, self._settings)
-            case ReadCard() | ShowText():
+            case ReadCard() | ShowText() | ReadBalance() | ReadLast() | Diagnose():
                 return _unsupported()
             case _:
                 greet = self._serial and not isinstance(self._link, HttpLink)

@@ -26,6 +26,7 @@ from drivers.contract import (
     Failed,
     FinalEvent,
     Inquire,
+    LoadGift,
     MoneyOperation,
     Pay,
     Refund,
@@ -200,7 +201,9 @@ def _prove_absence(operation: Inquire, settings: PaxSettings) -> Script:
     return Unclear("batch_unknown", "no record of it, but the batch may have been closed since")
 
 
-def _prove_unlike(about: Pay | Authorize | Refund, first: int, settings: PaxSettings) -> Script:
+def _prove_unlike(
+    about: Pay | Authorize | Refund | LoadGift, first: int, settings: PaxSettings
+) -> Script:
     """Say *not executed* if no record from number `first` on looks like `about`."""
     for number in range(first, first + NEWER_RECORDS_MAX):
         report = yield from _report(AskDetail(record_number=str(number)), settings)

@@ -17,6 +17,7 @@ from drivers.contract import (
     Declined,
     Failed,
     FinalEvent,
+    LoadGift,
     Money,
     MoneyOperation,
     Offered,
@@ -135,7 +136,7 @@ def why_not(operation: MoneyOperation, settings: PaxSettings) -> Failed | None:
     return None
 
 
-def type_of(operation: Pay | Authorize | Refund) -> str:
+def type_of(operation: Pay | Authorize | Refund | LoadGift) -> str:
     """Return the transaction type that performs `operation`."""
     match operation:
         case Pay():
@@ -144,6 +145,8 @@ def type_of(operation: Pay | Authorize | Refund) -> str:
             return codes.AUTH
         case Refund():
             return codes.RETURN
+        case LoadGift():
+            return codes.ADD_VALUE
 
 
 def request_for(operation: MoneyOperation, settings: PaxSettings, reference: str) -> Transact:
@@ -161,6 +164,8 @@ def request_for(operation: MoneyOperation, settings: PaxSettings, reference: str
             return Transact(
                 settings.tender, codes.AUTH, asked, trace=trace, additional=NO_TIP_PROMPT
             )
+        case LoadGift(amount=amount):
+            return Transact("gift", codes.ADD_VALUE, AskedAmount(amount.minor), trace=trace)
         case Refund(amount=amount, original=None):
             asked = AskedAmount(amount.minor)
             return Transact(

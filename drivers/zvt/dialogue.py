@@ -5,7 +5,7 @@ It only chooses the script; the rules stand in `talk`, `money`, `inquiry`, `prob
 
 from __future__ import annotations
 
-from typing import Literal, assert_never
+from typing import Literal
 
 from drivers import contract as c
 from drivers.zvt.framing import Link, SerialLink, TcpLink
@@ -64,8 +64,6 @@ class ZvtDialogue:
     def _script(self, operation: c.Operation) -> Script:
         talk, settings = self._talk, self._settings
         match operation:
-            case c.Pay() | c.Authorize() | c.Capture() | c.Refund() | c.Reverse() | c.AdjustTip():
-                return MoneyScript(talk, operation, settings)
             case c.Inquire():
                 return InquiryScript(talk, operation, settings)
             case c.Probe():
@@ -76,5 +74,7 @@ class ZvtDialogue:
                 return ReadCardScript(talk, operation, settings)
             case c.ShowText():
                 return ShowTextScript(talk, operation, settings)
+            case c.ReadBalance() | c.ReadLast() | c.Diagnose():
+                raise AssertionError(f"{operation} is not among the capabilities")
             case _:
-                assert_never(operation)
+                return MoneyScript(talk, operation, settings)

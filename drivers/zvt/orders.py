@@ -56,6 +56,8 @@ def command_for(order: c.MoneyOperation, settings: ZvtSettings) -> m.BmpCommand 
                 approval_code=original.approval_code,
                 tlv=(Tlv(_RESERVATION_KIND, _EXTENSION),),
             )
+        case c.LoadGift():
+            return Impossible("operation_not_supported", "it fills no gift cards")
         case c.Refund():
             return m.Refund(settings.password, amount=amount.minor, currency=number)
         case c.Capture() | c.Reverse() | c.AdjustTip():
