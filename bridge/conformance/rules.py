@@ -26,7 +26,7 @@ from bridge.register.contract import (
     decode_request,
     salvage_ids,
 )
-from bridge.register.contract.requests import FollowUp, GiftCardLoad
+from bridge.register.contract.starts import FollowUp, GiftCardLoad
 from bridge.register.freshness import MESSAGE_EXPIRY_SECONDS_MAX
 
 # A guard that lets a start wait longer than a shopper would is none.

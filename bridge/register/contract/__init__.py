@@ -4,6 +4,7 @@ One source for the running bridge and for the schemas that are published. Pure: 
 
     topics     where things stand             errors     what a refusal means for the money
     requests   what a register may ask        decode     bytes to a request, or the refusal
+    envelope   what all requests share        starts, payments, errands  their kinds
     documents  what is told of payments       amounts    decimal strings to money and back
     states     what is told of the bridge and its terminals
     fields     the types they share
@@ -37,43 +38,42 @@ from bridge.register.contract.documents import (
     Response,
     encode,
 )
-from bridge.register.contract.errors import ERRORS, ErrorFacts, error_body, error_facts
-from bridge.register.contract.fields import SPEC, Wire, format_time
-from bridge.register.contract.requests import (
-    LIST_MAX,
-    REQUESTS,
-    Amounts,
+from bridge.register.contract.envelope import Amounts, GiftCard, Request, Sale, SaleLine
+from bridge.register.contract.errands import (
     AnyErrand,
-    AnyFollowUp,
-    AnyRequest,
     CardRead,
-    Evidence,
-    GiftCard,
-    GiftCardBalance,
-    GiftCardLoad,
-    PaymentAcknowledge,
-    PaymentCancel,
-    PaymentCapture,
-    PaymentIncrement,
-    PaymentList,
-    PaymentRefund,
-    PaymentResolve,
-    PaymentStart,
-    PaymentStatus,
-    PaymentTipAdjust,
-    PaymentVoid,
-    PlanLeg,
-    ReceiptReprint,
-    Request,
-    Sale,
-    SaleAttach,
-    SaleLine,
     TerminalCheck,
     TerminalDisplay,
     TerminalErrand,
     TerminalLogin,
     TerminalReconcile,
     TerminalTotals,
+)
+from bridge.register.contract.errors import ERRORS, ErrorFacts, error_body, error_facts
+from bridge.register.contract.fields import SPEC, Wire, format_time
+from bridge.register.contract.payments import (
+    LIST_MAX,
+    Evidence,
+    GiftCardBalance,
+    PaymentAcknowledge,
+    PaymentCancel,
+    PaymentList,
+    PaymentResolve,
+    PaymentStatus,
+    ReceiptReprint,
+    SaleAttach,
+)
+from bridge.register.contract.requests import REQUESTS, AnyRequest
+from bridge.register.contract.starts import (
+    AnyFollowUp,
+    GiftCardLoad,
+    PaymentCapture,
+    PaymentIncrement,
+    PaymentRefund,
+    PaymentStart,
+    PaymentTipAdjust,
+    PaymentVoid,
+    PlanLeg,
     content_hash,
 )
 from bridge.register.contract.states import (

@@ -13,7 +13,8 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from bridge.errors import RequestError
-from bridge.register.contract.requests import REQUESTS, AnyRequest, Request
+from bridge.register.contract.envelope import Request
+from bridge.register.contract.requests import REQUESTS, AnyRequest
 from bridge.register.contract.states import RegisterState
 
 REQUEST_BYTES_MAX: Final = 64 * 1024  # a trolley of some 300 complete sale lines

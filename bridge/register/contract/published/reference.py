@@ -6,13 +6,14 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
+from bridge.register.contract.envelope import Request
 from bridge.register.contract.errors import ERRORS
 from bridge.register.contract.fields import SPEC
+from bridge.register.contract.payments import PaymentStatus
 from bridge.register.contract.published.catalog import Publication, publications, summary
 from bridge.register.contract.published.glossary import RETRY_MEANINGS
 from bridge.register.contract.published.samples import sample
 from bridge.register.contract.published.schemas import shared_schemas, show_json
-from bridge.register.contract.requests import PaymentStatus, Request
 from bridge.register.contract.topics import DEFAULT_BASE
 
 Json = dict[str, Any]

@@ -10,8 +10,9 @@ from typing import Any, Final
 
 from bridge.errors import RequestError
 from bridge.register.contract.decode import decode_request
+from bridge.register.contract.envelope import Request
 from bridge.register.contract.published.catalog import summary
-from bridge.register.contract.requests import REQUESTS, Request
+from bridge.register.contract.requests import REQUESTS
 
 Json = dict[str, Any]
 
