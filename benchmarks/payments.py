@@ -24,7 +24,8 @@ from benchmarks import floor
 from benchmarks.stage import free_port, process
 from bridge.errors import RequestError
 from bridge.money import payment as p
-from bridge.money.journal import Journal, open_database
+from bridge.money.journal import Journal
+from bridge.money.journal_file import open_database
 from bridge.money.ledger import BooksPolicy, Ledger
 from bridge.terminal.lines import SerialAddress, TcpAddress, open_line
 from bridge.terminal.plugins import load_driver

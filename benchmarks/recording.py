@@ -19,7 +19,8 @@ from bridge.backoffice.graphql import BackOffice
 from bridge.backoffice.http import open_client
 from bridge.backoffice.recorder import IN_FLIGHT_MAX, Recorder, purchase_of
 from bridge.money import payment as p
-from bridge.money.journal import Journal, open_database
+from bridge.money.journal import Journal
+from bridge.money.journal_file import open_database
 from bridge.money.ledger import BooksPolicy, Ledger
 from drivers.contract import Approval, Approved, Baseline, Money
 

@@ -34,7 +34,8 @@ from bridge.backoffice.tokens import TokenStore
 from bridge.control import Control
 from bridge.errors import BusError, ConfigError
 from bridge.facts import Facts, Identity
-from bridge.money.journal import Journal, Ownership, open_database
+from bridge.money.journal import Journal
+from bridge.money.journal_file import Ownership, open_database
 from bridge.money.ledger import BooksPolicy, Ledger
 from bridge.money.patience import Patience
 from bridge.money.payment import GIFT_CARDS

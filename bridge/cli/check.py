@@ -16,7 +16,7 @@ from bridge.backoffice.graphql import BackOffice
 from bridge.backoffice.http import open_client
 from bridge.backoffice.login import Login
 from bridge.errors import BridgeError, JournalError, LoginRequired
-from bridge.money.journal import Ownership, open_for_reading
+from bridge.money.journal_file import Ownership, open_for_reading
 from bridge.service import (
     JOURNAL_NAME,
     line_address,

@@ -12,7 +12,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from bridge import config as cfg
 from bridge.errors import ConfigError, JournalError
-from bridge.money.journal import Ownership
+from bridge.money.journal_file import Ownership
 from bridge.service import JOURNAL_NAME, line_address
 from bridge.terminal.finder import (
     Answer,

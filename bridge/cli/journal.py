@@ -8,13 +8,8 @@ from typing import TYPE_CHECKING, Any
 from bridge.config import Config
 from bridge.money.accounts import fold_payment, fold_purchase
 from bridge.money.amounts import format_amount
-from bridge.money.journal import (
-    EventCodec,
-    open_for_reading,
-    read_entries,
-    read_payments,
-    read_purchases,
-)
+from bridge.money.entries import EventCodec, read_entries, read_payments, read_purchases
+from bridge.money.journal_file import open_for_reading
 from bridge.service import JOURNAL_NAME
 from drivers.contract import Money
 

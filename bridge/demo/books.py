@@ -8,13 +8,8 @@ from pathlib import Path
 from bridge.demo.comparison import Booking, Charge, Entry
 from bridge.money.accounts import fold_payment
 from bridge.money.amounts import parse_amount
-from bridge.money.journal import (
-    EventCodec,
-    open_for_reading,
-    read_entries,
-    read_payments,
-    read_purchases,
-)
+from bridge.money.entries import EventCodec, read_entries, read_payments, read_purchases
+from bridge.money.journal_file import open_for_reading
 from bridge.money.sale import PurchaseDue
 from simulators.terminal_ledger import TAKES, read_ledger, standing
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from bridge.money import payment as p
 from bridge.money import sale as s
-from bridge.money.journal import Entry, PaymentRow, PurchaseRow
+from bridge.money.entries import Entry, PaymentRow, PurchaseRow
 from bridge.money.table import advance, open_payment
 from drivers.contract import Money
 

@@ -1,39 +1,31 @@
 """The journal: every event, in one SQLite file, one transaction per change. Decides nothing.
 
 One connection, one writer thread. Work that arrives while a commit is under way shares the next
-one (group commit), so the cost of `fsync` is paid once for all of them. WAL with
-`synchronous=FULL` is read back at the start: every cheaper mode lost acknowledged commits when
-power was cut in tests.
-
-The tables:
-
-    entry     what happened, in order; the truth
-    payment   one row per payment to find it by: an index, rebuilt from `entry` if ever in doubt
-    purchase  one row per purchase, likewise
-
-Reading by others (the command line) is done on a connection of their own that cannot write.
+one (group commit), so the cost of `fsync` is paid once for all of them. What a journal holds
+stands in `entries.py`, its file and tables in `journal_file.py`.
 """
 
 from __future__ import annotations
 
 import asyncio
 import dataclasses
-import fcntl
-import os
 import sqlite3
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TypeVar
 
-from pydantic import TypeAdapter, ValidationError
-
 from bridge.errors import JournalError
-from bridge.money import payment as p
-from bridge.money import sale as s
-from drivers import contract as c
+from bridge.money.entries import (
+    Entry,
+    EventCodec,
+    PaymentRow,
+    PurchaseRow,
+    read_entries,
+    read_payments,
+    read_purchases,
+)
 
 T = TypeVar("T")
 
@@ -42,46 +34,6 @@ T = TypeVar("T")
 COMMITS_WAITING_MAX = 20_000
 # Commits that share one fsync. Bounds the time the oldest of them waits for the others.
 GROUP_COMMITS_MAX = 256
-BUSY_TIMEOUT_SECONDS = 5.0  # a reader of the command line may hold a lock for a moment
-SYNCHRONOUS_FULL = 2
-
-MIGRATIONS: tuple[str, ...] = (
-    """
-    create table entry(
-        seq integer primary key,
-        subject text not null,
-        kind text not null,
-        at text not null,
-        body text not null
-    );
-    create index entry_by_subject on entry(subject, seq);
-    create table payment(
-        payment_id text primary key,
-        register_id text not null,
-        terminal_id text not null,
-        sale_key text not null,
-        status text not null,
-        recording text not null,
-        amount_minor integer not null,
-        currency text not null,
-        created_at text not null,
-        updated_at text not null,
-        live integer not null
-    ) without rowid;
-    create index payment_by_sale on payment(sale_key);
-    create index payment_live on payment(live) where live = 1;
-    create index payment_by_time on payment(created_at);
-    create table purchase(
-        transaction_id text primary key,
-        sale_key text not null,
-        state text not null,
-        created_at text not null,
-        updated_at text not null
-    ) without rowid;
-    create index purchase_by_sale on purchase(sale_key);
-    create index purchase_open on purchase(state) where state != 'recorded';
-    """,
-)
 
 # Only what may change is updated, so that the indexes on the rest stay untouched: each page that a
 # commit changes is written to the log, and that is most of what a commit costs.
@@ -94,90 +46,6 @@ WRITE_PURCHASE = """
     insert into purchase values(?,?,?,?,?) on conflict do update set
         state=excluded.state, updated_at=excluded.updated_at
 """
-
-JournalEvent = p.Event | p.BatchClosed | s.PurchaseEvent
-
-EVENT_TYPES: dict[str, type] = {
-    event.__name__: event
-    for event in (
-        p.Requested,
-        p.Started,
-        p.Concluding,
-        p.NotReached,
-        p.CancelAsked,
-        p.Restarted,
-        p.DoubtAged,
-        p.EvidenceLost,
-        p.Resolved,
-        p.RecordingChanged,
-        p.Acknowledged,
-        p.Decided,
-        p.FollowedUp,
-        p.LinesAttached,
-        p.LinesOverdue,
-        p.BatchClosed,
-        c.Progress,
-        c.Receipt,
-        c.Offered,
-        c.Approved,
-        c.Declined,
-        c.Canceled,
-        c.Failed,
-        c.Unclear,
-        c.StillRunning,
-        s.PurchaseDue,
-        s.Sending,
-        s.Recorded,
-        s.NotApplied,
-        s.Unproven,
-        s.Refused,
-        s.Answered,
-        s.PurchaseRestarted,
-    )
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One event as it stands in the journal. `at` (ISO 8601 UTC) is for people; `seq` orders."""
-
-    subject: str
-    event: JournalEvent
-    at: str
-    seq: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class PaymentRow:
-    """What a payment can be found by."""
-
-    payment_id: str
-    register_id: str
-    terminal_id: str
-    sale_key: str
-    status: str
-    recording: str
-    amount_minor: int
-    currency: str
-    created_at: str
-    updated_at: str
-    live: int  # 1: its document is still published, or work is left to do; else 0
-
-    @property
-    def amount(self) -> c.Money:
-        """What was asked for."""
-        return c.Money(self.amount_minor, self.currency)
-
-
-@dataclass(frozen=True, slots=True)
-class PurchaseRow:
-    """What a purchase can be found by."""
-
-    transaction_id: str
-    sale_key: str
-    state: str
-    created_at: str
-    updated_at: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,96 +72,6 @@ class Change:
     payments: tuple[PaymentRow, ...] = ()
     purchases: tuple[PurchaseRow, ...] = ()
     expectation: Expectation | None = None
-
-
-class EventCodec:
-    """Events as text and back. Built once; building the adapters takes some milliseconds."""
-
-    def __init__(self) -> None:
-        self._adapters: dict[str, TypeAdapter[JournalEvent]] = {
-            name: TypeAdapter(event) for name, event in EVENT_TYPES.items()
-        }
-
-    def encode(self, event: JournalEvent) -> tuple[str, str]:
-        """Return kind and body."""
-        kind = type(event).__name__
-        return kind, self._adapters[kind].dump_json(event).decode()
-
-    def decode(self, kind: str, body: str) -> JournalEvent:
-        """Return the event.
-
-        Raises:
-            JournalError: The journal was written by a newer version, or is damaged.
-        """
-        try:
-            return self._adapters[kind].validate_json(body)
-        except (KeyError, ValidationError) as error:
-            raise JournalError(f"the journal holds a {kind!r} that cannot be read") from error
-
-
-class Ownership:
-    """The one process that may write a journal. Held until `release`, or until the process dies."""
-
-    def __init__(self, path: Path) -> None:
-        """Take the lock beside the journal `path`.
-
-        Raises:
-            JournalError: Another process has it, or the folder cannot be written.
-        """
-        try:
-            self._descriptor = os.open(
-                path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600
-            )
-        except OSError as error:
-            raise JournalError(f"cannot write in {path.parent}: {error.strerror}") from error
-        try:
-            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            os.close(self._descriptor)
-            raise JournalError(f"{path} belongs to another running paybridge") from error
-
-    def release(self) -> None:
-        """Let another process have it."""
-        os.close(self._descriptor)
-
-
-def open_database(path: Path) -> sqlite3.Connection:
-    """Return the one writing connection, migrated and proven durable.
-
-    Raises:
-        JournalError: It cannot be opened, is damaged, is newer than this program, or SQLite does
-            not keep the promises we need.
-    """
-    try:
-        connection = sqlite3.connect(
-            path, timeout=BUSY_TIMEOUT_SECONDS, isolation_level=None, check_same_thread=False
-        )
-        prepare(connection)
-    except sqlite3.Error as error:
-        raise JournalError(f"{path}: {error}") from error
-    return connection
-
-
-def prepare(connection: sqlite3.Connection) -> None:
-    """Set the modes, read them back, and bring the tables up to date.
-
-    Raises:
-        JournalError: A mode was not taken, or the file is newer than this program.
-    """
-    connection.execute("pragma journal_mode=wal")
-    connection.execute("pragma synchronous=full")
-    connection.execute("pragma foreign_keys=on")
-    (mode,) = connection.execute("pragma journal_mode").fetchone()
-    (synchronous,) = connection.execute("pragma synchronous").fetchone()
-    if mode != "wal" or synchronous != SYNCHRONOUS_FULL:
-        raise JournalError(f"the disk takes journal_mode={mode} synchronous={synchronous} only")
-    (version,) = connection.execute("pragma user_version").fetchone()
-    if version > len(MIGRATIONS):
-        raise JournalError(
-            f"the journal has version {version}, this program knows {len(MIGRATIONS)}"
-        )
-    for number, script in enumerate(MIGRATIONS[version:], version + 1):
-        connection.executescript(f"begin immediate; {script} pragma user_version={number}; commit;")
 
 
 class Journal:
@@ -452,46 +230,3 @@ class Journal:
             return False
         count = execute("select count(*) from payment where sale_key=?", (expected.sale_key,))
         return bool(count.fetchone()[0] == expected.siblings)
-
-
-def read_entries(connection: sqlite3.Connection, codec: EventCodec, subject: str) -> list[Entry]:
-    """Return what happened to `subject`, oldest first, on any connection."""
-    rows = connection.execute(
-        "select seq, kind, at, body from entry where subject=? order by seq", (subject,)
-    ).fetchall()
-    return [Entry(subject, codec.decode(kind, body), at, seq) for seq, kind, at, body in rows]
-
-
-def read_payments(
-    connection: sqlite3.Connection, where: str, values: Sequence[object], *, newest: int = 0
-) -> list[PaymentRow]:
-    """Return the payments that match the SQL condition `where`, oldest first.
-
-    With `newest`, that many of them at most, newest first.
-    """
-    order = f"desc limit {newest:d}" if newest else ""
-    query = f"select * from payment where {where} order by created_at {order}"  # noqa: S608 - the condition is our own constant, values are bound
-    return [PaymentRow(*row) for row in connection.execute(query, values)]
-
-
-def read_purchases(
-    connection: sqlite3.Connection, where: str, values: Sequence[object]
-) -> list[PurchaseRow]:
-    """Return the purchases that match the SQL condition `where`, oldest first."""
-    query = f"select * from purchase where {where} order by created_at, transaction_id"  # noqa: S608 - the condition is our own constant, values are bound
-    return [PurchaseRow(*row) for row in connection.execute(query, values)]
-
-
-def open_for_reading(path: Path) -> sqlite3.Connection:
-    """Return a connection that cannot change anything, for the command line.
-
-    Raises:
-        JournalError: There is no journal, or it cannot be read.
-    """
-    try:
-        connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=BUSY_TIMEOUT_SECONDS)
-        connection.execute("pragma query_only=on")
-        connection.execute("select 1 from entry limit 1")
-    except sqlite3.Error as error:
-        raise JournalError(f"{path}: {error}") from error
-    return connection

@@ -34,15 +34,8 @@ from bridge.money.admission import (
     refuse_follow_up,
     refuse_unsafe_start,
 )
-from bridge.money.journal import (
-    Change,
-    Entry,
-    Expectation,
-    Journal,
-    PaymentRow,
-    PurchaseRow,
-    StaleView,
-)
+from bridge.money.entries import Entry, PaymentRow, PurchaseRow
+from bridge.money.journal import Change, Expectation, Journal, StaleView
 from bridge.money.work import Work, WorkQueue
 from drivers.contract import Approved, Money
 

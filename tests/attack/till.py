@@ -13,7 +13,8 @@ from pathlib import Path
 from bridge.errors import RequestError
 from bridge.money import payment as p
 from bridge.money import sale as s
-from bridge.money.journal import Change, Journal, open_database
+from bridge.money.journal import Change, Journal
+from bridge.money.journal_file import open_database
 from bridge.money.ledger import BooksPolicy, Ledger
 from drivers.contract import Approval, Approved, Baseline, Card, Money
 

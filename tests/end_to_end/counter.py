@@ -20,7 +20,9 @@ from typing import Any, Literal
 
 from bridge.errors import LineError
 from bridge.money import payment as p
-from bridge.money.journal import EventCodec, Journal, open_database
+from bridge.money.entries import EventCodec
+from bridge.money.journal import Journal
+from bridge.money.journal_file import open_database
 from bridge.money.ledger import BooksPolicy, Ledger
 from bridge.register import contract as k
 from bridge.register.bus import Delivery

@@ -20,7 +20,9 @@ import httpx
 from bridge.backoffice.graphql import BackOffice
 from bridge.backoffice.recorder import IN_FLIGHT_MAX, Recorder
 from bridge.errors import JournalError
-from bridge.money.journal import EventCodec, Journal, prepare
+from bridge.money.entries import EventCodec
+from bridge.money.journal import Journal
+from bridge.money.journal_file import prepare
 from bridge.money.ledger import BooksPolicy, Ledger
 from bridge.register import contract as k
 from bridge.register.bus import Delivery

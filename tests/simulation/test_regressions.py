@@ -7,7 +7,8 @@ import random
 from dataclasses import dataclass, field
 
 from bridge.money import payment as p
-from bridge.money.journal import Journal, prepare
+from bridge.money.journal import Journal
+from bridge.money.journal_file import prepare
 from bridge.money.ledger import BooksPolicy, Ledger
 from bridge.terminal.station import Station, StationSettings
 from drivers import contract as c

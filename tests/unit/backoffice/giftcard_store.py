@@ -13,7 +13,9 @@ from pathlib import Path
 from bridge.backoffice.api_names import ApiNames
 from bridge.backoffice.giftcards import GiftCards
 from bridge.money import payment as p
-from bridge.money.journal import EventCodec, Journal, open_database
+from bridge.money.entries import EventCodec
+from bridge.money.journal import Journal
+from bridge.money.journal_file import open_database
 from bridge.money.ledger import BooksPolicy, Ledger
 from drivers.contract import Money
 from simulators.backoffice_faults import fault_named

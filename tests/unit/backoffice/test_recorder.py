@@ -23,7 +23,8 @@ from bridge.backoffice.recorder import (
 from bridge.errors import LoginRequired
 from bridge.money import payment as p
 from bridge.money import sale as s
-from bridge.money.journal import Journal, open_database
+from bridge.money.journal import Journal
+from bridge.money.journal_file import open_database
 from bridge.money.ledger import BooksPolicy, Ledger
 from drivers.contract import Approval, Approved, Money
 from simulators.loop import run_virtual

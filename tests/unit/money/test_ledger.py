@@ -14,7 +14,8 @@ import pytest
 from bridge.errors import JournalError, RequestError
 from bridge.money import payment as p
 from bridge.money import sale as s
-from bridge.money.journal import MIGRATIONS, Journal, Ownership, open_database, open_for_reading
+from bridge.money.journal import Journal
+from bridge.money.journal_file import MIGRATIONS, Ownership, open_database, open_for_reading
 from bridge.money.ledger import SETTLED_IN_MEMORY_MAX, BooksPolicy, Ledger
 from drivers.contract import (
     Approval,

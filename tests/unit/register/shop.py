@@ -18,7 +18,8 @@ from typing import Any
 
 from bridge.errors import LineError
 from bridge.facts import Facts, Identity
-from bridge.money.journal import Journal, open_database
+from bridge.money.journal import Journal
+from bridge.money.journal_file import open_database
 from bridge.money.ledger import BooksPolicy, Ledger
 from bridge.register import contract as k
 from bridge.register.desk import Desk, DeskSettings

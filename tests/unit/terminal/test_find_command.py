@@ -11,7 +11,7 @@ import pytest
 from bridge.cli.drivers import Configured, Found, configured, find
 from bridge.config import Terminal
 from bridge.errors import ConfigError
-from bridge.money.journal import Ownership
+from bridge.money.journal_file import Ownership
 from bridge.service import JOURNAL_NAME
 from bridge.terminal.finder import SerialPort
 from drivers import contract as c

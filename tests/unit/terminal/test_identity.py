@@ -16,7 +16,8 @@ import pytest
 
 from bridge.errors import LineError, RequestError
 from bridge.money import payment as p
-from bridge.money.journal import Journal, open_database
+from bridge.money.journal import Journal
+from bridge.money.journal_file import open_database
 from bridge.money.ledger import BooksPolicy, Ledger
 from bridge.terminal.station import Station, StationSettings
 from drivers.contract import Money

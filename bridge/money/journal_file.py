@@ -1,0 +1,135 @@
+"""The journal's file: who may write it, how it is opened, and how its tables came to be.
+
+WAL with `synchronous=FULL` is read back at the start: every cheaper mode lost acknowledged commits
+when power was cut in tests. Others (the command line) read on a connection that cannot write.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import sqlite3
+from pathlib import Path
+
+from bridge.errors import JournalError
+
+BUSY_TIMEOUT_SECONDS = 5.0  # a reader of the command line may hold a lock for a moment
+SYNCHRONOUS_FULL = 2
+
+MIGRATIONS: tuple[str, ...] = (
+    """
+    create table entry(
+        seq integer primary key,
+        subject text not null,
+        kind text not null,
+        at text not null,
+        body text not null
+    );
+    create index entry_by_subject on entry(subject, seq);
+    create table payment(
+        payment_id text primary key,
+        register_id text not null,
+        terminal_id text not null,
+        sale_key text not null,
+        status text not null,
+        recording text not null,
+        amount_minor integer not null,
+        currency text not null,
+        created_at text not null,
+        updated_at text not null,
+        live integer not null
+    ) without rowid;
+    create index payment_by_sale on payment(sale_key);
+    create index payment_live on payment(live) where live = 1;
+    create index payment_by_time on payment(created_at);
+    create table purchase(
+        transaction_id text primary key,
+        sale_key text not null,
+        state text not null,
+        created_at text not null,
+        updated_at text not null
+    ) without rowid;
+    create index purchase_by_sale on purchase(sale_key);
+    create index purchase_open on purchase(state) where state != 'recorded';
+    """,
+)
+
+
+class Ownership:
+    """The one process that may write a journal. Held until `release`, or until the process dies."""
+
+    def __init__(self, path: Path) -> None:
+        """Take the lock beside the journal `path`.
+
+        Raises:
+            JournalError: Another process has it, or the folder cannot be written.
+        """
+        try:
+            self._descriptor = os.open(
+                path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600
+            )
+        except OSError as error:
+            raise JournalError(f"cannot write in {path.parent}: {error.strerror}") from error
+        try:
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            os.close(self._descriptor)
+            raise JournalError(f"{path} belongs to another running paybridge") from error
+
+    def release(self) -> None:
+        """Let another process have it."""
+        os.close(self._descriptor)
+
+
+def open_database(path: Path) -> sqlite3.Connection:
+    """Return the one writing connection, migrated and proven durable.
+
+    Raises:
+        JournalError: It cannot be opened, is damaged, is newer than this program, or SQLite does
+            not keep the promises we need.
+    """
+    try:
+        connection = sqlite3.connect(
+            path, timeout=BUSY_TIMEOUT_SECONDS, isolation_level=None, check_same_thread=False
+        )
+        prepare(connection)
+    except sqlite3.Error as error:
+        raise JournalError(f"{path}: {error}") from error
+    return connection
+
+
+def prepare(connection: sqlite3.Connection) -> None:
+    """Set the modes, read them back, and bring the tables up to date.
+
+    Raises:
+        JournalError: A mode was not taken, or the file is newer than this program.
+    """
+    connection.execute("pragma journal_mode=wal")
+    connection.execute("pragma synchronous=full")
+    connection.execute("pragma foreign_keys=on")
+    (mode,) = connection.execute("pragma journal_mode").fetchone()
+    (synchronous,) = connection.execute("pragma synchronous").fetchone()
+    if mode != "wal" or synchronous != SYNCHRONOUS_FULL:
+        raise JournalError(f"the disk takes journal_mode={mode} synchronous={synchronous} only")
+    (version,) = connection.execute("pragma user_version").fetchone()
+    if version > len(MIGRATIONS):
+        raise JournalError(
+            f"the journal has version {version}, this program knows {len(MIGRATIONS)}"
+        )
+    for number, script in enumerate(MIGRATIONS[version:], version + 1):
+        connection.executescript(f"begin immediate; {script} pragma user_version={number}; commit;")
+
+
+def open_for_reading(path: Path) -> sqlite3.Connection:
+    """Return a connection that cannot change anything, for the command line.
+
+    Raises:
+        JournalError: There is no journal, or it cannot be read.
+    """
+    try:
+        connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=BUSY_TIMEOUT_SECONDS)
+        connection.execute("pragma query_only=on")
+        connection.execute("select 1 from entry limit 1")
+    except sqlite3.Error as error:
+        raise JournalError(f"{path}: {error}") from error
+    return connection
