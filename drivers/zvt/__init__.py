@@ -28,13 +28,16 @@ class ZvtDriver:
         """What a terminal with these settings can do."""
         traits = settings.traits
         with_receipts = traits.config_byte & RECEIPTS_TO_REGISTER == RECEIPTS_TO_REGISTER
+        operations = {
+            *("sale", "preauth", "increment", "capture", "refund", "void", "tip_adjust"),
+            *("reconcile", "totals", "card_read", "display"),
+        }
+        if traits.repeat_receipt_usable:
+            operations.add("last_transaction")
+        if traits.diagnosis_usable:
+            operations.add("diagnose")
         return Capabilities(
-            operations=frozenset(
-                {
-                    *("sale", "preauth", "increment", "capture", "refund", "void", "tip_adjust"),
-                    *("reconcile", "totals", "card_read", "display"),
-                }
-            ),
+            operations=frozenset(operations),
             status_query="last_transaction" if traits.repeat_receipt_usable else "none",
             cancel="until_authorizing" if traits.abort_supported else "at_terminal_only",
             partial_approval=True,

@@ -146,6 +146,16 @@ def not_ready(status: int) -> tuple[str, str] | None:
     return _NOT_READY.get(status, ("terminal_fault", f"terminal status {status:02X}"))
 
 
+# --- what a completion's BMP 19 asks for
+
+_NEEDS: dict[int, str] = {0x01: "initialization required", 0x02: "diagnosis required"}
+
+
+def needs_of(status_bits: int | None) -> tuple[str, ...]:
+    """Return what must be done before everything works, in words."""
+    return tuple(text for bit, text in _NEEDS.items() if (status_bits or 0) & bit)
+
+
 # --- intermediate status (04 FF)
 
 _STAGES: dict[Stage, str] = {

@@ -12,7 +12,13 @@ from drivers.zvt.framing import Link, SerialLink, TcpLink
 from drivers.zvt.inquiry import InquiryScript
 from drivers.zvt.money import MoneyScript
 from drivers.zvt.probe import ProbeScript
-from drivers.zvt.services import EndOfDayScript, ReadCardScript, ShowTextScript
+from drivers.zvt.services import (
+    DiagnosisScript,
+    EndOfDayScript,
+    ReadCardScript,
+    ReadLastScript,
+    ShowTextScript,
+)
 from drivers.zvt.settings import ZvtSettings
 from drivers.zvt.talk import Script, Talk, Timers
 
@@ -74,7 +80,11 @@ class ZvtDialogue:
                 return ReadCardScript(talk, operation, settings)
             case c.ShowText():
                 return ShowTextScript(talk, operation, settings)
-            case c.ReadBalance() | c.ReadLast() | c.Diagnose():
+            case c.ReadLast():
+                return ReadLastScript(talk, settings)
+            case c.Diagnose():
+                return DiagnosisScript(talk, settings)
+            case c.ReadBalance():
                 raise AssertionError(f"{operation} is not among the capabilities")
             case _:
                 return MoneyScript(talk, operation, settings)

@@ -121,11 +121,28 @@ def approval_of(
 ) -> c.Approval:
     """Return the terminal's approval of `order`; call it only after `judge` said "ours"."""
     money = order_amount(order)
-    tip = tip_of(status)
-    minor = money.minor if status.amount is None else status.amount
     raises = isinstance(order, c.Authorize) and order.original is not None
-    if raises or isinstance(order, (c.Capture, c.AdjustTip)):
-        minor = money.minor  # the terminal may name the released rest, or the new total
+    if status.amount is not None and not raises and not isinstance(order, (c.Capture, c.AdjustTip)):
+        money = c.Money(status.amount, money.currency)
+    # else the terminal may name nothing, the released rest, or the new total
+    return _approval(status, money, HOLD if isinstance(order, c.Authorize) else "", charset)
+
+
+def approval_told(
+    status: m.StatusInformation, currency: str, charset: str = "auto"
+) -> c.Approval | None:
+    """Return an approval that answers no order of ours; None if its amount was not told.
+
+    `currency` is the terminal's own, for a status information that names none.
+    """
+    letters = currency if status.currency is None else CURRENCY_LETTERS.get(status.currency)
+    if status.amount is None or letters is None:
+        return None
+    return _approval(status, c.Money(status.amount, letters), "", charset)
+
+
+def _approval(status: m.StatusInformation, amount: c.Money, kind: str, charset: str) -> c.Approval:
+    tip = tip_of(status)
     extra = {
         "turnover": status.turnover,
         "original_trace": status.original_trace,
@@ -134,10 +151,10 @@ def approval_of(
         "currency_said": "" if status.currency is None else f"{status.currency:04d}",
         "emv_customer": _text(status, _EMV_CUSTOMER, charset),
         "emv_merchant": _text(status, _EMV_MERCHANT, charset),
-        KIND: HOLD if isinstance(order, c.Authorize) else "",
+        KIND: kind,
     }
     return c.Approval(
-        amount=c.Money(minor, money.currency),
+        amount=amount,
         fingerprint=fingerprint(status),
         terminal_id=status.terminal_id,
         transaction_id=status.receipt,
@@ -145,7 +162,7 @@ def approval_of(
         approval_code=status.approval_code,
         merchant_id=status.merchant_id,
         time_text=_time_text(status),
-        tip=c.Money(tip, money.currency) if tip else None,
+        tip=c.Money(tip, amount.currency) if tip else None,
         card=card_of(status, charset),
         text=status.text,
         extra={key: value for key, value in extra.items() if value},

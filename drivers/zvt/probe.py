@@ -17,7 +17,15 @@ from typing import assert_never
 
 from drivers import contract as c
 from drivers.zvt import messages as m
-from drivers.zvt.codes import BUSY, CURRENCY_LETTERS, OK, WRONG_CURRENCY, not_ready, refusal
+from drivers.zvt.codes import (
+    BUSY,
+    CURRENCY_LETTERS,
+    OK,
+    WRONG_CURRENCY,
+    needs_of,
+    not_ready,
+    refusal,
+)
 from drivers.zvt.evidence import fingerprint
 from drivers.zvt.fields import find_tlv
 from drivers.zvt.registration import registration, repeat_command, store_is_empty
@@ -25,7 +33,6 @@ from drivers.zvt.settings import ZvtSettings
 from drivers.zvt.talk import Phase, Talk
 
 ANSWER_SECONDS = 20.0  # none of these commands needs a card or a host
-_NEEDS_INITIALIZATION, _NEEDS_DIAGNOSIS = 0x01, 0x02  # bits of BMP 19 in the completion
 _DEVICE_NAME, _SOFTWARE, _SERIAL_NUMBER, _TERMINAL_ID = 0x1F40, 0x1F41, 0x1F42, 0x1F44
 
 
@@ -161,15 +168,6 @@ class ProbeScript:
     def _ready(self) -> None:
         registered = self._registered or m.Completion()
         report = self._report or m.StatusReport(None)
-        bits = registered.status or 0
-        problems = [
-            text
-            for bit, text in (
-                (_NEEDS_INITIALIZATION, "initialization required"),
-                (_NEEDS_DIAGNOSIS, "diagnosis required"),
-            )
-            if bits & bit
-        ]
         number = registered.currency
         said = self._reading.terminal_id if self._reading else ""
         self._talk.finish(
@@ -180,7 +178,7 @@ class ProbeScript:
                 firmware=report.version or _ascii(report, _SOFTWARE),
                 currency=CURRENCY_LETTERS.get(number, "") if number is not None else "",
                 baseline=self._baseline(),
-                problems=tuple(problems),
+                problems=needs_of(registered.status),
             )
         )
 

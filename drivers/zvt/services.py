@@ -1,22 +1,31 @@
-"""Conversations without a payment: end of day, totals, reading a card, showing text.
+"""Conversations without a payment: end of day, totals, cards, texts, diagnosis, last transaction.
 
-Source: PA00P015 rev 13.08, commands 06 50, 06 10, 06 C0, 06 E0.
+Source: PA00P015 rev 13.08, commands 06 50, 06 10, 06 C0, 06 E0, 06 70, 06 20.
 """
 
 from __future__ import annotations
 
 from drivers import contract as c
 from drivers.zvt import messages as m
-from drivers.zvt.codes import CURRENCY_LETTERS, OK
-from drivers.zvt.evidence import card_of
+from drivers.zvt.codes import (
+    CURRENCY_LETTERS,
+    OK,
+    REBOOTS,
+    UPDATE_STARTS,
+    needs_of,
+    refusal,
+)
+from drivers.zvt.evidence import approval_told, card_of
+from drivers.zvt.fields import Tlv
 from drivers.zvt.money import denial
-from drivers.zvt.registration import totals_of
+from drivers.zvt.registration import repeat_command, totals_of
 from drivers.zvt.settings import ZvtSettings
-from drivers.zvt.talk import Phase, Talk
+from drivers.zvt.talk import Phase, Talk, tlv_text
 
 CARD_SECONDS_MAX = TEXT_SECONDS_MAX = 255  # one byte
 LINES_MAX = 8
 READ_BY_DIALOG = 0x02  # FC: no dialog control by the register
+_DIAGNOSIS_TYPE = 0x1B
 
 
 class ServiceScript:
@@ -60,9 +69,9 @@ class ServiceScript:
             event = denial(message.code, "", stopped=self._talk.abort_sent)
             self._talk.finish(event, m.POSITIVE)
         else:
-            self._talk.finish(self.result(), m.POSITIVE)
+            self._talk.finish(self.result(message), m.POSITIVE)
 
-    def result(self) -> c.FinalEvent:
+    def result(self, message: m.Completion | m.StatusReport) -> c.FinalEvent:
         """What a completed command brought."""
         return c.Done()
 
@@ -102,7 +111,7 @@ class EndOfDayScript(ServiceScript):
         self._totals = message
         self._talk.reply()
 
-    def result(self) -> c.FinalEvent:
+    def result(self, message: m.Completion | m.StatusReport) -> c.FinalEvent:
         """Return the totals by brand."""
         told = self._totals
         if told is None:
@@ -168,3 +177,72 @@ class ShowTextScript(ServiceScript):
     def accepted(self) -> None:
         """It is shown."""
         self._talk.finish(c.Done())
+
+
+class ReadLastScript(ServiceScript):
+    """ReadLast. A completion without 04 0F is an empty memory."""
+
+    def __init__(self, talk: Talk, settings: ZvtSettings) -> None:
+        super().__init__(talk, settings)
+        self._told: m.StatusInformation | None = None
+
+    def start(self) -> None:
+        """Have the last transaction told and not printed."""
+        self._talk.command(repeat_command(self._settings))
+
+    def told(self, message: m.StatusInformation) -> None:
+        """Keep it."""
+        self._told = message
+        self._talk.reply()
+
+    def result(self, message: m.Completion | m.StatusReport) -> c.FinalEvent:
+        """Return it, or the terminal's words about what was no approval."""
+        told = self._told
+        if told is None:
+            return c.LastTransaction(None, "the terminal tells no transaction")
+        if told.result is None:
+            return c.Unclear("unreadable", "the last transaction has no result")
+        if told.result != OK:
+            return c.LastTransaction(None, told.text or refusal(told.result).text)
+        charset = self._settings.traits.charset
+        approval = approval_told(told, self._settings.currency, charset)
+        if approval is None:
+            return c.Unclear("unreadable", "the last transaction has no amount")
+        return c.LastTransaction(approval, told.text)
+
+
+class DiagnosisScript(ServiceScript):
+    """Diagnose. However the terminal ends it: it reached its host, or it says why not."""
+
+    def start(self) -> None:
+        """Have the terminal call its host."""
+        kind = self._settings.diagnosis_type
+        tlv = None if kind is None else (Tlv(_DIAGNOSIS_TYPE, bytes([kind])),)
+        self._talk.command(m.Diagnosis(tlv=tlv))
+
+    def ended(self, message: m.Completion | m.StatusReport | m.Abort) -> None:
+        """Tell why it failed, if it was not us who stopped it."""
+        ours = self._talk.phase is Phase.TERMINAL_LEADS and not self._talk.abort_sent
+        if not ours or not isinstance(message, m.Abort):
+            super().ended(message)
+            return
+        text = tlv_text(message.tlv, self._settings.traits.charset)
+        if message.code is not None:
+            text = text or refusal(message.code).text
+        facts = {} if message.code is None else {"code": f"{message.code:02X}"}
+        self._talk.finish(c.Diagnosis(passed=False, text=text, facts=facts), m.POSITIVE)
+
+    def result(self, message: m.Completion | m.StatusReport) -> c.FinalEvent:
+        """Return what the completion says; its status bits name what is still to be done."""
+        assert isinstance(message, m.Completion), "a status report answers 05 01 only"
+        needs = needs_of(message.status)
+        said = {
+            "terminal_id": message.terminal_id,
+            "date": message.full_date,
+            "time": message.time,
+            "code": "" if message.result is None else f"{message.result:02X}",
+        }
+        facts = {key: value for key, value in said.items() if value}
+        if message.result in (None, OK, UPDATE_STARTS, REBOOTS):
+            return c.Diagnosis(passed=not needs, text="; ".join(needs), facts=facts)
+        return c.Diagnosis(passed=False, text=refusal(message.result).text, facts=facts)

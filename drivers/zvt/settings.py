@@ -6,7 +6,7 @@ and issue reports for the other makers.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from drivers.zvt.codes import CURRENCY_NUMBERS
@@ -18,6 +18,7 @@ ProfileName = Literal["default", "card_complete", "feig", "global_payments", "ho
 AMOUNT_ENTRY_LOCKED = 0x10  # configuration bit: payments start at the register only
 RECEIPTS_TO_REGISTER = 0x82  # configuration bits: the terminal formats, the register prints
 _PASSWORD_DIGITS = 6
+_DIAGNOSIS_TYPES = range(1, 6)  # TLV 1B: line, extended, configuration, EMV configuration, EP2
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,7 @@ class Profile:
     repeat_receipt_usable: bool = True  # 06 20 tells the last transaction
     amount_always_sent: bool = True  # 04 0F of an approval carries BMP 04
     books_holds: bool = True  # 06 24; otherwise the unused rest is released with 06 23
+    diagnosis_usable: bool = True  # 06 70
 
 
 PROFILES: dict[ProfileName, Profile] = {
@@ -41,6 +43,10 @@ PROFILES: dict[ProfileName, Profile] = {
     ),
     "hobex": Profile(charset="cp437", amount_always_sent=False),
 }
+_SET_BY_HAND = (
+    *("config_byte", "charset", "abort_supported"),
+    *("repeat_receipt_usable", "diagnosis_usable"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +55,9 @@ class ZvtSettings:
 
     `password` is the terminal's six-digit register password. `config_byte` (0..255) is sent at
     registration; with bit 10 payments can be started by the register only, which keeps a baseline
-    valid. `currency` is what the terminal is set up for.
+    valid. `currency` is what the terminal is set up for. `diagnosis_type` is 1 (line only),
+    2 (extended), 3 (configuration), 4 (EMV configuration) or 5 (EP2); None leaves it to the
+    terminal.
     """
 
     profile: ProfileName = "default"
@@ -59,6 +67,8 @@ class ZvtSettings:
     charset: str | None = None
     abort_supported: bool | None = None
     repeat_receipt_usable: bool | None = None
+    diagnosis_usable: bool | None = None
+    diagnosis_type: int | None = None
     byte_gap_seconds: float = 0.2  # T1
     acknowledge_seconds: float = 5.0  # T2
     reply_seconds: float = 5.0  # T3
@@ -73,6 +83,8 @@ class ZvtSettings:
             raise ValueError("config_byte must be 0..255")
         if self.charset is not None and self.charset not in CHARSETS:
             raise ValueError(f"charset must be one of {', '.join(CHARSETS)}")
+        if self.diagnosis_type not in (None, *_DIAGNOSIS_TYPES):
+            raise ValueError("diagnosis_type must be 1..5")
         for name in (
             *("byte_gap_seconds", "acknowledge_seconds"),
             *("reply_seconds", "patience_seconds"),
@@ -83,21 +95,9 @@ class ZvtSettings:
     @property
     def traits(self) -> Profile:
         """The profile with everything that was set by hand put over it."""
-        known = PROFILES[self.profile]
-        return Profile(
-            config_byte=known.config_byte if self.config_byte is None else self.config_byte,
-            charset=known.charset if self.charset is None else self.charset,
-            abort_supported=(
-                known.abort_supported if self.abort_supported is None else self.abort_supported
-            ),
-            repeat_receipt_usable=(
-                known.repeat_receipt_usable
-                if self.repeat_receipt_usable is None
-                else self.repeat_receipt_usable
-            ),
-            amount_always_sent=known.amount_always_sent,
-            books_holds=known.books_holds,
-        )
+        by_hand = {name: getattr(self, name) for name in _SET_BY_HAND}
+        chosen = {name: value for name, value in by_hand.items() if value is not None}
+        return replace(PROFILES[self.profile], **chosen)
 
     @property
     def link_timers(self) -> LinkTimers:

@@ -49,6 +49,7 @@ class Profile:
     repeat_receipt_empty: bool = False
     refuses_wrong_currency: bool = True  # at registration
     registrations_refused: int = 0  # the first ones after power-up get 84 1E 01 7D, as by CCV
+    diagnosis_code: int | None = 0  # 06 70 ends with this result; None: the command is not known
     end_of_day_result: int | None = None  # E0 or FC in the completion: goes away afterwards
     away_after_end_of_day_seconds: float = 0.0
     # What an unanswered 04 0F or print means: None asks the transport (serial reverses, TCP keeps).

@@ -17,6 +17,7 @@ from simulators.zvt.flash import Transaction
 from simulators.zvt.payments import (
     ABORTED,
     CONNECTION_LOST,
+    WAIT_FOR_HOST,
     NotAccepted,
     print_lines,
     print_receipts,
@@ -27,7 +28,7 @@ from simulators.zvt.talk import NoReply
 WRONG_PASSWORD, REGISTRATION_REFUSED = 0x37, 0x1E
 SENDS_STATUS, PRINTS_NOTHING = 0x01, 0x02  # service byte of 06 20
 WITHOUT_VERSION, WITH_DETAILS = 0x02, 0x04  # service byte of 05 01
-READY, BUSY = 0x00, 0x9C
+READY, BUSY, UNKNOWN_COMMAND = 0x00, 0x9C, 0x83
 ADMINISTRATION = 3  # TLV 1F07
 TOTALS_BRANDS = ("girocard", "jcb", "mastercard", "amex", "visa", "diners")  # order of BMP 60
 UPDATE_STARTS, RESTARTS = 0xE0, 0xFC  # results of an end of day's completion
@@ -168,13 +169,30 @@ async def _tell_totals(device: Device) -> Transaction:
 
 
 async def diagnose(device: Device, command: m.Command) -> None:
-    """06 70: tell the time, then finish."""
+    """06 70: tell the time, call the host, print what came of it."""
+    profile = device.profile
+    if profile.diagnosis_code is None:
+        device.reply(m.Reply(UNKNOWN_COMMAND))
+        return
+    device.plan = device.shopper.scenario.without_card
+    await device.reach("command")
     device.reply()
     moment = device.clock()
+    date, time = moment.strftime("%y%m%d"), moment.strftime("%H%M%S")
+    await device.tell_calmly(m.SetClock(full_date=date, time=time))
+    await device.show(WAIT_FOR_HOST)
+    await device.wait(device.plan.seconds_at_host)
+    passed = not profile.diagnosis_code
+    lines = ((0, "Diagnose"), (LAST_LINE, "erfolgreich" if passed else "fehlgeschlagen"))
+    with contextlib.suppress(NoReply, NotAccepted):  # nothing depends on the paper
+        await print_lines(device, lines, ADMINISTRATION, 0, PRINTS_ADMINISTRATION)
+    await device.reach("completion")
+    if not passed:
+        await device.tell_calmly(m.Abort(profile.diagnosis_code))
+        return
     await device.tell_calmly(
-        m.SetClock(full_date=moment.strftime("%y%m%d"), time=moment.strftime("%H%M%S"))
+        m.Completion(full_date=date, time=time, status=0, terminal_id=profile.terminal_id)
     )
-    await device.tell_calmly(m.Completion())
 
 
 async def initialize(device: Device, command: m.Command) -> None:

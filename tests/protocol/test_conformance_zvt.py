@@ -50,6 +50,8 @@ SCRIPTS: dict[str, tuple[c.Operation, dict[str, tuple[str, list[str]]]]] = {
     "end_of_day": (c.EndOfDay(), {"0650": (YES, [NO_TURNOVER, LINE, LAST_LINE, DONE])}),
     "read_card": (c.ReadCard(30), {"06C0": (YES, ["04 0F 0B 22 F0 F8 EE EE EE EE EE EE 12 34"])}),
     "show": (c.ShowText(("hello",)), {"06E0": (YES, [])}),
+    "read_last": (c.ReadLast(), IDLE_TERMINAL),
+    "diagnose": (c.Diagnose(), {"0670": (YES, ["04 01 00", PLEASE_WAIT, LAST_LINE, DONE])}),
 }
 TRUTHS: dict[str, type] = {
     "paid": c.Approved,
@@ -71,6 +73,8 @@ TRUTHS: dict[str, type] = {
     "end_of_day": c.BatchTotals,
     "read_card": c.CardRead,
     "show": c.Done,
+    "read_last": c.LastTransaction,
+    "diagnose": c.Diagnosis,
 }
 
 

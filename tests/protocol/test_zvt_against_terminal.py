@@ -200,3 +200,34 @@ def test_every_verdict_is_what_the_terminals_ledger_says(
     assert quarrels == []
     if wire is CALM:
         assert doubts == 0
+
+
+async def ask_around() -> tuple[c.TerminalEvent, ...]:
+    """Ask a terminal for its last transaction before and after a payment, and test its line."""
+    rng = random.Random(SEED)
+    port = MemoryPort(rng, CALM, kind="serial")
+    terminal = ZvtTerminal(
+        clock=lambda: OPENING, rng=rng, scenario=Scenario(payments=(Plan(),)), kind="serial"
+    )
+    desk = Desk(port, ZvtSettings(), "serial")
+    async with asyncio.TaskGroup() as group:
+        running = group.create_task(terminal.run(port))
+        await asyncio.sleep(0.1)
+        orders = (c.Probe(), c.ReadLast(), c.Pay("first", PRICE), c.ReadLast(), c.Diagnose())
+        said = [(await desk.ask(order))[-1] for order in orders]
+        running.cancel()
+    return tuple(said)
+
+
+def test_the_terminal_tells_its_last_transaction_and_its_health() -> None:
+    ready, before, paid, after, diagnosis = run_virtual(ask_around, seed=SEED)
+    assert isinstance(ready, c.TerminalReady)
+    assert isinstance(before, c.LastTransaction)
+    assert before.approval is None
+    assert isinstance(paid, c.Approved)
+    assert isinstance(after, c.LastTransaction)
+    assert after.approval is not None
+    assert after.approval.fingerprint == paid.approval.fingerprint
+    assert isinstance(diagnosis, c.Diagnosis)
+    assert diagnosis.passed
+    assert diagnosis.facts["terminal_id"] == ready.terminal_id

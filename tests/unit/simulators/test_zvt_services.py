@@ -272,3 +272,25 @@ def test_receipts_come_in_the_terminals_character_set(
         assert letter in register.raw
 
     in_a_shop(test, profile=PROFILES[name], kind="tcp")
+
+
+def test_a_diagnosis_tells_the_time_prints_and_ends_well() -> None:
+    async def test(shop: Shop) -> None:
+        register = await shop.come()
+        await register.run(REGISTER_WITH_RECEIPTS)
+        came = await register.run(m.Diagnosis())
+        assert came[:2] == [m.POSITIVE, m.SetClock(full_date="261123", time="120000")]
+        assert next(one.text for one in came if isinstance(one, m.PrintLine)) == "Diagnose"
+        assert isinstance(came[-1], m.Completion)
+        assert came[-1].status == 0
+
+    in_a_shop(test)
+
+
+@pytest.mark.parametrize(("code", "end"), [(0xA3, m.Abort(0xA3)), (None, m.Reply(0x83))])
+def test_a_diagnosis_may_fail_or_be_unknown(code: int | None, end: m.Message) -> None:
+    async def test(shop: Shop) -> None:
+        register = await shop.come()
+        assert (await register.run(m.Diagnosis()))[-1] == end
+
+    in_a_shop(test, profile=Profile(diagnosis_code=code))
