@@ -110,7 +110,7 @@ class Control:
         match order:
             case ResolvePayment():
                 answer = p.Resolved(order.outcome, order.by, order.approval_code, "command_line")
-                account = await self._desk.resolve(order.payment_id, answer)
+                account = await self._desk.known.resolve(order.payment_id, answer)
                 return {"payment_id": order.payment_id, "status": account.payment.status.value}
             case ResolvePurchase():
                 return await self._resolve_purchase(order)

@@ -420,7 +420,7 @@ async def run(
 async def _drain(parts: Parts, notifier: Notifier) -> None:
     """Refuse what is new; wait for running payments and bookings, within the configured bound."""
     notifier.stopping("waiting for running payments")
-    parts.desk.draining = True
+    parts.desk.drain()
     parts.facts.draining = True
     if parts.recorder is not None:
         parts.recorder.draining = True

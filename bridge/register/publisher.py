@@ -149,11 +149,11 @@ class Publisher:
 
     def _collect(self) -> None:
         """Take note of what changed since the last call: outcomes at once, the rest soon."""
-        for payment_id in (*self._ledger.take_changed(), *self._desk.dirty):
+        for payment_id in (*self._ledger.take_changed(), *self._desk.replies.dirty):
             account = self._ledger.get_stored(payment_id)
             urgent = account is None or account.payment.status not in PASSING
             (self._due if urgent else self._news)[payment_id] = None
-        self._desk.dirty.clear()
+        self._desk.replies.dirty.clear()
         positions = self._desk.waiting.positions()
         moved = {name for name, place in positions.items() if self._places.get(name) != place}
         self._news |= dict.fromkeys(moved)
@@ -167,11 +167,11 @@ class Publisher:
             payment_id = next(iter(self._news))
             await self._publish_document(payment_id)
             self._news.pop(payment_id, None)
-        while self._desk.outgoing:
-            message = self._desk.outgoing[0]
+        while self._desk.replies.outgoing:
+            message = self._desk.replies.outgoing[0]
             await self._send_later(message.topic, message.payload, message.correlation)
-            if self._desk.outgoing and self._desk.outgoing[0] is message:
-                self._desk.outgoing.pop(0)
+            if self._desk.replies.outgoing and self._desk.replies.outgoing[0] is message:
+                self._desk.replies.outgoing.pop(0)
         while self._streams:
             payment_id = next(iter(self._streams))
             account = self._ledger.get_stored(payment_id)
@@ -185,8 +185,8 @@ class Publisher:
             await self._publish_state(self._topics.terminal_info(terminal_id), info)
         for terminal_id, document in self._desk.errands.reconciliations.items():
             await self._publish_state(self._topics.terminal_reconciliation(terminal_id), document)
-        acknowledged = [self._ledger.get(name) for name in self._desk.acknowledged]
-        self._desk.acknowledged.clear()
+        acknowledged = [self._ledger.get(name) for name in self._desk.known.acknowledged]
+        self._desk.known.acknowledged.clear()
         for account in acknowledged:
             if account is not None and account.live and account.payment.is_settled:
                 await self._retire(account)

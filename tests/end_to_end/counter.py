@@ -273,7 +273,7 @@ class Counter:
         found: list[Json] = []
 
         def answered() -> bool:
-            bodies = [json.loads(one.payload) for one in self.life.desk.outgoing]
+            bodies = [json.loads(one.payload) for one in self.life.desk.replies.outgoing]
             found.extend(one for one in bodies if one["request_id"] == name)
             return bool(found)
 

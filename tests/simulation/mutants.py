@@ -21,7 +21,7 @@ from bridge.money import payment as p
 from bridge.money import sale as s
 from bridge.money.journal import Change, Journal
 from bridge.money.ledger import Ledger
-from bridge.register import desk as desk_module
+from bridge.register import starts
 from bridge.register.desk import Desk
 from bridge.terminal.station import Station
 from bridge.terminal.talk import Talk
@@ -360,8 +360,8 @@ MUTANTS: dict[str, tuple[Plant, ...]] = {
     "no evidence means no": (
         Plant(inquiry_module.InquiryScript, "_verdict", _empty_memory_means_no),
     ),
-    "every start is fresh": (Plant(desk_module, "refuse_unfresh", _takes_everything_for_fresh),),
-    "the fence is ignored": (Plant(desk_module, "refuse_unfresh", _ignores_the_fence),),
+    "every start is fresh": (Plant(starts, "refuse_unfresh", _takes_everything_for_fresh),),
+    "the fence is ignored": (Plant(starts, "refuse_unfresh", _ignores_the_fence),),
     "retained commands count": (Plant(Desk, "_answer", _ignores_retain),),
     "an offer is taken though the journal failed": (
         Plant(Talk, "_store", _takes_offers_it_could_not_store),

@@ -29,7 +29,7 @@ async def answer_what_is_open(world: World) -> None:
             source="merchant_slip",
         )
         with suppress(RequestError):
-            await life.desk.resolve(account.payment_id, answer)
+            await life.desk.known.resolve(account.payment_id, answer)
     waiting = {s.PurchaseState.UNCONFIRMED, s.PurchaseState.REJECTED}
     for purchase in list(life.ledger.open_purchases()):
         if purchase.purchase.state not in waiting:

@@ -290,7 +290,7 @@ class World:
     def acknowledged(self, life: Incarnation, delivery: Delivery) -> None:
         if delivery.topic.endswith("payment/start"):
             body = json.loads(delivery.payload)
-            answers = [one.payload for one in life.desk.outgoing]
+            answers = [one.payload for one in life.desk.replies.outgoing]
             self.judge.puback(body["payment_id"], body["request_id"], answers)
 
     def committing(self, life: Incarnation, statements: Statements) -> None:

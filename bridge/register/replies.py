@@ -1,0 +1,106 @@
+"""What registers are told in answer to their commands; the publisher fetches it here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from bridge.errors import RequestError
+from bridge.money.accounts import Account
+from bridge.money.ledger import Ledger
+from bridge.register import contract as k
+from bridge.register.bus import Delivery
+
+# Responses that wait for the broker. A register repeats a command after 3 s without one, so what
+# does not fit is lost without harm.
+RESPONSES_WAITING_MAX = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """A message that is not retained: a response or an event."""
+
+    topic: str
+    payload: bytes
+    correlation: bytes | None = None
+
+
+class Replies:
+    """Responses that wait for the broker, and payments that a register asked to see again."""
+
+    def __init__(self, topics: k.Topics, ledger: Ledger, now: Callable[[], datetime]) -> None:
+        """Answer below `topics`; `now` is the wall clock in UTC."""
+        self._topics = topics
+        self._ledger = ledger
+        self._now = now
+        self.outgoing: list[Outgoing] = []
+        self.dirty: dict[str, None] = {}  # payments a register asked to see again, in order
+
+    def about(self, request: k.AnyRequest, account: Account, status: str) -> k.Response:
+        """Return the response that tells how a payment is."""
+        return self.response(
+            request,
+            status,
+            payment_id=account.payment_id,
+            payment_status=account.payment.status.value,
+            rev=account.rev,
+        )
+
+    def response(self, request: k.AnyRequest, status: str, **more: object) -> k.Response:
+        """Return a response to `request`; `more` are its other fields."""
+        return k.Response.model_validate(
+            {
+                "request_id": request.request_id,
+                "op": request.operation,
+                "status": status,
+                "time": self._now(),
+                **more,
+            }
+        )
+
+    def refuse(
+        self, delivery: Delivery, register_id: str, operation: str, error: RequestError
+    ) -> None:
+        """Queue the response that says why a command was not done."""
+        request_id, payment_id = k.salvage_ids(delivery.payload, delivery.correlation)
+        known = self._ledger.get(payment_id) if payment_id else None
+        body = k.error_body(error)
+        if error.code == "too_late_to_cancel":
+            body = body.model_copy(update={"money_moved": "yes"})
+        response = k.Response(
+            request_id=request_id,
+            op=operation[:64],
+            status="error",
+            payment_id=payment_id,
+            payment_status=known.payment.status.value if known else None,
+            error=body,
+            time=self._now(),
+        )
+        self.say(delivery, register_id, response)
+
+    def say(self, delivery: Delivery, register_id: str, response: k.Response) -> None:
+        """Queue a response, to where its register wants it."""
+        topic = self._topics.response(register_id, response.op)
+        wanted = delivery.response_topic
+        if wanted is not None and self._topics.may_answer_at(register_id, wanted):
+            topic = wanted
+        if len(self.outgoing) >= RESPONSES_WAITING_MAX:
+            self.outgoing.pop(0)
+        self.outgoing.append(Outgoing(topic, k.encode(response), delivery.correlation))
+        self._ledger.something_changed.set()
+
+    def refuse_foreign_address(self, delivery: Delivery, register_id: str) -> None:
+        """Refuse a response topic outside the register's own prefix.
+
+        Raises:
+            RequestError: `response_topic_not_allowed`.
+        """
+        topic = delivery.response_topic
+        if topic is not None and not self._topics.may_answer_at(register_id, topic):
+            raise RequestError(
+                "response_topic_not_allowed",
+                "answers go to your own prefix only",
+                path="response_topic",
+                allowed=f"{self._topics.register(register_id)}/…",
+            )

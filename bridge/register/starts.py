@@ -1,0 +1,295 @@
+"""Commands that begin a payment: starts, split payments, loads, follow-ups.
+
+Whether money may move, the ledger decides; here a command finds its terminal and becomes a
+payment, and a repeated one finds the payment that it made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from itertools import takewhile
+from typing import Protocol
+
+from bridge.errors import RequestError
+from bridge.money import payment as p
+from bridge.money.accounts import Account
+from bridge.money.ledger import Ledger
+from bridge.money.plans import leg_id
+from bridge.register import contract as k
+from bridge.register.bus import Delivery
+from bridge.register.choice import Choice
+from bridge.register.freshness import refuse_unfresh
+from bridge.register.intake import (
+    follow_up_request,
+    load_request,
+    payment_request,
+    refuse_unsupported,
+    refuse_unsupported_follow_up,
+)
+from bridge.register.known import refuse_foreign
+from bridge.register.replies import Replies
+from bridge.register.tender import leg_amounts, legs_of, refuse_bad_plan
+from bridge.register.waiting import Taker, WaitingLines, fit_for
+
+REPEATED_WITHIN = timedelta(seconds=90)  # the same amount again so soon may be a second try
+
+
+class Plans(Protocol):
+    """Who carries on split payments."""
+
+    def carry(self, legs: Sequence[p.PaymentRequest]) -> None:
+        """Carry on a plan whose first leg was accepted."""
+
+
+class GiftCards(Taker, Protocol):
+    """Who takes money from gift cards."""
+
+    def keep_pin(self, payment_id: str, pin: str) -> None:
+        """Remember the PIN of a payment that is about to be accepted."""
+
+
+class Starts:
+    """Turns commands into payments, each once."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        choice: Choice,
+        waiting: WaitingLines,
+        replies: Replies,
+        *,
+        gift_cards: GiftCards | None,
+        plans: Plans | None,
+        summary_sku: str,
+        now: Callable[[], datetime],
+    ) -> None:
+        """Begin payments of `ledger`; `now` is the wall clock in UTC."""
+        self._ledger = ledger
+        self._choice = choice
+        self._waiting = waiting
+        self._replies = replies
+        self._gift_cards = gift_cards
+        self._plans = plans
+        self._summary_sku = summary_sku  # of the one line of a split payment without lines
+        self._now = now
+        self.epoch = ""  # of the connection to the broker
+        self.draining = False  # nothing new begins
+
+    async def start(
+        self, delivery: Delivery, register_id: str, request: k.PaymentStart
+    ) -> k.Response:
+        """Begin a payment or a split payment, or find the one that this command began."""
+        if request.plan is not None:
+            return await self._start_plan(delivery, register_id, request)
+        if self._ledger.get(leg_id(request.payment_id, 1)) is not None:
+            raise RequestError(
+                "idempotency_conflict", "this payment_id was used for a plan", path="payment_id"
+            )
+        known = await self._known_or_fresh(delivery, request)
+        takers: dict[str, Taker] = {}
+        if not known:  # what exists is only read: its terminal may have another name by now
+            takers = fit_for(request, self._choice.for_start(register_id, request))
+        repeated = self._looks_repeated(request, takers)
+        name = next(iter(takers), request.terminal_id or "")
+        wanted = payment_request(request, register_id, name, possible_duplicate=repeated)
+        if not known and self._gift_cards is not None and request.gift_card is not None:
+            self._gift_cards.keep_pin(wanted.payment_id, request.gift_card.pin or "")
+        return await self._begin(request, takers, wanted, known=known)
+
+    async def load(
+        self, delivery: Delivery, register_id: str, request: k.GiftCardLoad
+    ) -> k.Response:
+        """Begin to fill a gift card; it is filled once its sale is paid."""
+        known = await self._known_or_fresh(delivery, request)
+        name, taker = self._choice.one(register_id, None, by_gift_card=True)
+        if not known and self._gift_cards is not None:
+            self._gift_cards.keep_pin(request.payment_id, request.gift_card.pin or "")
+        wanted = load_request(request, register_id)
+        return await self._begin(request, {name: taker}, wanted, known=known)
+
+    async def follow_up(
+        self, delivery: Delivery, register_id: str, request: k.AnyFollowUp
+    ) -> k.Response:
+        """Begin an operation on an earlier payment; any register of the store may."""
+        known = await self._known_or_fresh(delivery, request)
+        original = None
+        if request.original_payment_id is not None:
+            original = await self._ledger.find_original(request.original_payment_id)
+        followed = original.payment if original else None
+        same = followed.request.terminal_id if followed else None
+        if known:  # what exists is only read: its terminal may have another name by now
+            named = request.terminal_id or same or ""
+            wanted = follow_up_request(request, register_id, named, followed)
+            return await self._begin(request, {}, wanted, known=True)
+        by_gift_card = same == p.GIFT_CARDS and request.terminal_id in {None, same}
+        terminal_id, taker = self._choice.one(
+            register_id, request.terminal_id or same, by_gift_card=by_gift_card
+        )
+        wanted = follow_up_request(request, register_id, terminal_id, followed)
+        elsewhere = same is not None and terminal_id != same
+        refuse_unsupported_follow_up(wanted, taker.capabilities, elsewhere=elsewhere)
+        return await self._begin(request, {terminal_id: taker}, wanted, known=False)
+
+    async def _start_plan(
+        self, delivery: Delivery, register_id: str, request: k.PaymentStart
+    ) -> k.Response:
+        """Begin a split payment: its first leg now, the others as the plan says."""
+        legs, terminal = self._legs(register_id, request)
+        first, last = legs[0], legs[-1]
+        known = await self._ledger.find(first.payment_id) is not None
+        if not known and await self._known_or_fresh(delivery, request):
+            raise RequestError(
+                "idempotency_conflict", "this payment_id was used before", path="payment_id"
+            )
+        assert self._plans is not None, "looked at with the legs"
+        assert self._gift_cards is not None, "looked at with the legs"
+        if not known:
+            if terminal is not None:
+                terminal.claim(last.payment_id, register_id)
+            for leg, asked in zip(legs, request.plan or (), strict=True):
+                if asked.gift_card is not None:
+                    self._gift_cards.keep_pin(leg.payment_id, asked.gift_card.pin or "")
+        accepted = False
+        try:
+            account, duplicate = await self._ledger.accept(first)
+            accepted = True
+        finally:
+            if not known and not accepted and terminal is not None:
+                terminal.release(last.payment_id)
+        if not duplicate:
+            self._plans.carry(legs)
+        assert first.plan is not None, "a leg names its plan"
+        told = [
+            {
+                "payment_id": leg.payment_id,
+                "method": leg.method,
+                "amount": k.format_amount(leg.amount),
+            }
+            for leg in first.plan.legs
+        ]
+        return self._replies.response(
+            request,
+            "accepted",
+            payment_id=request.payment_id,
+            payment_status=account.payment.status.value,
+            rev=account.rev,
+            duplicate=duplicate,
+            result={"plan_id": request.payment_id, "legs": told},
+        )
+
+    def _legs(
+        self, register_id: str, request: k.PaymentStart
+    ) -> tuple[tuple[p.PaymentRequest, ...], Taker | None]:
+        """Return the legs of a split payment, and the terminal of the last one if a card pays."""
+        refuse_bad_plan(request)
+        if self._gift_cards is None or self._plans is None:
+            raise RequestError(
+                "operation_not_supported",
+                "gift cards need a back office, and none is configured",
+                path="plan",
+            )
+        if request.when_busy != "reject" or request.terminal_pool is not None:
+            path = "terminal_pool" if request.terminal_pool is not None else "when_busy"
+            raise RequestError("operation_not_supported", "a plan waits for no terminal", path=path)
+        amounts = leg_amounts(request)
+        without = request.model_copy(update={"plan": None})
+        terminal_id = p.GIFT_CARDS
+        terminal: Taker | None = None
+        if (request.plan or ())[-1].method == "card":
+            terminal_id = self._choice.terminal_of(register_id, request.terminal_id)
+            terminal = self._choice.terminals[terminal_id]
+            ready = terminal.state.ready
+            refuse_unsupported(without, terminal.capabilities, ready.currency if ready else "")
+        whole = replace(
+            payment_request(without, register_id, terminal_id, possible_duplicate=False),
+            content_hash=k.content_hash(request),
+        )
+        sku = self._summary_sku
+        return legs_of(request, whole, amounts, leg_id=leg_id, summary_sku=sku), terminal
+
+    async def _known_or_fresh(
+        self, delivery: Delivery, request: k.PaymentStart | k.GiftCardLoad | k.AnyFollowUp
+    ) -> bool:
+        """Say whether the journal knows the payment; refuse a new one that nobody waits for.
+
+        Raises:
+            RequestError: `stale_command`, `command_expired`, `clock_skew` or `bridge_draining`.
+        """
+        if self._ledger.get(request.payment_id) is not None:
+            return True
+        try:
+            refuse_unfresh(request, delivery, self.epoch, self._now())
+        except RequestError:
+            # A payment that exists is only read, and reading is always fresh.
+            if await self._ledger.find(request.payment_id) is None:
+                raise
+            return True
+        if self.draining:
+            raise RequestError("bridge_draining", "the bridge is about to stop; try again soon")
+        return False
+
+    async def _begin(
+        self,
+        request: k.PaymentStart | k.GiftCardLoad | k.AnyFollowUp,
+        takers: Mapping[str, Taker],
+        wanted: p.PaymentRequest,
+        *,
+        known: bool,
+    ) -> k.Response:
+        if known:
+            account, duplicate = await self._ledger.accept(wanted)
+        else:
+            queue = isinstance(request, k.PaymentStart) and request.when_busy == "queue"
+            account, duplicate = await self._accept(takers, wanted, queue=queue)
+        if duplicate:
+            refuse_foreign(account.payment.request, wanted.register_id)
+            self._replies.dirty[account.payment_id] = None
+            self._ledger.something_changed.set()
+        position = self._waiting.positions().get(account.payment_id)
+        return self._replies.response(
+            request,
+            "accepted",
+            payment_id=account.payment_id,
+            payment_status=account.payment.status.value,
+            rev=account.rev,
+            duplicate=duplicate,
+            result={"queue_position": position} if position else None,
+        )
+
+    async def _accept(
+        self, takers: Mapping[str, Taker], wanted: p.PaymentRequest, *, queue: bool
+    ) -> tuple[Account, bool]:
+        """Claim a terminal and store the payment; give the terminal back if it was refused."""
+        self._ledger.check(wanted)  # a sale in doubt says more than a busy terminal
+        try:
+            name, started = self._waiting.claim(takers, wanted, queue=queue)
+        except RequestError:
+            # A payment the journal knows is answered from there, whatever the terminal does.
+            known = await self._ledger.find(wanted.payment_id)
+            if known is None:
+                raise
+            return await self._ledger.accept(wanted)
+        taken = False
+        try:
+            chosen = replace(wanted, terminal_id=name)
+            account, duplicate = await self._ledger.accept(chosen, started)
+            taken = not duplicate
+        finally:
+            if not taken:
+                takers[name].release(wanted.payment_id)
+        return account, duplicate
+
+    def _looks_repeated(self, request: k.PaymentStart, takers: Mapping[str, Taker]) -> bool:
+        """True for the same amount on the same terminal within 90 s, when no sale says more."""
+        if request.sale_id or request.gift_card is not None:
+            return False
+        since = k.format_time(self._now() - REPEATED_WITHIN)
+        recent = takewhile(lambda one: one.created_at >= since, self._ledger.newest_first())
+        return any(
+            account.payment.request.terminal_id in takers
+            and account.payment.request.amount == request.amounts.requested
+            and account.payment.status in {p.Status.APPROVED, *p.MAYBE_CHARGED}
+            for account in recent
+        )
