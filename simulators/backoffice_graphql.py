@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 from graphql import (
@@ -118,8 +118,6 @@ class GraphQlApi:
         self.state = state
         self.decimals_as_numbers = decimals_as_numbers
         self.introspection = introspection
-        self._schema = _schema_with_scalars(self._decimal_out)
-        self._documents: dict[str, DocumentNode] = {}
 
     def read(self, body: bytes) -> Request | HttpAnswer:
         """Return the request that a POST body holds, or the answer that refuses it."""
@@ -154,7 +152,7 @@ class GraphQlApi:
         """Carry out a request; with `lose` its effects are undone after the answer was made."""
         with self.state.transaction(lose=lose):
             result = execute_sync(
-                self._schema,
+                _schema(self.decimals_as_numbers),
                 request.document,
                 root_value=Resolvers(self.state, permissions).roots(),
                 variable_values=request.variables,
@@ -163,28 +161,10 @@ class GraphQlApi:
         return Execution(result.data, tuple(_formatted(e) for e in result.errors or ()))
 
     def _document(self, source: str) -> DocumentNode:
-        key = f"{self.introspection}{source}"
-        if (known := self._documents.get(key)) is not None:
-            return known
-        document = parse(source)
-        rules = list(specified_rules)
-        if not self.introspection:
-            rules.append(NoSchemaIntrospectionCustomRule)
-        errors = [
-            {**error.formatted, "extensions": {"code": _rule_code(rule)}}
-            for rule in rules
-            for error in validate(self._schema, document, [rule])
-        ]
-        if errors:
-            raise _Invalid(errors)
-        if len(self._documents) >= DOCUMENTS_MAX:
-            self._documents.clear()
-        self._documents[key] = document
-        return document
-
-    def _decimal_out(self, value: object) -> str | float:
-        assert isinstance(value, Decimal)
-        return float(value) if self.decimals_as_numbers else str(value)
+        found = _read_document(source, self.introspection)
+        if isinstance(found, DocumentNode):
+            return found
+        raise _Invalid(list(found))
 
 
 class _Invalid(Exception):
@@ -213,13 +193,30 @@ def _rule_code(rule: type) -> str:
     return re.sub(r"(?<!^)(?=[A-Z])", "_", name).upper()
 
 
+@lru_cache(DOCUMENTS_MAX)
+def _read_document(source: str, introspection: bool) -> DocumentNode | tuple[Json, ...]:
+    """Return the document, or what the schema says against it; no office has another schema.
+
+    Raises:
+        GraphQLSyntaxError: It is no document.
+    """
+    document = parse(source)
+    rules = list(specified_rules)
+    if not introspection:
+        rules.append(NoSchemaIntrospectionCustomRule)
+    errors = tuple(
+        {**error.formatted, "extensions": {"code": _rule_code(rule)}}
+        for rule in rules
+        for error in validate(_schema(False), document, [rule])
+    )
+    return errors or document
+
+
 @cache
-def _schema_source() -> str:
-    return SCHEMA_PATH.read_text(encoding="utf-8")
-
-
-def _schema_with_scalars(decimal_out: Callable[[object], str | float]) -> GraphQLSchema:
-    schema = build_schema(_schema_source())
+def _schema(decimals_as_numbers: bool) -> GraphQLSchema:
+    """Return the schema of every office that writes decimals so; building it takes a while."""
+    schema = build_schema(SCHEMA_PATH.read_text(encoding="utf-8"))
+    decimal_out = _decimal_as_number if decimals_as_numbers else _decimal_as_text
     for name, coerce_in, coerce_out in (
         ("Decimal", _decimal_in, decimal_out),
         ("DateTime", _datetime_in, _datetime_out),
@@ -230,6 +227,16 @@ def _schema_with_scalars(decimal_out: Callable[[object], str | float]) -> GraphQ
         scalar.coerce_input_value = coerce_in
         scalar.coerce_output_value = coerce_out
     return schema
+
+
+def _decimal_as_number(value: object) -> float:
+    assert isinstance(value, Decimal)
+    return float(value)
+
+
+def _decimal_as_text(value: object) -> str:
+    assert isinstance(value, Decimal)
+    return str(value)
 
 
 def _decimal_in(value: object) -> Decimal:
