@@ -27,9 +27,10 @@ from bridge.money import payment as p
 from bridge.money.journal import Journal
 from bridge.money.journal_file import open_database
 from bridge.money.ledger import BooksPolicy, Ledger
+from bridge.terminal.condition import StationSettings
 from bridge.terminal.lines import SerialAddress, TcpAddress, open_line
 from bridge.terminal.plugins import load_driver
-from bridge.terminal.station import Station, StationSettings
+from bridge.terminal.station import Station
 from drivers import contract as c
 
 NOW = "2026-11-23T12:00:00.000Z"

@@ -47,9 +47,10 @@ from bridge.register.mqtt import Mqtt
 from bridge.register.publisher import Publisher
 from bridge.register.receipts import ReceiptStyle
 from bridge.systemd import Notifier, watchdog_interval
+from bridge.terminal.condition import StationSettings
 from bridge.terminal.lines import SerialAddress, TcpAddress, open_line
 from bridge.terminal.plugins import load_driver, read_settings
-from bridge.terminal.station import Station, StationSettings
+from bridge.terminal.station import Station
 from bridge.terminal.talk import Line
 from drivers.contract import Driver, SerialDefaults, Stage
 

@@ -27,7 +27,8 @@ from bridge.money.ledger import BooksPolicy, Ledger
 from bridge.register import contract as k
 from bridge.register.bus import Delivery
 from bridge.register.desk import Desk, DeskSettings
-from bridge.terminal.station import Station, StationSettings
+from bridge.terminal.condition import StationSettings
+from bridge.terminal.station import Station
 from drivers import contract as c
 from drivers import pax, telium, zvt
 from simulators.cable import CableEnd, MemoryPort

@@ -28,7 +28,8 @@ from bridge.register import contract as k
 from bridge.register.bus import Delivery
 from bridge.register.desk import Desk, DeskSettings
 from bridge.register.publisher import Publisher
-from bridge.terminal.station import Station, StationSettings
+from bridge.terminal.condition import StationSettings
+from bridge.terminal.station import Station
 from drivers import contract as c
 from drivers.zvt import ZvtSettings
 from simulators.broker import Broker

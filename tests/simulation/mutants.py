@@ -23,6 +23,7 @@ from bridge.money.journal import Change, Journal
 from bridge.money.ledger import Ledger
 from bridge.register import starts
 from bridge.register.desk import Desk
+from bridge.terminal.cashier import Cashier
 from bridge.terminal.station import Station
 from bridge.terminal.talk import Talk
 from drivers import contract as c
@@ -102,13 +103,13 @@ def _drop_evidence_after_the_end(original: AnyCallable) -> AnyCallable:
 
 
 def _pays_again(original: AnyCallable) -> AnyCallable:
-    async def ask(self: Station, payment_id: str) -> None:
+    async def ask(self: Cashier, payment_id: str) -> None:
         account = self._ledger.get(payment_id)
-        if account is None or account.payment.doubt is None or not await self._reachable():
+        if account is None or account.payment.doubt is None or not await self._link.reach():
             await original(self, payment_id)
             return
         operation = c.Pay(payment_id, account.payment.request.amount)
-        self._after_payment(await self._converse(operation, payment_id))
+        self._learn_from(await self._link.converse(operation, payment_id))
 
     return ask
 
@@ -304,7 +305,7 @@ def _synchronous_normal(original: AnyCallable) -> AnyCallable:
 
 def _forgets_the_second_terminal_payment(original: AnyCallable) -> AnyCallable:
     def claim(self: Station, payment_id: str, register_id: str) -> Any:
-        self._claimed_by = ""
+        self._claims.taken_by = ""
         return original(self, payment_id, register_id)
 
     return claim
@@ -342,7 +343,7 @@ MUTANTS: dict[str, tuple[Plant, ...]] = {
     "restart means failed": _on_advance(_restart_marks_failed),
     "cancel is an outcome": _on_advance(_cancel_is_an_outcome),
     "evidence in doubt is dropped": (Plant(accounts, "advance", _drop_evidence_after_the_end),),
-    "doubt pays again": (Plant(Station, "_ask", _pays_again),),
+    "doubt pays again": (Plant(Cashier, "ask", _pays_again),),
     "sends before the marker is stored": (Plant(Ledger, "apply", _sends_before_the_marker),),
     "accepts before the commit": (Plant(Ledger, "_store", _accepts_before_the_commit),),
     "acknowledges the terminal before the commit": (Plant(Talk, "_store", _acknowledges_first),),

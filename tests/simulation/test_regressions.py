@@ -10,7 +10,8 @@ from bridge.money import payment as p
 from bridge.money.journal import Journal
 from bridge.money.journal_file import prepare
 from bridge.money.ledger import BooksPolicy, Ledger
-from bridge.terminal.station import Station, StationSettings
+from bridge.terminal.condition import StationSettings
+from bridge.terminal.station import Station
 from drivers import contract as c
 from simulators.loop import run_virtual
 from tests.protocol.test_zvt_dialogue import APPROVED, YES

@@ -24,7 +24,8 @@ from bridge.money.ledger import BooksPolicy, Ledger
 from bridge.register import contract as k
 from bridge.register.desk import Desk, DeskSettings
 from bridge.register.publisher import Publisher
-from bridge.terminal.station import Station, StationSettings
+from bridge.terminal.condition import StationSettings
+from bridge.terminal.station import Station
 from drivers.contract import Stage
 from drivers.zvt import DRIVER, ZvtSettings
 from simulators.broker import Broker, Message

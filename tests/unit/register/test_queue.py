@@ -13,7 +13,7 @@ from bridge.errors import ConfigError, RequestError
 from bridge.money import payment as p
 from bridge.money.table import QUEUE_TIMEOUT, advance
 from bridge.register.desk import DeskSettings
-from bridge.terminal.station import LINE_MAX
+from bridge.terminal.claims import LINE_MAX
 from simulators.shopper import Plan, Scenario
 from tests.unit.money.test_payment import STATES
 from tests.unit.register.shop import TOPICS, Plans, Shop, in_a_shop, payment_id

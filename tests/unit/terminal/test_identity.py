@@ -19,7 +19,8 @@ from bridge.money import payment as p
 from bridge.money.journal import Journal
 from bridge.money.journal_file import open_database
 from bridge.money.ledger import BooksPolicy, Ledger
-from bridge.terminal.station import Station, StationSettings
+from bridge.terminal.condition import StationSettings
+from bridge.terminal.station import Station
 from drivers.contract import Money
 from drivers.zvt import DRIVER, ZvtSettings
 from simulators.cable import CableEnd, MemoryPort
