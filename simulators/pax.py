@@ -14,9 +14,7 @@ import asyncio
 import random
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
 
 from drivers.contract import ProtocolError
 from drivers.pax import codes
@@ -35,7 +33,9 @@ from drivers.pax.messages import (
 )
 from simulators.cable import Port
 from simulators.pax_bookings import PaxBookings
+from simulators.pax_gift import GIFT_CARD, GiftHost
 from simulators.pax_memory import PaxMemory
+from simulators.pax_profile import PaxProfile
 from simulators.pax_talk import PaxTalk, Spoiler
 from simulators.shopper import CARDS, Mischief, Place, Plan, Scenario, Shopper
 from simulators.terminal_command import (
@@ -48,22 +48,7 @@ from simulators.terminal_ledger import TerminalLedger
 COMMAND = re.compile("[A-Z][0-9]{2}")
 WITHOUT_CARD = (codes.POST_AUTH, codes.ADJUST, *sorted(codes.VOID_TYPES))
 WITH_CARD = (codes.SALE, codes.RETURN, codes.AUTH)
-
-
-@dataclass(frozen=True, slots=True)
-class PaxProfile:
-    """What differs between applications. The sheet marks most of it as uncertain: all occur."""
-
-    serial_number: str = "5A123456"
-    model: str = "S300"
-    currency: str = "USD"
-    says_eot: bool = True
-    cancel_answer: Literal["a15", "eot", "none"] = "a15"
-    busy: Literal["eot", "silent"] = "eot"  # to any other command while one runs
-    hangs_up: bool = False  # after each exchange, on TCP
-    duplicate_check: bool = True
-    voids_keep_a_record: bool = True
-    echoes_reference: bool = True
+WITH_GIFT_CARD = (codes.SALE, codes.RETURN, codes.ADD_VALUE, codes.BALANCE)
 
 
 class Stopped(Exception):
@@ -104,6 +89,8 @@ class PaxTerminal:
             self.profile.serial_number,
             self.profile.duplicate_check,
             self.profile.voids_keep_a_record,
+            self._gift_host(),
+            self.profile.gift_apart,
         )
         self._port: Port | None = None
         self._group: asyncio.TaskGroup | None = None
@@ -111,6 +98,19 @@ class PaxTerminal:
         self._running: asyncio.Task[None] | None = None
         self._answering = False  # the command that runs has its result, and only sends it
         self._stop_asked: asyncio.Event | None = None  # there while a cancel is heard
+
+    def _gift_host(self) -> GiftHost | None:
+        cards = self.profile.gift_cards
+        if cards is None:
+            return None
+        balances = self.memory.contents.gift_balances
+        balances.update((card, minor) for card, minor in cards if card not in balances)
+        return GiftHost(balances, self.profile.gift_part)
+
+    @property
+    def _tenders(self) -> tuple[str, ...]:
+        cards = ("credit", "debit")
+        return cards if self.profile.gift_cards is None else (*cards, "gift")
 
     @property
     def busy(self) -> bool:
@@ -242,10 +242,11 @@ class PaxTerminal:
             answer = self._bookings.result(duplicate, codes.DUPLICATE, "DUP TRANSACTION")
             await self._say(talk, answer)
             return
-        if request.tender not in ("credit", "debit"):
+        if request.tender not in self._tenders:
             await self._say(talk, Result(request.tender, "100005", "UNSUPPORTED EDC"))
             return
-        shows_card = request.type in WITH_CARD
+        gift = request.tender == "gift"
+        shows_card = request.type in (WITH_GIFT_CARD if gift else WITH_CARD)
         plan = self.shopper.next_plan(request.amount.transaction or 0) if shows_card else Plan()
         await self._reach("command", plan, talk)
         if request.type in WITHOUT_CARD:
@@ -261,7 +262,7 @@ class PaxTerminal:
         await self._reach("prints", plan, talk)
         payload = encode_answer(answer)
         if plan.whole_pan:
-            pan = CARDS[plan.brand].pan.encode()
+            pan = (plan.gift_card if gift else CARDS[plan.brand].pan).encode()
             payload = payload.replace(b"\x1c" + pan[-4:] + b"\x1f", b"\x1c" + pan + b"\x1f")
             payload = payload.replace(b"APPROVAL", b"CARD " + pan)
         self._answering = True
@@ -292,6 +293,8 @@ class PaxTerminal:
         finally:
             self._stop_asked = None
         await self._wait(plan.seconds_at_host, None)
+        if request.tender == "gift":
+            return self._bookings.serve_gift(request, plan)
         return self._bookings.result(self._bookings.authorize(request, plan))
 
     def _other_transaction(self, answer: Result, plan: Plan) -> Result:
@@ -368,6 +371,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_terminal_arguments(parser)
     parser.add_argument("--currency", default="USD", help="what it is set up for (default: USD)")
     parser.add_argument(
+        "--gift",
+        type=int,
+        metavar="MINOR",
+        help=f"serve gift cards; this much is on the card {GIFT_CARD}",
+    )
+    parser.add_argument(
         "--hangs-up", action="store_true", help="close the connection after each exchange"
     )
 
@@ -378,7 +387,11 @@ async def serve(arguments: argparse.Namespace) -> None:
         clock=lambda: datetime.now().astimezone(),
         rng=random.Random(arguments.seed),
         scenario=chosen_scenario(arguments),
-        profile=PaxProfile(currency=arguments.currency, hangs_up=arguments.hangs_up),
+        profile=PaxProfile(
+            currency=arguments.currency,
+            hangs_up=arguments.hangs_up,
+            gift_cards=None if arguments.gift is None else ((GIFT_CARD, arguments.gift),),
+        ),
         memory=PaxMemory(arguments.memory),
         ledger=TerminalLedger(arguments.ledger),
         speed=arguments.speed,

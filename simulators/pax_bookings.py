@@ -21,6 +21,7 @@ from drivers.pax.messages import (
     Trace,
     Transact,
 )
+from simulators.pax_gift import APPROVED, NO_SUCH_CARD, GiftHost, Movement
 from simulators.pax_memory import PaxMemory, Transaction
 from simulators.shopper import CARDS, Plan
 from simulators.terminal_ledger import Entry, Kind, TerminalLedger
@@ -38,6 +39,17 @@ LEDGER_KINDS: dict[str, Kind] = {
     codes.AUTH: "reserved",
     codes.POST_AUTH: "captured",
 }
+TENDER_NUMBERS = {tender: f"{number:02d}" for number, tender in enumerate(codes.TENDERS, start=1)}
+GIFT_MOVEMENTS: dict[str, Movement] = {
+    codes.SALE: "redeem",
+    codes.ADD_VALUE: "load",
+    codes.RETURN: "return",
+}
+GIFT_LEDGER_KINDS: dict[Movement, Kind] = {
+    "redeem": "approved",
+    "load": "loaded",
+    "return": "refunded",
+}
 
 
 @dataclass(slots=True)
@@ -51,6 +63,8 @@ class PaxBookings:
     terminal_id: str
     duplicate_check: bool
     voids_keep_a_record: bool
+    gift: GiftHost | None = None
+    gift_apart: bool = False
     moment: datetime = field(default_factory=lambda: datetime(2026, 1, 2))  # noqa: DTZ001 - wall
 
     def duplicate_of(self, request: Transact) -> Transaction | None:
@@ -78,6 +92,29 @@ class PaxBookings:
         record = self._with(record, number=self._book(LEDGER_KINDS[request.type], record))
         self.memory.store(record)
         return record
+
+    def serve_gift(self, request: Transact, plan: Plan) -> Result:
+        """Let the gift card processor decide, and return the answer."""
+        assert self.gift is not None, "who serves gift cards has a processor for them"
+        asked = (request.amount.transaction or 0) + (request.amount.tip or 0)
+        left = self.gift.balances.get(plan.gift_card)
+        if request.type == codes.BALANCE:
+            host_code = NO_SUCH_CARD if left is None else APPROVED
+            record = self._new(request, plan, 0, host_code)
+            return self.result(self._with(record, gift_card=plan.gift_card))
+        movement = GIFT_MOVEMENTS[request.type]
+        declined = plan.outcome == "decline"
+        decision = self.gift.decide(plan.gift_card, movement, 0 if declined else asked)
+        host_code = f"{plan.code:02d}" if declined else decision.host_code
+        minor = decision.approved_minor if host_code == APPROVED else asked
+        record = self._with(self._new(request, plan, minor, host_code), gift_card=plan.gift_card)
+        if host_code != APPROVED:
+            self._book("declined", record, reason=host_code)
+            return self.result(record)
+        record = self._with(record, due_minor=asked - minor)
+        record = self._with(record, number=self._book(GIFT_LEDGER_KINDS[movement], record))
+        self.memory.store(record)
+        return self.result(record)
 
     def work_on_original(self, request: Transact) -> Result:
         """Capture, void or adjust what the request names; return the answer."""
@@ -129,6 +166,10 @@ class PaxBookings:
     def _void(self, request: Transact, original: Transaction) -> Result:
         if original.type in codes.VOID_TYPES or original.settled:
             return Result(request.tender, codes.ALREADY_VOIDED, "ALREADY VOIDED")
+        if original.gift_card and self.gift is not None:
+            movement = GIFT_MOVEMENTS[original.type]
+            if not self.gift.undo(original.gift_card, movement, original.amount_minor):
+                return Result(request.tender, codes.NOT_FOUND, "CANNOT VOID")
         kind: Kind = "released" if original.type == codes.AUTH else "reversed"
         self._book(kind, original, original=original.number, reason="void")
         if original.tip_number:
@@ -169,7 +210,7 @@ class PaxBookings:
 
     def report(self, question: AskDetail) -> Record:
         """Return the record that `question` asks for."""
-        records = self.memory.records
+        records = self._records_for(question)
         if not records:
             return Record(codes.NOT_FOUND, "NOT FOUND")
         if question.record_number:
@@ -183,7 +224,7 @@ class PaxBookings:
             )
         else:
             found = records[-1]
-        if found is None:
+        if found not in records:
             return Record(codes.NOT_FOUND, "NOT FOUND")
         return Record(
             code=codes.OK,
@@ -191,7 +232,7 @@ class PaxBookings:
             total=len(records),
             record_number=str(records.index(found)),
             host=self._host(found),
-            tender=f"{codes.TENDERS.index(found.tender) + 1:02d}",
+            tender=TENDER_NUMBERS[found.tender],
             type=found.type,
             original_type=found.original_type,
             amount=self._amounts(found),
@@ -199,6 +240,12 @@ class PaxBookings:
             trace=_trace(found),
             additional=_additional(found),
         )
+
+    def _records_for(self, question: AskDetail) -> list[Transaction]:
+        records = self.memory.records
+        if question.tender == codes.ALL_TENDERS:
+            return [r for r in records if not (self.gift_apart and r.tender == "gift")]
+        return [r for r in records if TENDER_NUMBERS[r.tender] == question.tender]
 
     def totals(self) -> Totals:
         """Return the totals of the open batch."""
@@ -265,7 +312,7 @@ class PaxBookings:
 
     def _like(self, request: Transact, original: Transaction, minor: int) -> Transaction:
         record = self._new(request, Plan(), minor, "00")
-        card = {"brand": original.brand, "entry": original.entry}
+        card = {name: getattr(original, name) for name in ("brand", "entry", "gift_card")}
         return self._with(record, tender=original.tender, **card)
 
     def _with(self, record: Transaction, **changes: object) -> Transaction:
@@ -290,7 +337,7 @@ class PaxBookings:
                 currency=self.currency,
                 receipt=str(record.transaction),
                 trace=record.reference,
-                masked_pan=MaskedPan.of(CARDS[record.brand].pan).text,
+                masked_pan=MaskedPan.of(_number(record)).text,
                 original=original,
                 reason=reason,
                 time=self.moment.isoformat(timespec="seconds"),
@@ -311,15 +358,19 @@ class PaxBookings:
         )
 
     def _amounts(self, record: Transaction) -> Amounts:
-        return Amounts(record.amount_minor, record.due_minor, record.tip_minor, 0, 0, 0)
+        left = self.gift.balances.get(record.gift_card) if self.gift is not None else None
+        return Amounts(record.amount_minor, record.due_minor, record.tip_minor, 0, 0, 0, left)
+
+
+def _number(record: Transaction) -> str:
+    return record.gift_card or CARDS[record.brand].pan
 
 
 def _account(record: Transaction) -> Account:
-    card = CARDS[record.brand]
     return Account(
-        MaskedPan(card.pan[-4:]),
-        ENTRY_CODES[record.entry],
-        BRAND_CODES.get(record.brand, OTHER_BRAND),
+        MaskedPan(_number(record)[-4:]),
+        ENTRY_CODES["stripe" if record.gift_card else record.entry],
+        OTHER_BRAND if record.gift_card else BRAND_CODES.get(record.brand, OTHER_BRAND),
     )
 
 
@@ -328,6 +379,8 @@ def _trace(record: Transaction) -> Trace:
 
 
 def _additional(record: Transaction) -> tuple[tuple[str, str], ...]:
+    if record.gift_card:
+        return (("TABLE", "0"), ("HREF", record.href))
     card = CARDS[record.brand]
     return (
         ("TABLE", "0"),

@@ -34,6 +34,7 @@ class Transaction:
     tip_number: int = 0  # the ledger's entry of a tip that was added later
     due_minor: int = 0
     settled: bool = False  # a hold that was captured
+    gift_card: str = ""  # its number; "" for any other card
 
 
 @dataclass(slots=True)
@@ -43,6 +44,7 @@ class Contents:
     next_transaction: int = 1
     next_host_reference: int = 1
     batch: int = 1
+    gift_balances: dict[str, int] = field(default_factory=dict)  # at the host, kept here
     records: list[Transaction] = field(default_factory=list)
 
 

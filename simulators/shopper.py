@@ -120,6 +120,7 @@ class Plan(BaseModel):
     brand: Brand = "girocard"
     tip_minor: int = Field(default=0, ge=0)
     partial_minor: int | None = Field(default=None, ge=0)
+    gift_card: str = "5022440000000000098"  # what is swiped when the terminal asks for a gift card
     wrong_pins: int = Field(default=0, ge=0, le=2)
     signature: bool = False
     abort: Literal["obey", "refuse", "ignore", "approve_anyway"] = "obey"

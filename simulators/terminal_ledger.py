@@ -19,6 +19,7 @@ Kind = Literal[
     "captured",  # took it from a reservation
     "tipped",  # took a tip on top of `original`
     "refunded",  # gave money to a card
+    "loaded",  # put value on a gift card; the shopper pays for it in another way
     "reversed",  # undid `original` as if it had not been
     "reserved",  # holds money on a card; nothing taken
     "released",  # gave up the rest of the reservation `original`
@@ -27,7 +28,7 @@ Kind = Literal[
     "closed",  # end of day
 ]
 TAKES: frozenset[Kind] = frozenset({"approved", "captured", "tipped"})
-MOVES: frozenset[Kind] = TAKES | {"refunded"}
+MOVES: frozenset[Kind] = TAKES | {"refunded", "loaded"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +101,7 @@ def taken_minor(entries: Iterable[Entry], currency: str = "EUR") -> int:
     return sum(
         entry.amount_minor if entry.kind in TAKES else -entry.amount_minor
         for entry in standing(entries)
-        if entry.currency == currency
+        if entry.currency == currency and entry.kind != "loaded"
     )
 
 

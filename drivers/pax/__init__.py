@@ -13,8 +13,9 @@ __all__ = ["DRIVER", "PaxSettings"]
 
 # RS232; a USB port (CDC-ACM) takes any speed.
 _SERIAL_DEFAULTS = SerialDefaults(baud_rate=9600)
-_OPERATIONS = frozenset(("sale", "refund", "void", "reconcile", "totals"))
-_CREDIT_OPERATIONS = _OPERATIONS | {"preauth", "capture", "tip_adjust"}
+_OPERATIONS = frozenset(("sale", "refund", "void", "reconcile", "totals", "last_transaction"))
+_CREDIT_OPERATIONS = frozenset(("preauth", "capture", "tip_adjust"))
+_GIFT_OPERATIONS = frozenset(("balance", "gift_redeem", "gift_load"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +32,13 @@ class PaxDriver:
         """Return what a terminal with these settings can do."""
         http = settings.transport == "http"
         credit = settings.tender == "credit"
+        operations = _OPERATIONS
+        if credit:
+            operations |= _CREDIT_OPERATIONS
+        if settings.gift:
+            operations |= _GIFT_OPERATIONS
         return Capabilities(
-            operations=_CREDIT_OPERATIONS if credit else _OPERATIONS,
+            operations=operations,
             status_query="by_reference",
             cancel="at_terminal_only" if http else "until_authorizing",
             partial_approval=True,

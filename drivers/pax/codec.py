@@ -242,7 +242,7 @@ def _host(field: str) -> Host:
 
 
 def _amounts(field: str) -> Amounts:
-    return Amounts(*(amount_of(part) for part in ungroup(field, 6)))
+    return Amounts(*(amount_of(part) for part in ungroup(field, 7)))
 
 
 def _account(field: str) -> Account:
@@ -343,6 +343,7 @@ def _amounts_field(amounts: Amounts) -> str:
         amounts.cashback,
         amounts.fee,
         amounts.tax,
+        amounts.balance,
     )
     return group(amount_text(number) for number in numbers)
 

@@ -92,7 +92,7 @@ SALE, RETURN, AUTH, POST_AUTH, ADJUST = "01", "02", "03", "04", "06"
 ADD_VALUE, VOID, BALANCE = "10", "16", "23"
 VOID_TYPES: Final = frozenset(("16", "17", "18", "19", "20", "21", "22"))
 
-ALL_TENDERS: Final = "00"
+ALL_TENDERS, GIFT_TENDER = "00", "04"
 TENDERS: Final = ("credit", "debit", "ebt", "gift", "loyalty", "cash", "check")  # "01" to "07"
 TENDER_COMMANDS: Final = {
     "credit": "T00",

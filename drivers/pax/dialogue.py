@@ -40,6 +40,7 @@ from drivers.pax import codes
 from drivers.pax.codec import answering, decode_answer, encode_request
 from drivers.pax.framing import FrameLink, HttpLink, Link, LinkStep, Sign, encode_frame
 from drivers.pax.inquiry import STOP, inquire
+from drivers.pax.lookup import read_balance, read_last
 from drivers.pax.messages import (
     Answer,
     AskDetail,
@@ -163,7 +164,11 @@ class PaxDialogue:
                 return probe(self._settings)
             case EndOfDay():
                 return end_of_day(operation, self._settings)
-            case ReadCard() | ShowText() | ReadBalance() | ReadLast() | Diagnose():
+            case ReadBalance():
+                return read_balance(operation, self._settings)
+            case ReadLast():
+                return read_last(self._settings)
+            case ReadCard() | ShowText() | Diagnose():
                 return _unsupported()
             case _:
                 greet = self._serial and not isinstance(self._link, HttpLink)
@@ -210,7 +215,7 @@ class PaxDialogue:
         self._ask = ask
         self._due_at = now + ask.wait_seconds
         payload = encode_request(ask.request)
-        self._send += self._link.send(payload, now, repeatable=not ask.money)
+        self._send += self._link.send(payload, now, repeatable=not ask.once)
 
     def _acknowledge(self) -> None:
         if self._accept_due and not self._lost:

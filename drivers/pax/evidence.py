@@ -20,6 +20,7 @@ from drivers.contract import (
     Declined,
     Failed,
     FinalEvent,
+    LoadGift,
     Money,
     MoneyOperation,
     Pay,
@@ -49,18 +50,26 @@ def verdict(answer: Result, operation: MoneyOperation, reference: str) -> FinalE
             return _approved(answer, operation)
         case codes.DUPLICATE if answer.trace.reference:
             return Failed(code, text or "equal to an earlier payment", "payment_restriction")
+        case codes.ALREADY_VOIDED if isinstance(operation, Reverse) and "VOID" in upper:
+            return Approved(operation.original)
+        case codes.NOT_FOUND if isinstance(operation, Reverse) and "CANNOT VOID" in upper:
+            return Failed(code, text, "void_not_possible")
+    return refusal_of(answer)
+
+
+def refusal_of(answer: Result) -> FinalEvent:
+    """Return what a result proves that approves nothing, whatever was asked for."""
+    code, text = answer.code, words(answer)
+    upper = answer.text.upper()
+    match code:
         case codes.DECLINED if answer.host.code in codes.APPROVED_HOST_CODES:
             return Unclear("contradiction", f"{code} with host code {answer.host.code}")
         case codes.DECLINED:
             return _declined(answer)
         case codes.FORMAT if "HOST DENIED" in upper:
             return _declined(answer)
-        case codes.ALREADY_VOIDED if isinstance(operation, Reverse) and "VOID" in upper:
-            return Approved(operation.original)
         case codes.NOT_FOUND if "ABORT" in upper:
             return Canceled("cardholder", code, text)
-        case codes.NOT_FOUND if isinstance(operation, Reverse) and "CANNOT VOID" in upper:
-            return Failed(code, text, "void_not_possible")
     refusal = codes.REFUSALS.get(code)
     if refusal is None:
         return Unclear("outcome_unknown", f"{code} {text}".strip())
@@ -99,7 +108,7 @@ def _approved(answer: Result | Record, operation: MoneyOperation) -> FinalEvent:
     match operation:
         case Pay(amount=asked) | Authorize(amount=asked) | Capture(amount=asked):
             pass
-        case Refund(amount=asked):
+        case Refund(amount=asked) | LoadGift(amount=asked):
             pass
         case Reverse(original=original):
             asked, approved = original.amount, original.amount.minor
@@ -122,7 +131,7 @@ def whole_tip_minor(operation: AdjustTip) -> int:
 
 def approval_of(answer: Result | Record, amount: Money) -> Approval:
     """Return everything that may be kept of an approved transaction."""
-    host, trace, account = answer.host, answer.trace, answer.account
+    host, trace = answer.host, answer.trace
     tip, fee = answer.amount.tip, answer.amount.fee
     facts = {
         "ecr_reference": trace.reference,
@@ -131,6 +140,8 @@ def approval_of(answer: Result | Record, amount: Money) -> Approval:
         "type": answer.type,
         "host_reference": host.reference,
     }
+    if facts["tender"] == "gift" and answer.amount.balance is not None:
+        facts["balance_minor"] = str(answer.amount.balance)
     return Approval(
         amount=amount,
         fingerprint=fingerprint_of(trace),
@@ -140,16 +151,22 @@ def approval_of(answer: Result | Record, amount: Money) -> Approval:
         time_text=_time_text(trace.moment),
         tip=Money(tip, amount.currency) if tip else None,
         surcharge=Money(fee, amount.currency) if fee else None,
-        card=Card(
-            brand=codes.BRANDS.get(account.card_type, ""),
-            label=mask_text(find(answer.additional, "APPLAB")),
-            masked_pan=account.pan,
-            entry_mode=codes.ENTRY_MODES.get(account.entry_mode, ""),
-            application_id=find(answer.additional, "AID"),
-        ),
+        card=card_of(answer),
         batch=host.batch,
         text=words(answer),
         extra={key: value for key, value in facts.items() if value},
+    )
+
+
+def card_of(answer: Result | Record) -> Card:
+    """Return what may be known of the card."""
+    account = answer.account
+    return Card(
+        brand=codes.BRANDS.get(account.card_type, ""),
+        label=mask_text(find(answer.additional, "APPLAB")),
+        masked_pan=account.pan,
+        entry_mode=codes.ENTRY_MODES.get(account.entry_mode, ""),
+        application_id=find(answer.additional, "AID"),
     )
 
 

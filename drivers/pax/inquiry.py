@@ -15,7 +15,7 @@ Source: fact sheet "PAX POSLINK", section 8.
 from __future__ import annotations
 
 from collections.abc import Generator
-from dataclasses import dataclass
+from dataclasses import replace
 
 from drivers.contract import (
     AdjustTip,
@@ -44,8 +44,9 @@ from drivers.pax.evidence import (
 )
 from drivers.pax.fields import amount_of, ecr_reference
 from drivers.pax.messages import AskDetail, Plain, Record
-from drivers.pax.payment import after_taking_back, refuses_part, type_of
-from drivers.pax.script import Ask, Heard, NotHeard, Reaction, Script
+from drivers.pax.payment import after_taking_back, is_gift, refuses_part, type_of
+from drivers.pax.report import Absent, Report, Trouble, ask_report
+from drivers.pax.script import Ask, NotHeard, Reaction, Script
 from drivers.pax.settings import PaxSettings
 
 STOP = Plain("A14")
@@ -55,27 +56,11 @@ STOP_SECONDS = 5.0
 NEWER_RECORDS_MAX = 50
 
 
-@dataclass(frozen=True, slots=True)
-class Absent:
-    """The terminal reported that it has no such record."""
-
-
-@dataclass(frozen=True, slots=True)
-class Trouble:
-    """There was no report; why is a reason of `Unclear`."""
-
-    reason: str
-    acknowledged: bool = False
-    text: str = ""
-
-
-Report = Record | Absent | Trouble
-
-
 def inquire(operation: Inquire, settings: PaxSettings, *, careful: bool) -> Script:
     """Find out what became of `operation.about`; `careful` reads everything but approvals twice."""
     question = AskDetail(reference=ecr_reference(operation.about.reference))
-    report = yield from _report(question, settings)
+    gift = is_gift(operation.about)
+    report = yield from _look_for(question, settings, gift=gift)
     if isinstance(report, Record):
         return (yield from _judge(report, operation, settings, careful=careful))
     if settings.transport == "http":
@@ -85,9 +70,9 @@ def inquire(operation: Inquire, settings: PaxSettings, *, careful: bool) -> Scri
     stopped = yield Ask(STOP, STOP_SECONDS)
     if isinstance(stopped, NotHeard) and not stopped.acknowledged:
         return Unclear(stopped.reason)
-    report = yield from _report(question, settings)
+    report = yield from _look_for(question, settings, gift=gift)
     if careful and isinstance(report, Absent):
-        report = yield from _report(question, settings)
+        report = yield from _look_for(question, settings, gift=gift)
     match report:
         case Record():
             return (yield from _judge(report, operation, settings, careful=careful))
@@ -97,45 +82,32 @@ def inquire(operation: Inquire, settings: PaxSettings, *, careful: bool) -> Scri
             return (yield from _prove_absence(operation, settings))
 
 
+def _look_for(
+    question: AskDetail, settings: PaxSettings, *, gift: bool
+) -> Generator[Ask, Reaction, Report]:
+    """Ask for one record, of all tenders at once.
+
+    Whether that counts gift cards is the application's own affair, so `gift` also asks for them by
+    name before their record counts as absent.
+    """
+    report = yield from ask_report(question, settings)
+    if gift and isinstance(report, Absent):
+        report = yield from ask_report(replace(question, tender=codes.GIFT_TENDER), settings)
+    return report
+
+
 def _unanswered(trouble: Trouble) -> FinalEvent:
     if trouble.acknowledged:
         return StillRunning(trouble.text or "the terminal is busy")
     return Unclear(trouble.reason, trouble.text)
 
 
-def _report(question: AskDetail, settings: PaxSettings) -> Generator[Ask, Reaction, Report]:
-    """Ask for one record; a record other than the one asked for is trouble, not an answer."""
-    reaction = yield Ask(question, settings.report_seconds)
-    match reaction:
-        case Heard(Record(code=codes.OK) as record):
-            if question.reference in ("", record.trace.reference):
-                return record
-            return Trouble("other_transaction", text="the report is about another transaction")
-        case Heard(answer) if _says_absent(answer.code, answer.text):
-            return Absent()
-        case Heard(answer):
-            # The terminal is not asked to stop for ever: an application without reports says so.
-            return Trouble("report_refused", text=f"{answer.code} {answer.text}".strip())
-        case NotHeard(reason, acknowledged):
-            gone = reason == "link_lost"
-            return Trouble(reason, acknowledged and not gone)
-        case _:
-            return Trouble("unreadable")
-
-
-def _says_absent(code: str, text: str) -> bool:
-    """Whether a refused report means that there is no such record, and nothing else."""
-    words = text.upper()
-    if code == codes.NOT_FOUND:
-        return "NOT FOUND" in words
-    return code == codes.FORMAT and "NO TRANS" in words
-
-
 def _judge(record: Record, operation: Inquire, settings: PaxSettings, *, careful: bool) -> Script:
     about = operation.about
     final = verdict_of_record(record, about)
     if careful and not _is_plain(final, about):
-        again = yield from _report(AskDetail(reference=record.trace.reference), settings)
+        question = AskDetail(reference=record.trace.reference)
+        again = yield from _look_for(question, settings, gift=is_gift(about))
         if again != record:
             return Unclear("unreadable", "two readings of the record differ")
     if not isinstance(final, Approved) or settings.transport == "http":
@@ -159,7 +131,8 @@ def _is_plain(final: FinalEvent, about: MoneyOperation) -> bool:
 def _judge_part(operation: Inquire, approval: Approval, settings: PaxSettings) -> Script:
     """A part of the amount was taken and was to be voided: did the void arrive?"""
     second = ecr_reference(operation.about.reference, second=True)
-    report = yield from _report(AskDetail(reference=second), settings)
+    question = AskDetail(reference=second)
+    report = yield from _look_for(question, settings, gift=is_gift(operation.about))
     match report:
         case Record():
             back = Reverse(operation.about.reference, approval)
@@ -188,7 +161,7 @@ def _prove_absence(operation: Inquire, settings: PaxSettings) -> Script:
         question = question_about(fingerprint)
         if question is None:
             continue
-        report = yield from _report(question, settings)
+        report = yield from ask_report(question, settings)
         if isinstance(report, Record) and fingerprint_of(report.trace) == fingerprint:
             number = amount_of(report.record_number)
             if number is None:
@@ -206,7 +179,7 @@ def _prove_unlike(
 ) -> Script:
     """Say *not executed* if no record from number `first` on looks like `about`."""
     for number in range(first, first + NEWER_RECORDS_MAX):
-        report = yield from _report(AskDetail(record_number=str(number)), settings)
+        report = yield from ask_report(AskDetail(record_number=str(number)), settings)
         match report:
             case Trouble():
                 return _unanswered(report)
@@ -225,7 +198,7 @@ def _judge_original(about: Reverse | Capture | AdjustTip, settings: PaxSettings)
     question = question_about(original.fingerprint)
     if question is None:
         return Unclear("original_unknown")
-    report = yield from _report(question, settings)
+    report = yield from _look_for(question, settings, gift=is_gift(about))
     match report:
         case Trouble():
             return _unanswered(report)

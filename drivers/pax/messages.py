@@ -65,7 +65,7 @@ class Host:
 
 @dataclass(frozen=True, slots=True)
 class Amounts:
-    """What was approved, tip included, and what is still due."""
+    """What was approved, tip included, what is still due, and what is left on a gift card."""
 
     approved: int | None = None
     due: int | None = None
@@ -73,6 +73,7 @@ class Amounts:
     cashback: int | None = None
     fee: int | None = None
     tax: int | None = None
+    balance: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,7 +52,7 @@ def move_money(
         return Canceled("cashier", text="before it was sent")
     reference = ecr_reference(operation.reference)
     request = request_for(operation, settings, reference)
-    reaction = yield Ask(request, settings.payment_seconds, money=True, reference=reference)
+    reaction = yield Ask(request, settings.payment_seconds, once=True, reference=reference)
     match reaction:
         case Heard(Result() as result):
             final = verdict(result, operation, reference)
@@ -90,7 +90,7 @@ def _take_back(operation: MoneyOperation, approval: Approval, settings: PaxSetti
     reference = ecr_reference(operation.reference, second=True)
     back = Reverse(operation.reference, approval)
     request = request_for(back, settings, reference)
-    reaction = yield Ask(request, settings.payment_seconds, money=True, reference=reference)
+    reaction = yield Ask(request, settings.payment_seconds, once=True, reference=reference)
     match reaction:
         case Heard(Result() as result):
             return after_taking_back(verdict(result, back, reference), approval)
@@ -112,8 +112,25 @@ def after_taking_back(void: FinalEvent, approval: Approval) -> FinalEvent:
             return Unclear("void_unknown", "a part of the amount was taken, its void is open")
 
 
+def is_gift(operation: MoneyOperation) -> bool:
+    """Whether `operation` is about a gift card that the terminal serves."""
+    match operation:
+        case Pay(gift=gift):
+            return gift
+        case LoadGift():
+            return True
+        case _:
+            original = operation.original
+            return original is not None and original.extra.get("tender") == "gift"
+
+
 def why_not(operation: MoneyOperation, settings: PaxSettings) -> Failed | None:
     """Return why this terminal cannot perform `operation`; None when it can."""
+    if is_gift(operation):
+        if isinstance(operation, AdjustTip | Capture):
+            return Failed("gift", "not with a gift card", "operation_not_supported")
+        if not settings.gift:
+            return Failed("gift", "no gift cards at this terminal", "operation_not_supported")
     match operation:
         case Reverse(amount=part) if part is not None:
             return Failed("partial_void", "only as a whole", "operation_not_supported")
@@ -156,16 +173,16 @@ def request_for(operation: MoneyOperation, settings: PaxSettings, reference: str
         case Pay(amount=amount, tip=tip):
             tip_minor = tip.minor if tip is not None else 0
             asked = AskedAmount(amount.minor - tip_minor, tip_minor or None)
-            return Transact(
-                settings.tender, codes.SALE, asked, trace=trace, additional=NO_TIP_PROMPT
-            )
+            tender = "gift" if operation.gift else settings.tender
+            return Transact(tender, codes.SALE, asked, trace=trace, additional=NO_TIP_PROMPT)
         case Authorize(amount=amount):
             asked = AskedAmount(amount.minor)
             return Transact(
                 settings.tender, codes.AUTH, asked, trace=trace, additional=NO_TIP_PROMPT
             )
         case LoadGift(amount=amount):
-            return Transact("gift", codes.ADD_VALUE, AskedAmount(amount.minor), trace=trace)
+            asked = AskedAmount(amount.minor)
+            return Transact("gift", codes.ADD_VALUE, asked, trace=trace, additional=NO_TIP_PROMPT)
         case Refund(amount=amount, original=None):
             asked = AskedAmount(amount.minor)
             return Transact(

@@ -16,14 +16,16 @@ from drivers.pax.messages import Answer, Request
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """Send `request`, once if it moves `money`, and wait so long for the answer to it.
+    """Send `request` and wait so long for the answer to it; `once` forbids to repeat it.
+
+    What moves money is sent once, and what asks a shopper for something.
 
     An answer that echoes another ECR reference than `reference` is not the answer to this.
     """
 
     request: Request
     wait_seconds: float
-    money: bool = False
+    once: bool = False
     reference: str = ""
 
 

@@ -17,13 +17,15 @@ class PaxSettings:
     answer was lost is found when it was taken, but never proven absent. `auto_settlement` says
     that the terminal may close its batch without being asked (most do at night): then an empty
     memory proves nothing, and a payment is absent only while an older one of the same batch is
-    still there.
+    still there. `gift` says that the application serves gift cards: then the terminal redeems and
+    loads them, and tells their balance.
     """
 
     transport: Literal["line", "http"] = "line"
     currency: str = "USD"
     tender: Literal["credit", "debit"] = "credit"
     auto_settlement: bool = True
+    gift: bool = False
     acknowledge_seconds: float = 3.0  # from a frame to ACK or NAK
     byte_gap_seconds: float = 2.0  # between two pieces of one frame
     payment_seconds: float = 180.0  # from the ACK of a payment to its result; PIN and host included

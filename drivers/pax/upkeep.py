@@ -74,7 +74,7 @@ def end_of_day(operation: EndOfDay, settings: PaxSettings) -> Script:
     """Close the batch, or only read its totals."""
     if operation.close:
         # The driver knows no clock, and terminals take any timestamp, also none.
-        reaction = yield Ask(CloseBatch(), settings.settlement_seconds, money=True)
+        reaction = yield Ask(CloseBatch(), settings.settlement_seconds, once=True)
     else:
         reaction = yield Ask(AskTotals(), settings.report_seconds)
     match reaction:

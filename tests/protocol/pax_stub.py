@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from drivers.pax.framing import ACK, FrameReceiver, encode_frame
 
 SECOND_FIELD = b"\x1c"
+BALANCE = b"23"  # the only transaction type that moves nothing
 
 
 def frame(text: str) -> bytes:
@@ -23,8 +24,9 @@ def count_money_commands(written: bytes) -> int:
     """Return how many different sales, holds, refunds, … were sent; a void is another command."""
     by_type: dict[bytes, set[bytes]] = {}
     for payload in commands_in(written):
-        if payload.startswith(b"T"):
-            by_type.setdefault(payload.split(SECOND_FIELD)[2], set()).add(payload)
+        kind = payload.split(SECOND_FIELD)[2] if payload.startswith(b"T") else BALANCE
+        if kind != BALANCE:
+            by_type.setdefault(kind, set()).add(payload)
     return max(map(len, by_type.values()), default=0)
 
 

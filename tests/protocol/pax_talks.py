@@ -50,6 +50,12 @@ def result(
     return f"0|T01|1.35|{code}|{host}|{kind}|{amount}|{account}|{trace}||||TABLE=0^HREF=900005"
 
 
+def gift_result(kind: str = "01", amount: str = "1000^0", reference: str = REF) -> str:
+    trace = f"5^{reference}^{MOMENT}"
+    host = "00^APPROVAL^123456^700000000001^17^1"
+    return f"0|T07|1.35|000000|OK|{host}|{kind}|{amount}|0098^1|{trace}|HREF=900005"
+
+
 def record(
     reference: str = REF,
     *,
@@ -59,10 +65,12 @@ def record(
     amount: str = "1000^0",
     number: str = "5",
     position: str = "1",
+    total: str = "2",
+    moment: str = MOMENT,
 ) -> str:
     return (
-        f"0|R03|1.35|000000|OK|2|{position}|{host}|01|{kind}|{original}|{amount}|4242^2^1227^^^^01"
-        f"|{number}^{reference}^{MOMENT}||||HREF=900005"
+        f"0|R03|1.35|000000|OK|{total}|{position}|{host}|01|{kind}|{original}|{amount}"
+        f"|4242^2^1227^^^^01|{number}^{reference}^{moment}||||HREF=900005"
     )
 
 

@@ -25,7 +25,8 @@ from drivers.contract import (
 from drivers.pax import DRIVER, PaxSettings
 from simulators.cable import CableEnd, MemoryPort, Wire
 from simulators.loop import VirtualLoop, run_virtual
-from simulators.pax import PaxProfile, PaxTerminal
+from simulators.pax import PaxTerminal
+from simulators.pax_profile import PaxProfile
 from simulators.shopper import Mischief, MischiefKind, Place, Plan, Scenario
 
 Kind = Literal["serial", "tcp"]

@@ -24,7 +24,7 @@ from drivers.contract import (
 from drivers.pax import PaxSettings
 from drivers.pax.fields import ecr_reference
 from simulators.cable import Wire
-from simulators.pax import PaxProfile
+from simulators.pax_profile import PaxProfile
 from simulators.shopper import MischiefKind, Place
 from tests.unit.simulators.pax_shop import PAY, VISA, Kind, Shop, in_shop, mischief
 
