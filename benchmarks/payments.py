@@ -26,7 +26,8 @@ from bridge.errors import RequestError
 from bridge.money import payment as p
 from bridge.money.journal import Journal
 from bridge.money.journal_file import open_database
-from bridge.money.ledger import BooksPolicy, Ledger
+from bridge.money.ledger import Ledger
+from bridge.money.settlement import BooksPolicy
 from bridge.terminal.condition import StationSettings
 from bridge.terminal.lines import SerialAddress, TcpAddress, open_line
 from bridge.terminal.plugins import load_driver

@@ -21,7 +21,8 @@ from bridge.backoffice.recorder import IN_FLIGHT_MAX, Recorder, purchase_of
 from bridge.money import payment as p
 from bridge.money.journal import Journal
 from bridge.money.journal_file import open_database
-from bridge.money.ledger import BooksPolicy, Ledger
+from bridge.money.ledger import Ledger
+from bridge.money.settlement import BooksPolicy
 from drivers.contract import Approval, Approved, Baseline, Money
 
 NOW = "2026-11-23T12:00:00.000Z"

@@ -36,10 +36,11 @@ from bridge.errors import BusError, ConfigError
 from bridge.facts import Facts, Identity
 from bridge.money.journal import Journal
 from bridge.money.journal_file import Ownership, open_database
-from bridge.money.ledger import BooksPolicy, Ledger
+from bridge.money.ledger import Ledger
 from bridge.money.patience import Patience
 from bridge.money.payment import GIFT_CARDS
 from bridge.money.plans import Plans
+from bridge.money.settlement import BooksPolicy
 from bridge.register import contract as k
 from bridge.register.bus import MqttSettings, TlsSettings
 from bridge.register.desk import Desk, DeskSettings

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bridge.errors import RequestError
+from bridge.money.accounts import Account
 from bridge.money.amounts import format_amount
 from bridge.money.payment import TAKES, Funds, Payment, PaymentRequest, PaymentType, Status
 from bridge.money.sale import CapturedPayment, SaleDetails, outstanding_minor, paid_minor
@@ -145,23 +146,22 @@ def refuse_attachment(
 
 def refuse_follow_up(
     request: PaymentRequest,
-    original: Payment | None,
-    others: Sequence[Payment],
+    followed: Account | None,
+    siblings: Sequence[Payment],
     *,
     batch_closed_at: str,
-    approved_at: str,
 ) -> None:
     """Refuse a follow-up that its original does not carry, before a card is asked for.
 
-    `others` are the follow-ups of the same original, running ones included: what is not final may
-    still be approved, so it counts. `batch_closed_at` is when the terminal's batch was last
-    closed, `approved_at` when the original changed last (ISO 8601 UTC; "" is never).
+    `siblings` are the payments of the original's sale, running ones included: what is not final
+    may still be approved, so it counts. `batch_closed_at` is when the terminal's batch was last
+    closed (ISO 8601 UTC; "" is never).
 
     Raises:
         RequestError: `original_not_found`, `approval_required`, `refund_exceeds_captured`,
             `capture_exceeds_authorized`, `void_not_possible`, `not_allowed`.
     """
-    if original is None:
+    if followed is None:
         if request.type is PaymentType.REFUND and not request.original_payment_id:
             if not request.approved_by:
                 raise RequestError(
@@ -173,10 +173,16 @@ def refuse_follow_up(
         raise RequestError(
             "original_not_found", "the bridge knows no such payment", path="original_payment_id"
         )
+    original = followed.payment
     followable = FOLLOWABLE.get(request.type)
     if followable is not None and original.request.type not in followable:
         raise _not_allowed(request, original, f"is a {original.request.type.value}")
-    running = [one for one in others if not one.is_final or one.may_have_moved]
+    running = [
+        one
+        for one in siblings
+        if one.request.original_payment_id == request.original_payment_id
+        and (not one.is_final or one.may_have_moved)
+    ]
     match request.type:
         case PaymentType.REFUND:
             pending = sum(
@@ -198,7 +204,7 @@ def refuse_follow_up(
             if original.funds is not Funds.HELD:
                 raise _not_allowed(request, original, "is not held any more")
         case PaymentType.VOID:
-            _refuse_void(original, running, batch_closed_at, approved_at)
+            _refuse_void(followed, running, batch_closed_at)
         case PaymentType.TIP_ADJUST:
             if original.funds is not Funds.CAPTURED or original.refunded_minor:
                 raise _not_allowed(request, original, "is not a plain captured payment")
@@ -226,17 +232,15 @@ def _refuse_more_than(
         )
 
 
-def _refuse_void(
-    original: Payment, running: Sequence[Payment], batch_closed_at: str, approved_at: str
-) -> None:
-    why = ""
+def _refuse_void(followed: Account, running: Sequence[Payment], batch_closed_at: str) -> None:
+    original, why = followed.payment, ""
     if original.funds not in {Funds.CAPTURED, Funds.HELD}:
         why = f"its money is {original.funds.value}"
     elif running:
         why = "another operation on it is still running"
     elif original.used_minor:
         why = "a part of the hold was captured"
-    elif batch_closed_at > approved_at:
+    elif batch_closed_at > followed.ended_at:
         why = "the terminal's batch was closed since"
     if why:
         raise RequestError(

@@ -148,6 +148,19 @@ def read_payments(
     return [PaymentRow(*row) for row in connection.execute(query, values)]
 
 
+def register_filter(
+    register_id: str, *, only_open: bool, since: str, sale_key: str
+) -> tuple[str, list[str]]:
+    """Return the SQL condition, and its values, of a register's payments; "" filters nothing."""
+    conditions, values = ["register_id=?", "created_at>=?"], [register_id, since]
+    if only_open:
+        conditions.append("status not in ('approved','declined','canceled','failed')")
+    if sale_key:
+        conditions.append("sale_key=?")
+        values.append(sale_key)
+    return " and ".join(conditions), values
+
+
 def read_purchases(
     connection: sqlite3.Connection, where: str, values: Sequence[object]
 ) -> list[PurchaseRow]:

@@ -8,10 +8,9 @@ then can anybody see it: readers, registers (`take_changed`), terminals (`work`)
 from __future__ import annotations
 
 import asyncio
-from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, replace
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import replace
 from functools import partial
 
 from bridge.money import payment as p
@@ -26,7 +25,6 @@ from bridge.money.accounts import (
     payment_row,
     purchase_row,
     recording_news,
-    same_but_for_time,
 )
 from bridge.money.admission import (
     refuse_attachment,
@@ -34,26 +32,17 @@ from bridge.money.admission import (
     refuse_follow_up,
     refuse_unsafe_start,
 )
-from bridge.money.entries import Entry, PaymentRow, PurchaseRow
+from bridge.money.batches import Batches
+from bridge.money.entries import Entry, PaymentRow, register_filter
 from bridge.money.journal import Change, Expectation, Journal, StaleView
-from bridge.money.work import Work, WorkQueue
-from drivers.contract import Approved, Money
-
-# Payments that are final, recorded and retired stay in memory for quick answers to repeated
-# commands; the journal has them all.
-SETTLED_IN_MEMORY_MAX = 1_000
-
-
-@dataclass(frozen=True, slots=True)
-class BooksPolicy:
-    """What the shop's books want to know."""
-
-    store_code: str
-    summary_sku: str = "CARD-PAYMENT"
-    required: bool = True  # False: the register's own extract records sales
+from bridge.money.locks import Locks
+from bridge.money.memory import Memory
+from bridge.money.settlement import BooksPolicy, Moment, SaleAsKnown, change_of, decide
+from bridge.money.work import WorkQueue, WorkQueues
+from drivers.contract import Approved
 
 
-class Ledger:
+class Ledger(Memory):
     """All payments and purchases: in memory what is on disk."""
 
     def __init__(
@@ -69,37 +58,18 @@ class Ledger:
 
         `now` gives ISO 8601 UTC with `Z`; `local_now` the store's local time without offset.
         """
+        super().__init__()
         self._journal = journal
         self._books = books
         self._now = now
         self._local_now = local_now
         self._known_terminals = set(terminals)
-        self._accounts: dict[str, Account] = {}
-        self._on_disk: dict[str, Account] = {}  # of payments that memory knows more about
-        self._purchases: dict[str, PurchaseAccount] = {}
-        self._purchase_of: dict[str, str] = {}  # payment_id -> transaction_id
-        self._open_purchases: dict[str, None] = {}  # transaction ids not in the books yet
-        self._to_record: dict[str, None] = {}  # transaction ids of pending purchases, in order
-        self._sales: dict[str, dict[str, None]] = {}  # sale_key -> payment ids, in order
-        self._batch_closed_at: dict[str, str] = {}  # terminal_id -> ISO 8601 UTC
+        self.batches = Batches(journal, self, now)
         self._reserved: dict[str, p.PaymentRequest] = {}  # accepted, not yet on disk
-        self._locks: dict[str, asyncio.Lock] = {}
-        self._unfinished: dict[str, None] = {}  # payment ids whose outcome is open
-        self._settled: deque[str] = deque()
-        self._work: dict[str, WorkQueue] = {}
-        self._changed: dict[str, None] = {}
-        self.something_changed = asyncio.Event()
-        self.purchases_pending = asyncio.Event()
+        self._locks = Locks()
+        self._work = WorkQueues()
 
     # --- reading
-
-    def get(self, payment_id: str) -> Account | None:
-        """Return a payment that is in memory: every open or published one, and some others."""
-        return self._accounts.get(payment_id)
-
-    def get_stored(self, payment_id: str) -> Account | None:
-        """Return a payment in memory as the journal has it: what may be told to others."""
-        return self._on_disk.get(payment_id) or self._accounts.get(payment_id)
 
     async def find(self, payment_id: str) -> Account | None:
         """Return any payment that was ever accepted, or None."""
@@ -113,66 +83,14 @@ class Ledger:
         self, *, register_id: str, only_open: bool, since: str, sale_key: str, limit: int
     ) -> list[PaymentRow]:
         """Return at most `limit` payments of a register, newest first; "" filters nothing."""
-        conditions, values = ["register_id=?", "created_at>=?"], [register_id, since]
-        if only_open:
-            conditions.append("status not in ('approved','declined','canceled','failed')")
-        if sale_key:
-            conditions.append("sale_key=?")
-            values.append(sale_key)
-        return await self._journal.newest_payments(" and ".join(conditions), values, limit)
-
-    def accounts(self) -> Iterable[Account]:
-        """Return the payments in memory, in the order of their acceptance."""
-        return tuple(self._accounts.values())
-
-    def newest_first(self) -> Iterator[Account]:
-        """Yield the payments in memory, the last accepted first."""
-        return reversed(self._accounts.values())
-
-    def unfinished(self) -> list[Account]:
-        """Return the payments whose outcome is open."""
-        return [self._accounts[name] for name in self._unfinished]
-
-    def open_purchases(self) -> list[PurchaseAccount]:
-        """Return the purchases that are not in the books yet."""
-        return [self._purchases[name] for name in self._open_purchases]
-
-    def purchase(self, transaction_id: str) -> PurchaseAccount | None:
-        """Return a purchase in memory."""
-        return self._purchases.get(transaction_id)
-
-    def purchase_of(self, payment_id: str) -> PurchaseAccount | None:
-        """Return the purchase that records a payment, None while there is none in memory."""
-        return self._purchases.get(self._purchase_of.get(payment_id, ""))
-
-    def take_pending_purchases(self) -> list[str]:
-        """Return the purchases that became pending since the last call, oldest first."""
-        pending = list(self._to_record)
-        self._to_record.clear()
-        self.purchases_pending.clear()
-        return pending
+        where, values = register_filter(
+            register_id, only_open=only_open, since=since, sale_key=sale_key
+        )
+        return await self._journal.newest_payments(where, values, limit)
 
     def work(self, terminal_id: str) -> WorkQueue:
         """Return the queue of live actions of one terminal."""
-        return self._work.setdefault(terminal_id, WorkQueue())
-
-    def take_changed(self) -> list[str]:
-        """Return the payments that changed since the last call, oldest change first."""
-        changed = list(self._changed)
-        self._changed.clear()
-        self.something_changed.clear()
-        return changed
-
-    def remaining(self, account: Account) -> Money:
-        """Return what is still to be paid of the account's sale."""
-        request = account.payment.request
-        key = request.sale_key
-        captured = captured_payments(self.of_sale(key), "")
-        details = account.payment.sale or self._details(key)
-        tip = request.tip.minor if request.tip else 0
-        own = Money(request.amount.minor - tip, request.amount.currency)
-        total = details.total if details is not None else own
-        return Money(s.outstanding_minor(total, captured), total.currency)
+        return self._work.of(terminal_id)
 
     # --- changing
 
@@ -184,10 +102,7 @@ class Ledger:
         """
         live = await self._journal.payment_rows("live=1", ())
         due = await self._journal.purchase_rows("state!='recorded'", ())
-        for terminal_id in {row.terminal_id for row in live} | self._known_terminals:
-            for entry in await self._journal.entries_of(p.subject_of(terminal_id)):
-                assert isinstance(entry.event, p.BatchClosed), "a terminal closes batches"
-                self._batch_closed_at[terminal_id] = entry.event.closed_at
+        await self.batches.recover({row.terminal_id for row in live} | self._known_terminals)
         keys = [row.sale_key for row in live] + [row.sale_key for row in due]
         for key in dict.fromkeys(keys):
             await self._load_sale(key)
@@ -223,7 +138,7 @@ class Ledger:
         if started is not None:
             events = (*events, started)
         while True:
-            async with self._lock(payment_id):  # the same command twice: the second waits here
+            async with self._locks.of(payment_id):  # the same command twice: the second waits here
                 known = self._accounts.get(payment_id)
                 if known is not None:
                     refuse_conflict(request, known.payment.request)
@@ -239,21 +154,6 @@ class Ledger:
                     del self._reserved[payment_id]
             await self._load_payment(payment_id)
             await self._load_sale(key)
-
-    async def batch_of(self, terminal_id: str) -> list[Account]:
-        """Return the payments of a terminal that its open batch may hold, oldest first."""
-        closed_at = self.batch_closed_at(terminal_id)
-        rows = await self._journal.payment_rows(
-            "terminal_id=? and updated_at>?", (terminal_id, closed_at)
-        )
-        missing = [row.payment_id for row in rows if row.payment_id not in self._accounts]
-        entries = await self._journal.entries_of_all(missing)
-        found = [
-            self._accounts.get(row.payment_id) or fold_payment(entries[row.payment_id])
-            for row in rows
-        ]
-        # What ended before may have changed since: it was recorded, or given back.
-        return [one for one in found if not one.payment.is_final or one.ended_at > closed_at]
 
     def now(self) -> str:
         """Return the wall clock as the journal writes it: ISO 8601 UTC."""
@@ -295,24 +195,11 @@ class Ledger:
                 details,
                 [one.payment for one in found],
                 captured_payments(found, ""),
-                in_books=any(one.payment_id in self._purchase_of for one in found),
+                in_books=any(self._has_purchase(one.payment_id) for one in found),
             )
             pending = (one for one in found if one.payment.recording is p.Recording.PENDING)
             target = next(pending, found[-1])
             return await self._store(target, (p.LinesAttached(details),)), False
-
-    def overdue(self, captured_before: str) -> list[Account]:
-        """Return the captured payments that wait since that long for the rest of their sale.
-
-        `captured_before` is ISO 8601 UTC. They wait for lines or for money; neither may come.
-        """
-        return [
-            one
-            for one in self._accounts.values()
-            if one.payment.recording is p.Recording.PENDING
-            and one.payment_id not in self._purchase_of
-            and one.ended_at < captured_before
-        ]
 
     async def give_up_waiting(self, payment_id: str) -> None:
         """Have a captured payment recorded as it is, with what else its sale brought so far.
@@ -323,24 +210,8 @@ class Ledger:
         async with self._whole_sale(self._accounts[payment_id].payment.request.sale_key):
             account = self._accounts[payment_id]
             waits = account.payment.recording is p.Recording.PENDING
-            if waits and payment_id not in self._purchase_of:
+            if waits and not self._has_purchase(payment_id):
                 await self._store(account, (p.LinesOverdue(),))
-
-    async def close_batch(self, terminal_id: str, total: Money) -> None:
-        """Note that the terminal's batch was closed: what is in it cannot be voided any more.
-
-        Raises:
-            JournalError: It could not be stored.
-        """
-        event = p.BatchClosed(self._now(), total)
-        await self._journal.append(
-            Change((Entry(p.subject_of(terminal_id), event, event.closed_at),))
-        )
-        self._batch_closed_at[terminal_id] = event.closed_at
-
-    def batch_closed_at(self, terminal_id: str) -> str:
-        """Return when the terminal's batch was last closed, ISO 8601 UTC; "" is never."""
-        return self._batch_closed_at.get(terminal_id, "")
 
     async def apply(self, payment_id: str, event: p.Event, *, wait: bool = True) -> Account:
         """Let `event` happen to a payment: decide, store, act; in the order of the calls.
@@ -357,12 +228,12 @@ class Ledger:
         if isinstance(event, (Approved, p.Resolved, p.Decided)):
             async with self._whole_sale(self._accounts[payment_id].payment.request.sale_key):
                 return await self._store(self._accounts[payment_id], (event,), wait=wait)
-        async with self._lock(payment_id):
+        async with self._locks.of(payment_id):
             before = self._accounts[payment_id]
             original_id = before.payment.request.original_payment_id
             if original_id not in self._accounts:
                 return await self._store(before, (event,), wait=wait)
-            async with self._lock(original_id):  # always follow-up first, then its original
+            async with self._locks.of(original_id):  # always follow-up first, then its original
                 return await self._store(before, (event,), wait=wait)
 
     async def apply_purchase(self, transaction_id: str, event: s.PurchaseEvent) -> PurchaseAccount:
@@ -373,7 +244,7 @@ class Ledger:
             IllegalPurchaseEvent: Its state cannot have the event; nothing happened.
             JournalError: It could not be stored; nothing happened.
         """
-        async with self._lock(transaction_id):
+        async with self._locks.of(transaction_id):
             before = self._purchases[transaction_id]
             purchase = s.advance_purchase(before.purchase, event)
             if purchase == before.purchase:
@@ -391,41 +262,27 @@ class Ledger:
 
     async def retire(self, payment_id: str) -> None:
         """Mark that a settled payment's document is no longer published."""
-        async with self._lock(payment_id):
+        async with self._locks.of(payment_id):
             account = self._accounts[payment_id]
             if not account.payment.is_settled:
                 return  # something came in while its topics were being emptied
             retired = replace(account, live=False)
             await self._journal.append(Change((), (payment_row(retired),)))
-            self._accounts[payment_id] = retired
-            self._settled.append(payment_id)
-        self._forget()
+            self._retired(retired)
+        self._locks.forget(self._forget({one.sale_key for one in self._reserved.values()}))
 
     # --- private
-
-    def _lock(self, name: str) -> asyncio.Lock:
-        return self._locks.setdefault(name, asyncio.Lock())
 
     @asynccontextmanager
     async def _whole_sale(self, sale_key: str) -> AsyncIterator[None]:
         """Keep all payments of a sale as they are: two that settle it at once are blind."""
         rivals = [one.payment_id for one in self._reserved.values() if one.sale_key == sale_key]
-        async with self._locks_of({*self._sales.get(sale_key, ()), *rivals}):
+        async with self._hold({*(one.payment_id for one in self.of_sale(sale_key)), *rivals}):
             yield
 
-    @asynccontextmanager
-    async def _locks_of(self, payment_ids: Iterable[str]) -> AsyncIterator[None]:
-        """Hold several payments; follow-ups before their originals, as `apply` does."""
-        async with AsyncExitStack() as held:
-            for name in sorted(payment_ids, key=lambda name: (-self._depth(name), name)):
-                await held.enter_async_context(self._lock(name))
-            yield
-
-    def _depth(self, payment_id: str) -> int:
-        """Return how many payments stand above a follow-up."""
-        account = self._accounts.get(payment_id)
-        original_id = account.payment.request.original_payment_id if account else ""
-        return 1 + self._depth(original_id) if original_id else 0
+    def _hold(self, payment_ids: Iterable[str]) -> AbstractAsyncContextManager[None]:
+        """Keep several payments as they are; follow-ups before their originals, as `apply`."""
+        return self._locks.all_of(sorted(payment_ids, key=lambda name: (-self._depth(name), name)))
 
     async def _store(
         self,
@@ -435,43 +292,48 @@ class Ledger:
         *,
         wait: bool = True,
     ) -> Account:
-        at = self._now()
-        first, *rest = events
-        account, actions = fold_event(before, first, at)
-        for event in rest:
-            account, more = fold_event(account, event, at)
-            actions = (*actions, *more)
+        moment = Moment(self._now(), self._local_now())
+        decided = decide(before, events, self._known(before, events[0]), self._books, moment)
+        account, actions = decided.account, decided.actions
         if before is not None and account.payment == before.payment:
             self._perform(account, actions)
             return before
-        entries = [Entry(account.payment_id, event, at) for event in events]
-        opened: PurchaseAccount | None = None
-        original = self._follow(account, at, entries) if p.TellOriginal() in actions else None
-        if p.Settle() in actions:
-            account, opened = self._settle(account, at, entries)
-        rows: tuple[PurchaseRow, ...] = () if opened is None else (purchase_row(opened),)
-        changed = [payment_row(one) for one in (account, original) if one is not None]
-        if before is not None and same_but_for_time(changed[0], payment_row(before)):
-            del changed[0]  # nothing that it is found by has changed
-        future = self._journal.append(Change(tuple(entries), tuple(changed), rows, expectation))
+        future = self._journal.append(change_of(before, decided, expectation))
+        tell = p.Publish() in actions
         if not wait:
             if before is not None:
                 self._on_disk.setdefault(account.payment_id, before)
             self._remember(account)
-            future.add_done_callback(partial(self._announce, account, p.Publish() in actions))
+            future.add_done_callback(partial(self._announce_later, account, tell))
             self._perform(account, actions)
             return account
         account = replace(account, seq=await future)
-        if opened is not None:
-            self._keep(opened)
-        if original is not None:
-            self._remember(replace(original, seq=account.seq))
-            self._announce(self._accounts[original.payment_id], tell=True)
-        self._on_disk.pop(account.payment_id, None)
+        if decided.opened is not None:
+            self._keep(decided.opened)
+        if decided.original is not None:
+            original = replace(decided.original, seq=account.seq)
+            self._remember(original)
+            self._announce(original, tell=True)
         self._remember(account)
-        self._announce(account, p.Publish() in actions)
+        self._announce(account, tell=tell)
         self._perform(account, actions)
         return account
+
+    def _known(self, before: Account | None, first: p.Event) -> SaleAsKnown:
+        """Return what a decision about a payment needs to know of its sale."""
+        request = first.request if isinstance(first, p.Requested) else None
+        request = before.payment.request if before is not None else request
+        assert request is not None, "a payment begins with its request"
+        siblings = self.of_sale(request.sale_key)
+        return SaleAsKnown(
+            others=[one for one in siblings if one.payment_id != request.payment_id],
+            original=self._accounts.get(request.original_payment_id),
+            in_books={o.payment_id for o in siblings if self._has_purchase(o.payment_id)},
+        )
+
+    def _perform(self, account: Account, actions: Iterable[p.Action]) -> None:
+        now = asyncio.get_running_loop().time()
+        self._work.put(account.payment.request, actions, now)
 
     def _refuse(self, request: p.PaymentRequest) -> int:
         """Refuse what must not become a payment; return how many its sale has already.
@@ -480,108 +342,26 @@ class Ledger:
             RequestError: See `admission.py`.
         """
         key = request.sale_key
-        siblings = [one.payment for one in self.of_sale(key)]
+        siblings = self.of_sale(key)
         rivals = [p.Payment(r) for r in self._reserved.values() if r.sale_key == key]
-        if request.type not in p.FOLLOW_UPS:
-            captured = captured_payments(self.of_sale(key), "")
-            refuse_unsafe_start(request, [*siblings, *rivals], captured)
-            return len(siblings)
-        original = self._accounts.get(request.original_payment_id)
-        refuse_follow_up(
-            request,
-            original.payment if original is not None else None,
-            [
-                one
-                for one in (*siblings, *rivals)
-                if one.request.original_payment_id == request.original_payment_id
-            ],
-            batch_closed_at=self.batch_closed_at(request.terminal_id),
-            approved_at=original.ended_at if original is not None else "",
-        )
+        if request.type in p.FOLLOW_UPS:
+            refuse_follow_up(
+                request,
+                self._accounts.get(request.original_payment_id),
+                [*(one.payment for one in siblings), *rivals],
+                batch_closed_at=self.batches.closed_at(request.terminal_id),
+            )
+        else:
+            captured = captured_payments(siblings, "")
+            refuse_unsafe_start(request, [*(one.payment for one in siblings), *rivals], captured)
         return len(siblings)
-
-    def _follow(self, account: Account, at: str, entries: list[Entry]) -> Account | None:
-        """Tell the original of an approved follow-up, in the same commit."""
-        request = account.payment.request
-        original = self._accounts.get(request.original_payment_id)
-        approval = account.payment.approval
-        if original is None or approval is None:
-            return None
-        amount = approval.amount
-        event = p.FollowedUp(request.type, account.payment_id, amount, request.is_last)
-        entries.append(Entry(original.payment_id, event, at))
-        told, _ = fold_event(original, event, at)
-        if (
-            request.type in p.GIVES
-            and told.payment.refundable_minor == 0
-            and told.payment.recording is p.Recording.PENDING
-            and original.payment_id not in self._purchase_of
-        ):
-            # Nothing of it is left to be recorded, and the books never had it.
-            return _leave_out(told, at, entries)
-        return told
-
-    def _settle(
-        self, account: Account, at: str, entries: list[Entry]
-    ) -> tuple[Account, PurchaseAccount | None]:
-        """Decide what the books must be told now that the account's payment was captured."""
-        if not self._books.required:
-            return _leave_out(account, at, entries), None
-        request = account.payment.request
-        key = request.sale_key
-        if request.type in p.GIVES:
-            due: s.PurchaseDue | None = self._settle_return(account)
-            if due is None:
-                return _leave_out(account, at, entries), None
-            entries.append(Entry(due.content.transaction_id, due, at))
-            return account, PurchaseAccount(s.open_purchase(due), at, at)
-        in_books = {name for name in self._sales.get(key, ()) if name in self._purchase_of}
-        others = [one for one in self.of_sale(key) if one.payment_id != account.payment_id]
-        everything = (*others, account)
-        unrecorded = [one for one in everything if one.payment_id not in in_books]
-        # A sale that is in the books already was paid again on a supervisor's word: that money
-        # is recorded by itself. So is money whose sale nobody completes.
-        alone = bool(in_books) or any(one.payment.lines_overdue for one in everything)
-        details = account.payment.sale or self._details(key)
-        awaited = any(one.payment.request.lines_later for one in everything)
-        if details is None and awaited and not alone:
-            return account, None
-        due = s.settle(
-            key,
-            None if alone else details,
-            captured_payments(unrecorded, self._local_now()),
-            store_code=self._books.store_code,
-            summary_sku=self._books.summary_sku,
-        )
-        if due is None:
-            return account, None
-        entries.append(Entry(due.content.transaction_id, due, at))
-        return account, PurchaseAccount(s.open_purchase(due), at, at)
-
-    def _settle_return(self, account: Account) -> s.PurchaseDue | None:
-        """Return what the books must be told of money given back; None if they never had it."""
-        payment = account.payment
-        original_id = payment.request.original_payment_id
-        approval = payment.approval
-        assert approval is not None, "settled means approved"
-        if original_id and original_id not in self._purchase_of:
-            return None  # the sale will be recorded with what is left of it
-        return s.settle_return(
-            payment.request.sale_key,
-            account.payment_id,
-            approval.amount,
-            label=(approval.card.brand or "card").upper(),
-            returned_at=self._local_now(),
-            store_code=self._books.store_code,
-            summary_sku=self._books.summary_sku,
-        )
 
     async def _tell_payments(
         self, after: PurchaseAccount, entry: Entry, news: p.RecordingChanged
     ) -> None:
         """Store a purchase's change together with what it means for its payments."""
         names = [name for name in after.purchase.payment_ids if name in self._accounts]
-        async with self._locks_of(names):
+        async with self._hold(names):
             told = [fold_event(self._accounts[name], news, entry.at)[0] for name in names]
             seq = await self._journal.append(
                 Change(
@@ -594,14 +374,6 @@ class Ledger:
             for account in told:
                 self._remember(replace(account, seq=seq))
                 self._announce(account, tell=True)
-
-    def of_sale(self, sale_key: str) -> list[Account]:
-        """Return the payments of a sale that are in memory, in the order of their acceptance."""
-        return [self._accounts[name] for name in self._sales.get(sale_key, ())]
-
-    def _details(self, sale_key: str) -> s.SaleDetails | None:
-        told = (one.payment.sale for one in self.of_sale(sale_key))
-        return next((details for details in told if details is not None), None)
 
     async def _load_payment(self, payment_id: str) -> None:
         for row in await self._journal.payment_rows("payment_id=?", (payment_id,)):
@@ -618,78 +390,7 @@ class Ledger:
                 account = fold_payment(entries[row.payment_id])
                 self._remember(replace(account, live=bool(row.live)))
                 if not row.live:
-                    self._settled.append(row.payment_id)
+                    self._retired(self._accounts[row.payment_id])
         for due in purchases:
             if due.transaction_id not in self._purchases:
                 self._keep(fold_purchase(entries[due.transaction_id]))
-
-    def _keep(self, account: PurchaseAccount) -> None:
-        name = account.purchase.content.transaction_id
-        self._purchases[name] = account
-        for payment_id in account.purchase.payment_ids:
-            self._purchase_of[payment_id] = name
-        if account.purchase.state is s.PurchaseState.RECORDED:
-            self._open_purchases.pop(name, None)
-        else:
-            self._open_purchases[name] = None
-        if account.purchase.state is s.PurchaseState.PENDING:
-            self._to_record[name] = None
-            self.purchases_pending.set()
-
-    def _remember(self, account: Account) -> None:
-        self._accounts[account.payment_id] = account
-        if account.payment.is_final:
-            self._unfinished.pop(account.payment_id, None)
-        else:
-            self._unfinished[account.payment_id] = None
-        self._sales.setdefault(account.payment.request.sale_key, {})[account.payment_id] = None
-
-    def _announce(
-        self, account: Account, tell: bool, done: asyncio.Future[int] | None = None
-    ) -> None:
-        if done is not None and (done.cancelled() or done.exception() is not None):
-            return  # the journal is latched; the next caller hears of it
-        if self._accounts.get(account.payment_id) is account:
-            self._on_disk.pop(account.payment_id, None)
-        elif account.payment_id in self._on_disk:
-            self._on_disk[account.payment_id] = account
-        if not tell:
-            return
-        self._changed[account.payment_id] = None
-        self.something_changed.set()
-
-    def _perform(self, account: Account, actions: Iterable[p.Action]) -> None:
-        now = asyncio.get_running_loop().time()
-        queue = self.work(account.payment.request.terminal_id)
-        for action in actions:
-            match action:
-                case p.StartOnTerminal() | p.StopOnTerminal():
-                    queue.put(Work(account.payment_id, action, now))
-                case p.AskTerminal(delay_seconds):
-                    queue.put(Work(account.payment_id, action, now + delay_seconds))
-                case p.Publish() | p.Settle():
-                    pass  # both were stored with the event, and are found by whoever does them
-
-    def _forget(self) -> None:
-        """Drop the oldest settled sales from memory; the journal keeps them."""
-        while len(self._settled) > SETTLED_IN_MEMORY_MAX:
-            account = self._accounts.get(self._settled.popleft())
-            if account is None:
-                continue
-            key = account.payment.request.sale_key
-            awaited = any(one.sale_key == key for one in self._reserved.values())
-            if awaited or any(one.live for one in self.of_sale(key)):
-                continue
-            for payment_id in self._sales.pop(key):
-                del self._accounts[payment_id]
-                self._locks.pop(payment_id, None)
-                name = self._purchase_of.pop(payment_id, "")
-                self._purchases.pop(name, None)
-                self._locks.pop(name, None)
-
-
-def _leave_out(account: Account, at: str, entries: list[Entry]) -> Account:
-    """Return the account once the books need not hear of it; adds the entry that says so."""
-    news = p.RecordingChanged(p.Recording.NOT_REQUIRED)
-    entries.append(Entry(account.payment_id, news, at))
-    return fold_event(account, news, at)[0]

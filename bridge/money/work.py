@@ -1,13 +1,13 @@
-"""Live actions of one terminal, waiting for its station to fetch them."""
+"""Live actions, waiting for the station of their terminal to fetch them."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 
-from bridge.money.payment import LiveAction
+from bridge.money.payment import Action, AskTerminal, LiveAction, PaymentRequest
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,3 +96,22 @@ class WorkQueue:
             finally:
                 self._pause = None
                 self._news = False
+
+
+class WorkQueues:
+    """One queue for each terminal, made when it is first asked for."""
+
+    def __init__(self) -> None:
+        self._queues: dict[str, WorkQueue] = {}
+
+    def of(self, terminal_id: str) -> WorkQueue:
+        """Return the queue of live actions of one terminal."""
+        return self._queues.setdefault(terminal_id, WorkQueue())
+
+    def put(self, request: PaymentRequest, actions: Iterable[Action], now: float) -> None:
+        """Add the live ones of `actions`; what is durable is found by whoever does it."""
+        for action in actions:
+            if isinstance(action, LiveAction):
+                delay = action.delay_seconds if isinstance(action, AskTerminal) else 0.0
+                work = Work(request.payment_id, action, now + delay)
+                self.of(request.terminal_id).put(work)

@@ -200,7 +200,7 @@ class Errands:
                 return RequestError("terminal_fault", text, terminal_id=terminal_id)
 
     async def _totals(self, terminal_id: str, told: c.BatchTotals) -> dict[str, Any]:
-        batch = await self._ledger.batch_of(terminal_id)
+        batch = await self._ledger.batches.payments_of(terminal_id)
         found = compare(told.total.minor, batch, books=self._ledger.keeps_books)
         currency = told.total.currency
         document = k.ReconciliationDocument.model_validate(
@@ -231,7 +231,7 @@ class Errands:
             }
         )
         if told.closed:
-            await self._ledger.close_batch(terminal_id, told.total)
+            await self._ledger.batches.close(terminal_id, told.total)
             self.reconciliations[terminal_id] = document
         result: dict[str, Any] = document.model_dump(mode="json")
         return result

@@ -117,10 +117,10 @@ async def test_a_batch_that_was_closed_stays_closed_for_a_payment_that_changes_l
         sale = pay(1, 5000)
         account = await till.done(sale)
         assert account.status is p.Status.APPROVED
-        await till.ledger.close_batch("counter-1", Money(5000, EUR))
+        await till.ledger.batches.close("counter-1", Money(5000, EUR))
         await till.ledger.apply(sale.payment_id, p.Acknowledged(1))
         assert await till.refused(after(sale, 2, p.PaymentType.VOID, 5000)) == "void_not_possible"
-        assert await till.ledger.batch_of("counter-1") == []
+        assert await till.ledger.batches.payments_of("counter-1") == []
 
 
 async def test_goods_of_a_covered_sale_are_told_to_the_books_once(tmp_path: Path) -> None:

@@ -15,7 +15,8 @@ from bridge.money import payment as p
 from bridge.money import sale as s
 from bridge.money.journal import Change, Journal
 from bridge.money.journal_file import open_database
-from bridge.money.ledger import BooksPolicy, Ledger
+from bridge.money.ledger import Ledger
+from bridge.money.settlement import BooksPolicy
 from drivers.contract import Approval, Approved, Baseline, Card, Money
 
 EUR = "EUR"

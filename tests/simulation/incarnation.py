@@ -23,7 +23,8 @@ from bridge.errors import JournalError
 from bridge.money.entries import EventCodec
 from bridge.money.journal import Journal
 from bridge.money.journal_file import prepare
-from bridge.money.ledger import BooksPolicy, Ledger
+from bridge.money.ledger import Ledger
+from bridge.money.settlement import BooksPolicy
 from bridge.register import contract as k
 from bridge.register.bus import Delivery
 from bridge.register.desk import Desk, DeskSettings

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from bridge.money import payment as p
 from bridge.money.journal import Journal
 from bridge.money.journal_file import prepare
-from bridge.money.ledger import BooksPolicy, Ledger
+from bridge.money.ledger import Ledger
+from bridge.money.settlement import BooksPolicy
 from bridge.terminal.condition import StationSettings
 from bridge.terminal.station import Station
 from drivers import contract as c

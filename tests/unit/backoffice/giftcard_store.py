@@ -16,7 +16,8 @@ from bridge.money import payment as p
 from bridge.money.entries import EventCodec
 from bridge.money.journal import Journal
 from bridge.money.journal_file import open_database
-from bridge.money.ledger import BooksPolicy, Ledger
+from bridge.money.ledger import Ledger
+from bridge.money.settlement import BooksPolicy
 from drivers.contract import Money
 from simulators.backoffice_faults import fault_named
 from simulators.backoffice_records import TransStatus

@@ -168,8 +168,8 @@ async def test_a_void_of_a_recorded_sale_is_recorded_as_a_return(disk: Disk) -> 
 async def test_a_closed_batch_has_no_voids_also_after_a_restart(disk: Disk) -> None:
     ledger = disk.ledger()
     await started(ledger)
-    ledger._now = lambda: "2026-11-23T20:00:00.000Z"
-    await ledger.close_batch("counter-1", Money(4790, EUR))
+    ledger.batches._now = lambda: "2026-11-23T20:00:00.000Z"
+    await ledger.batches.close("counter-1", Money(4790, EUR))
     again = await disk.reborn()
     with pytest.raises(RequestError) as caught:
         await again.accept(follow_up(2, p.PaymentType.VOID, 4790))

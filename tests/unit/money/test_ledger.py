@@ -16,7 +16,9 @@ from bridge.money import payment as p
 from bridge.money import sale as s
 from bridge.money.journal import Journal
 from bridge.money.journal_file import MIGRATIONS, Ownership, open_database, open_for_reading
-from bridge.money.ledger import SETTLED_IN_MEMORY_MAX, BooksPolicy, Ledger
+from bridge.money.ledger import Ledger
+from bridge.money.memory import SETTLED_IN_MEMORY_MAX
+from bridge.money.settlement import BooksPolicy
 from drivers.contract import (
     Approval,
     Approved,

@@ -20,7 +20,8 @@ from bridge.errors import LineError
 from bridge.facts import Facts, Identity
 from bridge.money.journal import Journal
 from bridge.money.journal_file import open_database
-from bridge.money.ledger import BooksPolicy, Ledger
+from bridge.money.ledger import Ledger
+from bridge.money.settlement import BooksPolicy
 from bridge.register import contract as k
 from bridge.register.desk import Desk, DeskSettings
 from bridge.register.publisher import Publisher

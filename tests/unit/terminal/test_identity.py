@@ -18,7 +18,8 @@ from bridge.errors import LineError, RequestError
 from bridge.money import payment as p
 from bridge.money.journal import Journal
 from bridge.money.journal_file import open_database
-from bridge.money.ledger import BooksPolicy, Ledger
+from bridge.money.ledger import Ledger
+from bridge.money.settlement import BooksPolicy
 from bridge.terminal.condition import StationSettings
 from bridge.terminal.station import Station
 from drivers.contract import Money
