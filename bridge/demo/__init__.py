@@ -17,8 +17,9 @@ from pathlib import Path
 from rich.console import Console
 
 from bridge.demo import encore, outcome, stage, story, view
-from bridge.demo.books import read_bookings, read_charges, read_journal
-from bridge.demo.comparison import Comparison, compare
+from bridge.demo.books import read_books
+from bridge.demo.comparison import compare
+from bridge.demo.day import Day
 from bridge.demo.part import PartFailed
 from bridge.demo.picture import Picture, PromiseBroken
 
@@ -59,11 +60,13 @@ async def _play(console: Console, *, stay: bool, fast: bool, as_json: bool) -> i
     try:
         with tempfile.TemporaryDirectory(prefix="paybridge-demo-") as folder:
             async with stage.running(Path(folder), picture, fast=fast) as running:
-                day = story.Day(running)
+                day = Day(running)
                 async with shown(picture, console):
                     await story.open_the_shop(day)
                     broken = await story.play(day)
-                comparison = _compare(running)
+                comparison = compare(
+                    read_books(running.terminal_ledger, running.journal, running.office_ledger)
+                )
                 good = comparison.equal and not broken
                 if as_json:
                     seconds = loop.time() - began_at
@@ -82,11 +85,3 @@ async def _play(console: Console, *, stay: bool, fast: bool, as_json: bool) -> i
             print(f"the demo could not be played: {error}", file=sys.stderr)
         good = False
     return 0 if good else 1
-
-
-def _compare(running: stage.Stage) -> Comparison:
-    return compare(
-        read_charges(running.terminal_ledger),
-        read_journal(running.journal),
-        read_bookings(running.office_ledger),
-    )

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from bridge.demo.comparison import Booking, Charge
+from bridge.demo.comparison import Booking, Charge, GiftMove
 
 Document = dict[str, Any]
 StepState = Literal["waiting", "running", "kept", "broken"]
@@ -48,11 +48,13 @@ class Picture:
     documents: dict[str, list[Document]] = field(default_factory=dict)  # every revision that came
     bridge: Document = field(default_factory=dict)
     terminal: Document = field(default_factory=dict)
+    reconciliation: Document = field(default_factory=dict)  # the last end of day
     service_runs: bool = False
     cable_in: bool = True
     office_open: bool = True
     charges: list[Charge] = field(default_factory=list)
     bookings: list[Booking] = field(default_factory=list)
+    gift_moves: list[GiftMove] = field(default_factory=list)
     ticker: deque[str] = field(default_factory=lambda: deque(maxlen=TICKER_LINES_MAX))
     listeners: list[Callable[[], None]] = field(default_factory=list)
     hearers: list[Callable[[str], None]] = field(default_factory=list)  # of the ticker's lines

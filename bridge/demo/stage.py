@@ -18,7 +18,7 @@ from typing import Any
 
 import httpx
 
-from bridge.demo.books import read_bookings, read_charges
+from bridge.demo.books import read_bookings, read_charges, read_gift_moves
 from bridge.demo.part import Part, PartFailed
 from bridge.demo.picture import Picture
 from bridge.service import JOURNAL_NAME
@@ -187,6 +187,8 @@ class Stage:
                     picture.bridge = content
                 case ["terminals", _, "state"]:
                     picture.terminal = content
+                case ["terminals", _, "reconciliation"]:
+                    picture.reconciliation = content
                 case ["registers", _, "payments", payment_id]:
                     picture.documents.setdefault(payment_id, []).append(content)
                     picture.document = content
@@ -196,6 +198,7 @@ class Stage:
     def _look_into_books(self) -> None:
         self.picture.charges = read_charges(self.terminal_ledger)
         self.picture.bookings = read_bookings(self.office_ledger)
+        self.picture.gift_moves = read_gift_moves(self.office_ledger)
 
     def _hear_service(self, line: str) -> None:
         """Show a log line without its time and module, and with short ids.

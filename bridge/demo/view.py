@@ -15,6 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bridge.cli.login import code_picture
+from bridge.demo.comparison import on_gift_cards
 from bridge.demo.picture import Document, Invitation, Picture, Step
 
 PAINT_SECONDS = 0.25  # the clock on the screen; everything else is painted when it happens
@@ -22,6 +23,7 @@ NARRATION_ROWS = 3
 COLUMNS_ROWS = 9  # with their frames, in the 24 lines of the smallest usual terminal
 FRAME_ROWS = 2
 STEPS_COLUMNS = 30
+STEPS_AHEAD = 1  # of the scenes to come, so that the viewer sees that there is more
 
 _SEVERITY_COLORS = {"info": "cyan", "success": "green", "warning": "yellow", "error": "red"}
 _STEP_MARKS = {
@@ -68,7 +70,9 @@ class Screen:
             middle, low = Layout(size=COLUMNS_ROWS), Layout()
             middle.split_row(self._till(), self._terminal(), self._back_office())
             room = max(rows - 1 - NARRATION_ROWS - COLUMNS_ROWS - FRAME_ROWS, 1)
-            low.split_row(Layout(_steps(picture.steps), size=STEPS_COLUMNS), self._ticker(room))
+            low.split_row(
+                Layout(_steps(picture.steps, room), size=STEPS_COLUMNS), self._ticker(room)
+            )
             parts += [middle, low]
         whole.split_column(*parts)
         return whole
@@ -118,9 +122,12 @@ class Screen:
             lines.append(Text("━━━ cable in ━━━", "green"))
         else:
             lines.append(Text("━━╸ cable out ╺━━", "bold red"))
-        taken = sum(charge.amount_minor for charge in picture.charges)
-        many = "charge" if len(picture.charges) == 1 else "charges"
-        lines += [Text(), Text(f"{len(picture.charges)} {many}, {euros(taken)}")]
+        taken = [one for one in picture.charges if one.amount_minor > 0]
+        back = len(picture.charges) - len(taken)
+        words = f"{len(taken)} charge{'' if len(taken) == 1 else 's'}"
+        words += f", {back} given back" if back else ""
+        total = euros(sum(one.amount_minor for one in picture.charges))
+        lines += [Text(), Text(words), Text(total)]
         return _column("Card terminal", lines, "cyan" if picture.cable_in else "red")
 
     def _back_office(self) -> Layout:
@@ -130,9 +137,11 @@ class Screen:
             for documents in picture.documents.values()
         )
         lines = [
-            Text(f"{booking.record_id}   {euros(booking.amount_minor):>9}")
-            for booking in picture.bookings[-(COLUMNS_ROWS - FRAME_ROWS - 2) :]
+            Text(f"{booking.record_id:<4}{euros(booking.amount_minor):>9}")
+            for booking in picture.bookings[-(COLUMNS_ROWS - FRAME_ROWS - 3) :]
         ] or [Text("no purchases yet", "dim")]
+        if picture.gift_moves:
+            lines.append(Text(f"on gift cards {euros(on_gift_cards(picture.gift_moves))}", "cyan"))
         if waiting:
             lines.append(Text(f"{waiting} waits to be recorded", "yellow"))
         if not picture.office_open:
@@ -151,12 +160,16 @@ def _column(title: str, lines: list[Text], color: str) -> Layout:
     return Layout(Panel(shown, title=f"[bold]{title}[/]", border_style=color))
 
 
-def _steps(steps: list[Step]) -> Panel:
+def _steps(steps: list[Step], rows: int) -> Panel:
+    """Show the scenes around the one that is played; all of them where there is room."""
+    played = sum(step.state in {"kept", "broken"} for step in steps)
+    first = max(0, min(played - rows + STEPS_AHEAD + 1, len(steps) - rows))
     lines = []
-    for step in steps:
+    for step in steps[first : first + rows]:
         mark, style = _STEP_MARKS[step.state]
         lines.append(Text(f"{mark} {step.title}", style, no_wrap=True))
-    return Panel(Group(*lines), title="The day", border_style="dim")
+    title = f"The day, {min(played + 1, len(steps))} of {len(steps)}" if steps else "The day"
+    return Panel(Group(*lines), title=title, border_style="dim")
 
 
 def _invitation(invitation: Invitation) -> RenderableType:
@@ -180,10 +193,12 @@ def euros(amount_minor: int) -> str:
 
 
 def _shopper_reads(document: Document | None) -> str:
-    if document is None:
-        return "Welcome"
+    if document is None or document["method"] == "gift_card":
+        return "Welcome"  # a gift card is asked in the back office; the terminal is idle
     if document["status"] == "in_doubt":
         return "Please wait …"
+    if (document["type"], document["status"]) == ("refund", "approved"):
+        return "Money returned"
     ended = _SHOPPER_READS_AT_THE_END.get(document["status"])
     return ended or _SHOPPER_READS.get(document["stage"] or "", "Please wait")
 
@@ -247,7 +262,8 @@ class _Lines:
     def write(self) -> None:
         """Write what is new since the last call."""
         picture = self._picture
-        self._news("scene", picture.narration, " ".join(picture.narration))
+        first, second = picture.narration
+        self._news("scene", picture.narration, f"── {first}: {second}")
         if picture.document is not None:
             words = picture.document["display"]["lines"]
             self._news("clerk", words, "clerk reads: " + " | ".join(words))

@@ -7,12 +7,14 @@ import io
 import pytest
 from rich.console import Console
 
-from bridge.demo.comparison import Booking, Charge, compare
+from bridge.demo.comparison import Booking, Books, Charge, GiftMove, compare
 from bridge.demo.outcome import show
 from bridge.demo.picture import Document, Invitation, Picture, Step
 from bridge.demo.view import Screen
 
 IN_DOUBT: Document = {
+    "type": "sale",
+    "method": "card",
     "status": "in_doubt",
     "stage": None,
     "recording": {"status": "not_required"},
@@ -76,8 +78,53 @@ def test_charges_and_purchases_are_counted() -> None:
 
     text = "\n".join(painted(picture, 80, 24))
 
-    assert "2 charges, 49.00 €" in text
+    assert "2 charges" in text
+    assert "49.00 €" in text
     assert "47.90 €" in text
+
+
+def test_what_was_given_back_and_what_is_on_gift_cards_is_seen_with_the_newest_purchases() -> None:
+    picture = Picture(
+        charges=[Charge("0001", 4790, "EUR"), Charge("0002", -800, "EUR")],
+        bookings=[Booking(f"P{number}", "t", 100 * number) for number in range(1, 20)],
+        gift_moves=[GiftMove("g1", -3000), GiftMove("g2", 1000, held=True)],
+        office_open=False,
+        documents={"p": [{"recording": {"status": "pending"}}]},
+    )
+
+    text = "\n".join(painted(picture, 80, 24))
+
+    assert "1 charge, 1 given back" in text
+    assert "39.90 €" in text
+    for words in ("away", "P19", "on gift cards 20.00 €", "1 waits to be recorded"):
+        assert words in text
+
+
+@pytest.mark.parametrize("played", range(13))
+def test_the_scene_that_is_played_is_on_the_smallest_screen_and_so_is_the_next(played: int) -> None:
+    steps = [Step(f"scene {number:02}", "waiting") for number in range(12)]
+    for step in steps[:played]:
+        step.state = "kept"
+    for step in steps[played : played + 1]:
+        step.state = "running"
+
+    text = "\n".join(painted(Picture(steps=steps), 80, 24))
+
+    for number in (played, played + 1):
+        assert f"scene {number:02}" in text or number > 11
+    assert f"The day, {min(played + 1, 12)} of 12" in text
+
+
+@pytest.mark.parametrize(
+    ("document", "words"),
+    [
+        ({"type": "refund", "method": "card", "status": "approved"}, "Money returned"),
+        ({"type": "sale", "method": "card", "status": "approved"}, "Payment made"),
+        ({"type": "sale", "method": "gift_card", "status": "approved"}, "Welcome"),
+    ],
+)
+def test_the_shopper_reads_what_the_terminal_does(document: Document, words: str) -> None:
+    assert words in "\n".join(painted(Picture(document={**IN_DOUBT, **document}), 120, 40))
 
 
 def test_the_login_code_and_its_picture_fit_24_rows() -> None:
@@ -95,7 +142,7 @@ def test_the_login_code_and_its_picture_fit_24_rows() -> None:
 
 
 def test_a_difference_is_marked_and_said() -> None:
-    comparison = compare([Charge("0001", 100, "EUR")], [], [])
+    comparison = compare(Books(charges=[Charge("0001", 100, "EUR")]))
     console = Console(file=io.StringIO(), width=80, color_system=None)
 
     with console.capture() as capture:
@@ -103,6 +150,6 @@ def test_a_difference_is_marked_and_said() -> None:
 
     text = capture.get()
     assert "charged, not in" in text
-    assert "The three books differ" in text
+    assert "The books differ" in text
     assert "✗ A sale: expected: one charge" in text
     assert "Equal to the cent" not in text
