@@ -12,7 +12,7 @@ from bridge.money.payment import Funds, Status
 from drivers.contract import Approval, Approved, Declined, Money, Unclear
 from simulators.backoffice_records import TransStatus
 from tests.unit.backoffice.giftcard_store import Store, gift_request
-from tests.unit.backoffice.test_giftcards import FAULTS, InStore, in_store
+from tests.unit.backoffice.test_giftcards import InStore, in_store
 
 __all__ = ["in_store"]  # the fixture
 
@@ -109,24 +109,6 @@ def test_one_payment_fills_one_card_only(in_store: InStore) -> None:
             states = [store.payment(one.payment_id).status for one in (LOAD, second)]
             assert sorted(one.value for one in states) == ["approved", "canceled"]
             assert store.balance == 80
-
-    in_store(main)
-
-
-@pytest.mark.parametrize("operation", ["giftcard", "giftcardTransAdd", "giftcardTransCapture"])
-@pytest.mark.parametrize("paid", [True, False])
-@pytest.mark.parametrize("fault", FAULTS)
-def test_the_card_and_the_register_agree_on_a_load_after_any_fault(
-    in_store: InStore, fault: str, operation: str, paid: bool
-) -> None:
-    async def main(store: Store) -> None:
-        store.fault(fault, operation)
-        async with store.alive():
-            await store.ask(LOAD)
-            await asyncio.sleep(30.0)
-            if paid:
-                await charge(store)
-            check(store, await store.settled(NAME), paid=paid)
 
     in_store(main)
 

@@ -16,7 +16,7 @@ from bridge.money.sale import SaleDetails, SaleLine
 from drivers.contract import Approval, Approved, Canceled, Card, Declined, Money, Unclear
 from simulators.backoffice_records import TransStatus
 from tests.unit.backoffice.giftcard_store import CARD, PIN, Store, gift_request
-from tests.unit.backoffice.test_giftcards import FAULTS, InStore, in_store
+from tests.unit.backoffice.test_giftcards import InStore, in_store
 
 __all__ = ["in_store"]  # the fixture
 
@@ -253,27 +253,6 @@ def test_two_gift_cards_pay_without_a_card(in_store: InStore) -> None:
                 "COMPLETED",
                 "COMPLETED",
             ]
-
-    in_store(main)
-
-
-@pytest.mark.parametrize("outcome", ["approved", "declined"])
-@pytest.mark.parametrize("operation", ["giftcard", "giftcardTransAdd", "giftcardTransCapture"])
-@pytest.mark.parametrize("fault", FAULTS)
-def test_a_plan_ends_whole_or_not_at_all_after_any_fault(
-    in_store: InStore, fault: str, operation: str, outcome: str
-) -> None:
-    async def main(store: Store) -> None:
-        till = Till(store, outcome)
-        store.fault(fault, operation, after=1)
-        async with till.alive():
-            await till.start()
-            await asyncio.sleep(900.0)
-            if not till.is_parked():
-                till.check()
-            for name in (FIRST_ID, SECOND_ID):
-                held = store.amounts(name, TransStatus.COMPLETED)
-                assert len(held) == 0 or till.is_charged
 
     in_store(main)
 

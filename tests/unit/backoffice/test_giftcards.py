@@ -14,26 +14,10 @@ import pytest
 from bridge.money import payment as p
 from bridge.money.payment import Funds, Status
 from drivers.contract import Money
-from simulators.backoffice_faults import NAMED
-from simulators.backoffice_records import CodeType, TransStatus, TransType
+from simulators.backoffice_records import CodeType, TransStatus
 from tests.unit.backoffice.giftcard_store import AT, CODE, PIN, Store, gift_request
 from tests.unit.backoffice.world import play
 
-# A server that answers with an id and then loses the commit deceives every client.
-# The quick ones are one of each kind of proof; the rest differ in how they are said.
-QUICK = {
-    "apply_then_drop",
-    "drop_before_apply",
-    "drop_then_apply_late",
-    "fusion_error",
-    "fusion_error_applied",
-    "not_authorized",
-    "too_many_429",
-}
-FAULTS = [
-    pytest.param(name, marks=() if name in QUICK else pytest.mark.slow)
-    for name in sorted(set(NAMED) - {"lost_commit"})
-]
 SALE = gift_request()
 NAME = SALE.payment_id
 HOLD = gift_request(type=p.PaymentType.PREAUTH)
@@ -100,48 +84,6 @@ def test_a_sale_holds_captures_and_tells_both_balances(in_store: InStore) -> Non
             purchase = store.ledger.purchase_of(NAME)
             assert purchase is not None
             assert purchase.purchase.content.pay_method == "GIFT_CARD"
-
-    in_store(main)
-
-
-@pytest.mark.parametrize("operation", ["giftcard", "giftcardTransAdd", "giftcardTransCapture"])
-@pytest.mark.parametrize("fault", FAULTS)
-def test_the_card_and_the_register_agree_after_any_fault(
-    in_store: InStore, fault: str, operation: str
-) -> None:
-    async def main(store: Store) -> None:
-        store.fault(fault, operation)
-        async with store.alive():
-            await store.ask(SALE)
-            check(store, await store.settled(NAME))
-
-    in_store(main)
-
-
-@pytest.mark.parametrize("operation", ["giftcardTransAdd", "giftcardTransCapture"])
-@pytest.mark.parametrize("fault", ["apply_then_drop", "drop_before_apply", "fusion_error"])
-def test_another_till_that_spends_in_between_makes_no_wrong_answer(
-    in_store: InStore, fault: str, operation: str
-) -> None:
-    async def main(store: Store) -> None:
-        store.fault(fault, operation)
-        async with store.alive():
-            await store.ask(SALE)
-            await asyncio.sleep(1.0)
-            store.state.gift_card_trans_add(
-                code=CODE, pin=PIN, trans_type=TransType.USE, amount=Decimal("-5.00")
-            )
-            payment = await store.settled(NAME)
-            held = store.amounts(NAME, TransStatus.AUTHORIZED)
-            taken = store.amounts(NAME, TransStatus.COMPLETED)
-            assert store.balance == 45 + sum(held) + sum(taken)
-            if payment.status is Status.APPROVED:
-                assert taken == [Decimal(-20)]
-            elif payment.is_final:
-                assert (held, taken) == ([], [])
-            else:
-                assert payment.doubt is not None
-                assert payment.doubt.needs_operator
 
     in_store(main)
 
@@ -324,46 +266,6 @@ def test_a_hold_is_captured_later_whole_or_in_part(in_store: InStore, minor: int
     in_store(main)
 
 
-@pytest.mark.parametrize("fault", FAULTS)
-def test_a_void_gives_the_money_back_once_after_any_fault(in_store: InStore, fault: str) -> None:
-    async def main(store: Store) -> None:
-        async with store.alive():
-            await store.ask(HOLD)
-            hold = await store.settled(NAME, 5.0)
-            store.fault(fault, "giftcardTransCapture")
-            await store.ask(follow_up(p.PaymentType.VOID, hold))
-            void = await store.settled(gift_request(7).payment_id)
-            assert store.balance == (50 if void.status is Status.APPROVED else 30)
-            assert store.payment(NAME).funds is (
-                Funds.VOIDED if void.status is Status.APPROVED else Funds.HELD
-            )
-
-    in_store(main)
-
-
-@pytest.mark.parametrize("fault", FAULTS)
-@pytest.mark.parametrize("minor", [2000, 1250])
-def test_a_capture_takes_the_money_once_after_any_fault(
-    in_store: InStore, fault: str, minor: int
-) -> None:
-    async def main(store: Store) -> None:
-        async with store.alive():
-            await store.ask(HOLD)
-            hold = await store.settled(NAME, 5.0)
-            store.fault(fault, "giftcardTransCapture")
-            await store.ask(follow_up(p.PaymentType.CAPTURE, hold, minor))
-            capture = await store.settled(gift_request(7).payment_id)
-            taken = store.amounts(NAME, TransStatus.COMPLETED)
-            assert store.balance == 50 + sum(taken or [Decimal(-20)])
-            if capture.status is Status.APPROVED:
-                assert taken == [-Decimal(minor) / 100]
-            else:
-                assert capture.status in {Status.DECLINED, Status.FAILED}
-                assert taken == []
-
-    in_store(main)
-
-
 # --- a server without holds
 
 
@@ -376,18 +278,6 @@ def test_a_server_without_holds_redeems_at_once(in_store: InStore) -> None:
             assert payment.status is Status.APPROVED
             assert store.asked("gift_card_trans_captured") == 0
             check(store, payment)
-
-    in_store(main)
-
-
-@pytest.mark.parametrize("fault", FAULTS)
-def test_a_use_at_once_agrees_with_the_card_after_any_fault(in_store: InStore, fault: str) -> None:
-    async def main(store: Store) -> None:
-        store.cards_hold = False
-        store.fault(fault, "giftcardTransAdd")
-        async with store.alive():
-            await store.ask(SALE)
-            check(store, await store.settled(NAME))
 
     in_store(main)
 

@@ -1,0 +1,296 @@
+"""A whole shop in one process on virtual time: real bridge, ZVT terminal, faulty back office.
+
+Commands go in as a register's bytes, and nothing is looked at but what a register, a shopper and
+a bookkeeper could look at.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from bridge.backoffice.api_names import ApiNames
+from bridge.backoffice.giftcards import GiftCards
+from bridge.backoffice.recorder import Recorder
+from bridge.errors import LineError
+from bridge.money import payment as p
+from bridge.money.accounts import Account
+from bridge.money.journal import Journal
+from bridge.money.journal_file import open_database
+from bridge.money.ledger import Ledger
+from bridge.money.plans import Plans
+from bridge.money.settlement import BooksPolicy
+from bridge.register import contract as k
+from bridge.register.bus import Connected, Delivery
+from bridge.register.desk import Desk, DeskSettings
+from bridge.terminal.condition import StationSettings
+from bridge.terminal.station import Station
+from drivers.zvt import DRIVER, ZvtSettings
+from simulators.backoffice_faults import Fault, fault_named
+from simulators.backoffice_records import CodeType, TransType
+from simulators.cable import CableEnd, MemoryPort
+from simulators.loop import run_virtual
+from simulators.shopper import Plan, Scenario
+from simulators.zvt import ZvtTerminal
+from tests.simulation.loop import WorldLoop
+from tests.unit.backoffice.giftcard_store import CODEC, Tokens
+from tests.unit.backoffice.world import BEGIN, World
+
+Json = dict[str, Any]
+TERMINAL, REGISTER, EPOCH = "counter-1", "till-1", "e1"
+GIFT, PIN = "6396210000004711", "1234"
+SECOND_GIFT = "6396210000008888"
+EXECUTOR = ThreadPoolExecutor(max_workers=1)  # never used: a virtual loop works inline
+DEADLINE_SECONDS = 10.0
+ANSWER_SECONDS = 3.0  # what the contract promises for a response
+# Longer than a late effect, twice the quiet time, an aged doubt and the recorder's back-off.
+SETTLED_SECONDS = 900.0
+TOPICS = k.Topics()
+
+
+class Bus:
+    """The broker, as the desk wants it."""
+
+    def __init__(self) -> None:
+        self.queue: asyncio.Queue[Connected | Delivery] = asyncio.Queue()
+        self.queue.put_nowait(Connected(EPOCH, "5.0", session_present=False))
+
+    async def next(self) -> Connected | Delivery:
+        return await self.queue.get()
+
+    def acknowledge(self, delivery: Delivery) -> None:
+        """Take no note."""
+
+
+class Shop:
+    """What outlives the bridge's process: the journal, the terminal, the back office, the cards."""
+
+    def __init__(self, folder: Path) -> None:
+        self.world = World(folder)
+        self.world.office._authenticate = {"good": "paybridge"}.get
+        self.office = self.world.office
+        self.state = self.world.office.state
+        self.initial: dict[str, Decimal] = {}
+        for code, balance in ((GIFT, "50.00"), (SECOND_GIFT, "10.00")):
+            self.issue(code, balance)
+        self.port = MemoryPort(random.Random(1), kind="tcp")
+        instant = Plan(seconds_to_card=0.3, seconds_to_pin=0, seconds_to_remove=0)
+        self.scenario = Scenario(otherwise=instant)
+        self.terminal = ZvtTerminal(
+            clock=self.now, rng=random.Random(2), kind="tcp", scenario=self.scenario
+        )
+        self.holds = True  # False: a server that is known to offer none
+        self.cards_type: type[GiftCards] = GiftCards  # a planted bug is a subclass
+        self.plans_type: type[Plans] = Plans
+        self.recorder_type: type[Recorder] = Recorder
+        self.is_armed = True  # the faults may come
+        self._kept: tuple[Fault, ...] = ()
+        self._path = folder / "journal.sqlite"
+        self.asked: list[str] = []  # payment ids, in order
+        self._requests = 0
+        self.ledger: Ledger
+        self.desk: Desk
+        self.bus: Bus
+        self.cards: GiftCards
+        self.plans: Plans
+
+    # --- arranging
+
+    def issue(self, code: str, balance: str, kind: CodeType = CodeType.PHYSICAL) -> str:
+        """Give a shopper a card, and return the back office's id of it."""
+        pin = PIN if kind is CodeType.PHYSICAL else None
+        card = self.state.gift_card_add(
+            code=code, pin=pin, balance=Decimal(balance), code_type=kind
+        )
+        self.initial[card.id] = card.balance
+        return card.id
+
+    def plant(self, mutant: type[GiftCards | Plans | Recorder]) -> None:
+        """Put a part with a bug in the place of the real one."""
+        if issubclass(mutant, GiftCards):
+            self.cards_type = mutant
+        elif issubclass(mutant, Plans):
+            self.plans_type = mutant
+        else:
+            self.recorder_type = mutant
+
+    def fault(self, name: str, operation: str, **settings: object) -> None:
+        self.office.faults.add(fault_named(name, operation=operation, **settings))
+
+    def disarm(self) -> None:
+        """Keep the faults for later."""
+        self._kept = self.office.faults.pending()
+        self.is_armed = False
+        self.office.faults.clear()
+
+    def arm(self) -> None:
+        """Let the faults come now."""
+        self.is_armed = True
+        for fault in self._kept:
+            self.office.faults.add(fault)
+
+    def spend_elsewhere(self, amount: str, code: str = GIFT) -> None:
+        """Let another till use a card."""
+        self.state.gift_card_trans_add(
+            code=code, pin=PIN, trans_type=TransType.USE, amount=-Decimal(amount), source_id="other"
+        )
+
+    def card_declines(self) -> None:
+        self.terminal.shopper.change(
+            Scenario(otherwise=Plan(outcome="decline", seconds_to_card=0.3))
+        )
+
+    def now(self) -> datetime:
+        return BEGIN + timedelta(seconds=asyncio.get_running_loop().time())
+
+    # --- living
+
+    @asynccontextmanager
+    async def open(self) -> AsyncIterator[None]:
+        """Have the terminal under power within the block, and the bridge alive."""
+        serving = asyncio.get_running_loop().create_task(self.terminal.run(self.port))
+        try:
+            async with self.alive():
+                yield
+        finally:
+            await _end([serving])
+
+    @asynccontextmanager
+    async def alive(self) -> AsyncIterator[None]:
+        """Have the bridge alive within the block; its end is the process's death."""
+        connection = open_database(self._path)
+        work = await self._build(Journal(connection, EXECUTOR, CODEC))
+        loop = asyncio.get_running_loop()
+        tasks = [loop.create_task(one) for one in work]
+        try:
+            await asyncio.sleep(1.0)  # the terminal is registered
+            yield
+            for task in tasks:
+                if task.done():
+                    task.result()
+        finally:
+            await _end(tasks)
+            connection.close()
+
+    async def _build(self, journal: Journal) -> list[Coroutine[Any, Any, None]]:
+        self.ledger = Ledger(
+            journal,
+            books=BooksPolicy("S012"),
+            now=lambda: k.format_time(self.now()),
+            local_now=lambda: self.now().strftime("%Y-%m-%dT%H:%M:%S"),
+        )
+        api = self.world.api(Tokens(), deadline_seconds=DEADLINE_SECONDS)
+        if not self.holds:
+            self.office.api.introspection = False
+            api._names = ApiNames(authorize_flag="")
+        self.cards = self.cards_type(self.ledger, api, deadline_seconds=DEADLINE_SECONDS)
+        station = Station(
+            StationSettings(TERMINAL, "tcp", "memory"),
+            DRIVER,
+            ZvtSettings(),
+            open_line=self._open_line,
+            ledger=self.ledger,
+            changed=self.ledger.something_changed,
+            now=lambda: k.format_time(self.now()),
+        )
+        self.plans = self.plans_type(self.ledger, lambda _, name: station.release(name))
+        self.bus = Bus()
+        self.desk = Desk(
+            self.bus,
+            self.ledger,
+            {TERMINAL: station},
+            DeskSettings(TOPICS),
+            now=self.now,
+            gift_cards=self.cards,
+            plans=self.plans,
+        )
+        recorder = self.recorder_type(self.ledger, api, Tokens(), random.Random(3))
+        await self.ledger.recover()
+        self.plans.recover()
+        parts = (station, self.cards, self.plans, self.desk, recorder)
+        return [one.run() for one in parts]
+
+    async def _open_line(self) -> CableEnd:
+        try:
+            return self.port.open()
+        except ConnectionRefusedError as error:
+            raise LineError("refused", "the terminal is off the network") from error
+
+    # --- a register
+
+    async def ask(self, operation: str, fields: Json, register: str = REGISTER) -> Json:
+        """Send a command and return its response."""
+        self._requests += 1
+        name = f"r-{self._requests}"
+        body = {"request_id": name, "bridge_epoch": EPOCH, **fields}
+        topic = f"{TOPICS.register(register)}/request/{operation}"
+        self.bus.queue.put_nowait(Delivery(topic, json.dumps(body).encode()))
+        until = asyncio.get_running_loop().time() + ANSWER_SECONDS
+        while asyncio.get_running_loop().time() < until:
+            await asyncio.sleep(0.01)
+            for one in self.desk.replies.outgoing:
+                answer: Json = json.loads(one.payload)
+                if answer.get("request_id") == name:
+                    self.desk.replies.outgoing.remove(one)
+                    self._note(answer)
+                    return answer
+        raise AssertionError(f"no response to {operation}")
+
+    def _note(self, answer: Json) -> None:
+        if answer["status"] != "accepted":
+            return
+        legs = (answer.get("result") or {}).get("legs") or []
+        names = [leg["payment_id"] for leg in legs] or [answer["payment_id"]]
+        self.asked += [name for name in names if name not in self.asked]
+
+    async def begin(self, operation: str, fields: Json) -> str:
+        """Send a command that must be accepted, and return its payment's id."""
+        fields = {"payment_id": new_id(), **fields}
+        answer = await self.ask(operation, fields)
+        assert answer["status"] == "accepted", answer
+        return str(fields["payment_id"])
+
+    def payment(self, name: str) -> p.Payment:
+        account = self.ledger.get(name)
+        assert account is not None, "an accepted payment stays in memory for a while"
+        return account.payment
+
+    def accounts(self) -> list[Account]:
+        """Return every payment there is."""
+        return list(self.ledger.accounts())
+
+
+def new_id() -> str:
+    return str(uuid.uuid4())
+
+
+def euros(amount: str) -> Json:
+    return {"currency": "EUR", "requested_amount": amount}
+
+
+def gift(code: str = GIFT, pin: str = PIN) -> Json:
+    return {"stored_value_id": code, "pin": pin}
+
+
+async def _end(tasks: list[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def in_shop(folder: Path, main: Callable[[Shop], Awaitable[None]]) -> None:
+    """Play `main` in a shop of its own."""
+
+    async def inside() -> None:
+        await main(Shop(folder))
+
+    run_virtual(inside, loop=WorldLoop(0, instant_executor=True))
