@@ -86,6 +86,7 @@ class _Run:
     _now: float = 1000.0
     _input: str = "begin"
     _line_up: bool = True
+    _cut: bool = False  # there is no other line either
 
     @property
     def finals(self) -> list[c.TerminalEvent]:
@@ -123,6 +124,7 @@ class _Run:
         match disturbance:
             case "line_lost":
                 self._line_up = False
+                self._cut = True
                 self._incoming.clear()
                 self._input = "line_lost"
                 return self._settle(self._dialogue.line_lost(self._now))
@@ -154,6 +156,8 @@ class _Run:
     def _settle(self, step: c.Step) -> float | None:
         """Write, store, tell the dialogue, as a station does."""
         while True:
+            if step.new_line:
+                step = self._renewed(step)
             self._write(step.send)
             if not step.events:
                 break
@@ -171,6 +175,19 @@ class _Run:
         if step.wake_at is None and not self.finals:
             self.problems.append("rule 2: the conversation ended without a final event")
         return step.wake_at
+
+    def _renewed(self, step: c.Step) -> c.Step:
+        """Give the dialogue the new line that it asked for, or the news that there is none."""
+        if step.events:
+            self.problems.append("rule 7: events together with the wish for a new line")
+        self._incoming.clear()
+        if not self._cut:
+            return step
+        self._input = "line_lost"
+        step = self._dialogue.line_lost(self._now)
+        if step.new_line:
+            self.problems.append("rule 7: a new line is asked for again and again")
+        return step
 
     def _offered_before(self) -> bool:
         return any(isinstance(event, (c.Offered, c.Approved)) for event in self.events)

@@ -13,6 +13,7 @@ journal, and the moment to be woken at the latest. The rules, which `drivers.con
 5. Bytes never raise. What cannot be understood is `Unclear`, never `Declined`, never `Approved`.
 6. `Declined`, `Canceled` and `Failed` are said only with the terminal's own proof, or before the
    first byte of a command that moves money was handed out.
+7. A dialogue that needs a new line says so in a step without events, and takes *no* for an answer.
 """
 
 from __future__ import annotations
@@ -456,12 +457,15 @@ class Step:
     """What a dialogue wants done after one input: write, then store, then wait.
 
     `wake_at` is in seconds of the caller's monotonic clock; None means the dialogue is over
-    (once the events of this step, if any, have been answered by `committed`).
+    (once the events of this step, if any, have been answered by `committed`). `new_line` asks for
+    another line to the same terminal, to which `send` goes, where a line serves one exchange only;
+    never together with events. If there is none, `line_lost` follows and nothing was sent.
     """
 
     send: bytes = b""
     events: tuple[TerminalEvent, ...] = ()
     wake_at: float | None = None
+    new_line: bool = False
 
 
 class Dialogue(Protocol):
@@ -502,6 +506,7 @@ class Capabilities:
     receipts: tuple[Literal["customer", "merchant"], ...] = ()
     prompts: tuple[str, ...] = ()
     exclusive: bool = False  # nobody but us can start a transaction: a baseline stays good
+    one_talk_per_line: bool = False  # a line that held a conversation serves no other one
     currencies: tuple[str, ...] = ()  # empty: whatever the terminal is set up for
 
 

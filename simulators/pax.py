@@ -247,7 +247,10 @@ class PaxTerminal:
             return
         gift = request.tender == "gift"
         shows_card = request.type in (WITH_GIFT_CARD if gift else WITH_CARD)
-        plan = self.shopper.next_plan(request.amount.transaction or 0) if shows_card else Plan()
+        if shows_card:
+            plan = self.shopper.next_plan(request.amount.transaction or 0)
+        else:
+            plan = self.shopper.scenario.without_card
         await self._reach("command", plan, talk)
         if request.type in WITHOUT_CARD:
             answer = self._bookings.work_on_original(request)

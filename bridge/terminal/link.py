@@ -148,7 +148,7 @@ class Link:
         assert self._line is not None, "a conversation needs a line"
         at_terminal = self._capabilities.cancel == "at_terminal_only"
         patience = None if at_terminal else self._settings.cancel_deadline_seconds
-        talk = Talk(self._ledger, self._queue, self._line, payment_id, patience)
+        talk = Talk(self._ledger, self._queue, self._line, self._open_line, payment_id, patience)
         dialogue = self._driver.dialogue(self._driver_settings, self._settings.transport)
         account = self._ledger.get(payment_id)
         if account is not None and not isinstance(operation, c.Inquire):
@@ -158,8 +158,15 @@ class Link:
         try:
             final = await talk.hold(dialogue, operation)
         finally:
+            self._line = talk.line
             if talk.line_lost:
                 self.lose(LineError("usb_removed", "the line was lost in a conversation"))
-        if not self._settings.persistent:
+        spent = self._capabilities.one_talk_per_line or isinstance(final, c.Unclear)
+        if spent and not self._settings.persistent:
             self.drop()
         return final
+
+    def rest(self) -> None:
+        """Close a line that is opened on demand: for now there is nothing more to say."""
+        if not self._settings.persistent:
+            self.drop()

@@ -182,6 +182,8 @@ class Station:
             await self._probing.probe()
         else:
             await self.link.listen(self._next_at(loop.time()))
+            return
+        self.link.rest()
 
     def _may_open(self) -> bool:
         return self.settings.persistent and not self.link.is_open

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from bridge.errors import JournalError
+from bridge.errors import JournalError, LineError
 from bridge.money import payment as p
 from bridge.money.ledger import Ledger
 from bridge.money.work import WorkQueue
@@ -54,7 +54,8 @@ class Talk:
 
     ledger: Ledger
     queue: WorkQueue
-    line: Line
+    line: Line  # replaced when the dialogue asks for a new one; whoever made the talk closes it
+    open_line: Callable[[], Awaitable[Line]]
     payment_id: str  # "" for a conversation that is about no payment
     cancel_deadline_seconds: float | None  # None: it can only be stopped at the terminal itself
     stage_seconds: Mapping[c.Stage, float] = field(default_factory=dict)
@@ -74,6 +75,8 @@ class Talk:
         loop = asyncio.get_running_loop()
         step = dialogue.begin(operation, loop.time())
         while True:
+            if step.new_line and not await self._changed_line():
+                step = dialogue.line_lost(loop.time())
             if step.send:
                 self.line.write(step.send)
             if step.events:
@@ -86,6 +89,18 @@ class Talk:
                 await self._apply(c.Unclear("cancel_unanswered"))
                 self.line_lost = True  # a late answer must not reach the next conversation
                 return self.final or c.Unclear("cancel_unanswered")
+
+    async def _changed_line(self) -> bool:
+        """Let go of the line and open another; False when there is none."""
+        self.line.close()
+        try:
+            self.line = await self.open_line()
+        except LineError as error:
+            _LOGGER.warning("no new line to the terminal reason=%s text=%s", error.reason, error)
+            self.line_lost = True
+            return False
+        self.line_lost = False
+        return True
 
     async def _next(self, dialogue: c.Dialogue, wake_at: float) -> c.Step:
         """Wait for bytes, for `wake_at`, or for somebody who wants to stop."""

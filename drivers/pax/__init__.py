@@ -44,6 +44,7 @@ class PaxDriver:
             partial_approval=True,
             tip=("none", "fixed", "adjust") if credit else ("none", "fixed"),
             unlinked_refund=True,
+            one_talk_per_line=http,
             currencies=(settings.currency,),
         )
 

@@ -10,7 +10,9 @@ Rules:
    `committed`: what was not stored is not acknowledged.
 5. EOT instead of an answer ends the wait without evidence, but not at once: it may be the end of
    the exchange before. After our cancel it may be that of the cancel, so the wait goes on.
-6. Every wait has an end.
+6. Over TCP an exchange may have the line to itself: HTTP says so, and a terminal that hangs up
+   after an answer shows it. What has not been sent yet goes over a new line.
+7. Every wait has an end.
 """
 
 from __future__ import annotations
@@ -63,6 +65,8 @@ from drivers.pax.upkeep import end_of_day, probe
 
 # EOT follows our ACK at once; a terminal that leaves it out must not cost a second a command.
 EOT_SECONDS = 0.5
+# Over TCP some terminals hang up right after EOT; what is sent into that is lost.
+HANG_UP_SECONDS = 0.1
 # A terminal that says EOT late has its answer ready soon; one that gave up says nothing more.
 AFTER_EOT_SECONDS = 2.0
 # After a cancel the result comes as soon as the terminal has seen it, or the host has answered.
@@ -91,6 +95,8 @@ class PaxDialogue:
         self._unread: deque[bytes | Sign] = deque()
         self._send = b""
         self._events: list[TerminalEvent] = []
+        self._used = False  # the line has carried the one request that HTTP lets it
+        self._new_line = False
         self._over = False
         self._lost = False
 
@@ -125,8 +131,13 @@ class PaxDialogue:
 
     def line_lost(self, now: float) -> Step:
         """The line broke."""
+        if self._next is not None and not self._serial:
+            self._new_line = True
+            self._transmit(self._next, now)
+            return self._step()
         self._lost = True
         self._send = b""
+        self._new_line = False
         if not self._over and not self._storing:
             self._go_on(NotHeard("link_lost", self._link.acknowledged), now)
         return self._step()
@@ -207,6 +218,7 @@ class PaxDialogue:
             self._due_at = now + EOT_SECONDS
         else:
             self._accept_due = False
+            self._new_line = self._used
             self._transmit(ask, now)
 
     def _transmit(self, ask: Ask, now: float) -> None:
@@ -214,6 +226,10 @@ class PaxDialogue:
         self._given_up = False
         self._ask = ask
         self._due_at = now + ask.wait_seconds
+        if self._new_line:
+            self._link.renew()
+            self._send = b""
+        self._used = isinstance(self._link, HttpLink)
         payload = encode_request(ask.request)
         self._send += self._link.send(payload, now, repeatable=not ask.once)
 
@@ -252,8 +268,10 @@ class PaxDialogue:
 
     def _handle_sign(self, sign: Sign, now: float) -> None:
         match sign:
-            case Sign.ENDED if self._next is not None:
+            case Sign.ENDED if self._next is not None and self._serial:
                 self._transmit(self._next, now)
+            case Sign.ENDED if self._next is not None:
+                self._due_at = now + HANG_UP_SECONDS
             case Sign.ENDED if self._link.acknowledged and not self._stop_sent:
                 self._given_up = True
                 assert self._due_at is not None, "whoever asks waits until some time"
@@ -299,7 +317,8 @@ class PaxDialogue:
         if self._over or self._lost:
             return Step(send, events)
         times = [at for at in (self._link.wake_at, self._due_at) if at is not None]
-        return Step(send, events, min(times) if times else None)
+        new_line, self._new_line = self._new_line, False
+        return Step(send, events, min(times) if times else None, new_line)
 
 
 def _belongs(answer: Answer, request: Request) -> bool:

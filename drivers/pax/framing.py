@@ -77,6 +77,9 @@ class Link(Protocol):
     def accept(self) -> bytes:
         """Return the bytes that tell the other side that its payload was taken."""
 
+    def renew(self) -> None:
+        """Forget what had begun to come: the next payload is sent over another line."""
+
     def receive(self, data: bytes, now: float) -> LinkStep:
         """Take bytes in any split. Never raises."""
 
@@ -205,6 +208,11 @@ class FrameLink:
         """Return ACK."""
         return ACK_BYTE
 
+    def renew(self) -> None:
+        """Give up the frame that has begun."""
+        self._receiver.reset()
+        self._gap_at = self._due_at = None
+
     def receive(self, data: bytes, now: float) -> LinkStep:
         """Sort what came; refuse damaged frames."""
         send = b""
@@ -303,6 +311,10 @@ class HttpLink:
     def accept(self) -> bytes:
         """Return nothing: HTTP has no ACK."""
         return b""
+
+    def renew(self) -> None:
+        """Give up the answer that has begun."""
+        self._receiver.reset()
 
     def receive(self, data: bytes, now: float) -> LinkStep:
         """Find the frame in the answer."""

@@ -110,9 +110,7 @@ def _judge(record: Record, operation: Inquire, settings: PaxSettings, *, careful
         again = yield from _look_for(question, settings, gift=is_gift(about))
         if again != record:
             return Unclear("unreadable", "two readings of the record differ")
-    if not isinstance(final, Approved) or settings.transport == "http":
-        return final
-    if refuses_part(about, final.approval.amount):
+    if isinstance(final, Approved) and refuses_part(about, final.approval.amount):
         return (yield from _judge_part(operation, final.approval, settings))
     return final
 

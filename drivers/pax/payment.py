@@ -62,9 +62,7 @@ def move_money(
             return Unclear("unreadable")
     if isinstance(final, Canceled) and final.by == "cardholder" and wishes.stop:
         return Canceled("cashier", final.code, final.text)
-    if not isinstance(final, Approved) or settings.transport == "http":
-        return final  # over HTTP a line carries one request: a part is told, and not taken back
-    if refuses_part(operation, final.approval.amount):
+    if isinstance(final, Approved) and refuses_part(operation, final.approval.amount):
         return (yield from _take_back(operation, final.approval, settings))
     return final
 

@@ -40,7 +40,7 @@ class TeliumDriver:
 
     def capabilities(self, settings: TeliumSettings) -> Capabilities:
         """What a terminal with these settings can do."""
-        return _capabilities(settings.currency, refunds=settings.refunds)
+        return _capabilities(settings.currency, refunds=settings.refunds, one_talk=False)
 
     def dialogue(
         self, settings: TeliumSettings, transport: Literal["serial", "tcp"]
@@ -62,7 +62,7 @@ class CaisseApDriver:
 
     def capabilities(self, settings: CaisseApSettings) -> Capabilities:
         """What a terminal with these settings can do."""
-        return _capabilities(settings.currency, refunds=True)
+        return _capabilities(settings.currency, refunds=True, one_talk=True)
 
     def dialogue(
         self, settings: CaisseApSettings, transport: Literal["serial", "tcp"]
@@ -77,12 +77,13 @@ class CaisseApDriver:
         return CaisseApDialogue(settings)
 
 
-def _capabilities(currency: str, *, refunds: bool) -> Capabilities:
+def _capabilities(currency: str, *, refunds: bool, one_talk: bool) -> Capabilities:
     return Capabilities(
         operations=frozenset({"sale", "refund"} if refunds else {"sale"}),
         status_query="none",
         cancel="at_terminal_only",
         unlinked_refund=refunds,
+        one_talk_per_line=one_talk,
         currencies=(currency,),
     )
 

@@ -104,6 +104,8 @@ def refuse(
 ) -> Failed | None:
     """Return why the protocol cannot do `operation`, before anything is sent; None: it can."""
     match operation:
+        case contract.Pay(gift=True):
+            return _unsupported("gift card")
         case contract.Pay() | contract.Refund():
             amount = operation.amount
         case _:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import re
 from collections.abc import Mapping
 
 from drivers.pax.framing import ACK, FrameReceiver, encode_frame
@@ -30,6 +32,17 @@ def count_money_commands(written: bytes) -> int:
     return max(map(len, by_type.values()), default=0)
 
 
+def commands_in_queries(written: bytes) -> list[bytes]:
+    """Return the payloads that were written as queries of HTTP."""
+    queries = re.findall(rb"GET /\?([A-Za-z0-9+/=]*) HTTP/1.1\r\n", written)
+    return [payload for query in queries for payload in commands_in(base64.b64decode(query))]
+
+
+def count_money_queries(written: bytes) -> int:
+    """Return the same as `count_money_commands`, over HTTP."""
+    return count_money_commands(b"".join(map(encode_frame, commands_in_queries(written))))
+
+
 class ScriptedTerminal:
     """Acknowledges every frame and answers what the script says; "" is silence, "EOT" gives up.
 
@@ -47,12 +60,12 @@ class ScriptedTerminal:
         answer = b""
         for item in self._receiver.feed(data):
             if isinstance(item, bytes) and item:
-                answer += b"\x06" + self._answer(item)
+                answer += b"\x06" + self.answer(item)
             elif item == ACK:
                 answer += b"\x04"
         return answer
 
-    def _answer(self, payload: bytes) -> bytes:
+    def answer(self, payload: bytes) -> bytes:
         fields = payload.decode("latin-1").split("\x1c")
         for field in fields[2:]:
             found = self._script.get(f"{fields[0]} {field}")
@@ -65,3 +78,18 @@ class ScriptedTerminal:
         if answer == "EOT":
             return b"\x04"
         return frame(answer) if answer else b""
+
+
+class ScriptedHttpTerminal:
+    """Answers each query with the raw frame; a query must come in one piece."""
+
+    booked = False
+
+    def __init__(self, script: Mapping[str, str | list[str]]) -> None:
+        self._terminal = ScriptedTerminal(script)
+
+    def receive(self, data: bytes) -> bytes:
+        (payload,) = commands_in_queries(data)
+        answer = self._terminal.answer(payload)
+        head = f"HTTP/1.1 200 OK\r\nContent-Length: {len(answer)}\r\n\r\n"
+        return head.encode() + answer

@@ -1,5 +1,7 @@
 """PAX keeps every rule of the contract, over TCP and on a serial line."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -27,8 +29,10 @@ from drivers.contract import (
 from drivers.pax import DRIVER, PaxSettings
 from drivers.pax.dialogue import PaxDialogue
 from tests.protocol.pax_stub import (
+    ScriptedHttpTerminal,
     ScriptedTerminal,
     count_money_commands,
+    count_money_queries,
     frame,
 )
 from tests.protocol.pax_talks import (
@@ -48,6 +52,7 @@ from tests.protocol.pax_talks import (
     result,
 )
 
+PART = result("000002|PARTIAL", amount="400^600")
 SETTINGS = PaxSettings(gift=True)
 GIFT_PAY = Pay(PAYMENT, USD10, gift=True)
 SCENES: dict[str, tuple[Operation, dict[str, str | list[str]]]] = {
@@ -56,6 +61,10 @@ SCENES: dict[str, tuple[Operation, dict[str, str | list[str]]]] = {
     "aborted": (PAY, {"T00": "0|T01|1.35|100002|ABORTED"}),
     "given_up": (PAY, {"T00": "EOT"}),
     "hold": (Authorize(PAYMENT, USD10), {"T00": result(kind="03")}),
+    "part": (PAY, {"T00 01": PART, "T00 16": result(kind="16")}),
+    "part_wanted": (replace(PAY, accept_partial=True), {"T00": PART}),
+    "part_stays": (PAY, {"T00 01": PART, "T00 16": "0|T01|1.35|100023|CANNOT VOID"}),
+    "part_found": (Inquire(PAY, SEEN), {f"R02 {REF}": record(amount="400^600"), "R02": ABSENT}),
     "capture": (Capture(PAYMENT, USD10, HOLD), {"T00": result(kind="04")}),
     "refund": (Refund(PAYMENT, USD10), {"T00": result(kind="02")}),
     "void": (Reverse(PAYMENT, OLDER), {"T00": result(kind="16", amount="")}),
@@ -94,6 +103,13 @@ def test_pax_keeps_the_rules_on_a_serial_line(name: str) -> None:
     # The kit does not see that a greeting which fails is proof: no money command was sent yet.
     # `test_a_failed_greeting_never_follows_a_payment` holds that end.
     assert [problem for problem in problems if "rule 6: Failed" not in problem] == []
+
+
+@pytest.mark.parametrize("name", SCENES)
+def test_pax_keeps_the_rules_over_http(name: str) -> None:
+    operation, script = SCENES[name]
+    scene = Scene(name, operation, lambda: ScriptedHttpTerminal(script), count_money_queries, "tcp")
+    assert check(DRIVER, PaxSettings(transport="http", gift=True), [scene]) == ()
 
 
 NOISE = st.lists(

@@ -34,6 +34,8 @@ Value = TypeVar("Value")
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 PAY = Pay("018f6f0e-8a44-7c1b-9a3e-3d2f4b5c6d7e", Money(1250, "USD"))
 VISA = Plan(brand="visa")
+CARELESS = Plan()
+HTTP = PaxSettings(transport="http")
 READS_MAX = 10_000  # a conversation that is not over by then never ends
 QUESTIONS_MAX = 40
 
@@ -48,6 +50,7 @@ class Shop:
         profile: PaxProfile | None = None,
         wire: Wire | None = None,
         settings: PaxSettings | None = None,
+        without_card: Plan = CARELESS,
         seed: int = 0,
     ) -> None:
         loop = asyncio.get_running_loop()
@@ -58,7 +61,7 @@ class Shop:
         self.terminal = PaxTerminal(
             clock=lambda: NOON + timedelta(seconds=loop.time()),
             rng=random.Random(f"terminal{seed}"),
-            scenario=Scenario(payments=plans, otherwise=VISA),
+            scenario=Scenario(payments=plans, otherwise=VISA, without_card=without_card),
             profile=profile,
         )
 
@@ -81,6 +84,9 @@ class Shop:
         events: list[TerminalEvent] = []
         step = dialogue.begin(operation, loop.time())
         for _ in range(READS_MAX):
+            if step.new_line:
+                line.close()
+                line = await self.open()
             if step.send:
                 self.sent.append(step.send)
                 line.write(step.send)
@@ -147,12 +153,21 @@ def in_shop(
     profile: PaxProfile | None = None,
     wire: Wire | None = None,
     settings: PaxSettings | None = None,
+    without_card: Plan = CARELESS,
     seed: int = 0,
 ) -> Value:
     """Run `story` in a new shop, in virtual time."""
 
     async def main() -> Value:
-        shop = Shop(*plans, kind=kind, profile=profile, wire=wire, settings=settings, seed=seed)
+        shop = Shop(
+            *plans,
+            kind=kind,
+            profile=profile,
+            wire=wire,
+            settings=settings,
+            without_card=without_card,
+            seed=seed,
+        )
         serving = asyncio.ensure_future(shop.terminal.run(shop.port))
         try:
             return await story(shop)

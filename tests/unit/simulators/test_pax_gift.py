@@ -193,11 +193,10 @@ def test_a_lost_void_of_a_gift_card_payment_is_found(apart: bool) -> None:
         assert left(shop) == 5000
         return final
 
-    stolen = Plan()
     spoiled = mischief("unplug", "status")
     for keeps in (True, False):
         kind = profile(apart=apart, keeps_voids=keeps)
-        final = in_shop(story, stolen, spoiled, profile=kind, settings=GIFT)
+        final = in_shop(story, profile=kind, settings=GIFT, without_card=spoiled)
         assert isinstance(final, Approved)
 
 

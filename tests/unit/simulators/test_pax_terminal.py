@@ -16,7 +16,6 @@ from drivers.contract import (
     FinalEvent,
     Inquire,
     Money,
-    Offered,
     Pay,
     Probe,
     Progress,
@@ -171,38 +170,6 @@ def test_a_cancel_before_the_payment_was_sent_sends_nothing() -> None:
         assert not any(b"T00" in frame for frame in shop.sent)
 
     in_shop(story, kind="serial", wire=Wire(delay_seconds=(0.05, 0.05)))
-
-
-@pytest.mark.parametrize("accept", [True, False])
-@pytest.mark.parametrize("kind", KINDS)
-def test_a_part_of_the_amount_is_kept_only_if_wanted(accept: bool, kind: Kind) -> None:
-    async def story(shop: Shop) -> None:
-        operation = Pay(PAY.reference, PAY.amount, accept_partial=accept)
-        events = await shop.say(operation)
-        final = events[-1]
-        if accept:
-            assert isinstance(final, Approved)
-            assert final.approval.amount.minor == 100
-            assert shop.taken() == 100
-        else:
-            assert Offered in map(type, events)
-            assert isinstance(final, Declined)
-            assert (final.code, final.reason) == ("000002", "insufficient_funds")
-            assert shop.taken() == 0
-
-    in_shop(story, Plan(partial_minor=100, brand="visa"), kind=kind)
-
-
-def test_a_part_that_was_taken_back_is_found_taken_back() -> None:
-    async def story(shop: Shop) -> None:
-        events = await shop.say(PAY)
-        offer = next(event.approval for event in events if isinstance(event, Offered))
-        shop.terminal.memory.records.reverse()
-        final = await shop.result(Inquire(PAY, None, offer))
-        assert isinstance(final, Declined | Failed)
-        assert shop.taken() == 0
-
-    in_shop(story, Plan(partial_minor=100, brand="visa"))
 
 
 def test_a_known_reference_is_the_same_payment_and_never_a_second_one() -> None:

@@ -1,0 +1,69 @@
+"""A terminal that is connected to on demand: how many connections a piece of work takes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from bridge.money import payment as p
+from simulators.shopper import Mischief
+from tests.end_to_end.counter import KINDS, Counter, Kind, at_a_counter, plan
+
+BY_NAME = {kind.name: replace(kind, persistent=False) for kind in KINDS if kind.transport == "tcp"}
+
+
+@pytest.mark.parametrize(
+    ("name", "connections"),
+    [("zvt-tcp", 1), ("pax-tcp", 1), ("pax-http", 1), ("caisse_ap-tcp", 1)],
+)
+def test_a_sale_and_the_question_before_it_take_one_connection(
+    name: str, connections: int, tmp_path: Path
+) -> None:
+    async def visit(counter: Counter) -> None:
+        before = counter.opened
+        payment = await counter.end_of(await counter.start("20.40"))
+        assert payment.status is p.Status.APPROVED
+        assert counter.opened - before == connections
+
+    at_a_counter(BY_NAME[name], tmp_path, visit)
+
+
+@pytest.mark.parametrize("name", ["zvt-tcp", "pax-tcp"])
+def test_the_connection_is_let_go_when_there_is_nothing_to_say(name: str, tmp_path: Path) -> None:
+    async def visit(counter: Counter) -> None:
+        assert not counter.life.station.link.is_open
+        await counter.end_of(await counter.start("20.40"))
+        await counter.until(lambda: not counter.life.station.link.is_open, "a closed line")
+
+    at_a_counter(BY_NAME[name], tmp_path, visit)
+
+
+def test_each_exchange_over_http_has_a_connection_of_its_own(tmp_path: Path) -> None:
+    kind: Kind = BY_NAME["pax-http"]
+
+    async def visit(counter: Counter) -> None:
+        counter.shoppers(plan(partial_minor=1000))
+        before = counter.opened
+        payment = await counter.end_of(await counter.start("30.00"))
+        assert payment.status is p.Status.DECLINED
+        assert counter.taken_minor() == 0
+        assert counter.opened - before >= 2
+
+    at_a_counter(kind, tmp_path, visit)
+
+
+def test_a_new_line_that_cannot_be_had_is_a_doubt(tmp_path: Path) -> None:
+    async def visit(counter: Counter) -> None:
+        gone = Mischief(kind="unplug", at="completion", seconds=20)
+        counter.shoppers(plan(partial_minor=1000, mischief=(gone,)))
+        payment_id = await counter.start("30.00")
+        await counter.until(
+            lambda: counter.payment(payment_id).status is p.Status.IN_DOUBT, "a doubt"
+        )
+        payment = await counter.end_of(payment_id)
+        assert counter.journal_minor() == counter.taken_minor()
+        assert (payment.status is p.Status.APPROVED) is bool(counter.taken_minor())
+
+    at_a_counter(BY_NAME["pax-http"], tmp_path, visit)
