@@ -14,14 +14,12 @@ import signal
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
-
-import httpx
 
 from bridge import config as cfg
 from bridge.backoffice.giftcards import GiftCards
@@ -251,11 +249,14 @@ async def build(
         state.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise ConfigError("site.state_directory", f"{state}: {error.strerror}") from error
-    ownership = Ownership(state / JOURNAL_NAME)
-    executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="journal")
-    http: httpx.AsyncClient | None = None
-    try:
-        journal = wires.journal(open_database(state / JOURNAL_NAME), executor)
+    async with AsyncExitStack() as opened:  # closed in reverse: the journal after its thread
+        ownership = Ownership(state / JOURNAL_NAME)
+        opened.callback(ownership.release)
+        connection = open_database(state / JOURNAL_NAME)
+        opened.callback(connection.close)
+        executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="journal")
+        opened.callback(executor.shutdown)
+        journal = wires.journal(connection, executor)
         office = config.back_office
         ledger = Ledger(
             journal,
@@ -274,6 +275,7 @@ async def build(
         gift_cards: GiftCards | None = None
         if office is not None:
             http = open_client(office.ca_file)
+            opened.push_async_callback(http.aclose)
             settings = login_settings(office, environment)
             login = Login(http, settings, token_store(state, environment), utc_now)
             books = wires.books(
@@ -292,11 +294,6 @@ async def build(
             recorder=recorder,
             gift_cards=gift_cards,
         )
-    finally:
-        if http is not None:
-            await http.aclose()
-        executor.shutdown()
-        ownership.release()
 
 
 def _assemble(
@@ -422,7 +419,7 @@ async def run(
 async def _drain(parts: Parts, notifier: Notifier) -> None:
     """Refuse what is new; wait for running payments and bookings, within the configured bound."""
     notifier.stopping("waiting for running payments")
-    parts.desk.drain()
+    await parts.desk.drain()
     parts.facts.draining = True
     if parts.recorder is not None:
         parts.recorder.draining = True
@@ -431,8 +428,9 @@ async def _drain(parts: Parts, notifier: Notifier) -> None:
     connection = parts.desk.connection
     if connection is not None:
         await _say(parts, parts.facts.bridge_state(connection.epoch))
-    while loop.time() < until and _under_way(parts):  # noqa: ASYNC110 - once, at the end
+    while loop.time() < until and _under_way(parts):
         await asyncio.sleep(DRAIN_LOOK_SECONDS)
+        await parts.desk.drain()
     _LOGGER.info("stopping open=%d", len(parts.ledger.unfinished()))
     await _say(parts, k.BridgeState(state="offline", reason="shutdown"))
 

@@ -55,7 +55,7 @@ class Plans:
             if account.payment.request.plan is not None:
                 self._keep(account.payment.request)
 
-    async def cancel(self, plan_id: str) -> None:
+    async def cancel(self, plan_id: str, reason: str = "cashier") -> None:
         """Begin no further leg, and ask the one that is open to stop.
 
         Raises:
@@ -66,7 +66,7 @@ class Plans:
         for leg in plan.legs if plan else ():
             account = self._ledger.get(leg.payment_id)
             if account is not None and not account.payment.is_final:
-                await self._ledger.apply(leg.payment_id, p.CancelAsked("cashier"))
+                await self._ledger.apply(leg.payment_id, p.CancelAsked(reason))
 
     async def run(self) -> None:
         """Carry on for ever. Canceled at any point, the plan is found again by `recover`.

@@ -75,6 +75,8 @@ INQUIRY_DELAY_OPERATOR_SECONDS = 30.0  # a person has been asked to look; we go 
 
 # What ends the wait for a busy terminal; once the wait is over it means nothing.
 QUEUE_TIMEOUT = "queue_timeout"
+SHUTDOWN = "shutdown"
+ENDS_OF_WAITS = frozenset({QUEUE_TIMEOUT, SHUTDOWN})
 CANCEL_CODES = {"cashier": "canceled_by_cashier", QUEUE_TIMEOUT: QUEUE_TIMEOUT}
 
 # Where an approval leaves the money, and whether the books must hear of it.
@@ -176,7 +178,7 @@ def _while_running(payment: Payment, event: Event) -> Outcome:
         case Restarted():
             return _doubt(payment, "bridge_restarted", AskTerminal(0.0))
         case CancelAsked(reason) if (
-            payment.status is Status.IN_PROGRESS and reason != QUEUE_TIMEOUT
+            payment.status is Status.IN_PROGRESS and reason not in ENDS_OF_WAITS
         ):
             return replace(payment, status=Status.CANCELING, cancel_asked=reason), (
                 StopOnTerminal(),

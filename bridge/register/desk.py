@@ -16,7 +16,6 @@ from typing import Protocol
 
 from bridge.errors import JournalError, RequestError
 from bridge.log import about
-from bridge.money import payment as p
 from bridge.money.ledger import Ledger
 from bridge.register import balances, errands, known, starts
 from bridge.register import contract as k
@@ -30,12 +29,8 @@ from bridge.register.receipts import ReceiptStyle
 from bridge.register.replies import Replies
 from bridge.register.starts import Starts
 from bridge.register.waiting import TakerState, WaitedFor, WaitingLines
-from drivers.contract import Stage
 
 _LOGGER = logging.getLogger(__name__)
-
-# Stages in which no card has been presented: losing the register may still cancel.
-NO_CARD_YET = frozenset({None, Stage.STARTING, Stage.WAITING_FOR_CARD, Stage.TRY_AGAIN})
 
 
 class Bus(Protocol):
@@ -122,9 +117,16 @@ class Desk:
         self.connection: Connected | None = None
         self.connections = 0
 
-    def drain(self) -> None:
-        """Begin nothing new: the service is about to stop."""
+    async def drain(self) -> None:
+        """Begin nothing new, and cancel what waits in line: the service is about to stop.
+
+        To be called until it has stopped: a command that is being done may still join a line.
+
+        Raises:
+            JournalError: It could not be stored.
+        """
         self._starts.draining = True
+        await self.waiting.cancel_all()
 
     async def run(self) -> None:
         """Serve for ever. Canceled between two commands, or in one that is then not acknowledged.
@@ -250,12 +252,4 @@ class Desk:
         if state is None or state.state == "online":
             return
         _LOGGER.info("register=%s offline", register_id)
-        for account in self._ledger.unfinished():
-            request = account.payment.request
-            if (
-                request.register_id == register_id
-                and request.cancel_when_register_lost
-                and account.payment.status in {p.Status.QUEUED, p.Status.IN_PROGRESS}
-                and account.payment.stage in NO_CARD_YET
-            ):
-                await self._ledger.apply(account.payment_id, p.CancelAsked("register_lost"))
+        await self.known.register_lost(register_id)

@@ -16,14 +16,25 @@ from bridge.register.intake import sale_details
 from bridge.register.paper import receipt_documents
 from bridge.register.receipts import ReceiptStyle
 from bridge.register.replies import Replies
+from drivers.contract import Stage
 
 _LOGGER = logging.getLogger(__name__)
+
+# Stages in which no card has been presented: losing the register may still cancel.
+NO_CARD_YET = frozenset({None, Stage.STARTING, Stage.WAITING_FOR_CARD, Stage.TRY_AGAIN})
+
+# What a person's answer makes of a doubt.
+ENDS = {
+    "approved": p.Status.APPROVED,
+    "not_charged": p.Status.FAILED,
+    "refund_if_found": p.Status.FAILED,
+}
 
 
 class Plans(Protocol):
     """Who carries on split payments."""
 
-    async def cancel(self, plan_id: str) -> None:
+    async def cancel(self, plan_id: str, reason: str = "cashier") -> None:
         """Begin no further leg, and ask the one that is open to stop."""
 
 
@@ -137,12 +148,18 @@ class KnownPayments:
     async def resolve(self, payment_id: str, answer: p.Resolved) -> Account:
         """Take a person's answer to a doubt, from a register or from the command line.
 
+        The same answer again changes nothing: who did not hear that it was taken repeats it.
+
         Raises:
             RequestError: The payment is unknown, not in doubt, or the evidence is missing.
         """
-        account = self._ledger.get(payment_id)
+        account = await self._ledger.find(payment_id)
         if account is None:
             raise RequestError("payment_not_found", "there is no such payment", path="payment_id")
+        if account.payment.resolved_by == "operator" and account.payment.status is ENDS.get(
+            answer.outcome
+        ):
+            return account
         if account.payment.status is not p.Status.IN_DOUBT:
             raise RequestError(
                 "not_allowed",
@@ -204,6 +221,27 @@ class KnownPayments:
             request, "ok", payment_id=account.payment_id, result={"receipts": receipts}
         )
 
+    async def register_lost(self, register_id: str) -> None:
+        """Cancel what a register began and nobody has presented a card for, if it wants that.
+
+        Raises:
+            JournalError: It could not be stored.
+        """
+        for account in self._ledger.accounts():
+            request = account.payment.request
+            if request.register_id != register_id or not request.cancel_when_register_lost:
+                continue
+            if request.plan is not None:
+                await self._lose_plan(request.plan)
+            elif _awaits_card(account.payment):
+                await self._ledger.apply(account.payment_id, p.CancelAsked("register_lost"))
+
+    async def _lose_plan(self, plan: p.Plan) -> None:
+        """Cancel a plan that still waits for its card; what is held goes back."""
+        last = self._ledger.get(plan.legs[-1].payment_id)
+        if self._plans is not None and (last is None or _awaits_card(last.payment)):
+            await self._plans.cancel(plan.plan_id, "register_lost")
+
     async def _own(self, register_id: str, payment_id: str) -> Account:
         account = await self._ledger.find(payment_id)
         if account is None:  # a plan is known by its first leg
@@ -228,3 +266,8 @@ def refuse_foreign(request: p.PaymentRequest, register_id: str) -> None:
         raise RequestError(
             "not_allowed", "this payment belongs to another register", path="payment_id"
         )
+
+
+def _awaits_card(payment: p.Payment) -> bool:
+    running = payment.status in {p.Status.QUEUED, p.Status.IN_PROGRESS}
+    return running and payment.stage in NO_CARD_YET

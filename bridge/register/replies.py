@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from bridge.errors import RequestError
+from bridge.money import payment as p
 from bridge.money.accounts import Account
 from bridge.money.ledger import Ledger
+from bridge.money.plans import leg_id
 from bridge.register import contract as k
 from bridge.register.bus import Delivery
 
@@ -64,20 +66,29 @@ class Replies:
     ) -> None:
         """Queue the response that says why a command was not done."""
         request_id, payment_id = k.salvage_ids(delivery.payload, delivery.correlation)
-        known = self._ledger.get(payment_id) if payment_id else None
-        body = k.error_body(error)
-        if error.code == "too_late_to_cancel":
-            body = body.model_copy(update={"money_moved": "yes"})
+        known = self._known(register_id, payment_id) if payment_id else []
         response = k.Response(
             request_id=request_id,
             op=operation[:64],
             status="error",
             payment_id=payment_id,
-            payment_status=known.payment.status.value if known else None,
-            error=body,
+            payment_status=known[0].status.value if known else None,
+            error=_error_body(error, known),
             time=self._now(),
         )
         self.say(delivery, register_id, response)
+
+    def _known(self, register_id: str, payment_id: str) -> list[p.Payment]:
+        """Return the register's own payments of that id in memory: one, or the legs of a plan."""
+        account = self._ledger.get(payment_id) or self._first_leg(payment_id)
+        if account is None or account.payment.request.register_id != register_id:
+            return []  # what another register's payment came to is nobody else's
+        plan = account.payment.request.plan
+        legs = [self._ledger.get(leg.payment_id) for leg in plan.legs] if plan else [account]
+        return [one.payment for one in legs if one is not None]
+
+    def _first_leg(self, plan_id: str) -> Account | None:
+        return self._ledger.get(leg_id(plan_id, 1)) if k.is_payment_id(plan_id) else None
 
     def say(self, delivery: Delivery, register_id: str, response: k.Response) -> None:
         """Queue a response, to where its register wants it."""
@@ -104,3 +115,15 @@ class Replies:
                 path="response_topic",
                 allowed=f"{self._topics.register(register_id)}/…",
             )
+
+
+def _error_body(error: RequestError, known: Sequence[p.Payment]) -> k.ErrorBody:
+    """Return what a refusal means for the money; `known` are the payments of its id."""
+    body = k.error_body(error)
+    if error.code != "idempotency_conflict":
+        return body
+    if any(not one.is_final or one.may_have_moved for one in known):
+        return body.model_copy(update={"retry": "after_check", "money_moved": "unknown"})
+    if any(one.status is p.Status.APPROVED for one in known):
+        return body.model_copy(update={"retry": "after_check", "money_moved": "yes"})
+    return body

@@ -84,10 +84,8 @@ class Starts:
         if request.plan is not None:
             return await self._start_plan(delivery, register_id, request)
         if self._ledger.get(leg_id(request.payment_id, 1)) is not None:
-            raise RequestError(
-                "idempotency_conflict", "this payment_id was used for a plan", path="payment_id"
-            )
-        known = await self._known_or_fresh(delivery, request)
+            raise _used_before("this payment_id was used for a plan")
+        known = await self._known_or_fresh(delivery, register_id, request)
         takers: dict[str, Taker] = {}
         if not known:  # what exists is only read: its terminal may have another name by now
             takers = fit_for(request, self._choice.for_start(register_id, request))
@@ -102,7 +100,7 @@ class Starts:
         self, delivery: Delivery, register_id: str, request: k.GiftCardLoad
     ) -> k.Response:
         """Begin to fill a gift card; it is filled once its sale is paid."""
-        known = await self._known_or_fresh(delivery, request)
+        known = await self._known_or_fresh(delivery, register_id, request)
         name, taker = self._choice.one(register_id, None, by_gift_card=True)
         if not known and self._gift_cards is not None:
             self._gift_cards.keep_pin(request.payment_id, request.gift_card.pin or "")
@@ -113,7 +111,7 @@ class Starts:
         self, delivery: Delivery, register_id: str, request: k.AnyFollowUp
     ) -> k.Response:
         """Begin an operation on an earlier payment; any register of the store may."""
-        known = await self._known_or_fresh(delivery, request)
+        known = await self._known_or_fresh(delivery, register_id, request)
         original = None
         if request.original_payment_id is not None:
             original = await self._ledger.find_original(request.original_payment_id)
@@ -136,47 +134,55 @@ class Starts:
         self, delivery: Delivery, register_id: str, request: k.PaymentStart
     ) -> k.Response:
         """Begin a split payment: its first leg now, the others as the plan says."""
+        known = await self._ledger.find(leg_id(request.payment_id, 1))
+        if known is not None:  # only read: its terminal may have another name by now
+            refuse_foreign(known.payment.request, register_id)
+            if known.payment.request.content_hash != k.content_hash(request):
+                raise _used_before("this payment_id was used for another plan")
+            self._show_again(known.payment_id)
+            return self._plan_response(request, known, duplicate=True)
+        if await self._known_or_fresh(delivery, register_id, request):
+            raise _used_before("this payment_id was used for a payment")
         legs, terminal = self._legs(register_id, request)
         first, last = legs[0], legs[-1]
-        known = await self._ledger.find(first.payment_id) is not None
-        if not known and await self._known_or_fresh(delivery, request):
-            raise RequestError(
-                "idempotency_conflict", "this payment_id was used before", path="payment_id"
-            )
         assert self._plans is not None, "looked at with the legs"
         assert self._gift_cards is not None, "looked at with the legs"
-        if not known:
-            if terminal is not None:
-                terminal.claim(last.payment_id, register_id)
-            for leg, asked in zip(legs, request.plan or (), strict=True):
-                if asked.gift_card is not None:
-                    self._gift_cards.keep_pin(leg.payment_id, asked.gift_card.pin or "")
+        if terminal is not None:
+            terminal.claim(last.payment_id, register_id)
+        for leg, asked in zip(legs, request.plan or (), strict=True):
+            if asked.gift_card is not None:
+                self._gift_cards.keep_pin(leg.payment_id, asked.gift_card.pin or "")
         accepted = False
         try:
-            account, duplicate = await self._ledger.accept(first)
+            account, _ = await self._ledger.accept(first)
             accepted = True
         finally:
-            if not known and not accepted and terminal is not None:
+            if not accepted and terminal is not None:
                 terminal.release(last.payment_id)
-        if not duplicate:
-            self._plans.carry(legs)
-        assert first.plan is not None, "a leg names its plan"
-        told = [
+        self._plans.carry(legs)
+        return self._plan_response(request, account, duplicate=False)
+
+    def _plan_response(
+        self, request: k.PaymentStart, first: Account, *, duplicate: bool
+    ) -> k.Response:
+        plan = first.payment.request.plan
+        assert plan is not None, "a leg names its plan"
+        legs = [
             {
                 "payment_id": leg.payment_id,
                 "method": leg.method,
                 "amount": k.format_amount(leg.amount),
             }
-            for leg in first.plan.legs
+            for leg in plan.legs
         ]
         return self._replies.response(
             request,
             "accepted",
             payment_id=request.payment_id,
-            payment_status=account.payment.status.value,
-            rev=account.rev,
+            payment_status=first.payment.status.value,
+            rev=first.rev,
             duplicate=duplicate,
-            result={"plan_id": request.payment_id, "legs": told},
+            result={"plan_id": request.payment_id, "legs": legs},
         )
 
     def _legs(
@@ -210,25 +216,37 @@ class Starts:
         return legs_of(request, whole, amounts, leg_id=leg_id, summary_sku=sku), terminal
 
     async def _known_or_fresh(
-        self, delivery: Delivery, request: k.PaymentStart | k.GiftCardLoad | k.AnyFollowUp
+        self,
+        delivery: Delivery,
+        register_id: str,
+        request: k.PaymentStart | k.GiftCardLoad | k.AnyFollowUp,
     ) -> bool:
         """Say whether the journal knows the payment; refuse a new one that nobody waits for.
 
         Raises:
-            RequestError: `stale_command`, `command_expired`, `clock_skew` or `bridge_draining`.
+            RequestError: `stale_command`, `command_expired`, `clock_skew` or `bridge_draining`;
+                `not_allowed` when the payment is another register's.
         """
-        if self._ledger.get(request.payment_id) is not None:
+        account = self._ledger.get(request.payment_id)
+        if account is not None:
+            refuse_foreign(account.payment.request, register_id)
             return True
         try:
             refuse_unfresh(request, delivery, self.epoch, self._now())
         except RequestError:
             # A payment that exists is only read, and reading is always fresh.
-            if await self._ledger.find(request.payment_id) is None:
+            account = await self._ledger.find(request.payment_id)
+            if account is None:
                 raise
+            refuse_foreign(account.payment.request, register_id)
             return True
         if self.draining:
             raise RequestError("bridge_draining", "the bridge is about to stop; try again soon")
         return False
+
+    def _show_again(self, payment_id: str) -> None:
+        self._replies.dirty[payment_id] = None
+        self._ledger.something_changed.set()
 
     async def _begin(
         self,
@@ -245,8 +263,7 @@ class Starts:
             account, duplicate = await self._accept(takers, wanted, queue=queue)
         if duplicate:
             refuse_foreign(account.payment.request, wanted.register_id)
-            self._replies.dirty[account.payment_id] = None
-            self._ledger.something_changed.set()
+            self._show_again(account.payment_id)
         position = self._waiting.positions().get(account.payment_id)
         return self._replies.response(
             request,
@@ -293,3 +310,7 @@ class Starts:
             and account.payment.status in {p.Status.APPROVED, *p.MAYBE_CHARGED}
             for account in recent
         )
+
+
+def _used_before(text: str) -> RequestError:
+    return RequestError("idempotency_conflict", text, path="payment_id")

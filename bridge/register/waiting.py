@@ -13,7 +13,7 @@ from typing import Protocol
 from bridge.errors import RequestError
 from bridge.money import payment as p
 from bridge.money.ledger import Ledger
-from bridge.money.table import QUEUE_TIMEOUT
+from bridge.money.table import QUEUE_TIMEOUT, SHUTDOWN
 from bridge.register import contract as k
 from bridge.register.intake import refuse_unsupported
 from drivers.contract import Capabilities, TerminalReady
@@ -141,6 +141,17 @@ class WaitingLines:
             account = self._ledger.get(payment_id)
             if account is not None and account.payment.status is p.Status.QUEUED:
                 await self._ledger.apply(payment_id, p.CancelAsked(QUEUE_TIMEOUT))
+
+    async def cancel_all(self) -> None:
+        """Cancel every payment that waits: the service is about to stop.
+
+        Raises:
+            JournalError: It could not be stored.
+        """
+        for payment_id in self.positions():
+            account = self._ledger.get(payment_id)
+            if account is not None and account.payment.status is p.Status.QUEUED:
+                await self._ledger.apply(payment_id, p.CancelAsked(SHUTDOWN))
 
 
 def _all_of(refusals: Mapping[str, RequestError], busy: list[str]) -> RequestError:

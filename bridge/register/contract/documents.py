@@ -45,6 +45,7 @@ CancelReason = Literal[
     "terminal",
     "register_lost",
     "queue_timeout",
+    "shutdown",
     "expired",
     "operator",
 ]

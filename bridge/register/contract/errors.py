@@ -66,7 +66,8 @@ ERRORS: Final[_Rows] = {
     **_rows("host_unreachable host_timeout", "UnreachableHost", "new_id"),
     **_rows("offline_limit", "UnreachableHost", "no"),
     **_rows(
-        "canceled_by_cashier canceled_timeout canceled_register_lost canceled_by_terminal",
+        "canceled_by_cashier canceled_timeout canceled_register_lost canceled_by_terminal "
+        "canceled_shutdown bridge_restarted",
         "Aborted",
         "new_id",
     ),

@@ -193,12 +193,14 @@ AnyFollowUp = PaymentIncrement | PaymentCapture | PaymentRefund | PaymentVoid | 
 def content_hash(request: PaymentStart | GiftCardLoad | AnyFollowUp) -> str:
     """Return what tells two requests with one `payment_id` apart: the same content or another.
 
-    Over type, method, amounts, original and sale; not over guards, request ids and the clerk's
-    data, which may differ when a register repeats itself.
+    Over type, method, amounts, original, sale, and the terminal or pool if one was named; not over
+    guards, request ids and the clerk's data, which may differ when a register repeats itself.
     """
     content: dict[str, object] = {"original": None, "sale_id": None, "method": "card"}
     if isinstance(request, PaymentStart):
         content |= {"type": request.type, "method": request.method, "sale_id": request.sale_id}
+        if request.terminal_pool is not None:
+            content["pool"] = request.terminal_pool
         if request.gift_card is not None:
             card = request.gift_card
             content["gift_card"] = [card.code_type, card.stored_value_id, request.capture]
@@ -214,6 +216,8 @@ def content_hash(request: PaymentStart | GiftCardLoad | AnyFollowUp) -> str:
     else:
         kind = request.operation.partition("/")[2]
         content |= {"type": kind, "original": request.original_payment_id}
+    if not isinstance(request, GiftCardLoad) and request.terminal_id is not None:
+        content["terminal"] = request.terminal_id
     if isinstance(request, PaymentCapture):
         content["final"] = request.final
     if not isinstance(request, PaymentVoid):

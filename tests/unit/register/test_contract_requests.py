@@ -425,6 +425,9 @@ def test_content_hash_ignores_guards_and_sees_money() -> None:
     )
     others = [
         content_hash(start(sale_id="T1")),
+        content_hash(start(terminal_id="counter-1")),
+        content_hash(start(terminal_id="counter-2")),
+        content_hash(start(terminal_pool="counter-1")),
         content_hash(start(method="any")),
         content_hash(start(type="preauth")),
         content_hash(start(amounts={"currency": "EUR", "requested_amount": "12.51"})),

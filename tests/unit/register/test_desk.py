@@ -1,0 +1,155 @@
+"""What the desk tells of payments it knows, and what becomes of those that nobody waits for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bridge.money import payment as p
+from bridge.money.table import ENDS_OF_WAITS, advance
+from bridge.register.desk import DeskSettings
+from simulators.shopper import Plan, Scenario
+from tests.unit.money.test_payment import STATES
+from tests.unit.register.shop import TOPICS, Plans, Shop, in_a_shop, payment_id
+
+SLOW = Plan(seconds_to_card=40.0)
+SLOW_FIRST = Plans(shoppers={"counter-1": Scenario(payments=(SLOW,))})
+TWO = Plans(
+    terminals=("counter-1", "counter-2"),
+    shoppers={"counter-1": Scenario(payments=(SLOW,))},
+    desk=DeskSettings(TOPICS, pools={"front": ("counter-1", "counter-2")}),
+)
+DECLINES = Plans(shoppers={"counter-1": Scenario(otherwise=Plan(outcome="decline", code=0x05))})
+
+
+def test_one_id_on_two_terminals_is_a_conflict_that_wants_a_look_first(tmp_path: Path) -> None:
+    async def test(shop: Shop) -> None:
+        await shop.pay("till-1", 1, "1.00", terminal_id="counter-1")
+        for elsewhere in ({"terminal_id": "counter-2"}, {"terminal_pool": "front"}):
+            error = (await shop.pay("till-1", 1, "1.00", **elsewhere))["error"]
+            assert error["code"] == "idempotency_conflict"
+            assert (error["retry"], error["money_moved"]) == ("after_check", "unknown")
+        await shop.until("till-1", 1, status="approved")
+        error = (await shop.pay("till-1", 1, "1.00", terminal_id="counter-2"))["error"]
+        assert (error["retry"], error["money_moved"]) == ("after_check", "yes")
+        assert shop.charged("counter-1") == [100]
+        assert shop.charged("counter-2") == []
+
+    in_a_shop(tmp_path, test, TWO)
+
+
+def test_a_conflict_with_a_payment_in_doubt_is_no_reason_for_a_new_id(tmp_path: Path) -> None:
+    async def test(shop: Shop) -> None:
+        await shop.pay("till-1", 1, "1.00")
+        await shop.until("till-1", 1, stage="waiting_for_card")
+        shop.ports["counter-1"].unplug()
+        await shop.until("till-1", 1, status="in_doubt")
+        answer = await shop.pay("till-1", 1, "2.00")
+        assert answer["payment_status"] == "in_doubt"
+        assert answer["error"]["retry"] == "after_check"
+        assert answer["error"]["money_moved"] == "unknown"
+
+    in_a_shop(tmp_path, test, SLOW_FIRST)
+
+
+def test_a_conflict_with_what_was_declined_moved_nothing(tmp_path: Path) -> None:
+    async def test(shop: Shop) -> None:
+        await shop.pay("till-1", 1, "1.00")
+        await shop.until("till-1", 1, status="declined")
+        error = (await shop.pay("till-1", 1, "2.00"))["error"]
+        assert (error["retry"], error["money_moved"]) == ("new_id", "no")
+
+    in_a_shop(tmp_path, test, DECLINES)
+
+
+@pytest.mark.parametrize("amount", ["1.00", "2.00"])
+def test_another_register_is_told_nothing_of_a_payment(tmp_path: Path, amount: str) -> None:
+    async def test(shop: Shop) -> None:
+        await shop.pay("till-1", 1, "1.00")
+        answer = await shop.pay("till-2", 1, amount)
+        assert answer["error"]["code"] == "not_allowed"
+        assert answer["payment_status"] is None
+        assert answer["rev"] is None
+
+    in_a_shop(tmp_path, test)
+
+
+def test_a_person_who_resolves_what_is_over_hears_how_it_is(tmp_path: Path) -> None:
+    answer = {
+        "payment_id": payment_id(1),
+        "outcome": "not_charged",
+        "evidence": {"source": "merchant_slip"},
+        "approved_by": "anna",
+    }
+
+    async def before(shop: Shop) -> None:
+        await shop.pay("till-1", 1)
+        document = await shop.until("till-1", 1, status="declined")
+        seen = {"payment_id": payment_id(1), "rev": document["rev"]}
+        await shop.ask("till-1", "payment/acknowledge", **seen)
+        while shop.document("till-1", 1):
+            await shop.ask("till-1", "payment/list")
+
+    async def after(shop: Shop) -> None:
+        assert shop.ledger.get(payment_id(1)) is None, "nobody needs it in memory"
+        error = (await shop.ask("till-1", "payment/resolve", **answer))["error"]
+        assert error["code"] == "not_allowed"
+        assert "declined" in error["message"]
+
+    in_a_shop(tmp_path, before, DECLINES)
+    in_a_shop(tmp_path, after)
+
+
+def test_a_doubt_is_resolved_once_however_often_the_answer_is_sent(tmp_path: Path) -> None:
+    async def test(shop: Shop) -> None:
+        await shop.pay("till-1", 1, "1.00")
+        await shop.until("till-1", 1, stage="waiting_for_card")
+        shop.ports["counter-1"].unplug()
+        await shop.until("till-1", 1, status="in_doubt")
+        answer = {
+            "payment_id": payment_id(1),
+            "outcome": "not_charged",
+            "evidence": {"source": "terminal_display"},
+            "approved_by": "anna",
+        }
+        first = await shop.ask("till-1", "payment/resolve", **answer)
+        again = await shop.ask("till-1", "payment/resolve", **answer)
+        assert (first["status"], again["status"]) == ("accepted", "accepted")
+        assert (again["payment_status"], again["rev"]) == ("failed", first["rev"])
+        otherwise = answer | {
+            "outcome": "approved",
+            "evidence": {"approval_code": "1", "source": "acquirer"},
+        }
+        refused = await shop.ask("till-1", "payment/resolve", **otherwise)
+        assert refused["error"]["code"] == "not_allowed"
+
+    in_a_shop(tmp_path, test, SLOW_FIRST)
+
+
+def test_who_waits_in_line_is_told_when_the_bridge_stops_and_who_pays_is_left_alone(
+    tmp_path: Path,
+) -> None:
+    async def test(shop: Shop) -> None:
+        await shop.pay("till-1", 1, "1.00")
+        await shop.pay("till-2", 2, "2.00", when_busy="queue")
+        await shop.desk.drain()
+        document = await shop.until("till-2", 2, status="canceled")
+        assert document["cancel_reason"] == "shutdown"
+        assert document["error"]["money_moved"] == "no"
+        await shop.until("till-1", 1, status="approved")
+        assert shop.charged() == [100]
+        answer = await shop.pay("till-2", 3)
+        assert answer["error"]["code"] == "bridge_draining"
+
+    in_a_shop(tmp_path, test, SLOW_FIRST)
+
+
+@pytest.mark.parametrize("reason", sorted(ENDS_OF_WAITS))
+def test_a_wait_that_is_over_is_ended_by_nothing(reason: str) -> None:
+    for status, payment in STATES.items():
+        after, actions = advance(payment, p.CancelAsked(reason))
+        if status == "queued":
+            assert after.status is p.Status.CANCELED
+        else:
+            assert (after, actions) == (payment, ())
