@@ -22,11 +22,15 @@ FOLLOWABLE = {
 
 
 def refuse_conflict(request: PaymentRequest, known: PaymentRequest) -> None:
-    """Refuse a known `payment_id` that now means something else.
+    """Refuse a known `payment_id` that now means something else, or is somebody else's.
 
     Raises:
-        RequestError: `idempotency_conflict`.
+        RequestError: `not_allowed` or `idempotency_conflict`.
     """
+    if request.register_id != known.register_id:
+        raise RequestError(
+            "not_allowed", "this payment belongs to another register", path="payment_id"
+        )
     if request.content_hash != known.content_hash:
         raise RequestError(
             "idempotency_conflict",
@@ -42,52 +46,39 @@ def refuse_unsafe_start(
     """Refuse a start that could take the money of one sale twice.
 
     `siblings` are the other payments of the same sale, `captured` what they brought. A person in
-    charge (`approved_by`) passes both rules.
+    charge (`approved_by`) passes all rules.
 
     Raises:
-        RequestError: `payment_in_doubt` or `sale_already_paid`.
+        RequestError: `payment_in_doubt`, `sale_already_paid` or `invalid_request`.
     """
     if request.approved_by or request.type is PaymentType.LOAD:
         return  # a load takes no money, and is not done before its sale is paid
     for sibling in siblings:
-        if not sibling.is_for_goods:
-            continue  # a running refund takes nothing
-        if sibling.status is Status.IN_DOUBT:
-            raise RequestError(
-                "payment_in_doubt",
-                "an earlier payment of this sale may have been charged; it is being checked",
-                path="sale_id",
-                payment_id=sibling.request.payment_id,
-            )
-        if not sibling.is_final:
-            raise RequestError(
-                "payment_in_doubt",
-                "an earlier payment of this sale is still running",
-                path="sale_id",
-                payment_id=sibling.request.payment_id,
-            )
-        if sibling.may_have_moved:
-            raise RequestError(
-                "payment_in_doubt",
-                "an earlier payment of this sale took money after all; a person must decide",
-                path="sale_id",
-                payment_id=sibling.request.payment_id,
-            )
-    details = request.sale or next((one.sale for one in siblings if one.sale), None)
-    if not captured and details is None:
+        if sibling.is_for_goods:  # a running refund takes nothing
+            _refuse_beside_open(sibling)
+    mine = {leg.payment_id for leg in request.plan.legs} if request.plan else frozenset()
+    others = [one for one in siblings if one.request.payment_id not in mine]
+    brought = [one for one in captured if one.payment_id not in mine]
+    holds = [one for one in others if one.held_minor > 0]
+    details = next((one for one in (request.sale, *(o.sale for o in siblings)) if one), None)
+    if not brought and not holds and details is None:
         return
-    tip = request.tip.minor if request.tip else 0  # pays the staff, not the sale
-    own = Money(request.amount.minor - tip, request.amount.currency)
+    own = _own_amount(request)
+    # A hold covers its sale as money that was taken does: its capture asks nobody any more.
+    held_minor = sum(max(one.held_minor - _tip_minor(one.request), 0) for one in holds)
     total = details.total if details is not None else own
-    left_minor = outstanding_minor(total, captured)
-    if captured and left_minor == 0:
+    left_minor = max(outstanding_minor(total, brought) - held_minor, 0)
+    if left_minor == 0 and (brought or holds):
         raise RequestError(
             "sale_already_paid",
-            "this sale is paid; a further charge needs a supervisor",
+            "this sale is paid; a further charge needs a supervisor"
+            if not holds
+            else "this sale's amount is held; capture or void the hold, or ask a supervisor",
             path="sale_id",
-            payment_id=captured[0].payment_id,
+            payment_id=holds[0].request.payment_id if holds else brought[0].payment_id,
         )
-    if details is not None and request.type is PaymentType.SALE and own.minor > left_minor:
+    is_whole = request.type is PaymentType.SALE or request.plan is not None
+    if details is not None and is_whole and own.minor > left_minor:
         left = format_amount(Money(left_minor, own.currency))
         raise RequestError(
             "invalid_request",
@@ -95,6 +86,34 @@ def refuse_unsafe_start(
             path="amounts.requested_amount",
             available_amount=left,
         )
+
+
+def _refuse_beside_open(sibling: Payment) -> None:
+    why = ""
+    if sibling.status is Status.IN_DOUBT:
+        why = "may have been charged; it is being checked"
+    elif not sibling.is_final:
+        why = "is still running"
+    elif sibling.may_have_moved:
+        why = "took money after all; a person must decide"
+    if why:
+        raise RequestError(
+            "payment_in_doubt",
+            f"an earlier payment of this sale {why}",
+            path="sale_id",
+            payment_id=sibling.request.payment_id,
+        )
+
+
+def _own_amount(request: PaymentRequest) -> Money:
+    """Return what a start, with the rest of its plan, brings to its sale."""
+    whole = request.plan.total if request.plan else request.amount
+    return Money(whole.minor - _tip_minor(request), whole.currency)
+
+
+def _tip_minor(request: PaymentRequest) -> int:
+    """Return the tip: it pays the staff, not the sale."""
+    return request.tip.minor if request.tip else 0
 
 
 def refuse_attachment(

@@ -290,7 +290,9 @@ class Payment:
 
     @property
     def held_minor(self) -> int:
-        """What a hold still holds."""
+        """What a hold still holds, with what raised it; zero for what only raised another one."""
+        if self.request.type is not PaymentType.PREAUTH:
+            return 0
         if self.funds is not Funds.HELD or self.approval is None:
             return 0
         return self.approval.amount.minor + self.added_minor - self.used_minor

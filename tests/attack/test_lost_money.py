@@ -58,7 +58,7 @@ async def test_a_refund_that_crosses_the_last_card_of_its_sale_is_in_the_books(
 
 async def test_a_refund_accepted_while_its_sale_is_forgotten_still_finds_it(tmp_path: Path) -> None:
     async with open_till(tmp_path) as till:
-        sale = pay(0, 5000, type=p.PaymentType.PREAUTH)  # settled at once: nothing to book
+        sale = pay(0, 5000, "S0", type=p.PaymentType.PREAUTH)  # settled at once: nothing to book
         await till.done(sale)
         await till.ledger.retire(sale.payment_id)
         others = [pay(n, 5000, f"S{n}") for n in range(1, SETTLED_IN_MEMORY_MAX + 1)]

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from bridge.money import payment as p
-from drivers.contract import Approved, Baseline, Declined, Money, Unclear
+from drivers.contract import Approval, Approved, Baseline, Declined, Money, Unclear
 from tests.attack.till import EUR, after, approval, goods, open_till, pay
 
 
@@ -130,3 +130,35 @@ async def test_goods_of_a_covered_sale_are_told_to_the_books_once(tmp_path: Path
         await till.done(one)
         await till.done(two)
         assert till.booked_minor() == 10_000
+
+
+async def test_a_card_is_not_asked_for_more_than_its_sale_costs(tmp_path: Path) -> None:
+    async with open_till(tmp_path) as till:
+        assert await till.refused(pay(1, 6000, sale=goods(5000))) == "invalid_request"
+
+
+async def test_a_second_card_is_not_asked_for_more_than_is_left_of_the_sale(
+    tmp_path: Path,
+) -> None:
+    async with open_till(tmp_path) as till:
+        await till.done(pay(1, 6000, sale=goods(10_000)))
+        assert await till.refused(pay(2, 6000)) == "invalid_request"
+
+
+async def test_money_of_another_currency_is_shown_to_a_person(tmp_path: Path) -> None:
+    async with open_till(tmp_path) as till:
+        sale = pay(1, 5000)
+        await till.ledger.accept(sale, p.Started(Baseline("")))
+        said = Approved(Approval(Money(5000, "USD"), fingerprint="T1/1"))
+        await till.ledger.apply(sale.payment_id, said)
+        assert till.payment(sale).discrepancies
+
+
+@pytest.mark.parametrize("same_content", [True, False])
+async def test_a_payment_of_another_register_is_neither_repeated_nor_told(
+    tmp_path: Path, same_content: bool
+) -> None:
+    async with open_till(tmp_path) as till:
+        await till.done(pay(1, 5000))
+        foreign = pay(1, 5000 if same_content else 6000, register_id="till-2")
+        assert await till.refused(foreign) == "not_allowed"
