@@ -120,7 +120,6 @@ AmountText = Annotated[
         {
             "type": "string",
             "pattern": r"^(0|[1-9][0-9]{0,11})(\.[0-9]{2,3})?$",
-            "description": "Decimal string with exactly the currency's minor-unit digits.",
             "examples": ["12.50"],
         }
     ),

@@ -21,7 +21,10 @@ from bridge.register.contract.published import (
     sample,
     show_json,
 )
-from bridge.register.contract.published.glossary import MEANINGS
+from bridge.register.contract.published.meanings import MEANINGS
+from bridge.register.contract.published.meanings.commands import COMMANDS
+from bridge.register.contract.published.meanings.documents import DOCUMENTS
+from bridge.register.contract.published.meanings.states import STATES
 from bridge.register.contract.topics import TERMINAL_KINDS
 from tests.published import check
 from tests.unit.register.mqtt_document import DOCUMENT, examples, up_to_date
@@ -291,11 +294,54 @@ def test_packed_json_is_the_same_json() -> None:
     assert show_json({"a": 1}) == '{"a": 1}'
 
 
-def test_the_glossary_explains_only_fields_that_exist() -> None:
-    fields = {
-        f"{prefix}{name}"
-        for owner, schema in asyncapi()["components"]["schemas"].items()
-        for name in schema.get("properties", {})
-        for prefix in ("", f"{owner}.")
+def fields() -> dict[tuple[str, str], dict[str, Any]]:
+    """Return the schema of every field of every message and of what messages are made of."""
+    return {
+        (model, name): field
+        for model, schema in asyncapi()["components"]["schemas"].items()
+        for name, field in schema.get("properties", {}).items()
     }
-    assert sorted(MEANINGS.keys() - fields) == []
+
+
+WHERE = "say it in a sentence: Field(description=…) at the model, or published/meanings/"
+
+
+def test_every_field_is_explained_in_a_sentence() -> None:
+    found = fields()
+    assert len(found) > 300
+    bare = [".".join(key) for key, field in found.items() if not field.get("description")]
+    assert bare == [], WHERE
+    for key, field in found.items():
+        words: str = field["description"]
+        assert words.endswith("."), (key, words)
+        assert words[0].isupper() or words[0] in "`0123456789" or words.startswith("nexo"), key
+        assert len(words) >= 12, (key, words)
+
+
+def test_a_field_that_can_be_null_in_a_document_says_when() -> None:
+    silent = [
+        f"{model}.{name}"
+        for (model, name), field in fields().items()
+        if model not in COMMANDED
+        and {"type": "null"} in field.get("anyOf", ())
+        and "null" not in field["description"].lower()
+    ]
+    assert silent == [], WHERE
+
+
+# A register leaves out what it does not want to say; nobody reads a null there.
+COMMANDED = (
+    {each.name for each in publications() if each.sender == "register"}
+    | {"Amounts", "Tip", "Sale", "SaleLine", "GiftCard", "PlanLeg", "PaymentBrands", "ListFilter"}
+    | {"Evidence"}
+)
+
+
+def test_the_meanings_explain_only_fields_that_exist() -> None:
+    known = fields()
+    names = {name for _, name in known} | {".".join(key) for key in known}
+    assert sorted(MEANINGS.keys() - names) == []
+
+
+def test_no_field_is_explained_twice() -> None:
+    assert len(MEANINGS) == len(COMMANDS) + len(DOCUMENTS) + len(STATES)

@@ -34,7 +34,8 @@ def reference(found: Sequence[Publication]) -> str:
         "The guide that explains how to use it is [docs/mqtt.md](../mqtt.md). Machine-readable: "
         "[asyncapi.json](asyncapi.json), [errors.json](errors.json), [schemas/](schemas).",
         "The bridge leaves out no field: what is not known is `null`. A register may leave out "
-        "what is not marked *required*, and ignores fields and values it does not know.",
+        "what is not marked *required*, and ignores fields and values it does not know. Amounts "
+        "are decimal text with exactly the digits of their currency, as `12.50` EUR or `1250` JPY.",
         "## Topics",
         topics_table(found),
         "## Every command",

@@ -10,7 +10,7 @@ from pydantic.json_schema import models_json_schema
 
 from bridge.register.contract.fields import EXTENSION_PREFIX, Wire
 from bridge.register.contract.published.catalog import Publication
-from bridge.register.contract.published.glossary import MEANINGS
+from bridge.register.contract.published.meanings import MEANINGS
 
 Json = dict[str, Any]
 

@@ -1,0 +1,193 @@
+"""The fields of a payment's document, its receipts and events, and of responses. Pure."""
+
+from __future__ import annotations
+
+from typing import Final
+
+DOCUMENTS: Final = {
+    # the payment
+    "spec": "The minor version of the contract; minors only add.",
+    "PaymentDocument.rev": "Grows by one with every change, from 1; ignore a document with a lower "
+    "one than you have.",
+    "PaymentDocument.register_id": "Whose payment it is.",
+    "PaymentDocument.terminal_id": "The terminal that does it; `gift-cards` where the back office "
+    "does, null while none is chosen.",
+    "PaymentDocument.type": "What was asked for: `sale`, `preauth`, `increment`, `capture`, "
+    "`refund`, `void`, `tip_adjust` or `load`; an open list.",
+    "PaymentDocument.method": "What pays: `card` or `gift_card`.",
+    "plan_id": "The `payment_id` of the split that this is a part of; null outside of one.",
+    "PaymentDocument.status": "Did the operation work? See the states in the guide.",
+    "PaymentDocument.stage": "Where the terminal is; null unless `in_progress`; an open list.",
+    "PaymentDocument.queue_position": "Its place in the line before a busy terminal, from 1; null "
+    "outside of one.",
+    "PaymentDocument.result": "`success`, `partial` (less than was asked for) or `failure`; null "
+    "until final.",
+    "funds": "Where the money is now; it goes on changing after `status` is final.",
+    "PaymentDocument.final": "`status` will not change any more.",
+    "PaymentDocument.amounts": "All sums of the payment, in one currency.",
+    "PaymentDocument.card": "What may be known of the card; null before it was read, and where "
+    "nothing was approved.",
+    "PaymentDocument.gift_card": "What the back office said of the gift card; null for a card "
+    "payment, and before it answered.",
+    "PaymentDocument.acquirer": "What the host said; null where it said nothing.",
+    "poi_transaction_id": "The terminal's own name of the transaction, as its slip shows it; null "
+    "before there is one.",
+    "PaymentDocument.offline": "Approved without asking the host.",
+    "training": "Not real money.",
+    "PaymentDocument.recording": "Whether the money is in the books.",
+    "PaymentDocument.display": "What the clerk's screen shows now, ready to paint.",
+    "PaymentDocument.receipts": "Which receipts there are, where they lie, and what must be done "
+    "with them.",
+    "PaymentDocument.in_doubt": "Why the outcome is not known and what is being done about it; "
+    "null unless `status` is `in_doubt`.",
+    "cancel_reason": "Who or what canceled it; null unless it was canceled.",
+    "resolution": "Who said what became of the payment; null until final.",
+    "PaymentDocument.error": "Why no money moved, or that it is not known; null otherwise.",
+    "discrepancy": "Evidence that contradicts a final status; a person decides. Null where there "
+    "is none.",
+    "possible_duplicate": "Same amount on the same terminal within 90 s, and no sale_id to tell "
+    "the two apart.",
+    "created_at": "When the command was accepted.",
+    "updated_at": "When the document changed last.",
+    "history": "What was known when, oldest first, at most 64 lines.",
+    "HistoryEntry.status": "What was known from then on.",
+    "HistoryEntry.stage": "Where the terminal was; null where it told none.",
+    "HistoryEntry.at": "Since when it was known.",
+    # its amounts
+    "PaymentAmounts.requested_amount": "What was asked for, a fixed tip and cash-back included.",
+    "authorized_amount": "What the card's issuer approved; less than requested if `partial`, null "
+    "until approved.",
+    "captured_amount": "What was taken from the shopper; of a hold, what was captured of it. Null "
+    "while nothing was.",
+    "PaymentAmounts.tip_amount": "The tip, contained in `authorized_amount`; null until approved.",
+    "surcharge_amount": "What the terminal added, contained in the amount; null where that is not "
+    "known.",
+    "PaymentAmounts.cash_back_amount": "Cash for the shopper, contained in `authorized_amount`; "
+    "null until approved.",
+    "total_fees_amount": "What the terminal says that the payment costs the shop; null until "
+    "approved.",
+    "refunded_amount": "What went back so far; null until approved.",
+    "remaining_amount": "What the sale still needs; null until final.",
+    # cards and hosts
+    "CardFacts.payment_brand": "The brand in lower case, e.g. `girocard`, `visa`; an open list, "
+    "null where the terminal does not tell.",
+    "CardFacts.payment_brand_label": "The brand as the terminal prints it, e.g. `VISA`; null "
+    "where it does not tell.",
+    "CardFacts.brand_category": "`schemes` or `gift_card`; null where the brand is not known.",
+    "masked_pan": "At most the last four digits of the card, the others as `*`; null where the "
+    "terminal does not tell.",
+    "entry_mode": "`contactless`, `icc` (the chip), `magstripe` or `manual`; null where the "
+    "terminal does not tell.",
+    "cardholder_verification": "`none`, `signature`, `online_pin`, `offline_pin` or `on_device` "
+    "(a phone); null where the terminal does not tell.",
+    "aid": "The application on the chip, in hexadecimal; null where the terminal does not tell.",
+    "CardFacts.payment_account_reference": "The account behind the card, as a reference without "
+    "its number; null where the terminal does not tell.",
+    "CardFacts.token": "A token of the card; null where none was asked for or given.",
+    "GiftCardFacts.transaction_id": "The back office's number of the movement, for a person who "
+    "looks it up; null where it told none.",
+    "GiftCardFacts.balance_before": "What was on the card before, decimal text; null where it was "
+    "not told.",
+    "GiftCardFacts.balance_after": "What is on the card now, decimal text; null where it was not "
+    "told.",
+    "AcquirerFacts.acquirer_id": "Who settles the money; null where the terminal does not tell.",
+    "merchant_id": "The shop's contract number; null where the terminal does not tell.",
+    "AcquirerFacts.acquirer_poi_id": "The terminal's number at its network; null where it does "
+    "not tell.",
+    "approval_code": "The issuer's approval code, as the slip shows it; null where none was given.",
+    "AcquirerFacts.response_code": "The host's or the terminal's own code of the answer; null "
+    "where there is none.",
+    "AcquirerFacts.stan": "The trace number of the transaction; null where the terminal does not "
+    "tell.",
+    "AcquirerFacts.rrn": "The host's reference number; null where the terminal does not tell.",
+    "AcquirerFacts.host_reconciliation_id": "The batch that it is settled in; null where the "
+    "terminal does not tell.",
+    "PoiTransaction.poi_id": "The terminal's own id.",
+    "PoiTransaction.transaction_id": "Its number of the transaction, e.g. the receipt number.",
+    "time_stamp": "The terminal's own clock, whose offset nobody knows: a text, not a time. Null "
+    "where it does not tell.",
+    # the books
+    "Recording.status": "`pending` comes by itself; `unconfirmed` and `rejected` need a person.",
+    "record_id": "The purchase's number in the back office; null until recorded.",
+    "Recording.attempts": "How often it was sent.",
+    "Recording.recorded_at": "When the back office confirmed it; null until then.",
+    "Recording.next_attempt_at": "When it is sent again; null where that is not planned.",
+    "Recording.error": "Why it is not recorded; null where nothing went wrong.",
+    # the clerk's screen
+    "severity": "The color: `error` is kept for what a person must act on.",
+    "Display.code": "For registers that want words of their own; an open list.",
+    "Display.lines": "Two lines to show, in the clerk's language.",
+    "countdown_s": "Seconds to count down on the screen; null for no countdown.",
+    "buttons": "What the clerk may press now.",
+    "may_leave_screen": "Whether the clerk may do something else meanwhile.",
+    "Button.id": "What it means, e.g. `cancel`, `retry`, `receipt`; an open list. Do not show what "
+    "you do not know.",
+    "Button.label": "What stands on it, in the clerk's language.",
+    # receipts
+    "copy": "Whom it is for: `customer`, `merchant`, or `signature` for the merchant's copy that "
+    "the shopper signs.",
+    "format": "Always `text/plain`.",
+    "columns": "Characters of its longest line.",
+    "requires_signature": "The shopper signs this copy.",
+    "must_print_now": "The sale cannot go on before it is printed.",
+    "topic": "Where the receipt is retained.",
+    "ReceiptDocument.lines": "The receipt, line by line, without line ends.",
+    "ReceiptDocument.duplicate": "It was printed before, and says so in its first line.",
+    "ReceiptDocument.fields": "What it says, for registers that lay out their own; null where "
+    "nothing was approved.",
+    "ReceiptFields.type": "What was done, as in the payment's document.",
+    "ReceiptFields.amount": "What was approved in all, without sign.",
+    "ReceiptFields.tip_amount": "The tip, contained in `amount`; null where there is none.",
+    "ReceiptFields.payment_brand_label": "What the card is called; null where it is not known.",
+    "ReceiptFields.terminal_id": "The terminal's own id, not its name here; null where it does "
+    "not tell.",
+    "ReceiptFields.transaction_id": "The terminal's number of the transaction; null where there "
+    "is none.",
+    "ReceiptFields.trace": "The trace number; null where the terminal does not tell.",
+    # doubt and what ends it
+    "InDoubt.since": "Since when it is not known.",
+    "cause": "What happened, e.g. `link_lost`; an open list.",
+    "InDoubt.next_check_at": "When the terminal is asked again; null where that is not planned.",
+    "InDoubt.attempts": "How often the terminal was asked.",
+    "needs_operator": "The terminal could not tell in time; a person must look at its slip.",
+    "Resolution.by": "Who knew: the terminal, the host (the back office for a gift card), a "
+    "person, or the bridge itself.",
+    "Resolution.at": "When; null where only the history tells.",
+    "Resolution.operator_id": "The person; null unless `by` is `operator`.",
+    "Resolution.evidence": "What the person saw; null unless `by` is `operator`.",
+    "Discrepancy.since": "When the evidence came.",
+    "Discrepancy.said": "What the register had been told.",
+    "Discrepancy.evidence": "What the evidence says instead.",
+    "Discrepancy.text": "The evidence in words, for a technician.",
+    "Discrepancy.decided": "What a person decided; null while nobody has.",
+    # events
+    "seq": "Grows from event to event; several events of one change share it.",
+    "PaymentEvent.at": "When it happened.",
+    "PaymentEvent.type": "What happened.",
+    "PaymentEvent.payment_id": "The payment; null for what concerns none.",
+    "PaymentEvent.terminal_id": "The terminal; null for what concerns none.",
+    "PaymentEvent.rev": "The revision of the document that says it; null where none does.",
+    "PaymentEvent.status": "The payment's status; null where none is concerned.",
+    "PaymentEvent.stage": "The payment's stage; null where there is none.",
+    "PaymentEvent.text": "The event in words, for a log; null where the type says it all.",
+    # responses and errors
+    "op": "The command's operation.",
+    "Response.status": "`accepted`, `ok` or `error`; never the result of a payment.",
+    "Response.payment_id": "The payment; null where the command names none.",
+    "payment_status": "The payment's status when the response was made; the document knows "
+    "better. Null where there is no payment.",
+    "Response.rev": "The revision of the document when the response was made; null where there is "
+    "none.",
+    "Response.duplicate": "The bridge had this payment already; nothing was started.",
+    "Response.result": "The answer of a command that is done, e.g. the list of payments; null "
+    "otherwise.",
+    "Response.error": "Why it was refused; null unless `status` is `error`.",
+    "Response.time": "The bridge's clock when it answered.",
+    "ErrorBody.code": "From the table of error codes; an open list.",
+    "error_condition": "nexo's ErrorCondition; null where none fits.",
+    "message": "For a technician, in English.",
+    "detail": "Facts about the error; `path` names the field at fault.",
+    "money_moved": "What the error says about the money.",
+    "retry": "What may be sent next.",
+    "retry_after_s": "When it is worth another try, in seconds; null where nobody knows.",
+}
