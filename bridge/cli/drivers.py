@@ -25,7 +25,7 @@ from bridge.terminal.finder import (
     name_port,
 )
 from bridge.terminal.lines import SerialAddress
-from bridge.terminal.plugins import GROUP, load_driver, read_settings
+from bridge.terminal.plugins import GROUP, load_driver, package_of, read_settings
 from drivers.contract import Capabilities, Driver, SerialDefaults
 
 _QUERY_WORDS = {
@@ -64,15 +64,12 @@ class Installed:
 
 def installed_drivers() -> list[Installed]:
     """Return every installed driver by name, also those that do not work, with the reason."""
-    points = sorted(set(entry_points(group=GROUP)), key=lambda point: point.name)
-    names = [point.name for point in points]
-    return [_inspect(point, twice=names.count(point.name) > 1) for point in points]
+    points = sorted(entry_points(group=GROUP), key=lambda point: point.name)
+    return [_inspect(point) for point in points]
 
 
-def _inspect(point: EntryPoint, *, twice: bool) -> Installed:
-    package = f"{point.dist.name} {point.dist.version}" if point.dist else "unknown"
-    if twice:
-        return Installed(point.name, package, "two packages offer this name; remove one of them")
+def _inspect(point: EntryPoint) -> Installed:
+    package = package_of(point)
     try:
         driver = load_driver(point.name, "driver")
         settings = tuple(_settings(driver.settings))

@@ -15,23 +15,29 @@ from drivers.contract import API_VERSION, Driver
 GROUP = "paybridge.drivers"
 
 
-def known_drivers() -> dict[str, EntryPoint]:
-    """Return the installed drivers by name; none of them is loaded."""
-    return {point.name: point for point in entry_points(group=GROUP)}
+def package_of(point: EntryPoint) -> str:
+    """Return the package that offers a driver, as pip knows it, with its version."""
+    return f"{point.dist.name} {point.dist.version}" if point.dist else "a package without a name"
 
 
 def load_driver(name: str, key: str) -> Driver:
     """Return the driver that the setting `key` names. Only this one is loaded.
 
     Raises:
-        ConfigError: There is none, it cannot be loaded, or it was written for another bridge.
+        ConfigError: There is none or more than one, it cannot be loaded, or it was written for
+            another bridge.
     """
-    drivers = known_drivers()
-    if name not in drivers:
-        known = ", ".join(sorted(drivers)) or "none; install paybridge as a package"
+    drivers = tuple(entry_points(group=GROUP))  # a package that is found twice is here once
+    named = [point for point in drivers if point.name == name]
+    if not named:
+        known = ", ".join(sorted({point.name for point in drivers}))
+        known = known or "none; install paybridge as a package"
         raise ConfigError(key, f"there is no driver {name!r}; installed are {known}")
+    if len(named) > 1:
+        packages = " and ".join(sorted(map(package_of, named)))
+        raise ConfigError(key, f"the driver {name!r} is offered by {packages}; remove one of them")
     try:
-        driver = cast(Driver, drivers[name].load())
+        driver = cast(Driver, named[0].load())
     except Exception as error:  # somebody else's module may raise anything
         raise ConfigError(key, f"the driver {name!r} cannot be loaded: {error}") from error
     if getattr(driver, "api", None) != API_VERSION:
