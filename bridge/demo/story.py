@@ -1,4 +1,4 @@
-"""The order of the day: which scenes are played, and what happens when one breaks its promise."""
+"""The order of the day: which scenes are played, and that a broken one stops no other."""
 
 from __future__ import annotations
 
