@@ -18,7 +18,9 @@ FOLLOWABLE = {
     PaymentType.CAPTURE: frozenset({PaymentType.PREAUTH}),
     PaymentType.INCREMENT: frozenset({PaymentType.PREAUTH}),
     PaymentType.TIP_ADJUST: TAKES,
+    PaymentType.UNLOAD: frozenset({PaymentType.LOAD}),
 }
+WITHOUT_ORIGINAL = frozenset({PaymentType.REFUND, PaymentType.UNLOAD})  # if a person stands for it
 
 
 def refuse_conflict(request: PaymentRequest, known: PaymentRequest) -> None:
@@ -181,11 +183,11 @@ def refuse_follow_up(
             `capture_exceeds_authorized`, `void_not_possible`, `not_allowed`.
     """
     if followed is None:
-        if request.type is PaymentType.REFUND and not request.original_payment_id:
+        if request.type in WITHOUT_ORIGINAL and not request.original_payment_id:
             if not request.approved_by:
                 raise RequestError(
                     "approval_required",
-                    "a refund without a sale needs approved_by",
+                    f"{request.type.value} without an original needs approved_by",
                     path="approved_by",
                 )
             return
@@ -227,6 +229,11 @@ def refuse_follow_up(
         case PaymentType.TIP_ADJUST:
             if original.funds is not Funds.CAPTURED or original.refunded_minor:
                 raise _not_allowed(request, original, "is not a plain captured payment")
+        case PaymentType.UNLOAD:
+            if original.funds is not Funds.LOADED:
+                raise _not_allowed(request, original, "is not on its card")
+            if running:
+                raise _not_allowed(request, original, "is being taken off already")
         case PaymentType.SALE | PaymentType.PREAUTH | PaymentType.LOAD:
             raise AssertionError("a start follows up nothing")
 
@@ -255,6 +262,8 @@ def _refuse_void(followed: Account, running: Sequence[Payment], batch_closed_at:
     original, why = followed.payment, ""
     if original.funds not in {Funds.CAPTURED, Funds.HELD}:
         why = f"its money is {original.funds.value}"
+    elif original.request.method == "gift_card" and original.funds is Funds.CAPTURED:
+        why = "what a gift card paid is put back by a refund"
     elif running:
         why = "another operation on it is still running"
     elif original.used_minor:

@@ -1,15 +1,28 @@
-"""The terminals' batches: when each was closed last, and what the open one may hold."""
+"""The terminals' batches: stores what happens to them, and finds what they may hold."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from typing import Literal
 
-from bridge.money import payment as p
 from bridge.money.accounts import Account, fold_payment
+from bridge.money.batch import (
+    Batch,
+    BatchClosed,
+    BatchClosing,
+    BatchEvent,
+    BatchKept,
+    advance_batch,
+    judge_close,
+    subject_of,
+)
 from bridge.money.entries import Entry
 from bridge.money.journal import Change, Journal
 from bridge.money.memory import Memory
+from bridge.money.reconciliation import compare
 from drivers.contract import Money
+
+NEVER = Batch()
 
 
 class Batches:
@@ -20,37 +33,85 @@ class Batches:
         self._journal = journal
         self._memory = memory
         self._now = now
-        self._closed_at: dict[str, str] = {}  # terminal_id -> ISO 8601 UTC
+        self._batches: dict[str, Batch] = {}  # by terminal
 
     async def recover(self, terminals: Iterable[str]) -> None:
-        """Read when the batches of `terminals` were closed.
+        """Read what happened to the batches of `terminals`.
 
         Raises:
             JournalError: The journal cannot be read.
         """
         for terminal_id in terminals:
-            for entry in await self._journal.entries_of(p.subject_of(terminal_id)):
-                assert isinstance(entry.event, p.BatchClosed), "a terminal closes batches"
-                self._closed_at[terminal_id] = entry.event.closed_at
+            for entry in await self._journal.entries_of(subject_of(terminal_id)):
+                assert isinstance(entry.event, BatchEvent), "a terminal has batch events"
+                self._batches[terminal_id] = advance_batch(self.of(terminal_id), entry.event)
 
-    def closed_at(self, terminal_id: str) -> str:
-        """Return when the terminal's batch was last closed, ISO 8601 UTC; "" is never."""
-        return self._closed_at.get(terminal_id, "")
+    def of(self, terminal_id: str) -> Batch:
+        """Return what is known of a terminal's batch."""
+        return self._batches.get(terminal_id, NEVER)
 
-    async def close(self, terminal_id: str, total: Money) -> None:
+    async def begin_close(self, terminal_id: str, name: str) -> None:
+        """Note that the terminal is about to be told to close; on disk when this returns.
+
+        `name` is how the register knows this end of day; see `Batch.closed` for its answer.
+
+        Raises:
+            JournalError: It could not be stored: the terminal must not be told.
+        """
+        await self._store(terminal_id, BatchClosing(name, self._now()))
+
+    async def close(
+        self, terminal_id: str, total: Money, *, name: str = "", answer: str = ""
+    ) -> None:
         """Note that the terminal's batch was closed: what is in it cannot be voided any more.
+
+        `answer` is what the register was told (JSON); it hears the same when it asks again.
 
         Raises:
             JournalError: It could not be stored.
         """
-        event = p.BatchClosed(self._now(), total)
-        entry = Entry(p.subject_of(terminal_id), event, event.closed_at)
-        await self._journal.append(Change((entry,)))
-        self._closed_at[terminal_id] = event.closed_at
+        await self._store(terminal_id, BatchClosed(self._now(), total, name, answer))
+
+    async def keep(self, terminal_id: str, reason: str) -> None:
+        """Note that the attempt certainly closed nothing: refused, or never sent.
+
+        Raises:
+            JournalError: It could not be stored.
+        """
+        closing = self.of(terminal_id).closing
+        if closing is not None:
+            await self._store(terminal_id, BatchKept(closing.name, reason))
+
+    async def judge(self, terminal_id: str, told: Money) -> Literal["closed", "kept", "unknown"]:
+        """Settle an attempt to close whose answer was lost, by what the open totals are now.
+
+        Raises:
+            JournalError: It could not be read or stored.
+        """
+        closing = self.of(terminal_id).closing
+        assert closing is not None, "there is an attempt to judge"
+        held = await self.payments_of(terminal_id)
+        since = [one for one in held if one.ended_at > closing.began_at]
+        found = judge_close(
+            told,
+            since_close_minor=compare(told.minor, held, books=False).journal_minor,
+            since_attempt_minor=compare(told.minor, since, books=False).journal_minor,
+        )
+        match found:
+            case "closed":
+                before = [one for one in held if one not in since]
+                total = Money(compare(0, before, books=False).journal_minor, told.currency)
+                event = BatchClosed(closing.began_at, total, closing.name)
+                await self._store(terminal_id, event)
+            case "kept":
+                await self.keep(terminal_id, "the terminal's totals go on")
+            case "unknown":
+                pass
+        return found
 
     async def payments_of(self, terminal_id: str) -> list[Account]:
         """Return the payments of a terminal that its open batch may hold, oldest first."""
-        closed_at = self.closed_at(terminal_id)
+        closed_at = self.of(terminal_id).closed_at
         rows = await self._journal.payment_rows(
             "terminal_id=? and updated_at>?", (terminal_id, closed_at)
         )
@@ -62,3 +123,7 @@ class Batches:
         ]
         # What ended before may have changed since: it was recorded, or given back.
         return [one for one in found if not one.payment.is_final or one.ended_at > closed_at]
+
+    async def _store(self, terminal_id: str, event: BatchEvent) -> None:
+        await self._journal.append(Change((Entry(subject_of(terminal_id), event, self._now()),)))
+        self._batches[terminal_id] = advance_batch(self.of(terminal_id), event)

@@ -14,11 +14,12 @@ from dataclasses import dataclass
 from pydantic import TypeAdapter, ValidationError
 
 from bridge.errors import JournalError
+from bridge.money import batch as b
 from bridge.money import payment as p
 from bridge.money import sale as s
 from drivers import contract as c
 
-JournalEvent = p.Event | p.BatchClosed | s.PurchaseEvent
+JournalEvent = p.Event | b.BatchEvent | s.PurchaseEvent
 
 EVENT_TYPES: dict[str, type] = {
     event.__name__: event
@@ -38,7 +39,9 @@ EVENT_TYPES: dict[str, type] = {
         p.FollowedUp,
         p.LinesAttached,
         p.LinesOverdue,
-        p.BatchClosed,
+        b.BatchClosing,
+        b.BatchClosed,
+        b.BatchKept,
         c.Progress,
         c.Receipt,
         c.Offered,

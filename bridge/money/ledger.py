@@ -349,7 +349,7 @@ class Ledger(Memory):
                 request,
                 self._accounts.get(request.original_payment_id),
                 [*(one.payment for one in siblings), *rivals],
-                batch_closed_at=self.batches.closed_at(request.terminal_id),
+                batch_closed_at=self.batches.of(request.terminal_id).closed_at,
             )
         else:
             captured = captured_payments(siblings, "")

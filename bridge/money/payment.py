@@ -57,6 +57,7 @@ class Funds(Enum):
     EXPIRED = "expired"
     UNKNOWN = "unknown"
     LOADED = "loaded"  # on the gift card that was filled
+    UNLOADED = "unloaded"  # off the gift card again
 
 
 # Money went from the shopper to the store, whatever became of it later.
@@ -84,6 +85,7 @@ class PaymentType(Enum):
     VOID = "void"
     TIP_ADJUST = "tip_adjust"
     LOAD = "load"  # fills a gift card, once its sale is paid
+    UNLOAD = "unload"  # takes value off a gift card that nobody pays with; undoes a load
 
 
 TAKES = frozenset({PaymentType.SALE, PaymentType.CAPTURE})  # brings money to a sale
@@ -160,6 +162,7 @@ class PaymentRequest:
     is_last: bool = True  # a capture that releases the rest of the hold
     reason: str = ""
     gift_card: GiftCardCode | None = None
+    activates: bool = False  # a load that may make the gift card first
     plan: Plan | None = None  # for its legs, and for what ends their holds
     metadata: Mapping[str, JsonValue] = field(default_factory=dict)
 
@@ -434,19 +437,6 @@ Event = (
     | Unclear
     | StillRunning
 )
-
-
-@dataclass(frozen=True, slots=True)
-class BatchClosed:
-    """A terminal's batch was closed; no payment's event, but the terminal's own (`subject_of`)."""
-
-    closed_at: str  # ISO 8601 UTC
-    total: Money
-
-
-def subject_of(terminal_id: str) -> str:
-    """Return the journal's subject for a terminal's own events."""
-    return f"terminal/{terminal_id}"
 
 
 # --- actions

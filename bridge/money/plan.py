@@ -109,6 +109,7 @@ def load_step(
         one.request.amount.minor
         for one in siblings
         if one.request.type is PaymentType.LOAD
+        and one.funds is not Funds.VOIDED
         and (one.status is Status.APPROVED or one.concluding == "capture")
     )
     if remaining_minor == 0 and filled + load.request.amount.minor <= captured:

@@ -89,6 +89,7 @@ OUTCOME_OF = {
     PaymentType.VOID: (Funds.VOIDED, Recording.PENDING),
     PaymentType.TIP_ADJUST: (Funds.CAPTURED, Recording.NOT_REQUIRED),
     PaymentType.LOAD: (Funds.LOADED, Recording.NOT_REQUIRED),
+    PaymentType.UNLOAD: (Funds.UNLOADED, Recording.NOT_REQUIRED),
 }
 
 
@@ -285,7 +286,7 @@ def _follow(payment: Payment, event: FollowedUp) -> Outcome:
             whole = refunded >= payment.captured.minor
             funds = Funds.REFUNDED if whole else Funds.PARTIALLY_REFUNDED
             after = replace(payment, refunded_minor=refunded, funds=funds)
-        case PaymentType.VOID:
+        case PaymentType.VOID | PaymentType.UNLOAD:
             after = replace(payment, funds=Funds.VOIDED)
         case PaymentType.INCREMENT:
             after = replace(payment, added_minor=payment.added_minor + minor)

@@ -117,6 +117,7 @@ class Till:
             books=BooksPolicy("S012"),
             now=self._clock.now,
             local_now=lambda: "2026-11-23T12:00:00",
+            terminals=("counter-1",),
         )
 
 

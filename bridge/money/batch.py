@@ -1,0 +1,90 @@
+"""One terminal's batch: what is known of its closing, and what that means. Pure.
+
+The rules:
+
+* `BatchClosing` is on disk before the terminal is told to close; from then on, until the terminal
+  has said what it did, it is not known whether the batch is open.
+* Neither a crash nor a lost answer says that it is open, or that it is closed. The terminal's next
+  totals can: they are what the journal counts since the last known close, or since the attempt.
+* An end of day is known by its name for ever: the same name is the same end of day.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+from drivers.contract import Money
+
+
+@dataclass(frozen=True, slots=True)
+class BatchClosing:
+    """The terminal is about to be told to close its batch."""
+
+    name: str  # of this end of day; the register's own, or made from its request
+    began_at: str  # ISO 8601 UTC
+
+
+@dataclass(frozen=True, slots=True)
+class BatchClosed:
+    """A terminal's batch was closed."""
+
+    closed_at: str  # ISO 8601 UTC; of the attempt, when only later totals showed it
+    total: Money
+    name: str = ""  # of the end of day; "" for one that nobody can ask for again
+    answer: str = ""  # JSON: what the register was told of it
+
+
+@dataclass(frozen=True, slots=True)
+class BatchKept:
+    """It is certain that the attempt closed nothing."""
+
+    name: str
+    reason: str
+
+
+BatchEvent = BatchClosing | BatchClosed | BatchKept
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What is known of a terminal's batch, folded from its events."""
+
+    closed_at: str = ""  # ISO 8601 UTC of the last known close; "" is never
+    closing: BatchClosing | None = None  # an attempt whose outcome is not known
+    closed: Mapping[str, BatchClosed] = field(default_factory=dict)  # by name
+
+
+def subject_of(terminal_id: str) -> str:
+    """Return the journal's subject for a terminal's own events."""
+    return f"terminal/{terminal_id}"
+
+
+def advance_batch(batch: Batch, event: BatchEvent) -> Batch:
+    """Return the batch after `event`. Pure and total: whatever a terminal says is kept."""
+    match event:
+        case BatchClosing():
+            return replace(batch, closing=event)
+        case BatchClosed(closed_at, _, name):
+            closed = {**batch.closed, name: event} if name else batch.closed
+            return replace(batch, closed_at=closed_at, closing=None, closed=closed)
+        case BatchKept(name):
+            if batch.closing is None or batch.closing.name != name:
+                return batch
+            return replace(batch, closing=None)
+
+
+def judge_close(
+    told: Money, *, since_close_minor: int, since_attempt_minor: int
+) -> Literal["closed", "kept", "unknown"]:
+    """Say what a terminal's open totals prove of an attempt to close whose answer was lost.
+
+    `since_close_minor` is what the journal counts since the last known close, and
+    `since_attempt_minor` since the attempt: signed sums in minor units of the same currency.
+    """
+    if since_close_minor == since_attempt_minor:
+        return "unknown"
+    if told.minor == since_attempt_minor:
+        return "closed"
+    return "kept" if told.minor == since_close_minor else "unknown"

@@ -1,0 +1,113 @@
+"""A terminal's end of day: never forgotten, never done twice, and unknown is told as unknown."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bridge.money.batch import (
+    Batch,
+    BatchClosed,
+    BatchClosing,
+    BatchKept,
+    advance_batch,
+    judge_close,
+)
+from drivers.contract import Money
+from tests.attack.till import EUR, Till, open_till, pay
+
+TERMINAL = "counter-1"
+CLOSING = BatchClosing("eod-1", "2026-11-23T20:00:00.000Z")
+
+
+@pytest.mark.parametrize(
+    ("told", "since_close", "since_attempt", "found"),
+    [
+        (5000, 5000, 0, "kept"),
+        (0, 5000, 0, "closed"),
+        (700, 5700, 700, "closed"),
+        (5700, 5700, 700, "kept"),
+        (0, 0, 0, "unknown"),  # an empty batch looks the same after its close
+        (5000, 5000, 5000, "unknown"),
+        (4999, 5000, 0, "unknown"),  # the terminal counts something that we do not
+    ],
+)
+def test_open_totals_prove_a_close_only_if_the_two_cases_differ(
+    told: int, since_close: int, since_attempt: int, found: str
+) -> None:
+    judged = judge_close(
+        Money(told, EUR), since_close_minor=since_close, since_attempt_minor=since_attempt
+    )
+    assert judged == found
+
+
+def test_only_its_own_attempt_is_ended_by_a_refusal() -> None:
+    batch = advance_batch(Batch(), CLOSING)
+    assert advance_batch(batch, BatchKept("eod-0", "late")).closing == CLOSING
+    assert advance_batch(batch, BatchKept("eod-1", "refused")) == Batch()
+
+
+def test_a_close_without_a_name_is_a_close() -> None:
+    closed = BatchClosed("2026-11-23T20:00:09.000Z", Money(0, EUR))
+    batch = advance_batch(advance_batch(Batch(), CLOSING), closed)
+    assert (batch.closed_at, batch.closing, batch.closed) == (closed.closed_at, None, {})
+
+
+async def test_an_end_of_day_is_known_by_its_name_after_a_restart(tmp_path: Path) -> None:
+    async with open_till(tmp_path) as till:
+        await till.ledger.batches.begin_close(TERMINAL, "eod-1")
+        total = Money(5000, EUR)
+        await till.ledger.batches.close(TERMINAL, total, name="eod-1", answer='{"a": 1}')
+        again = await reborn(till)
+        assert again.closing is None
+        assert again.closed["eod-1"].answer == '{"a": 1}'
+
+
+async def test_a_crash_while_the_terminal_closes_leaves_an_attempt(tmp_path: Path) -> None:
+    async with open_till(tmp_path) as till:
+        await till.ledger.batches.begin_close(TERMINAL, "eod-1")
+        again = await reborn(till)
+        assert again.closing is not None
+        assert (again.closing.name, again.closed_at) == ("eod-1", "")
+
+
+@pytest.mark.parametrize(("told", "found"), [(0, "closed"), (5000, "kept")])
+async def test_the_next_totals_tell_what_became_of_an_attempt(
+    tmp_path: Path, told: int, found: str
+) -> None:
+    async with open_till(tmp_path) as till:
+        await till.done(pay(1, 5000))
+        await till.ledger.batches.begin_close(TERMINAL, "eod-1")
+        await reborn(till)
+        assert await till.ledger.batches.judge(TERMINAL, Money(told, EUR)) == found
+        batch = await reborn(till)
+        assert batch.closing is None
+        assert ("eod-1" in batch.closed) is (found == "closed")
+        left = await till.ledger.batches.payments_of(TERMINAL)
+        assert len(left) == (0 if found == "closed" else 1)
+
+
+async def test_what_was_paid_after_the_attempt_is_in_the_next_batch(tmp_path: Path) -> None:
+    async with open_till(tmp_path) as till:
+        await till.done(pay(1, 5000))
+        await till.ledger.batches.begin_close(TERMINAL, "eod-1")
+        later = pay(2, 700, "S2")
+        await till.done(later)
+        assert await till.ledger.batches.judge(TERMINAL, Money(700, EUR)) == "closed"
+        (left,) = await till.ledger.batches.payments_of(TERMINAL)
+        assert left.payment_id == later.payment_id
+        assert till.ledger.batches.of(TERMINAL).closed["eod-1"].total == Money(5000, EUR)
+
+
+async def test_an_attempt_that_was_never_sent_can_be_taken_back(tmp_path: Path) -> None:
+    async with open_till(tmp_path) as till:
+        await till.ledger.batches.begin_close(TERMINAL, "eod-1")
+        await till.ledger.batches.keep(TERMINAL, "terminal_offline")
+        assert (await reborn(till)) == Batch()
+
+
+async def reborn(till: Till) -> Batch:
+    """Return what the next process knows of the batch."""
+    await till.reborn()
+    return till.ledger.batches.of(TERMINAL)
