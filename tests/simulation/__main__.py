@@ -18,7 +18,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="scripts/simulate", description=__doc__)
     parser.add_argument("--seeds", type=int, default=500, help="how many worlds (default: 500)")
     parser.add_argument("--first", type=int, default=1, help="the first seed (default: 1)")
-    parser.add_argument("--seed", type=int, help="play this one only")
+    parser.add_argument("--seed", help="play this one only, like 7 or 'gift cards/7'")
     parser.add_argument("--trace", action="store_true", help="with --seed: tell the whole story")
     parser.add_argument("--marks", action="store_true", help="say how often rare things happened")
     parser.add_argument("--mutants", action="store_true", help="the planted bugs must be caught")
@@ -31,7 +31,7 @@ def main() -> int:
     return play_many(options.first, options.seeds, options.jobs, marks=options.marks)
 
 
-def tell(seed: int, *, trace: bool) -> int:
+def tell(seed: str, *, trace: bool) -> int:
     """Play one seed and say what happened."""
     story = play(seed, keep_lines=trace)
     for line in story.lines:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import random
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import apsw
@@ -12,6 +13,7 @@ import apsw
 from bridge.money import payment as p
 from bridge.money import sale as s
 from bridge.money.accounts import Account
+from simulators.backoffice_records import Purchase
 from simulators.broker import Broker
 from tests.simulation.disk import DiskDoor
 from tests.simulation.judge import cents, short
@@ -64,10 +66,22 @@ async def judge_the_end(world: World) -> None:
             _judge_charge(world, accounts.get(charge.payment_id), charge.payment_id)
     for account in accounts.values():
         _judge_payment(world, account)
+    _judge_totals(world, accounts)
     await _judge_books(world, accounts)
+    world.judge.gifts.judge_the_end(accounts, _gift_cards(world))
     await _judge_documents(world)
     for data in world.disk.contents():
         world.judge.look_for_cards(data, "on the disk")
+
+
+def _gift_cards(world: World) -> dict[str, tuple[int, int]]:
+    """Return what was on each gift card in the beginning, and what is on it now, in cents."""
+    found = {}
+    for one in world.shop.gift_cards:
+        card = world.books.find_gift_card(one.code)
+        assert card is not None, "gift cards are never taken out of the world"
+        found[card.id] = (one.minor, cents(str(card.balance)))
+    return found
 
 
 def _judge_charge(world: World, account: Account | None, payment_id: str) -> None:
@@ -80,21 +94,52 @@ def _judge_charge(world: World, account: Account | None, payment_id: str) -> Non
 
 def _judge_payment(world: World, account: Account) -> None:
     payment, story = account.payment, world.story
-    name = short(account.payment_id)
+    name, request = short(account.payment_id), payment.request
     story.mark(f"ended {payment.status.value}")
+    story.mark(f"{request.method} {request.type.value} {payment.status.value}")
     if payment.discrepancies:
         story.mark("discrepancy")
         story.tell("ending", f"{name} {[odd.kind for odd in payment.discrepancies]}")
-    if payment.status is p.Status.APPROVED:
-        standing = world.truth.standing(account.payment_id)
-        if not standing:
-            story.accuse("S4", f"{name} is approved, but nothing was taken")
-        elif payment.captured.minor != standing[0].amount_minor:
-            story.accuse("S4", f"{name}: {payment.captured.minor}, not {standing[0].amount_minor}")
+    if payment.status is not p.Status.APPROVED or request.method == "gift_card":
+        return
+    standing = world.truth.standing(account.payment_id)
+    assert payment.approval is not None, "approved says what was approved"
+    if not standing:
+        story.accuse("S4", f"{name} is approved, but nothing was moved")
+    elif payment.approval.amount.minor != standing[0].amount_minor:
+        told = payment.approval.amount.minor
+        story.accuse("S4", f"{name}: {told}, not {standing[0].amount_minor}")
+
+
+def _judge_totals(world: World, accounts: Mapping[str, Account]) -> None:
+    """What all terminals have and what the journal says of them is equal to the cent."""
+    terminals = sum(one.ledger.taken_minor() for one in world.terminals.values())
+    alone = sum(one.net_minor for one in world.truth.charges if not one.payment_id)
+    journal = sum(net_minor(one.payment, accounts) for one in accounts.values())
+    if terminals - alone != journal:
+        world.story.accuse("S15", f"terminals have {terminals - alone}, the journal {journal}")
+
+
+def net_minor(payment: p.Payment, accounts: Mapping[str, Account]) -> int:
+    """Return what the journal says that a card payment brought, in cents."""
+    if payment.status is not p.Status.APPROVED or payment.request.method != "card":
+        return 0
+    assert payment.approval is not None, "approved says what was approved"
+    amount = payment.approval.amount.minor
+    match payment.request.type:
+        case p.PaymentType.SALE | p.PaymentType.CAPTURE:
+            return 0 if payment.funds is p.Funds.VOIDED else amount
+        case p.PaymentType.REFUND:
+            return -amount
+        case p.PaymentType.TIP_ADJUST:
+            original = accounts[payment.request.original_payment_id].payment
+            return 0 if original.funds is p.Funds.VOIDED else amount
+        case _:
+            return 0
 
 
 async def _judge_books(world: World, accounts: dict[str, Account]) -> None:
-    """Every captured payment of a covered sale is in the books once, to the cent."""
+    """What each sale brought is in the books once, to the cent; tips are not their business."""
     life, story = world.life, world.story
     assert life is not None
     told: dict[str, list[str]] = {}  # transaction id -> payments
@@ -106,27 +151,50 @@ async def _judge_books(world: World, accounts: dict[str, Account]) -> None:
         first = entries[0].event
         assert isinstance(first, s.PurchaseDue), "a purchase begins with being due"
         told[name] = list(first.payment_ids)
-    for purchase in world.books.purchases.values():
-        charges = world.charged_for(told.get(purchase.transaction_id, []))
-        if cents(str(purchase.pay_amount)) != sum(charge.amount_minor for charge in charges):
-            story.accuse("S4", f"{purchase.transaction_id} is booked with {purchase.pay_amount}")
-    booked = {purchase.transaction_id for purchase in world.books.purchases.values()}
+    booked = {one.transaction_id: one for one in world.books.purchases.values()}
+    for name in booked.keys() - told.keys():
+        story.accuse("S4", f"{name} is in the books, and nobody wrote it")
     for key, members in sales.items():
-        paid = [one for one in members if one.payment.status is p.Status.APPROVED]
-        taken = sum(one.payment.captured.minor for one in paid)
-        details = members[0].payment.request.sale
-        total = details.total.minor if details is not None else taken
-        for one in paid:
-            mine = [name for name, ids in told.items() if one.payment_id in ids]
-            covered = taken >= total
-            if covered and (len(mine) != 1 or mine[0] not in booked):
-                story.accuse("S4", f"{short(one.payment_id)} of {key} is not in the books: {mine}")
-            if covered and one.payment.recording is not p.Recording.RECORDED:
-                story.accuse("L2", f"{short(one.payment_id)} is {one.payment.recording.value}")
-            if not covered:
-                story.mark("sale not covered")
-                if mine:
-                    story.accuse("S4", f"{key} is booked, but {total - taken} is missing")
+        net = sum(_goods_minor(world, one) for one in members)
+        names = {one.payment_id for one in members}
+        mine = {name: ids for name, ids in told.items() if names.intersection(ids)}
+        in_books = sum(books_minor(booked[name]) for name in mine if name in booked)
+        details = next((one.payment.sale for one in members if one.payment.sale), None)
+        total = details.total.minor if details is not None else net
+        if net > total and not any(one.payment.discrepancies for one in members):
+            story.accuse("S1", f"sale {key} cost {total}, taken were {net}")
+        if mine and in_books != net:
+            story.accuse("S4", f"{key} is booked with {in_books}, it brought {net}")
+        if not mine and net >= total > 0:
+            story.accuse("S4", f"{key} brought {net} and is not in the books")
+        if 0 < net < total and not mine:
+            story.mark("sale not covered")
+        for one in members if mine else ():
+            _judge_recording(world, one, mine)
+
+
+def _judge_recording(world: World, account: Account, mine: Mapping[str, list[str]]) -> None:
+    """Each payment of a sale that is in the books stands in one purchase, or in none for good."""
+    payment, name = account.payment, short(account.payment_id)
+    if payment.status is not p.Status.APPROVED or payment.request.type is p.PaymentType.PREAUTH:
+        return
+    purchases = sum(account.payment_id in ids for ids in mine.values())
+    if purchases > 1:
+        world.story.accuse("S4", f"{name} stands in {purchases} purchases")
+    if payment.recording not in {p.Recording.RECORDED, p.Recording.NOT_REQUIRED}:
+        world.story.accuse("L2", f"{name} is {payment.recording.value}")
+
+
+def _goods_minor(world: World, account: Account) -> int:
+    """Return what a payment really brought to its sale, in cents."""
+    name = account.payment_id
+    by_card = sum(o.net_minor for o in world.truth.charges_for(name) if o.kind != "tipped")
+    return by_card + world.judge.gifts.taken_minor(name)
+
+
+def books_minor(purchase: Purchase) -> int:
+    """Return what a purchase says was paid, less what it says was given back."""
+    return cents(str(purchase.pay_amount)) - cents(str(purchase.request["refundAmount"]))
 
 
 async def _judge_documents(world: World) -> None:

@@ -17,6 +17,7 @@ from typing import Any, Protocol
 
 import httpx
 
+from bridge.backoffice.giftcards import GiftCards
 from bridge.backoffice.graphql import BackOffice
 from bridge.backoffice.recorder import IN_FLIGHT_MAX, Recorder
 from bridge.errors import JournalError
@@ -24,6 +25,7 @@ from bridge.money.entries import EventCodec
 from bridge.money.journal import Journal
 from bridge.money.journal_file import prepare
 from bridge.money.ledger import Ledger
+from bridge.money.plans import Plans
 from bridge.money.settlement import BooksPolicy
 from bridge.register import contract as k
 from bridge.register.bus import Delivery
@@ -53,8 +55,10 @@ class Killed(sqlite3.OperationalError):
 class Watch(Protocol):
     """Who sees what a life does; the world and its judge."""
 
-    def ordered(self, life: Incarnation, terminal_id: str, pay: c.Pay, conversation: int) -> None:
-        """An order to take money leaves for a terminal."""
+    def ordered(
+        self, life: Incarnation, terminal_id: str, operation: c.MoneyOperation, conversation: int
+    ) -> None:
+        """An order about money leaves for a terminal."""
 
     def began(self, life: Incarnation, terminal_id: str, operation: c.Operation) -> None:
         """A conversation begins."""
@@ -149,6 +153,8 @@ class Incarnation(Witness):
         self.journal: Journal
         self.ledger: Ledger
         self.stations: dict[str, Station]
+        self.gift_cards: GiftCards
+        self.plans: Plans
         self.desk: Desk
 
     async def run(self) -> None:
@@ -161,12 +167,15 @@ class Incarnation(Witness):
         try:
             recorder, publisher = self._build()
             await self.ledger.recover()
+            self.plans.recover()
             self.ready = True
             async with asyncio.TaskGroup() as group:
                 for station in self.stations.values():
                     group.create_task(station.run())
                 for _ in range(IN_FLIGHT_MAX):
                     group.create_task(recorder.run())
+                group.create_task(self.gift_cards.run())
+                group.create_task(self.plans.run())
                 for work in (publisher.run(), self.desk.run(), self.bus.run()):
                     group.create_task(work)
         finally:
@@ -220,9 +229,26 @@ class Incarnation(Witness):
             books=BooksPolicy(store_code="S1"),
             now=lambda: k.format_time(around.now()),
             local_now=lambda: around.now().strftime("%Y-%m-%dT%H:%M:%S"),
+            terminals=around.ports,
         )
         self.stations = {name: self._station(name, port) for name, port in around.ports.items()}
-        self.desk = Desk(self.bus, self.ledger, self.stations, DeskSettings(TOPICS), now=around.now)
+        pocket = TokenPocket(around.office, self.alive)
+        books = BackOffice(
+            self._http, "https://office.test/", pocket, deadline_seconds=OFFICE_DEADLINE_SECONDS
+        )
+        self.gift_cards = GiftCards(self.ledger, books, deadline_seconds=OFFICE_DEADLINE_SECONDS)
+        self.plans = Plans(
+            self.ledger, lambda terminal, payment: self.stations[terminal].release(payment)
+        )
+        self.desk = Desk(
+            self.bus,
+            self.ledger,
+            self.stations,
+            DeskSettings(TOPICS),
+            now=around.now,
+            gift_cards=self.gift_cards,
+            plans=self.plans,
+        )
         publisher = Publisher(
             self.bus,
             self.ledger,
@@ -231,10 +257,6 @@ class Incarnation(Witness):
             TOPICS,
             terminal_names={},
             now=around.now,
-        )
-        pocket = TokenPocket(around.office, self.alive)
-        books = BackOffice(
-            self._http, "https://office.test/", pocket, deadline_seconds=OFFICE_DEADLINE_SECONDS
         )
         recorder = Recorder(self.ledger, books, pocket, self._random("recorder"))
         return recorder, publisher
@@ -245,7 +267,7 @@ class Incarnation(Witness):
             port,
             self.alive,
             self._random(name),
-            on_order=lambda pay, conversation: around.watch.ordered(self, name, pay, conversation),
+            on_order=lambda order, number: around.watch.ordered(self, name, order, number),
             on_begin=lambda operation: around.watch.began(self, name, operation),
             on_reliance=around.watch.relied_on,
         )

@@ -14,9 +14,11 @@ from decimal import Decimal
 from typing import Any
 
 from drivers import contract as c
-from simulators.backoffice_records import Purchase
 from simulators.broker import Message
 from simulators.shopper import CARDS
+from tests.simulation.attempts import STARTING, Attempt
+from tests.simulation.gift_judge import GiftJudge
+from tests.simulation.plans import PlannedLeg, legs_of
 from tests.simulation.story import Story
 from tests.simulation.truth import Charge, Order, Truth
 
@@ -32,6 +34,7 @@ DENIES_EXISTENCE = frozenset(
 )
 RUNNING = frozenset({"in_progress", "canceling"})
 ID_COLUMN, TERMINAL_COLUMN, STATUS_COLUMN, AMOUNT_COLUMN = 0, 2, 4, 6  # of a `payment` row
+GIFT_CARDS = "gift-cards"  # stands where a terminal does; a load waits there for its sale
 
 
 @dataclass(slots=True)
@@ -68,7 +71,15 @@ class Judge:
     wishes: dict[str, int] = field(default_factory=dict)  # request id -> amount of a start
     requests: Counter[str] = field(default_factory=Counter)  # per transaction id
     resolved: set[str] = field(default_factory=set)  # a person answered, with the truth
-    responses: Callable[[Message], None] = lambda _message: None
+    kinds: dict[str, str] = field(default_factory=dict)  # payment -> type, as documents say
+    sale_of: dict[str, str] = field(default_factory=dict)  # payment -> the till's sale
+    plans: dict[str, tuple[PlannedLeg, ...]] = field(default_factory=dict)
+    secrets: list[str] = field(default_factory=list)  # codes of gift cards
+    responses: Callable[[Mapping[str, Any]], None] = lambda _response: None
+    gifts: GiftJudge = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.gifts = GiftJudge(self, self.story, self.truth)
 
     # --- orders and charges
 
@@ -99,11 +110,30 @@ class Judge:
             return
         if how != "taken":
             return
+        self.story.mark(f"terminal {charge.kind}")
+        self._judge_movement(charge)
         if len(self.truth.charges_for(charge.payment_id)) > 1:
             self.story.accuse("S1", f"{name} is charged twice")
         told = self.told.get(charge.payment_id)
         if told is not None and told.said_no:
             self.story.accuse("S3", f"{name} is charged after it was told {told.said_no}")
+
+    def _judge_movement(self, charge: Charge) -> None:
+        """Look at what a follow-up moved: never more than there is of its original."""
+        original = charge.original_id
+        match charge.kind:
+            case "refunded" if original:
+                back = sum(one.amount_minor for one in self.truth.following(original, "refunded"))
+                if back > self.truth.taken_minor(original):
+                    self.story.accuse("S13", f"{short(original)}: {back} are given back")
+            case "captured":
+                taken = sum(one.amount_minor for one in self.truth.following(original, "captured"))
+                if taken > self.truth.held_minor(original):
+                    self.story.accuse("S13", f"{short(original)}: {taken} are captured of a hold")
+            case "voided" if self.truth.following(original, "refunded"):
+                self.story.accuse("S13", f"{short(original)} is voided, and was refunded")
+            case _:
+                pass
 
     # --- the journal
 
@@ -129,7 +159,7 @@ class Judge:
 
     def _holds_alone(self, payment_id: str, terminal_id: str, status: str) -> None:
         self.terminal_of[payment_id] = terminal_id
-        if status not in RUNNING:
+        if status not in RUNNING or terminal_id == GIFT_CARDS:
             return
         for other, (its_status, _) in self.rows.items():
             same = other != payment_id and self.terminal_of.get(other) == terminal_id
@@ -161,21 +191,41 @@ class Judge:
 
     # --- what registers see
 
-    def asks(self, payment_id: str, amount_minor: int, sale_id: str, request_id: str) -> None:
-        """A register sends a start."""
-        self.wishes[request_id] = amount_minor
-        asked = self.asked.setdefault(payment_id, Asked())
-        if (amount_minor, sale_id) not in asked.contents:
-            asked.contents.append((amount_minor, sale_id))
+    def asks(self, attempt: Attempt, amount_minor: int, request_id: str) -> None:
+        """A register sends a command that makes a payment, or several."""
+        if "amounts" in attempt.content and not attempt.is_plan:
+            self.wishes[request_id] = amount_minor
+        legs = legs_of(attempt)
+        if legs:
+            self.plans[attempt.payment_id] = legs
+        wanted = [(one.payment_id, one.minor) for one in legs]
+        for payment_id, minor in wanted or [(attempt.payment_id, amount_minor)]:
+            self.sale_of[payment_id] = attempt.sale_id
+            asked = self.asked.setdefault(payment_id, Asked())
+            if (minor, attempt.sale_id) not in asked.contents:
+                asked.contents.append((minor, attempt.sale_id))
+
+    def payments_of(self, payment_id: str) -> list[str]:
+        """Return what a command makes: the legs of a plan, or the one payment."""
+        return [one.payment_id for one in self.plans.get(payment_id, ())] or [payment_id]
+
+    def plan_of(self, payment_id: str) -> tuple[PlannedLeg, ...]:
+        """Return the legs of the plan that a payment is one of, () if it is none."""
+        for legs in self.plans.values():
+            if any(one.payment_id == payment_id for one in legs):
+                return legs
+        return ()
 
     def delivered(self, payment_id: str, life: int) -> None:
-        """A life of the bridge takes a start that it may act upon."""
-        self.asked.setdefault(payment_id, Asked()).fresh_lives.add(life)
+        """A life of the bridge takes a command that it may act upon."""
+        for name in self.payments_of(payment_id):
+            self.asked.setdefault(name, Asked()).fresh_lives.add(life)
 
     def puback(self, payment_id: str, request_id: str, answers: Iterable[bytes]) -> None:
         """A start is acknowledged to the broker: it is in the journal, or was refused."""
-        if payment_id in self.rows:
-            self.acknowledged.add(payment_id)
+        first = self.payments_of(payment_id)[0]
+        if first in self.rows:
+            self.acknowledged.add(first)
             return
         refusals = {json.loads(answer).get("request_id") for answer in answers} | self.refused
         if request_id not in refusals:
@@ -183,7 +233,8 @@ class Judge:
 
     def published(self, message: Message) -> None:
         """The bridge published something."""
-        self.look_for_cards(message.payload, f"on {message.topic}")
+        if "/request/" not in message.topic:
+            self.look_for_secrets(message.payload, f"on {message.topic}")
         parts = message.topic.split("/")
         if len(parts) < 6 or parts[2] != "registers" or not message.payload:
             return
@@ -191,8 +242,9 @@ class Judge:
             case "payments":
                 self._document(json.loads(message.payload))
             case "response":
-                self._response(json.loads(message.payload))
-                self.responses(message)
+                response = json.loads(message.payload)
+                self._response(response)
+                self.responses(response)
             case _:
                 pass
 
@@ -219,10 +271,13 @@ class Judge:
         if payment_id not in self.rows:
             self.story.accuse("S5", f"{name} is told before the journal has it")
         told.rev, told.core, told.status = max(rev, told.rev), core, status
+        self.kinds[payment_id] = document["type"]
         if status in NO:
             self._said_no(payment_id, status, "its document")
-        if status == "approved":
-            self._said_yes(payment_id, document["amounts"].get("captured_amount"))
+        if status == "approved" and document["method"] == "gift_card":
+            self.gifts.said_yes(payment_id, document["type"])
+        elif status == "approved":
+            self._said_yes(payment_id, document)
 
     def _response(self, response: Mapping[str, Any]) -> None:
         payment_id = response.get("payment_id")
@@ -245,7 +300,7 @@ class Judge:
             self._said_no(payment_id, status, "a response")
         if error.get("code") in DENIES_EXISTENCE and error.get("money_moved") == "no":
             standing = self.truth.standing(payment_id)
-            if standing and response["op"] in {"payment/start", "payment/status"}:
+            if standing and response["op"] in STARTING | {"payment/status"}:
                 self.story.accuse("S3", f"{short(payment_id)} is charged, but {error['code']}")
 
     def _said_no(self, payment_id: str, status: str, where: str) -> None:
@@ -253,11 +308,16 @@ class Judge:
         told.said_no = told.said_no or status
         if self.truth.standing(payment_id):
             self.story.accuse("S3", f"{short(payment_id)} is charged, but {where} says {status}")
+        if self.gifts.moved(payment_id) and payment_id not in self.resolved:
+            self.story.accuse("S3", f"{short(payment_id)} holds a card, but {where} says {status}")
 
-    def _said_yes(self, payment_id: str, captured: str | None) -> None:
+    def _said_yes(self, payment_id: str, document: Mapping[str, Any]) -> None:
         standing = self.truth.standing(payment_id)
+        captured = document["amounts"].get("captured_amount")
         if not standing:
-            self.story.accuse("S4", f"{short(payment_id)} is told approved, but nothing was taken")
+            self.story.accuse("S4", f"{short(payment_id)} is told approved, but nothing was moved")
+        elif document["type"] not in {"sale", "capture"}:
+            return
         elif captured is None or cents(captured) != standing[0].amount_minor:
             self.story.accuse(
                 "S4",
@@ -266,19 +326,22 @@ class Judge:
 
     # --- the books
 
-    def asked_to_record(self, request: Mapping[str, Any]) -> None:
-        """A request for the books arrived."""
-        self.look_for_cards(json.dumps(request).encode(), "in a request to the back office")
-        name = request["variables"]["add"]["transactionId"]
+    def asked_of_the_office(self, operation: str, variables: Mapping[str, Any]) -> None:
+        """A request for the back office arrived."""
+        self.look_for_cards(json.dumps(variables).encode(), "in a request to the back office")
+        if operation != "purchaseAdd":
+            return
+        name = variables["add"]["transactionId"]
         self.requests[name] += 1
         # A request may be repeated once with a new token, after proof that the first did nothing.
         if self.stored.get(name, []).count("Sending") * 2 < self.requests[name]:
             self.story.accuse("S10", f"{name} is sent before `sending` is on disk")
 
-    def recorded(self, purchase: Purchase, same: Sequence[Purchase]) -> None:
-        """The books have one more purchase."""
-        if len(same) > 1:
-            self.story.accuse("S4", f"{purchase.transaction_id} is in the books {len(same)} times")
+    def changed_at_the_office(self, line: Mapping[str, Any], same: int) -> None:
+        """The back office did something; `same` counts the purchases with that transaction id."""
+        if same > 1:
+            self.story.accuse("S4", f"{line['transactionId']} is in the books {same} times")
+        self.gifts.changed(line)
 
     # --- secrets
 
@@ -287,6 +350,12 @@ class Judge:
         for canary in CANARIES:
             if canary.encode() in data:
                 self.story.accuse("S11", f"a card number {where}")
+
+    def look_for_secrets(self, data: bytes, where: str) -> None:
+        """Look for card numbers, and for the codes of gift cards."""
+        self.look_for_cards(data, where)
+        if any(code.encode() in data for code in self.secrets):
+            self.story.accuse("S11", f"the code of a gift card {where}")
 
 
 def short(name: str) -> str:
@@ -297,8 +366,3 @@ def short(name: str) -> str:
 def cents(text: str) -> int:
     """Return euro text in cents."""
     return int(Decimal(text) * 100)
-
-
-def is_money(operation: c.Operation) -> bool:
-    """Tell whether a conversation is about taking money."""
-    return isinstance(operation, c.Pay)

@@ -66,6 +66,7 @@ def chaos(world: World) -> list[Coroutine[None, None, None]]:
         (weather.disk_trouble_mean, partial(_disk_full, world)),
         (weather.clock_jump_mean, partial(_clock_jump, world)),
         (weather.alone_mean, partial(_somebody_types, world)),
+        (weather.elsewhere_mean, partial(_another_shop, world)),
     )
     return [_every(world, mean, happens) for mean, happens in events if mean < 1e6]
 
@@ -129,3 +130,11 @@ def _clock_jump(world: World) -> None:
 
 def _somebody_types(world: World) -> None:
     world.pay_alone(_some_terminal(world), ALONE_MINOR_MIN + world.rng.randint(1, 9999))
+
+
+def _another_shop(world: World) -> None:
+    """Use a gift card elsewhere; by amounts that no sum of others equals, see `trades.EURO`."""
+    card = world.rng.choice(world.shop.gift_cards)
+    euros = 100 * world.rng.randint(1, 20)
+    minor = -(euros + 1) if world.rng.random() < 0.7 else euros + 10
+    world.office.use_elsewhere(card.code, minor)

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import json
 import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import cache
 from typing import Any
 
 from simulators.backoffice_faults import NAMED, Answer, Effect, Fault
-from simulators.backoffice_records import ApiError, Purchase
+from simulators.backoffice_graphql import Execution, GraphQlApi, HttpAnswer, Request
+from simulators.backoffice_records import Json, TransType
+from simulators.backoffice_resolvers import TILL_PERMISSIONS
 from simulators.backoffice_state import BackOfficeState
 
 WORK_SECONDS = (0.02, 0.4)  # from the request's arrival to its effect
@@ -20,6 +24,7 @@ LATE_SECONDS = (20.0, 100.0)  # after the request; the client gives up after 10 
 # Named faults that a world uses. `lost_commit` is not among them: a server that answers with an
 # id and then loses the record deceives every client; the daily reconciliation is for that.
 FAULTS = tuple(sorted(set(NAMED) - {"lost_commit", "apply_late"}))
+ELSEWHERE = "another shop"  # the source of what others do with a gift card
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,16 +36,22 @@ class Reply:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
+@cache
+def _schema(*, as_numbers: bool) -> GraphQlApi:
+    """Return an API without a world of its own: building one takes as long as a payment."""
+    return GraphQlApi(BackOfficeState(), decimals_as_numbers=as_numbers)
+
+
 class Office:
-    """The server. `asked` hears each request that arrived, `added` each purchase that was made."""
+    """The server. `asked` hears each request that arrived, `changed` each effect it had."""
 
     def __init__(
         self,
         state: BackOfficeState,
         rng: random.Random,
         *,
-        asked: Callable[[Mapping[str, Any]], None],
-        added: Callable[[Purchase], None],
+        asked: Callable[[str, Mapping[str, Any]], None],
+        changed: Callable[[Json], None],
         tell: Callable[[str], None],
     ) -> None:
         self.state = state
@@ -48,9 +59,11 @@ class Office:
         self.login_needed = False
         self.fault_chance = 0.0
         self.late_effects = 0  # still to come
+        self._api = copy.copy(_schema(as_numbers=rng.random() < 0.5))
+        self._api.state = state
         self._rng = rng
         self._asked = asked
-        self._added = added
+        self._changed = changed
         self._tell = tell
         self._tokens = 0
         self._good_from = 0
@@ -64,91 +77,119 @@ class Office:
         """Let no token be good that was given out so far."""
         self._good_from = self._tokens
 
-    async def answer(self, request: Mapping[str, Any], authorization: str) -> Reply | None:
+    def use_elsewhere(self, code: str, minor: int) -> None:
+        """Let another shop take money off a gift card, or put some on it when `minor` is above 0.
+
+        A card that holds too little stays as it is.
+        """
+        card = self.state.find_gift_card(code)
+        amount = Decimal(minor).scaleb(-2)
+        if card is None or card.balance + amount < 0:
+            return
+        self._tell(f"another shop moves {amount} on {code}")
+        before = len(self.state.ledger)
+        self.state.gift_card_trans_add(
+            code=code,
+            trans_type=TransType.USE if minor < 0 else TransType.ADD,
+            amount=amount,
+            source_id=ELSEWHERE,
+        )
+        self._report(before)
+
+    def release_by_hand(self, name: str) -> None:
+        """Release a hold, as a person does on the office's own page."""
+        before = len(self.state.ledger)
+        self.state.gift_card_trans_capture(name, cancel=True)
+        self._report(before)
+
+    async def answer(self, body: bytes, authorization: str) -> Reply | None:
         """Answer a request; None when the connection breaks instead.
 
         The effect happens even if who asked died meanwhile.
         """
-        self._asked(request)
+        request = self._api.read(body)
+        assert isinstance(request, Request), f"the bridge asks what the schema allows: {request}"
+        self._asked(request.operation, request.variables)
         if int(authorization.rpartition("-")[2]) <= self._good_from:
             return Reply(401)
-        add = request["variables"]["add"]
         fault = self._draw()
-        name = f"{fault.effect.value}+{fault.answer.value}"
         if fault is not HONEST:
-            self._tell(f"{add['transactionId']} meets {name}")
+            self._tell(f"{request.operation} meets {fault.effect.value}+{fault.answer.value}")
         loop = asyncio.get_running_loop()
         work = self._rng.uniform(*WORK_SECONDS)
-        done: asyncio.Future[Purchase | ApiError] = loop.create_future()
+        done: asyncio.Future[Execution] = loop.create_future()
         match fault.effect:
             case Effect.APPLIED:
-                loop.call_later(work, self._apply, add, done)
+                loop.call_later(work, self._apply, request, done)
             case Effect.LATE:
                 self.late_effects += 1
-                loop.call_later(self._rng.uniform(*LATE_SECONDS), self._apply_late, add, done)
+                loop.call_later(self._rng.uniform(*LATE_SECONDS), self._apply_late, request, done)
             case _:
                 pass
         await asyncio.sleep(work + self._rng.uniform(*ANSWER_SECONDS))
-        return self._spell(fault, done.result() if done.done() else None)
+        return _spell(fault, request.operation, done.result() if done.done() else Execution(None))
 
     def _draw(self) -> Fault:
         if self._rng.random() >= self.fault_chance:
             return HONEST
         return NAMED[self._rng.choice(FAULTS)]
 
-    def _apply_late(self, add: Mapping[str, Any], done: asyncio.Future[Any]) -> None:
+    def _apply_late(self, request: Request, done: asyncio.Future[Execution]) -> None:
         self.late_effects -= 1
-        self._apply(add, done)
+        self._apply(request, done)
 
-    def _apply(self, add: Mapping[str, Any], done: asyncio.Future[Any]) -> None:
-        try:
-            purchase = self.state.purchase_add({**add, "payAmount": Decimal(add["payAmount"])})
-        except ApiError as error:
-            done.set_result(error)
-            return
-        self._tell(f"{purchase.transaction_id} stored as {purchase.id}")
-        self._added(purchase)
-        done.set_result(purchase)
+    def _apply(self, request: Request, done: asyncio.Future[Execution]) -> None:
+        before = len(self.state.ledger)
+        done.set_result(self._api.execute(request, TILL_PERMISSIONS))
+        self._report(before)
 
-    def _spell(self, fault: Fault, outcome: Purchase | ApiError | None) -> Reply | None:
-        record = outcome.id if isinstance(outcome, Purchase) else None
-        good = {"purchaseAdd": {"id": record}}
-        match fault.answer:
-            case Answer.NORMAL:
-                if isinstance(outcome, ApiError):
-                    return error_reply(400, outcome.code, outcome.data)
-                return json_reply(200, {"data": good})
-            case Answer.DROP | Answer.RESET:
-                return None
-            case Answer.EMPTY_401:
-                return Reply(401)
-            case Answer.PERMISSION_401:
-                return error_reply(401, "NOT_AUTHORIZED")
-            case Answer.NOT_AUTHENTICATED_401:
-                return error_reply(401, "NOT_AUTHENTICATED")
-            case Answer.ERROR_400:
-                named = {"Property": fault.property_name} if fault.property_name else {}
-                return error_reply(400, fault.code, named)
-            case Answer.DATA_AND_ERRORS:
-                errors = [{"message": "odd", "extensions": {"code": "FUSION_ERROR"}}]
-                return json_reply(400, {"errors": errors, "data": good})
-            case Answer.WITHOUT_ID:
-                return json_reply(200, {"data": {"purchaseAdd": {"id": None}}})
-            case Answer.HTML_200:
-                return Reply(200, b"<h1>Welcome</h1>", {"content-type": "text/html"})
-            case Answer.TRUNCATED:
-                return Reply(200, b'{"data": {"purch', {"content-type": "application/json"})
-            case Answer.TOO_MANY_429:
-                return Reply(429, headers={"retry-after": "2"})
-            case Answer.SERVER_ERROR_500:
-                return Reply(500, b"Internal Server Error")
-            case Answer.UNAVAILABLE_503:
-                return Reply(503, b"Service Unavailable")
-            case Answer.GATEWAY_TIMEOUT_504:
-                return Reply(504, b"<h1>504</h1>")
+    def _report(self, before: int) -> None:
+        for line in self.state.ledger[before:]:
+            what = line.get("transactionId") or line.get("refNo") or line.get("sourceId")
+            self._tell(f"{line['effect']} {line.get('id', '')} {line.get('amount', '')} {what}")
+            self._changed(line)
 
 
 HONEST = Fault()
+
+
+def _spell(fault: Fault, operation: str, execution: Execution) -> Reply | None:
+    match fault.answer:
+        case Answer.NORMAL:
+            return _reply_of(execution.answer())
+        case Answer.DROP | Answer.RESET:
+            return None
+        case Answer.EMPTY_401:
+            return Reply(401)
+        case Answer.PERMISSION_401:
+            return error_reply(401, "NOT_AUTHORIZED")
+        case Answer.NOT_AUTHENTICATED_401:
+            return error_reply(401, "NOT_AUTHENTICATED")
+        case Answer.ERROR_400:
+            named = {"Property": fault.property_name} if fault.property_name else {}
+            return error_reply(400, fault.code, named)
+        case Answer.DATA_AND_ERRORS:
+            errors = [{"message": "odd", "extensions": {"code": "FUSION_ERROR"}}]
+            return json_reply(400, {"errors": errors, "data": execution.data})
+        case Answer.WITHOUT_ID:
+            row = (execution.data or {}).get(operation) or {}
+            return json_reply(200, {"data": {operation: {**row, "id": None}}})
+        case Answer.HTML_200:
+            return Reply(200, b"<h1>Welcome</h1>", {"content-type": "text/html"})
+        case Answer.TRUNCATED:
+            return Reply(200, b'{"data": {"purch', {"content-type": "application/json"})
+        case Answer.TOO_MANY_429:
+            return Reply(429, headers={"retry-after": "2"})
+        case Answer.SERVER_ERROR_500:
+            return Reply(500, b"Internal Server Error")
+        case Answer.UNAVAILABLE_503:
+            return Reply(503, b"Service Unavailable")
+        case Answer.GATEWAY_TIMEOUT_504:
+            return Reply(504, b"<h1>504</h1>")
+
+
+def _reply_of(answer: HttpAnswer) -> Reply:
+    return Reply(answer.status, answer.body, {"content-type": answer.content_type})
 
 
 def json_reply(status: int, document: Mapping[str, Any]) -> Reply:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from bridge.errors import RequestError
 from bridge.money import payment as p
 from bridge.money import sale as s
+from bridge.money.accounts import Account
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
@@ -19,6 +20,9 @@ async def answer_what_is_open(world: World) -> None:
     if life is None or not life.ready:
         return
     for account in list(life.ledger.unfinished()):
+        if account.payment.request.method == "gift_card":
+            await _answer_about_a_gift_card(world, account)
+            continue
         standing = world.truth.standing(account.payment_id)
         world.story.mark("a person resolved a doubt")
         world.judge.resolved.add(account.payment_id)
@@ -41,3 +45,29 @@ async def answer_what_is_open(world: World) -> None:
             name,
             s.Answered("supervisor-1", found[0].id if found else "", send_again=not found),
         )
+
+
+async def _answer_about_a_gift_card(world: World, account: Account) -> None:
+    """Look the payment up in the office's list; end a hold there that the bridge cannot name."""
+    life = world.life
+    assert life is not None
+    world.story.mark("a person resolved a doubt about a gift card")
+    world.judge.resolved.add(account.payment_id)
+    request = account.payment.request
+    name = request.original_payment_id or account.payment_id
+    listed = [one for one in world.judge.gifts.of(name) if one.status != "CANCELLED"]
+    done = any(one.status == "COMPLETED" for one in listed)
+    if request.type is p.PaymentType.VOID:
+        done = not listed
+    elif not request.original_payment_id and account.payment.offer is None:
+        for held in listed:
+            if held.status == "AUTHORIZED" and held.takes:
+                world.office.release_by_hand(held.name)
+    answer = p.Resolved(
+        outcome="approved" if done else "not_charged",
+        by="supervisor-1",
+        approval_code="123456" if done else "",
+        source="other",
+    )
+    with suppress(RequestError):
+        await life.desk.known.resolve(account.payment_id, answer)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -22,7 +21,11 @@ from simulators.cable import CableEnd, MemoryPort
 from tests.simulation.office import Office
 
 RECONNECT_SECONDS = (0.2, 3.0)
-PAY_COMMANDS = {"serial": bytes.fromhex("10020601"), "tcp": bytes.fromhex("0601")}
+# Source: PA00P015 rev 13.08: pay, hold, partial release, capture, release, reverse, refund, tip.
+MONEY_COMMANDS = tuple(
+    bytes((0x06, code)) for code in (0x01, 0x22, 0x23, 0x24, 0x25, 0x30, 0x31, 0x0C)
+)
+FRAME_STARTS = {"serial": b"\x10\x02", "tcp": b""}
 
 
 @dataclass(slots=True)
@@ -140,12 +143,12 @@ class BridgeBus:
 
 
 class WatchedLine:
-    """The near end of a terminal's cable; tells when an order to take money leaves."""
+    """The near end of a terminal's cable; tells when an order about money leaves."""
 
     def __init__(self, end: CableEnd, alive: Alive, kind: str, ordered: Callable[[], None]) -> None:
         self._end = end
         self._alive = alive
-        self._pay_command = PAY_COMMANDS[kind]
+        self._commands = [FRAME_STARTS[kind] + one for one in MONEY_COMMANDS]
         self._ordered = ordered
 
     async def read(self) -> bytes:
@@ -154,7 +157,7 @@ class WatchedLine:
 
     def write(self, data: bytes) -> None:
         if self._alive.yes:
-            if self._pay_command in data:
+            if any(one in data for one in self._commands):
                 self._ordered()
             self._end.write(data)
 
@@ -205,7 +208,7 @@ class WatchedTerminal:
         alive: Alive,
         rng: random.Random,
         *,
-        on_order: Callable[[c.Pay, int], None],
+        on_order: Callable[[c.MoneyOperation, int], None],
         on_begin: Callable[[c.Operation], None],
         on_reliance: Callable[[str, tuple[c.TerminalEvent, ...]], None],
     ) -> None:
@@ -260,15 +263,13 @@ class WatchedTerminal:
         self._on_begin(operation)
 
     def _relied_on(self, events: tuple[c.TerminalEvent, ...]) -> None:
-        match self._operation:
-            case c.Pay(reference=payment_id) | c.Inquire(about=c.Pay(reference=payment_id)):
-                if self._alive.yes:
-                    self._on_reliance(payment_id, events)
-            case _:
-                pass
+        operation = self._operation
+        about = operation.about if isinstance(operation, c.Inquire) else operation
+        if isinstance(about, c.MoneyOperation) and self._alive.yes:
+            self._on_reliance(about.reference, events)
 
     def _ordered(self) -> None:
-        if self._told != self._conversation and isinstance(self._operation, c.Pay):
+        if self._told != self._conversation and isinstance(self._operation, c.MoneyOperation):
             self._told = self._conversation
             self._on_order(self._operation, self._conversation)
 
@@ -292,7 +293,7 @@ class OfficeDoor(httpx.AsyncBaseTransport):
             raise httpx.ConnectError("connection refused")
         phase.sending = True
         body = await request.aread()
-        answer = await self._office.answer(json.loads(body), request.headers["authorization"])
+        answer = await self._office.answer(body, request.headers["authorization"])
         if answer is None:
             raise httpx.RemoteProtocolError("Server disconnected without sending a response")
         return httpx.Response(answer.status, headers=answer.headers, content=answer.body)

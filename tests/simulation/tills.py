@@ -1,7 +1,7 @@
 """Cash registers of a world: they resend, duplicate, cancel, change their minds, and die.
 
-A till knows only what the contract tells a till. It takes money for one sale after the other and
-gives up no payment before it knows what became of it.
+A till knows only what the contract tells a till. It serves one shopper after the other and gives
+up no payment before it knows what became of it. What it sells stands in `trades.py`.
 """
 
 from __future__ import annotations
@@ -9,17 +9,19 @@ from __future__ import annotations
 import asyncio
 import json
 import random
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
 from simulators.broker import Broker, Message
+from tests.simulation.attempts import Attempt, amounts
 
 BASE = "paybridge/v1"
 RESPONSE_SECONDS = 3.0  # then the same command is sent again
 LOOK_SECONDS = 0.25
 DOUBT_PATIENCE_SECONDS = 20.0  # then the clerk serves the next shopper
+PATIENCE_SECONDS_MAX = 200.0  # a plan whose holds cannot be ended is nothing to wait for
 REFUSALS_MAX = 10  # then the shopper pays cash
 RETRYABLE = frozenset({"same_id"})
 
@@ -42,27 +44,6 @@ class Habits:
 
 
 @dataclass(slots=True)
-class Attempt:
-    """One payment as its till knows it."""
-
-    payment_id: str
-    sale_id: str
-    amount_minor: int
-    total_minor: int
-    response: dict[str, Any] | None = None
-    document: dict[str, Any] | None = None
-    override: bool = False
-
-    @property
-    def status(self) -> str:
-        return str(self.document["status"]) if self.document else ""
-
-    @property
-    def is_over(self) -> bool:
-        return bool(self.document and self.document["final"])
-
-
-@dataclass(slots=True)
 class Till:
     """One register at one terminal."""
 
@@ -72,7 +53,8 @@ class Till:
     rng: random.Random
     habits: Habits
     now: Callable[[], datetime]  # the till's wall clock
-    asks: Callable[[str, int, str, str], None]
+    serve: Callable[[Till, str], Awaitable[None]]  # one shopper, whose sale has this id
+    asks: Callable[[Attempt, int, str], None]
     tell: Callable[[str], None]
     closing: bool = False  # no new sale is begun
     idle: bool = False
@@ -80,55 +62,51 @@ class Till:
     epoch: str = ""
     _number: int = 0
     _requests: int = 0
-    _last_amount: int = 0
+    last_amount: int = 0
     _deaf: bool = False
     _stop: list[Callable[[], None]] = field(default_factory=list)
 
     async def run(self) -> None:
-        """Sell, then wait for open payments."""
+        """Serve the shoppers, then close."""
         self._listen()
         self._say_state("online")
         for number in range(1, self.habits.sales + 1):
             await asyncio.sleep(self.rng.uniform(0.5, 12))
             if self.closing:
                 break
-            await self._sell(f"{self.name}-{number}")
+            await self.serve(self, f"{self.name}-{number}")
         self.idle = True
 
-    # --- one sale
+    # --- one payment
 
-    async def _sell(self, sale_id: str) -> None:
-        rng = self.rng
-        total = rng.randint(100, 9_999)
-        if self._last_amount and rng.random() < self.habits.same_amount:
-            total = self._last_amount
-        self._last_amount = total
-        parts = [total]
-        if rng.random() < self.habits.split:
-            parts = [total // 3, total - total // 3]
-        for part in parts:
-            for _ in range(3):  # a shopper tries at most three cards
-                attempt = self._new_attempt(sale_id, part, total)
-                await self._pay(attempt)
-                if attempt.status not in {"declined", "canceled", "failed"}:
-                    break
-                if self.closing:
-                    return
-            if attempt.status != "approved":
-                return
-
-    def _new_attempt(self, sale_id: str, amount: int, total: int) -> Attempt:
+    def attempt(
+        self,
+        sale_id: str,
+        minor: int,
+        content: dict[str, Any],
+        operation: str = "payment/start",
+    ) -> Attempt:
+        """Return a new payment that nobody was asked for yet."""
         self._number += 1
         number = int(self.name.rpartition("-")[2]) * 1000 + self._number
-        attempt = Attempt(f"00000000-0000-7000-8000-{number:012d}", sale_id, amount, total)
-        self.attempts[attempt.payment_id] = attempt
-        return attempt
+        payment_id = f"00000000-0000-7000-8000-{number:012d}"
+        made = Attempt(payment_id, sale_id, minor, content, operation)
+        self.attempts[payment_id] = made
+        return made
 
-    async def _pay(self, attempt: Attempt) -> None:
-        rng, habits = self.rng, self.habits
+    async def pay(self, attempt: Attempt) -> None:
+        """Have a payment made and see what becomes of it."""
+        if await self.begin(attempt):
+            await self.follow(attempt)
+
+    async def begin(self, attempt: Attempt) -> bool:
+        """Say whether a payment was taken; before, some tills send what nobody may act upon."""
         self._mischief(attempt)
-        if not await self._get_started(attempt):
-            return
+        return await self._get_started(attempt)
+
+    async def follow(self, attempt: Attempt) -> None:
+        """See what becomes of a payment that was taken, and be a nuisance meanwhile."""
+        rng, habits = self.rng, self.habits
         if rng.random() < habits.conflict:
             self._start(attempt, amount=attempt.amount_minor + 1)
         if rng.random() < habits.late_copy:
@@ -138,11 +116,9 @@ class Till:
         die_at = rng.uniform(0.2, 5) if rng.random() < habits.die else None
         await self._watch(attempt, cancel_at, die_at)
         if attempt.is_over and rng.random() < habits.acknowledge:
-            assert attempt.document is not None
-            self._send(
-                "payment/acknowledge",
-                {"payment_id": attempt.payment_id, "rev": attempt.document["rev"]},
-            )
+            for one in attempt.documents():
+                told = {"payment_id": one["payment_id"], "rev": one["rev"]}
+                self.send("payment/acknowledge", told)
 
     def _mischief(self, attempt: Attempt) -> None:
         rng, habits = self.rng, self.habits
@@ -183,14 +159,16 @@ class Till:
             waited = loop.time() - began
             if cancel_at is not None and waited >= cancel_at:
                 cancel_at = None
-                self._send("payment/cancel", {"payment_id": attempt.payment_id})
+                self.send("payment/cancel", {"payment_id": attempt.payment_id})
             if die_at is not None and waited >= die_at:
                 die_at = None
                 await self._die(attempt)
             if loop.time() - asked_at >= 30:
                 asked_at = loop.time()
-                self._send("payment/status", {"payment_id": attempt.payment_id, "refresh": True})
+                self.send("payment/status", {"payment_id": attempt.payment_id, "refresh": True})
             if attempt.status == "in_doubt" and waited >= DOUBT_PATIENCE_SECONDS:
+                return
+            if waited >= PATIENCE_SECONDS_MAX:
                 return
 
     async def _die(self, attempt: Attempt) -> None:
@@ -201,7 +179,7 @@ class Till:
         self._stop.clear()
         if self.rng.random() < 0.5:
             self._say_state("offline")
-        attempt.document = attempt.response = None
+        attempt.forget()
         await asyncio.sleep(self.rng.uniform(1, 15))
         self.tell("is back")
         self._listen()
@@ -232,13 +210,12 @@ class Till:
         if kind not in {"payments", "response"} or not message.payload:
             return
         content = json.loads(message.payload)
-        attempt = self.attempts.get(content.get("payment_id") or "")
+        attempt = self.attempts.get(content.get("plan_id") or content.get("payment_id") or "")
         if attempt is None:
             return
         if kind == "payments":
-            if attempt.document is None or content["rev"] >= attempt.document["rev"]:
-                attempt.document = content
-        elif content["op"] == "payment/start" and not content["request_id"].endswith("!"):
+            attempt.hear(content)
+        elif content["op"] == attempt.operation and not content["request_id"].endswith("!"):
             attempt.response = content
 
     def _start(
@@ -250,25 +227,9 @@ class Till:
         retain: bool = False,
         expires_in: float | None = None,
     ) -> None:
-        amount = attempt.amount_minor if amount is None else amount
-        body: dict[str, Any] = {
-            "payment_id": attempt.payment_id,
-            "terminal_id": self.terminal_id,
-            "sale_id": attempt.sale_id,
-            "amounts": {"currency": "EUR", "requested_amount": euros(amount)},
-            "sale": {
-                "total_amount": euros(attempt.total_minor),
-                "lines": [
-                    {
-                        "item_id": 1,
-                        "product_code": "SKU-1",
-                        "quantity": "1",
-                        "unit_price": euros(attempt.total_minor),
-                        "item_amount": euros(attempt.total_minor),
-                    }
-                ],
-            },
-        }
+        body = {"payment_id": attempt.payment_id, **attempt.content}
+        if amount is not None and "amounts" in body:
+            body["amounts"] = amounts(amount)
         choice = self.rng.random()
         if guard and choice < 0.4:
             expires_in = self.rng.uniform(5, 20)
@@ -278,12 +239,14 @@ class Till:
             body["expires_at"] = iso(self.now() + timedelta(seconds=expires_in))
         # What is not the till's own wish is marked, so that its answer is not taken for one.
         mark = "" if guard else "!"
-        self.asks(attempt.payment_id, amount, attempt.sale_id, self._next_request(mark))
-        self._send("payment/start", body, retain=retain, mark=mark)
+        amount = attempt.amount_minor if amount is None else amount
+        self.asks(attempt, amount, self._next_request(mark))
+        self.send(attempt.operation, body, retain=retain, mark=mark)
 
-    def _send(
+    def send(
         self, operation: str, body: dict[str, Any], *, retain: bool = False, mark: str = ""
     ) -> None:
+        """Publish a command."""
         body = {"request_id": self._next_request(mark), **body}
         self._requests += 1
         topic = f"{BASE}/registers/{self.name}/request/{operation}"
@@ -296,11 +259,6 @@ class Till:
     def _say_state(self, state: str) -> None:
         topic = f"{BASE}/registers/{self.name}/state"
         self.broker.send(Message(topic, json.dumps({"state": state}).encode(), retain=True))
-
-
-def euros(minor: int) -> str:
-    """Return cents as the contract writes them."""
-    return f"{minor // 100}.{minor % 100:02d}"
 
 
 def iso(moment: datetime) -> str:

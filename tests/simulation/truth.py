@@ -1,4 +1,4 @@
-"""What really happened to money: orders seen on the wire, charges in the terminals' memories.
+"""What really happened to money: orders seen on the wire, movements in the terminals' memories.
 
 A terminal knows nothing of payment ids, so the world notes which payment an order was written
 for, and which order the terminal took up when it began. What it then books belongs to that one.
@@ -8,47 +8,87 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Literal
 
 from simulators.shopper import Plan, Scenario, Shopper
 from simulators.terminal_ledger import Entry, TerminalLedger
 
+Kind = Literal["paid", "held", "captured", "refunded", "tipped", "voided"]
+CARD_ORDERS = frozenset({"Pay", "Authorize", "Refund"})  # a shopper presents a card
+KINDS: dict[str, Kind] = {
+    "approved": "paid",
+    "reserved": "held",
+    "refunded": "refunded",
+    "captured": "captured",
+    "tipped": "tipped",
+}
+ORDERED_AS = {"captured": "Capture", "tipped": "AdjustTip", "voided": "Reverse"}
+TAKEN: frozenset[Kind] = frozenset({"paid", "captured", "tipped"})
+
 
 @dataclass(slots=True)
 class Order:
-    """One command to take money, as it left the bridge."""
+    """One command about money, as it left the bridge."""
 
     payment_id: str
     terminal_id: str
     amount_minor: int
     at: float
     conversation: int
+    kind: str = "Pay"  # the name of the operation
+    original_id: str = ""  # the payment that it follows up
     begun: bool = False
 
 
 @dataclass(slots=True)
 class Charge:
-    """Money that a terminal took. `payment_id` "" when nobody ordered it through us."""
+    """A movement of money at a terminal. `payment_id` "" when nobody ordered it through us."""
 
     payment_id: str
     terminal_id: str
     number: int
     amount_minor: int
     at: float
+    kind: Kind = "paid"
+    original_id: str = ""
     committed: bool = False
-    reversed: bool = False
+    reversed: bool = False  # by the terminal itself, as if it had not been
+    undone_by: str = ""  # the payment that voided it
 
     @property
     def stands(self) -> bool:
-        """Whether the shopper has paid it."""
+        """Whether the operation that asked for it worked; what undid it worked as well."""
         return not self.reversed
+
+    @property
+    def net_minor(self) -> int:
+        """What the merchant has of it now."""
+        if self.reversed or self.undone_by:
+            return 0
+        if self.kind in TAKEN:
+            return self.amount_minor
+        return -self.amount_minor if self.kind == "refunded" else 0
+
+
+@dataclass(frozen=True, slots=True)
+class Closing:
+    """A batch that a terminal closed: what it told, what we ordered of it, and what nobody did."""
+
+    terminal_id: str
+    at: float
+    told_minor: int
+    ordered_minor: int
+    alone_minor: int
+    payment_ids: tuple[str, ...]
 
 
 @dataclass(slots=True)
 class Truth:
-    """All orders and charges of a world; `changed` hears of every charge that came or went."""
+    """All orders and movements of a world; `changed` hears of each that came or went."""
 
     orders: list[Order] = field(default_factory=list)
     charges: list[Charge] = field(default_factory=list)
+    closings: list[Closing] = field(default_factory=list)
     changed: Callable[[Charge, str], None] = lambda _charge, _how: None
 
     def orders_for(self, payment_id: str) -> list[Order]:
@@ -56,12 +96,51 @@ class Truth:
         return [order for order in self.orders if order.payment_id == payment_id]
 
     def charges_for(self, payment_id: str) -> list[Charge]:
-        """Return every charge of a payment, reversed ones too."""
+        """Return every movement of a payment, reversed ones too."""
         return [charge for charge in self.charges if charge.payment_id == payment_id]
 
     def standing(self, payment_id: str) -> list[Charge]:
-        """Return the charges of a payment that were not undone."""
+        """Return the movements of a payment that the terminal did not take back."""
         return [charge for charge in self.charges_for(payment_id) if charge.stands]
+
+    def following(self, payment_id: str, kind: Kind) -> list[Charge]:
+        """Return what stands of the follow-ups of a payment."""
+        return [
+            one
+            for one in self.charges
+            if one.original_id == payment_id and one.kind == kind and one.stands
+        ]
+
+    def held_minor(self, payment_id: str) -> int:
+        """Return what a pre-authorization and what raised it once held."""
+        raised = self.following(payment_id, "held")
+        return sum(one.amount_minor for one in (*self.standing(payment_id), *raised))
+
+    def taken_minor(self, payment_id: str) -> int:
+        """Return what a payment took, whatever became of it later."""
+        return sum(one.amount_minor for one in self.standing(payment_id) if one.kind in TAKEN)
+
+    def waiting(self, terminal_id: str, *kinds: str) -> Order | None:
+        """Return the last order of some kinds that its terminal has not taken up yet."""
+        for order in reversed(self.orders):
+            if order.terminal_id == terminal_id and order.kind in kinds and not order.begun:
+                return order
+        return None
+
+    def close(self, terminal_id: str, told_minor: int, at: float) -> None:
+        """Note the end of a terminal's batch."""
+        since = max((one.at for one in self.closings if one.terminal_id == terminal_id), default=-1)
+        batch = [one for one in self.charges if one.terminal_id == terminal_id and one.at > since]
+        self.closings.append(
+            Closing(
+                terminal_id,
+                at,
+                told_minor,
+                sum(one.net_minor for one in batch if one.payment_id),
+                sum(one.net_minor for one in batch if not one.payment_id),
+                tuple(one.payment_id for one in batch if one.payment_id),
+            )
+        )
 
 
 class TrueShopper(Shopper):
@@ -81,12 +160,17 @@ class TrueShopper(Shopper):
             for order in self._truth.orders
             if order.terminal_id == self._terminal_id
             and order.amount_minor == amount_minor
+            and order.kind in CARD_ORDERS
             and not order.begun
         ]
         self.begun = waiting[-1] if waiting else None
         if self.begun is not None:
             self.begun.begun = True
         return self._draw()
+
+    def misbehave_once(self) -> None:
+        """Draw what happens at the next booking that needs no card."""
+        self.scenario = Scenario(without_card=self._draw())
 
 
 class TrueLedger(TerminalLedger):
@@ -103,25 +187,61 @@ class TrueLedger(TerminalLedger):
         self._clock = clock
 
     def append(self, entry: Entry) -> None:
-        """Note the entry, and what it means for the charge that it is about."""
+        """Note the entry, and what it means for the movement that it is about."""
         super().append(entry)
-        if entry.kind == "approved":
-            order = None if self.alone else self._shopper.begun
-            charge = Charge(
-                payment_id=order.payment_id if order else "",
-                terminal_id=self._terminal_id,
-                number=entry.number,
-                amount_minor=entry.amount_minor,
-                at=self._clock(),
-            )
-            self._truth.charges.append(charge)
-            self._truth.changed(charge, "taken")
+        match entry.kind:
+            case "approved" | "reserved" | "refunded":
+                self._moved(entry, None if self.alone else self._shopper.begun)
+            case "captured" | "tipped":
+                self._moved(entry, self._taken_up(ORDERED_AS[entry.kind]))
+            case "closed":
+                self._truth.close(self._terminal_id, entry.amount_minor, self._clock())
+            case "committed" | "reversed" | "released":
+                self._about_another(entry)
+            case _:
+                pass
+
+    def _about_another(self, entry: Entry) -> None:
+        mine = (one for one in self._truth.charges if one.terminal_id == self._terminal_id)
+        charge = next((one for one in mine if one.number == entry.original), None)
+        if charge is None:
             return
-        for charge in self._truth.charges:
-            if charge.terminal_id == self._terminal_id and charge.number == entry.original:
-                if entry.kind == "committed":
-                    charge.committed = True
-                    self._truth.changed(charge, "committed")
-                elif entry.kind == "reversed":
-                    charge.reversed = True
-                    self._truth.changed(charge, f"reversed ({entry.reason})")
+        if entry.kind == "committed":
+            charge.committed = True
+            self._truth.changed(charge, "committed")
+        elif entry.kind == "reversed" and entry.reason not in {"register", "with its payment"}:
+            charge.reversed = True
+            self._truth.changed(charge, f"reversed ({entry.reason})")
+        elif entry.reason == "with its payment":
+            charge.undone_by = charge.original_id
+        elif entry.reason != "extended" and self._is_void(entry):
+            order = self._taken_up("Reverse")
+            charge.undone_by = order.payment_id if order else "?"
+            self._moved(entry, order)
+
+    def _is_void(self, entry: Entry) -> bool:
+        """Tell a release of a hold from the rest that a capture gives back."""
+        order = self._truth.waiting(self._terminal_id, "Capture", "Reverse")
+        return entry.kind == "reversed" or (order is not None and order.kind == "Reverse")
+
+    def _taken_up(self, kind: str) -> Order | None:
+        order = self._truth.waiting(self._terminal_id, kind)
+        if order is not None:
+            order.begun = True
+        return order
+
+    def _moved(self, entry: Entry, order: Order | None) -> None:
+        amount_minor = entry.amount_minor
+        if order is not None and order.kind == "Authorize" and order.original_id:
+            amount_minor -= self._truth.held_minor(order.original_id)  # it names the new total
+        charge = Charge(
+            payment_id=order.payment_id if order else "",
+            terminal_id=self._terminal_id,
+            number=entry.number,
+            amount_minor=amount_minor,
+            at=self._clock(),
+            kind=KINDS.get(entry.kind, "voided"),
+            original_id=order.original_id if order else "",
+        )
+        self._truth.charges.append(charge)
+        self._truth.changed(charge, "taken")

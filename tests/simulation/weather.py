@@ -12,8 +12,12 @@ from simulators.cable import Wire
 from simulators.shopper import Mischief, MischiefKind, Place, Plan
 from simulators.zvt.profile import PROFILES, Profile
 from tests.simulation.tills import Habits
+from tests.simulation.trades import Trade
 
 NEVER = 1e9  # mean seconds of what does not happen in this world
+
+TRADES: tuple[Trade, ...] = ("cards", "gift cards", "after sales", "all")
+TRADE_WEIGHTS = (5, 4, 4, 2)  # plain sales by card are where most of the misfortune strikes
 
 PLACES: tuple[Place, ...] = ("command", "replied", "status", "prints", "completion")
 MISCHIEF: tuple[MischiefKind, ...] = (
@@ -51,6 +55,9 @@ class Weather:
     alone_mean: float
     decline: float
     mischief: float
+    trade: Trade
+    gift_cards: int
+    elsewhere_mean: float  # another shop uses a gift card
 
     @property
     def zvt(self) -> ZvtSettings:
@@ -58,8 +65,19 @@ class Weather:
         return ZvtSettings(config_byte=0xBE if self.exclusive else 0xAE)
 
 
+def draw_trade(seed: int | str) -> Trade:
+    """Return what the tills of a seed do; a seed like `plans/7` says it itself."""
+    named = str(seed).partition("/")[0]
+    for trade in TRADES:
+        if named == trade:
+            return trade
+    return random.Random(f"{seed}/trade").choices(TRADES, TRADE_WEIGHTS)[0]
+
+
 def draw_weather(seed: int | str) -> Weather:
     """Return the weather of a seed."""
+    trade = draw_trade(seed)
+    shops = random.Random(f"{seed}/shops")
     rng = random.Random(f"{seed}/weather")
     kind: Literal["serial", "tcp"] = "serial" if rng.random() < 0.6 else "tcp"
     damage = rng.choice((0.0, 0.0, 0.0, 0.003, 0.02)) if kind == "serial" else 0.0
@@ -102,6 +120,11 @@ def draw_weather(seed: int | str) -> Weather:
         alone_mean=rng.choice((NEVER, 30.0)),
         decline=rng.choice((0.1, 0.3)),
         mischief=rng.choice((0.0, 0.15, 0.4)),
+        trade=trade,
+        gift_cards=0 if trade in {"cards", "after sales"} else shops.choice((2, 3, 4)),
+        elsewhere_mean=NEVER
+        if trade in {"cards", "after sales"}
+        else shops.choice((NEVER, 10.0, 40.0)),
     )
 
 

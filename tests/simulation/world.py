@@ -8,20 +8,17 @@ slip and from the office's list, what the bridge could not find out.
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime, timedelta
+from decimal import Decimal
+from functools import partial
 from typing import Any
 
 from bridge.errors import JournalError
-from bridge.money import payment as p
-from bridge.money import sale as s
-from bridge.register.bus import Delivery
-from drivers import contract as c
-from simulators.backoffice_records import Purchase
+from simulators.backoffice_records import Json
 from simulators.backoffice_state import BackOfficeState
 from simulators.broker import Broker
 from simulators.cable import MemoryPort
@@ -30,23 +27,25 @@ from simulators.zvt import ZvtTerminal
 from simulators.zvt.talk import NoReply
 from tests.simulation import misfortune
 from tests.simulation.disk import Disk
-from tests.simulation.ending import compare_journal, is_missing, judge_the_end
-from tests.simulation.incarnation import START, Incarnation, Statements, Surroundings
-from tests.simulation.judge import Judge, short
+from tests.simulation.ending import compare_journal, judge_the_end
+from tests.simulation.eyes import Eyes
+from tests.simulation.incarnation import START, Incarnation, Surroundings
+from tests.simulation.judge import Judge
 from tests.simulation.loop import Listener, WorldLoop
 from tests.simulation.office import Office
 from tests.simulation.person import answer_what_is_open
+from tests.simulation.rest import all_told, restless
 from tests.simulation.story import Story
 from tests.simulation.tills import Till
-from tests.simulation.truth import Charge, Order, TrueLedger, TrueShopper, Truth
-from tests.simulation.weather import NEVER, Weather, draw_plan, draw_weather
+from tests.simulation.trades import GiftCard, Shop
+from tests.simulation.truth import TrueLedger, TrueShopper, Truth
+from tests.simulation.weather import Weather, draw_plan, draw_weather
 
 TROUBLE_SECONDS_MAX = 240.0
 CALM_SECONDS_MAX = 900.0  # L1: every command has an answer within 15 minutes of peace
 BOOKS_SECONDS_MAX = 900.0  # L2, with the longest back-off of the recorder
 DEAD_SECONDS = (0.3, 8.0)  # until the service manager starts the service again
 LOOK_SECONDS = 1.0
-INQUIRIES_MIN = 4
 
 
 class World:
@@ -60,7 +59,6 @@ class World:
         self.story = Story(loop.time, keep_lines)
         self.truth = Truth()
         self.judge = Judge(self.story, self.truth)
-        self.relied_on = self.judge.relied_on
         self.truth.changed = self.judge.charged
         self.troubled = True
         self.clock_offset = timedelta()
@@ -76,8 +74,8 @@ class World:
         self.office = Office(
             self.books,
             random.Random(f"{seed}/office"),
-            asked=self.judge.asked_to_record,
-            added=self._added,
+            asked=self.judge.asked_of_the_office,
+            changed=self._changed_at_the_office,
             tell=lambda what: self.story.tell("office", what),
         )
         self.office.fault_chance = self.weather.office_fault
@@ -86,6 +84,7 @@ class World:
         self.shoppers: dict[str, TrueShopper] = {}
         for number in range(1, self.weather.terminals + 1):
             self._make_terminal(f"counter-{number}")
+        self.shop = Shop(self.story.mark, self._make_gift_cards())
         self.tills = [self._make_till(number) for number in range(1, self.weather.tills + 1)]
         self.life: Incarnation | None = None
         self.lives = 0
@@ -133,9 +132,23 @@ class World:
             rng=random.Random(f"{self.seed}/{name}"),
             habits=self.weather.habits,
             now=lambda: START + timedelta(seconds=self.loop.time()) + self.clock_offset,
+            serve=partial(self.shop.serve, self.weather.trade),
             asks=self.judge.asks,
             tell=lambda what: self.story.tell(name, what),
         )
+
+    def _make_gift_cards(self) -> tuple[GiftCard, ...]:
+        rng = random.Random(f"{self.seed}/gift cards")
+        cards = tuple(
+            GiftCard(f"63962100{number:08d}", rng.choice(("", "1234")), 100 * rng.randint(5, 120))
+            for number in range(1, self.weather.gift_cards + 1)
+        )
+        for card in cards:
+            self.books.gift_card_add(
+                code=card.code, pin=card.pin or None, balance=Decimal(card.minor).scaleb(-2)
+            )
+        self.judge.secrets = [card.code for card in cards]
+        return cards
 
     def pay_alone(self, name: str, amount_minor: int) -> None:
         """Let somebody type in an amount at the terminal itself."""
@@ -150,7 +163,7 @@ class World:
 
     async def run(self) -> None:
         """Play it to the end."""
-        listener = Listener(lambda text: self.judge.look_for_cards(text.encode(), "in the log"))
+        listener = Listener(lambda text: self.judge.look_for_secrets(text.encode(), "in the log"))
         logger = logging.getLogger("bridge")
         logger.addHandler(listener)
         level, propagate = logger.level, logger.propagate
@@ -173,12 +186,12 @@ class World:
             for work in chaos:
                 work.cancel()
             self._calm_down()
-            if not await self._until(self._at_rest, CALM_SECONDS_MAX):
-                self.story.accuse("L1", f"no rest: {self._restless()}")
+            if not await self._until(lambda: not restless(self), CALM_SECONDS_MAX):
+                self.story.accuse("L1", f"no rest: {restless(self)}")
             await answer_what_is_open(self)
             self.story.tell("world", "a person has answered")
-            if not await self._until(self._all_told, BOOKS_SECONDS_MAX):
-                self.story.accuse("L2", f"open at the end: {self._restless()}")
+            if not await self._until(lambda: all_told(self), BOOKS_SECONDS_MAX):
+                self.story.accuse("L2", f"open at the end: {restless(self)}")
             await judge_the_end(self)
         finally:
             self.closing = True
@@ -223,7 +236,7 @@ class World:
             office=self.office,
             zvt=self.weather.zvt,
             now=self.now,
-            watch=self,
+            watch=Eyes(self),
         )
 
     def _autopsy(self, life: Incarnation, task: asyncio.Task[None]) -> None:
@@ -241,73 +254,11 @@ class World:
             return
         self.story.accuse("BUG", f"the bridge died by itself: {causes!r}")
 
-    # --- what the judge hears (Watch)
-
-    def ordered(self, life: Incarnation, terminal_id: str, pay: c.Pay, conversation: int) -> None:
-        order = Order(
-            payment_id=pay.reference,
-            terminal_id=terminal_id,
-            amount_minor=pay.amount.minor,
-            at=self.loop.time(),
-            conversation=conversation,
-        )
-        self.truth.orders.append(order)
-        running = [
-            one.payment_id
-            for one in life.ledger.unfinished()
-            if one.payment.request.terminal_id == terminal_id
-            and one.payment_id != pay.reference
-            and one.payment.status in {p.Status.IN_PROGRESS, p.Status.CANCELING}
-        ]
-        self.story.tell("order", f"{short(pay.reference)} {pay.amount.minor} at {terminal_id}")
-        self.judge.ordered(order, running, life.number)
-
-    def began(self, life: Incarnation, terminal_id: str, operation: c.Operation) -> None:
-        name = type(operation).__name__
-        if isinstance(operation, c.Inquire):
-            self.story.mark("inquiry")
-            name += f" {short(operation.about.reference)}"
-        self.story.tell("station", f"{terminal_id} {name}")
-
-    def delivered(self, life: Incarnation, delivery: Delivery) -> None:
-        body = json.loads(delivery.payload)
-        if delivery.duplicate:
-            self.story.mark("redelivery")
-        if not delivery.topic.endswith("payment/start"):
-            return
-        connection = life.desk.connection
-        expires_at = body.get("expires_at")
-        epoch = body.get("bridge_epoch")
-        late = expires_at is not None and datetime.fromisoformat(expires_at) <= self.now()
-        elsewhere = epoch is not None and (connection is None or epoch != connection.epoch)
-        guarded = expires_at is not None or epoch is not None
-        fresh = not delivery.retained and not late and not elsewhere and (guarded or delivery.live)
-        if fresh:
-            self.judge.delivered(body["payment_id"], life.number)
-        else:
-            self.story.mark("stale start")
-
-    def acknowledged(self, life: Incarnation, delivery: Delivery) -> None:
-        if delivery.topic.endswith("payment/start"):
-            body = json.loads(delivery.payload)
-            answers = [one.payload for one in life.desk.replies.outgoing]
-            self.judge.puback(body["payment_id"], body["request_id"], answers)
-
-    def committing(self, life: Incarnation, statements: Statements) -> None:
-        if self.troubled and self.rng.random() < self.weather.kill_at_commit:
-            if self.rng.random() < 0.5:
-                misfortune.die(self, life, "before a commit")
-            else:  # in the middle of it, at one of its writes
-                self.commit_dies_at = self.rng.randint(1, 4)
-
-    def committed(self, life: Incarnation, statements: Statements) -> None:
-        self.commit_dies_at = None
-        self.judge.committed(statements)
-        if self.troubled and self.rng.random() < self.weather.kill_at_commit:
-            misfortune.die(self, life, "after a commit")
-
-    def _added(self, purchase: Purchase) -> None:
-        self.judge.recorded(purchase, self.books.purchases_of(purchase.transaction_id))
+    def _changed_at_the_office(self, line: Json) -> None:
+        same = 0
+        if line["effect"] == "purchase_added":
+            same = len(self.books.purchases_of(line["transactionId"]))
+        self.judge.changed_at_the_office(line, same)
 
     # --- peace
 
@@ -330,48 +281,6 @@ class World:
                 return False
             await asyncio.sleep(LOOK_SECONDS)
         return True
-
-    def _at_rest(self) -> bool:
-        return not self._restless()
-
-    def _restless(self) -> str:
-        """Say what is still open, "" when nothing is."""
-        life = self.life
-        if life is None or not life.ready or life.desk.connection is None:
-            return "the bridge does not serve"
-        for till in self.tills:
-            if not till.idle:
-                return f"{till.name} waits"
-        for account in life.ledger.unfinished():
-            doubt = account.payment.doubt
-            if doubt is None or not (doubt.needs_operator or self._asked_long_enough(doubt)):
-                return f"{short(account.payment_id)} is {account.payment.status.value}"
-        for purchase in life.ledger.open_purchases():
-            if purchase.purchase.state in {s.PurchaseState.PENDING, s.PurchaseState.SENDING}:
-                return f"{purchase.purchase.content.transaction_id} waits for the books"
-        if self.office.late_effects:
-            return "the office is still at it"
-        for name, terminal in self.terminals.items():
-            if terminal.busy:
-                return f"{name} is busy"
-        return ""
-
-    def _asked_long_enough(self, doubt: p.Doubt) -> bool:
-        """Tell whether a person may step in early, which most worlds allow to be quick."""
-        patient = self.weather.clock_jump_mean < NEVER
-        return not patient and doubt.inquiries >= INQUIRIES_MIN
-
-    def _all_told(self) -> bool:
-        life = self.life
-        if self._restless() or life is None or life.ledger.open_purchases():
-            return False
-        if any(is_missing(self.broker, account) for account in life.ledger.accounts()):
-            return False
-        return not life.ledger.unfinished()
-
-    def charged_for(self, payment_ids: Sequence[str]) -> list[Charge]:
-        """Return what stands for some payments."""
-        return [charge for name in payment_ids for charge in self.truth.standing(name)]
 
 
 def flatten(error: BaseException | None) -> list[BaseException]:
