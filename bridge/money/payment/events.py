@@ -1,0 +1,155 @@
+"""What can happen to a payment; the terminal's own events stand in `drivers/contract.py`. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from bridge.money.payment.request import PaymentRequest, PaymentType
+from bridge.money.payment.state import Recording
+from bridge.money.sale import SaleDetails
+from drivers.contract import (
+    Baseline,
+    Money,
+    MoneyEvidence,
+    Offered,
+    Progress,
+    Receipt,
+    StillRunning,
+    Unclear,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Requested:
+    """A register's command was accepted."""
+
+    request: PaymentRequest
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """The send marker: the first byte may leave once this is on disk."""
+
+    baseline: Baseline | None
+
+
+@dataclass(frozen=True, slots=True)
+class Concluding:
+    """A gift card's hold is about to be ended in this way; on disk before it is asked for.
+
+    Another way is taken only with proof that the first one was refused.
+    """
+
+    how: Literal["capture", "release"]
+
+
+@dataclass(frozen=True, slots=True)
+class NotReached:
+    """The terminal could not be talked to, and nothing was sent this time."""
+
+    code: str
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CancelAsked:
+    """Somebody wants it stopped: cashier, timeout, register_lost, operator, shutdown."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Restarted:
+    """The service died and lives again; whatever was live is gone."""
+
+
+@dataclass(frozen=True, slots=True)
+class DoubtAged:
+    """The doubt is old enough for a person to look."""
+
+
+@dataclass(frozen=True, slots=True)
+class EvidenceLost:
+    """Another payment was started on the terminal: its last transaction no longer tells."""
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """A person answered the doubt, with evidence."""
+
+    outcome: Literal["approved", "not_charged", "refund_if_found"]
+    by: str
+    approval_code: str = ""
+    source: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingChanged:
+    """The purchase that this payment belongs to moved on."""
+
+    recording: Recording
+    record_id: str = ""
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Acknowledged:
+    """The register has seen the final document."""
+
+    rev: int
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """A person decided about a discrepancy: book the money, or note that it was dealt with."""
+
+    decision: Literal["book", "noted"]
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class LinesAttached:
+    """The register told what was sold, later than it began to take money for it."""
+
+    sale: SaleDetails
+
+
+@dataclass(frozen=True, slots=True)
+class LinesOverdue:
+    """The books have waited long enough: what was captured is recorded as it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class FollowedUp:
+    """An approved follow-up changed where this payment's money is; stored with its approval."""
+
+    type: PaymentType
+    payment_id: str
+    amount: Money
+    is_last: bool = True
+
+
+Event = (
+    Requested
+    | Started
+    | Concluding
+    | NotReached
+    | CancelAsked
+    | Restarted
+    | DoubtAged
+    | EvidenceLost
+    | Resolved
+    | RecordingChanged
+    | Acknowledged
+    | Decided
+    | FollowedUp
+    | LinesAttached
+    | LinesOverdue
+    | Progress
+    | Receipt
+    | Offered
+    | MoneyEvidence
+    | Unclear
+    | StillRunning
+)

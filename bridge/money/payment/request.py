@@ -1,0 +1,121 @@
+"""What a register asks for: the request of a payment, with its gift card and its plan. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Literal
+
+from pydantic import JsonValue
+
+from bridge.money.sale import SaleDetails
+from drivers.contract import Approval, Money
+
+
+class PaymentType(Enum):
+    """What the register asked for."""
+
+    SALE = "sale"
+    PREAUTH = "preauth"
+    INCREMENT = "increment"
+    CAPTURE = "capture"
+    REFUND = "refund"
+    VOID = "void"
+    TIP_ADJUST = "tip_adjust"
+    LOAD = "load"  # fills a gift card, once its sale is paid
+    UNLOAD = "unload"  # takes value off a gift card that nobody pays with; undoes a load
+
+
+TAKES = frozenset({PaymentType.SALE, PaymentType.CAPTURE})  # brings money to a sale
+GIVES = frozenset({PaymentType.REFUND, PaymentType.VOID})  # takes money back out of the books
+GIFT_CARDS = "gift-cards"  # stands where the name of a terminal does; no terminal may have it
+INFERRED = "inferred"  # in `Approval.extra`: why it is believed, where no answer said so
+STARTS = frozenset({PaymentType.SALE, PaymentType.PREAUTH, PaymentType.LOAD})
+FOLLOW_UPS = frozenset(PaymentType) - STARTS
+
+
+@dataclass(frozen=True, slots=True)
+class GiftCardCode:
+    """Which gift card: its kind of code and the code, a secret of the shopper.
+
+    The journal keeps the code, because only the card's balance can tell what became of an attempt
+    whose answer was lost. A PIN is never kept.
+    """
+
+    kind: Literal["PHYSICAL", "PERSONAL", "EXTERNAL"]
+    code: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class PlanLeg:
+    """One payment of a plan: a hold on a gift card, or what the card pays."""
+
+    payment_id: str
+    method: Literal["card", "gift_card"]
+    amount: Money
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Several payments that are one: gift cards are held, the card pays, then they are captured.
+
+    It stands in the request of each of them, so that any one tells what the others are.
+    """
+
+    plan_id: str
+    legs: tuple[PlanLeg, ...]  # in the order in which they begin; a card is the last
+
+    @property
+    def total(self) -> Money:
+        """What all legs together bring."""
+        return Money(sum(leg.amount.minor for leg in self.legs), self.legs[0].amount.currency)
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentRequest:
+    """What a register asked for, as it was accepted. Never changes."""
+
+    payment_id: str
+    register_id: str
+    terminal_id: str
+    type: PaymentType
+    amount: Money
+    content_hash: str  # equal for two requests with the same meaning
+    sale_id: str = ""
+    tip: Money | None = None
+    accept_partial: bool = False
+    sale: SaleDetails | None = None
+    lines_later: bool = False  # the register will tell what was sold after the payment
+    deadline_seconds: int = 120
+    operator_id: str = ""
+    shift_number: str = ""
+    totals_group_id: str = ""
+    language: str = ""
+    possible_duplicate: bool = False
+    approved_by: str = ""
+    cancel_when_register_lost: bool = True  # while no card was presented
+    original_payment_id: str = ""  # follow-ups only; "" for a refund without one
+    original: Approval | None = None  # what the terminal must be told of it
+    original_sale_key: str = ""
+    is_last: bool = True  # a capture that releases the rest of the hold
+    reason: str = ""
+    gift_card: GiftCardCode | None = None
+    activates: bool = False  # a load that may make the gift card first
+    plan: Plan | None = None  # for its legs, and for what ends their holds
+    metadata: Mapping[str, JsonValue] = field(default_factory=dict)
+
+    @property
+    def method(self) -> Literal["card", "gift_card"]:
+        """What is paid with; a gift card's work waits in its own queue."""
+        return "gift_card" if self.terminal_id == GIFT_CARDS else "card"
+
+    @property
+    def sale_key(self) -> str:
+        """What groups the payments of one sale: register and sale, or the payment alone.
+
+        A follow-up belongs to the sale of its original.
+        """
+        if self.original_sale_key:
+            return self.original_sale_key
+        return f"{self.register_id}/{self.sale_id}" if self.sale_id else self.payment_id

@@ -1,0 +1,177 @@
+"""Where a payment stands: its status, its money, its place in the books. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import Literal
+
+from bridge.money.payment.request import TAKES, PaymentRequest, PaymentType
+from bridge.money.sale import SaleDetails
+from drivers.contract import Approval, Baseline, Money, Receipt, Stage
+
+
+class Status(Enum):
+    """Did this operation work? The eight answers of the contract."""
+
+    QUEUED = "queued"
+    IN_PROGRESS = "in_progress"
+    CANCELING = "canceling"
+    IN_DOUBT = "in_doubt"
+    APPROVED = "approved"
+    DECLINED = "declined"
+    CANCELED = "canceled"
+    FAILED = "failed"
+
+
+FINAL = frozenset({Status.APPROVED, Status.DECLINED, Status.CANCELED, Status.FAILED})
+MAYBE_CHARGED = frozenset({Status.IN_PROGRESS, Status.CANCELING, Status.IN_DOUBT})
+
+
+class Funds(Enum):
+    """Where is the money now?"""
+
+    NONE = "none"
+    HELD = "held"
+    CAPTURED = "captured"
+    RETURNED = "returned"
+    PARTIALLY_REFUNDED = "partially_refunded"
+    REFUNDED = "refunded"
+    VOIDED = "voided"
+    EXPIRED = "expired"
+    UNKNOWN = "unknown"
+    LOADED = "loaded"  # on the gift card that was filled
+    UNLOADED = "unloaded"  # off the gift card again
+
+
+# Money went from the shopper to the store, whatever became of it later.
+MOVED = frozenset({Funds.CAPTURED, Funds.PARTIALLY_REFUNDED, Funds.REFUNDED, Funds.VOIDED})
+
+
+class Recording(Enum):
+    """Is it in the books?"""
+
+    NOT_REQUIRED = "not_required"
+    PENDING = "pending"
+    RECORDED = "recorded"
+    UNCONFIRMED = "unconfirmed"
+    REJECTED = "rejected"
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """What is known about not knowing."""
+
+    cause: str
+    inquiries: int = 0
+    needs_operator: bool = False
+    evidence_lost: bool = False  # another payment ran on the terminal: it can no longer tell
+
+
+@dataclass(frozen=True, slots=True)
+class Denial:
+    """Why no money moved: the code of the contract and the terminal's own words."""
+
+    code: str
+    text: str = ""
+    terminal_code: str = ""
+    cancel_reason: str = ""  # for `canceled` only
+
+
+@dataclass(frozen=True, slots=True)
+class Discrepancy:
+    """Evidence that contradicts what was already said. A person decides."""
+
+    kind: str
+    text: str
+    approval: Approval | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Payment:
+    """One payment, folded from its events."""
+
+    request: PaymentRequest
+    status: Status = Status.QUEUED
+    funds: Funds = Funds.NONE
+    recording: Recording = Recording.NOT_REQUIRED
+    stage: Stage | None = None
+    baseline: Baseline | None = None
+    offer: Approval | None = None
+    concluding: Literal["", "capture", "release"] = ""  # how a gift card's hold is being ended
+    approval: Approval | None = None
+    denial: Denial | None = None
+    cancel_asked: str = ""  # who wanted it stopped; "" nobody
+    doubt: Doubt | None = None
+    resolved_by: str = ""  # "terminal" | "operator", once final
+    approved_by: str = ""  # the person who resolved it
+    discrepancies: tuple[Discrepancy, ...] = ()
+    decided_by: str = ""  # who dealt with the discrepancies, "" while nobody has
+    receipts: tuple[Receipt, ...] = ()
+    record_id: str = ""
+    recording_error: str = ""
+    acknowledged: bool = False
+    refunded_minor: int = 0  # given back by approved refunds
+    added_minor: int = 0  # added to a hold by increments
+    used_minor: int = 0  # of a hold, by captures
+    tip_minor: int = 0  # added afterwards
+    attached: SaleDetails | None = None  # what was sold, told after the payment began
+    lines_overdue: bool = False  # nobody waits for what was sold any more
+
+    @property
+    def sale(self) -> SaleDetails | None:
+        """What this payment knows of its sale, None when it was told nothing."""
+        return self.request.sale or self.attached
+
+    @property
+    def is_final(self) -> bool:
+        """True when the status never changes again."""
+        return self.status in FINAL
+
+    @property
+    def is_for_goods(self) -> bool:
+        """True for what takes or holds money for a sale, and not for what gives it back."""
+        return self.request.type in TAKES or self.request.type is PaymentType.PREAUTH
+
+    @property
+    def is_settled(self) -> bool:
+        """True when nothing is left to do for anybody: final, in the books, no open question."""
+        return (
+            self.is_final
+            and self.recording in {Recording.NOT_REQUIRED, Recording.RECORDED}
+            and (not self.discrepancies or self.decided_by != "")
+            and not (self.request.plan is not None and self.funds is Funds.HELD)
+        )
+
+    @property
+    def may_have_moved(self) -> bool:
+        """True while a person must say whether money moved that the status says did not."""
+        return (
+            self.is_final
+            and self.status is not Status.APPROVED
+            and not self.decided_by
+            and any(odd.approval is not None for odd in self.discrepancies)
+        )
+
+    @property
+    def captured(self) -> Money:
+        """What this operation took from a card, tip included; zero when it took nothing."""
+        if self.request.type in TAKES and self.approval is not None and self.funds in MOVED:
+            return self.approval.amount
+        return Money(0, self.request.amount.currency)
+
+    @property
+    def refundable_minor(self) -> int:
+        """What approved refunds have left of what was taken."""
+        if self.funds is Funds.VOIDED:
+            return 0
+        return self.captured.minor - self.refunded_minor
+
+    @property
+    def held_minor(self) -> int:
+        """What a hold still holds, with what raised it; zero for what only raised another one."""
+        if self.request.type is not PaymentType.PREAUTH:
+            return 0
+        if self.funds is not Funds.HELD or self.approval is None:
+            return 0
+        return self.approval.amount.minor + self.added_minor - self.used_minor
