@@ -1,4 +1,6 @@
-"""The table of a payment: what every event means in every state. Pure; every rule is in this file.
+"""The table of a payment: what every event means in every state. Pure.
+
+How a payment ends stands in `outcomes.py`, what happens to a final one in `afterwards.py`.
 
 The rules:
 
@@ -15,11 +17,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from bridge.money.afterwards import after_the_end, decide, follow, record
+from bridge.money.outcomes import approve, believe_no, deny, illegal
 from bridge.money.payment import (
-    INFERRED,
-    MAYBE_CHARGED,
-    Acknowledged,
-    Action,
     AskTerminal,
     CancelAsked,
     Concluding,
@@ -38,7 +38,6 @@ from bridge.money.payment import (
     NotReached,
     Outcome,
     Payment,
-    PaymentType,
     Publish,
     Recording,
     RecordingChanged,
@@ -50,7 +49,6 @@ from bridge.money.payment import (
     StartOnTerminal,
     Status,
     StopOnTerminal,
-    TellOriginal,
 )
 from drivers.contract import (
     Approval,
@@ -79,19 +77,6 @@ SHUTDOWN = "shutdown"
 ENDS_OF_WAITS = frozenset({QUEUE_TIMEOUT, SHUTDOWN})
 CANCEL_CODES = {"cashier": "canceled_by_cashier", QUEUE_TIMEOUT: QUEUE_TIMEOUT}
 
-# Where an approval leaves the money, and whether the books must hear of it.
-OUTCOME_OF = {
-    PaymentType.SALE: (Funds.CAPTURED, Recording.PENDING),
-    PaymentType.CAPTURE: (Funds.CAPTURED, Recording.PENDING),
-    PaymentType.PREAUTH: (Funds.HELD, Recording.NOT_REQUIRED),
-    PaymentType.INCREMENT: (Funds.HELD, Recording.NOT_REQUIRED),
-    PaymentType.REFUND: (Funds.RETURNED, Recording.PENDING),
-    PaymentType.VOID: (Funds.VOIDED, Recording.PENDING),
-    PaymentType.TIP_ADJUST: (Funds.CAPTURED, Recording.NOT_REQUIRED),
-    PaymentType.LOAD: (Funds.LOADED, Recording.NOT_REQUIRED),
-    PaymentType.UNLOAD: (Funds.UNLOADED, Recording.NOT_REQUIRED),
-}
-
 
 def open_payment(event: Requested) -> Outcome:
     """Return a new payment and what must be done for it."""
@@ -110,24 +95,24 @@ def advance(payment: Payment, event: Event) -> Outcome:
             printed = replace(payment, receipts=(*payment.receipts, event))
             return printed, (Publish(),) if payment.is_final else ()
         case RecordingChanged():
-            return _record(payment, event)
+            return record(payment, event)
         case Decided():
-            return _decide(payment, event)
+            return decide(payment, event)
         case FollowedUp():
-            return _follow(payment, event)
+            return follow(payment, event)
         case LinesAttached(sale):
             if payment.sale is not None:
-                raise _illegal(payment, event)
+                raise illegal(payment, event)
             settle = (Settle(),) if payment.recording is Recording.PENDING else ()
             return replace(payment, attached=sale), (*settle, Publish())
         case LinesOverdue():
             if payment.recording is not Recording.PENDING:
-                raise _illegal(payment, event)
+                raise illegal(payment, event)
             return replace(payment, lines_overdue=True), (Settle(), Publish())
         case Requested():
             raise IllegalEvent(f"{payment.status.value} cannot be requested again")
         case _ if payment.is_final:
-            return _after_the_end(payment, event)
+            return after_the_end(payment, event)
     match payment.status:
         case Status.QUEUED:
             return _while_queued(payment, event)
@@ -144,20 +129,20 @@ def _while_queued(payment: Payment, event: Event) -> Outcome:
                 payment, status=Status.IN_PROGRESS, stage=Stage.STARTING, baseline=baseline
             ), (Publish(),)
         case NotReached(code, text):
-            return _deny(payment, Status.FAILED, Denial(code, text))
+            return deny(payment, Status.FAILED, Denial(code, text))
         case CancelAsked(reason):
             denial = Denial(CANCEL_CODES.get(reason, f"canceled_{reason}"), cancel_reason=reason)
-            return _deny(payment, Status.CANCELED, denial)
+            return deny(payment, Status.CANCELED, denial)
         case Restarted():
-            return _deny(payment, Status.FAILED, Denial("bridge_restarted", "nothing was sent"))
+            return deny(payment, Status.FAILED, Denial("bridge_restarted", "nothing was sent"))
         case Approved(approval):
             # Nobody asked for it, but money moved: keep it, and let a person look.
             odd = Discrepancy("approved_without_start", "money moved before it was sent", approval)
-            return _approve(replace(payment, discrepancies=(odd,)), approval)
+            return approve(replace(payment, discrepancies=(odd,)), approval)
         case DoubtAged() | EvidenceLost():
             return payment, ()
         case _:
-            raise _illegal(payment, event)
+            raise illegal(payment, event)
 
 
 def _while_running(payment: Payment, event: Event) -> Outcome:
@@ -171,9 +156,9 @@ def _while_running(payment: Payment, event: Event) -> Outcome:
         case Concluding(how):
             return replace(payment, concluding=how), ()
         case Approved(approval):
-            return _approve(payment, approval)
+            return approve(payment, approval)
         case Declined() | Canceled() | Failed():
-            return _believe_no(payment, event)
+            return believe_no(payment, event)
         case Unclear(reason):
             return _doubt(payment, reason, AskTerminal(INQUIRY_DELAYS_SECONDS[0]))
         case Restarted():
@@ -188,7 +173,7 @@ def _while_running(payment: Payment, event: Event) -> Outcome:
         case CancelAsked() | StillRunning() | DoubtAged() | EvidenceLost():
             return payment, ()
         case _:
-            raise _illegal(payment, event)
+            raise illegal(payment, event)
 
 
 def _while_in_doubt(payment: Payment, event: Event) -> Outcome:
@@ -200,9 +185,9 @@ def _while_in_doubt(payment: Payment, event: Event) -> Outcome:
         case Concluding(how):
             return replace(payment, concluding=how), ()
         case Approved(approval):
-            return _approve(payment, approval)
+            return approve(payment, approval)
         case Declined() | Canceled() | Failed():
-            return _believe_no(payment, event)
+            return believe_no(payment, event)
         case Unclear() | StillRunning() | NotReached():
             asked = replace(doubt, inquiries=doubt.inquiries + 1)
             return replace(payment, doubt=asked), (*_ask_again(asked), Publish())
@@ -218,111 +203,7 @@ def _while_in_doubt(payment: Payment, event: Event) -> Outcome:
         case CancelAsked() | Progress() | DoubtAged() | EvidenceLost():
             return payment, ()
         case _:
-            raise _illegal(payment, event)
-
-
-def _after_the_end(payment: Payment, event: Event) -> Outcome:
-    match event:
-        case Approved(approval):
-            return _late_approval(payment, approval)
-        case Declined() | Canceled() | Failed() if payment.status is Status.APPROVED:
-            odd = Discrepancy("denied_after_approved", f"{type(event).__name__.lower()} came later")
-            return _disagree(payment, odd)
-        case Resolved(outcome, by):
-            said_paid = outcome == "approved"
-            if said_paid is (payment.status is Status.APPROVED):
-                return payment, ()
-            odd = Discrepancy("operator_contradicts", f"{by} said {outcome}")
-            return _disagree(payment, odd)
-        case Acknowledged() if not payment.acknowledged:
-            return replace(payment, acknowledged=True), (Publish(),)
-        case Started() | Concluding() | Offered():
-            # Refusing an offer makes the terminal take it back: the safe answer to a bug.
-            raise _illegal(payment, event)
-        case _:
-            return payment, ()
-
-
-def _approve(payment: Payment, approval: Approval) -> Outcome:
-    request = payment.request
-    odd: tuple[Discrepancy, ...] = ()
-    if approval.amount.minor > request.amount.minor and approval.tip is None:
-        odd = (Discrepancy("more_than_asked", "the terminal took more than was asked", approval),)
-    if approval.amount.currency != request.amount.currency:
-        text = f"the terminal took {approval.amount.currency}"
-        odd = (*odd, Discrepancy("another_currency", text, approval))
-    if INFERRED in approval.extra:
-        odd = (*odd, Discrepancy(INFERRED, approval.extra[INFERRED], approval))
-    approved = replace(
-        payment,
-        status=Status.APPROVED,
-        stage=None,
-        doubt=None,
-        resolved_by="terminal",
-        discrepancies=(*payment.discrepancies, *odd),
-    )
-    return _believe(approved, approval)
-
-
-def _believe(payment: Payment, approval: Approval) -> Outcome:
-    """Money moved: say where it is, and who must be told."""
-    funds, recording = OUTCOME_OF[payment.request.type]
-    actions: tuple[Action, ...] = (Publish(),)
-    if recording is Recording.PENDING:
-        actions = (Settle(), *actions)
-    if payment.request.original_payment_id:
-        actions = (TellOriginal(), *actions)
-    return replace(payment, funds=funds, recording=recording, approval=approval), actions
-
-
-def _follow(payment: Payment, event: FollowedUp) -> Outcome:
-    """A follow-up was approved: say where the money is now."""
-    if not payment.is_final or payment.approval is None:
-        raise _illegal(payment, event)
-    minor = event.amount.minor
-    match event.type:
-        case PaymentType.REFUND:
-            refunded = payment.refunded_minor + minor
-            whole = refunded >= payment.captured.minor
-            funds = Funds.REFUNDED if whole else Funds.PARTIALLY_REFUNDED
-            after = replace(payment, refunded_minor=refunded, funds=funds)
-        case PaymentType.VOID | PaymentType.UNLOAD:
-            after = replace(payment, funds=Funds.VOIDED)
-        case PaymentType.INCREMENT:
-            after = replace(payment, added_minor=payment.added_minor + minor)
-        case PaymentType.CAPTURE:
-            funds = Funds.CAPTURED if event.is_last else payment.funds
-            after = replace(payment, used_minor=payment.used_minor + minor, funds=funds)
-        case PaymentType.TIP_ADJUST:
-            after = replace(payment, tip_minor=payment.tip_minor + minor)
-        case PaymentType.SALE | PaymentType.PREAUTH | PaymentType.LOAD:
-            raise _illegal(payment, event)
-    return after, (Publish(),)
-
-
-def _believe_no(payment: Payment, event: Declined | Canceled | Failed) -> Outcome:
-    match event:
-        case Declined(code, text, reason):
-            return _deny(payment, Status.DECLINED, Denial(reason, text, terminal_code=code))
-        case Canceled(by, code, text):
-            reason = payment.cancel_asked if by == "cashier" and payment.cancel_asked else by
-            name = f"canceled_by_{reason}" if reason in {"cashier", "cardholder"} else ""
-            denial = Denial(name or f"canceled_{reason}", text, code, cancel_reason=reason)
-            return _deny(payment, Status.CANCELED, denial)
-        case Failed(code, text, reason):
-            return _deny(payment, Status.FAILED, Denial(reason, text, terminal_code=code))
-
-
-def _deny(payment: Payment, status: Status, denial: Denial) -> Outcome:
-    return replace(
-        payment,
-        status=status,
-        funds=Funds.NONE,
-        denial=denial,
-        stage=None,
-        doubt=None,
-        resolved_by="terminal" if payment.status in MAYBE_CHARGED else "bridge",
-    ), (Publish(),)
+            raise illegal(payment, event)
 
 
 def _doubt(payment: Payment, cause: str, ask: AskTerminal) -> Outcome:
@@ -345,58 +226,10 @@ def _resolve(payment: Payment, event: Resolved) -> Outcome:
     if event.outcome == "approved":
         known = payment.offer or Approval(payment.request.amount, fingerprint="")
         approval = replace(known, approval_code=event.approval_code or known.approval_code)
-        resolved, actions = _approve(payment, approval)
+        resolved, actions = approve(payment, approval)
     else:
         denial = Denial("not_charged", f"answered by {event.by}: {event.outcome}")
-        resolved, actions = _deny(payment, Status.FAILED, denial)
+        resolved, actions = deny(payment, Status.FAILED, denial)
         if payment.offer is not None and payment.request.method == "gift_card":
             actions = (StopOnTerminal(), *actions)  # its hold must not stay
     return replace(resolved, resolved_by="operator", approved_by=event.by), actions
-
-
-def _late_approval(payment: Payment, approval: Approval) -> Outcome:
-    known = payment.approval
-    if payment.status is not Status.APPROVED:
-        odd = Discrepancy(f"approved_after_{payment.status.value}", "money moved", approval)
-        return _disagree(payment, odd)
-    assert known is not None, "approved always says what was approved"
-    if known.fingerprint == approval.fingerprint:
-        return payment, ()
-    if not known.fingerprint and known.amount == approval.amount:
-        # A person said approved; now the terminal's own evidence is here and agrees.
-        return replace(payment, approval=approval), (Publish(),)
-    return _disagree(payment, Discrepancy("second_approval", "money moved again", approval))
-
-
-def _disagree(payment: Payment, odd: Discrepancy) -> Outcome:
-    if odd in payment.discrepancies:
-        return payment, ()
-    return replace(payment, discrepancies=(*payment.discrepancies, odd), decided_by=""), (
-        Publish(),
-    )
-
-
-def _record(payment: Payment, event: RecordingChanged) -> Outcome:
-    if payment.recording is Recording.NOT_REQUIRED:
-        raise _illegal(payment, event)
-    return replace(
-        payment,
-        recording=event.recording,
-        record_id=event.record_id or payment.record_id,
-        recording_error=event.error,
-    ), (Publish(),)
-
-
-def _decide(payment: Payment, event: Decided) -> Outcome:
-    """A person dealt with the discrepancies; money that only they show can go to the books."""
-    if not payment.is_final or not payment.discrepancies or payment.decided_by:
-        return payment, ()
-    decided = replace(payment, decided_by=event.by)
-    evidence = next((odd.approval for odd in payment.discrepancies if odd.approval), None)
-    if event.decision == "noted" or payment.status is Status.APPROVED or evidence is None:
-        return decided, (Publish(),)
-    return _believe(decided, evidence)
-
-
-def _illegal(payment: Payment, event: Event) -> IllegalEvent:
-    return IllegalEvent(f"{payment.status.value} cannot have {type(event).__name__}")

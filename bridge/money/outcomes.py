@@ -1,0 +1,112 @@
+"""How a payment ends: with money, without, or with evidence that contradicts itself. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from bridge.money.payment import (
+    INFERRED,
+    MAYBE_CHARGED,
+    Action,
+    Denial,
+    Discrepancy,
+    Event,
+    Funds,
+    IllegalEvent,
+    Outcome,
+    Payment,
+    PaymentType,
+    Publish,
+    Recording,
+    Settle,
+    Status,
+    TellOriginal,
+)
+from drivers.contract import Approval, Canceled, Declined, Failed
+
+# Where an approval leaves the money, and whether the books must hear of it.
+OUTCOME_OF = {
+    PaymentType.SALE: (Funds.CAPTURED, Recording.PENDING),
+    PaymentType.CAPTURE: (Funds.CAPTURED, Recording.PENDING),
+    PaymentType.PREAUTH: (Funds.HELD, Recording.NOT_REQUIRED),
+    PaymentType.INCREMENT: (Funds.HELD, Recording.NOT_REQUIRED),
+    PaymentType.REFUND: (Funds.RETURNED, Recording.PENDING),
+    PaymentType.VOID: (Funds.VOIDED, Recording.PENDING),
+    PaymentType.TIP_ADJUST: (Funds.CAPTURED, Recording.NOT_REQUIRED),
+    PaymentType.LOAD: (Funds.LOADED, Recording.NOT_REQUIRED),
+    PaymentType.UNLOAD: (Funds.UNLOADED, Recording.NOT_REQUIRED),
+}
+
+
+def approve(payment: Payment, approval: Approval) -> Outcome:
+    """Return the payment once the terminal says that money moved."""
+    request = payment.request
+    odd: tuple[Discrepancy, ...] = ()
+    if approval.amount.minor > request.amount.minor and approval.tip is None:
+        odd = (Discrepancy("more_than_asked", "the terminal took more than was asked", approval),)
+    if approval.amount.currency != request.amount.currency:
+        text = f"the terminal took {approval.amount.currency}"
+        odd = (*odd, Discrepancy("another_currency", text, approval))
+    if INFERRED in approval.extra:
+        odd = (*odd, Discrepancy(INFERRED, approval.extra[INFERRED], approval))
+    approved = replace(
+        payment,
+        status=Status.APPROVED,
+        stage=None,
+        doubt=None,
+        resolved_by="terminal",
+        discrepancies=(*payment.discrepancies, *odd),
+    )
+    return believe(approved, approval)
+
+
+def believe(payment: Payment, approval: Approval) -> Outcome:
+    """Money moved: say where it is, and who must be told."""
+    funds, recording = OUTCOME_OF[payment.request.type]
+    actions: tuple[Action, ...] = (Publish(),)
+    if recording is Recording.PENDING:
+        actions = (Settle(), *actions)
+    if payment.request.original_payment_id:
+        actions = (TellOriginal(), *actions)
+    return replace(payment, funds=funds, recording=recording, approval=approval), actions
+
+
+def believe_no(payment: Payment, event: Declined | Canceled | Failed) -> Outcome:
+    """Return the payment once the terminal says that no money moved."""
+    match event:
+        case Declined(code, text, reason):
+            return deny(payment, Status.DECLINED, Denial(reason, text, terminal_code=code))
+        case Canceled(by, code, text):
+            reason = payment.cancel_asked if by == "cashier" and payment.cancel_asked else by
+            name = f"canceled_by_{reason}" if reason in {"cashier", "cardholder"} else ""
+            denial = Denial(name or f"canceled_{reason}", text, code, cancel_reason=reason)
+            return deny(payment, Status.CANCELED, denial)
+        case Failed(code, text, reason):
+            return deny(payment, Status.FAILED, Denial(reason, text, terminal_code=code))
+
+
+def deny(payment: Payment, status: Status, denial: Denial) -> Outcome:
+    """Return the payment that ended without money."""
+    return replace(
+        payment,
+        status=status,
+        funds=Funds.NONE,
+        denial=denial,
+        stage=None,
+        doubt=None,
+        resolved_by="terminal" if payment.status in MAYBE_CHARGED else "bridge",
+    ), (Publish(),)
+
+
+def disagree(payment: Payment, odd: Discrepancy) -> Outcome:
+    """Return the payment with evidence that contradicts what was said; a person decides."""
+    if odd in payment.discrepancies:
+        return payment, ()
+    return replace(payment, discrepancies=(*payment.discrepancies, odd), decided_by=""), (
+        Publish(),
+    )
+
+
+def illegal(payment: Payment, event: Event) -> IllegalEvent:
+    """Return the error of a state that cannot have an event."""
+    return IllegalEvent(f"{payment.status.value} cannot have {type(event).__name__}")
