@@ -16,6 +16,7 @@ from bridge.money.payment import (
     Event,
     FollowedUp,
     Funds,
+    HoldEnded,
     Outcome,
     Payment,
     PaymentType,
@@ -23,8 +24,10 @@ from bridge.money.payment import (
     Recording,
     RecordingChanged,
     Resolved,
+    Restarted,
     Started,
     Status,
+    StopOnTerminal,
 )
 from drivers.contract import Approval, Approved, Canceled, Declined, Failed, Offered
 
@@ -43,6 +46,13 @@ def after_the_end(payment: Payment, event: Event) -> Outcome:
                 return payment, ()
             odd = Discrepancy("operator_contradicts", f"{by} said {outcome}")
             return disagree(payment, odd)
+        case Restarted() if payment.owes_release:
+            return payment, (StopOnTerminal(),)
+        case HoldEnded(code) if payment.owes_release:
+            ended = replace(payment, hold_ended=True)
+            if not code:
+                return ended, (Publish(),)
+            return disagree(ended, Discrepancy("hold_not_released", f"it answers {code}"))
         case Acknowledged() if not payment.acknowledged:
             return replace(payment, acknowledged=True), (Publish(),)
         case Started() | Concluding() | Offered():

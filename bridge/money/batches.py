@@ -23,6 +23,7 @@ from bridge.money.reconciliation import compare
 from drivers.contract import Money
 
 NEVER = Batch()
+NEWEST_MAX = 50  # of a terminal's payments, most of which made no transaction at all on a bad day
 
 
 class Batches:
@@ -70,7 +71,10 @@ class Batches:
         Raises:
             JournalError: It could not be stored.
         """
-        await self._store(terminal_id, BatchClosed(self._now(), total, name, answer))
+        closing = self.of(terminal_id).closing
+        # Nobody paid at the terminal between the attempt and its answer, which may be old by now.
+        at = closing.began_at if closing is not None and closing.name == name else self._now()
+        await self._store(terminal_id, BatchClosed(at, total, name, answer))
 
     async def keep(self, terminal_id: str, reason: str) -> None:
         """Note that the attempt certainly closed nothing: refused, or never sent.
@@ -123,6 +127,15 @@ class Batches:
         ]
         # What ended before may have changed since: it was recorded, or given back.
         return [one for one in found if not one.payment.is_final or one.ended_at > closed_at]
+
+    async def newest_of(self, terminal_id: str) -> list[Account]:
+        """Return the payments that may have made the terminal's last transaction, newest first."""
+        rows = await self._journal.newest_payments("terminal_id=?", (terminal_id,), NEWEST_MAX)
+        entries = await self._journal.entries_of_all([row.payment_id for row in rows])
+        return [
+            self._memory.get(row.payment_id) or fold_payment(entries[row.payment_id])
+            for row in rows
+        ]
 
     async def _store(self, terminal_id: str, event: BatchEvent) -> None:
         await self._journal.append(Change((Entry(subject_of(terminal_id), event, self._now()),)))

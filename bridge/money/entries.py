@@ -33,6 +33,7 @@ EVENT_TYPES: dict[str, type] = {
         p.DoubtAged,
         p.EvidenceLost,
         p.Resolved,
+        p.HoldEnded,
         p.RecordingChanged,
         p.Acknowledged,
         p.Decided,

@@ -109,8 +109,9 @@ class Ledger(Memory):
         for account in self.open_purchases():
             name = account.purchase.content.transaction_id
             await self.apply_purchase(name, s.PurchaseRestarted())
-        for one in self.unfinished():
-            await self.apply(one.payment_id, p.Restarted())
+        for one in self.accounts():
+            if not one.payment.is_final or one.payment.owes_release:
+                await self.apply(one.payment_id, p.Restarted())
 
     def check(self, request: p.PaymentRequest) -> None:
         """Refuse at once what memory already knows must not start; `accept` decides for good.

@@ -18,7 +18,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from bridge.money.afterwards import after_the_end, decide, follow, record
-from bridge.money.outcomes import approve, believe_no, deny, illegal
+from bridge.money.outcomes import approve, believe_no, deny, disagree, illegal
 from bridge.money.payment import (
     AskTerminal,
     CancelAsked,
@@ -225,8 +225,15 @@ def _ask_again(doubt: Doubt) -> tuple[AskTerminal, ...]:
 def _resolve(payment: Payment, event: Resolved) -> Outcome:
     if event.outcome == "approved":
         known = payment.offer or Approval(payment.request.amount, fingerprint="")
-        approval = replace(known, approval_code=event.approval_code or known.approval_code)
+        approval = replace(
+            known,
+            amount=event.amount or known.amount,
+            approval_code=event.approval_code or known.approval_code,
+        )
         resolved, actions = approve(payment, approval)
+        if payment.offer is not None and approval.amount != payment.offer.amount:
+            text = f"{event.by} saw another amount than the terminal had offered"
+            resolved, _ = disagree(resolved, Discrepancy("another_amount", text, payment.offer))
     else:
         denial = Denial("not_charged", f"answered by {event.by}: {event.outcome}")
         resolved, actions = deny(payment, Status.FAILED, denial)

@@ -82,6 +82,14 @@ class Resolved:
     by: str
     approval_code: str = ""
     source: str = ""
+    amount: Money | None = None  # what the slip says was taken; None: what was asked or offered
+
+
+@dataclass(frozen=True, slots=True)
+class HoldEnded:
+    """The hold of a payment that a person called not charged was released, or cannot be."""
+
+    code: str = ""  # why it cannot be released; "" once it is
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +148,7 @@ Event = (
     | DoubtAged
     | EvidenceLost
     | Resolved
+    | HoldEnded
     | RecordingChanged
     | Acknowledged
     | Decided

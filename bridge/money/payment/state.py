@@ -117,6 +117,7 @@ class Payment:
     tip_minor: int = 0  # added afterwards
     attached: SaleDetails | None = None  # what was sold, told after the payment began
     lines_overdue: bool = False  # nobody waits for what was sold any more
+    hold_ended: bool = False  # what stood in the way of `owes_release` is done
 
     @property
     def sale(self) -> SaleDetails | None:
@@ -141,6 +142,18 @@ class Payment:
             and self.recording in {Recording.NOT_REQUIRED, Recording.RECORDED}
             and (not self.discrepancies or self.decided_by != "")
             and not (self.request.plan is not None and self.funds is Funds.HELD)
+            and not self.owes_release
+        )
+
+    @property
+    def owes_release(self) -> bool:
+        """True while a gift card's hold may stand that a person called not charged."""
+        return (
+            self.status is Status.FAILED
+            and self.resolved_by == "operator"
+            and self.request.method == "gift_card"
+            and self.offer is not None
+            and not self.hold_ended
         )
 
     @property

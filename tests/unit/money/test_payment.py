@@ -50,6 +50,7 @@ EVENTS: dict[str, p.Event] = {
     "EvidenceLost": p.EvidenceLost(),
     "Resolved approved": p.Resolved("approved", "anna", "123456", "merchant_slip"),
     "Resolved not_charged": p.Resolved("not_charged", "anna"),
+    "HoldEnded": p.HoldEnded(),
     "RecordingChanged": p.RecordingChanged(Recording.RECORDED, "P-1"),
     "Acknowledged": p.Acknowledged(3),
     "Decided": p.Decided("book", "anna"),
@@ -91,6 +92,7 @@ LAW: dict[str, tuple[str, ...]] = {
     "EvidenceLost": (".", ".", ".", ".", ".", ".", ".", "."),
     "Resolved approved": ("x", "x", "x", A, ".", "!", "!", "!"),
     "Resolved not_charged": ("x", "x", "x", F, "!", ".", ".", "."),
+    "HoldEnded": ("x", "x", "x", "x", ".", ".", ".", "."),
     "RecordingChanged": ("x", "x", "x", "x", ".", "x", "x", "x"),
     "Acknowledged": ("x", "x", "x", "x", ".", ".", ".", "."),
     "Decided": (".", ".", ".", ".", ".", ".", ".", "."),
@@ -297,3 +299,54 @@ def test_who_stopped_it_is_told_as_it_was() -> None:
     by_card, _ = advance(STATES["in_progress"], c.Canceled("cardholder", "6C"))
     assert by_card.denial is not None
     assert by_card.denial.code == "canceled_by_cardholder"
+
+
+def test_a_person_may_have_seen_a_smaller_amount_on_the_slip() -> None:
+    seen = p.Resolved("approved", "anna", "123456", "merchant_slip", c.Money(2000, EUR))
+    after, actions = advance(STATES["in_doubt"], seen)
+    assert (after.status, after.captured) == (Status.APPROVED, c.Money(2000, EUR))
+    assert after.discrepancies == ()
+    assert p.Settle() in actions
+
+
+def test_a_person_who_saw_another_amount_than_was_offered_is_shown_both() -> None:
+    doubtful = replace(STATES["in_doubt"], offer=APPROVAL)
+    seen = p.Resolved("approved", "anna", "123456", "merchant_slip", c.Money(2000, EUR))
+    after, _ = advance(doubtful, seen)
+    assert after.captured == c.Money(2000, EUR)
+    (odd,) = after.discrepancies
+    assert (odd.kind, odd.approval) == ("another_amount", APPROVAL)
+
+
+GIFT_IN_DOUBT = replace(
+    STATES["in_doubt"], request=replace(REQUEST, terminal_id=p.GIFT_CARDS), offer=APPROVAL
+)
+
+
+def test_a_hold_that_a_person_called_not_charged_is_released_until_that_is_done() -> None:
+    denied, actions = advance(GIFT_IN_DOUBT, p.Resolved("not_charged", "anna"))
+    assert p.StopOnTerminal() in actions
+    assert denied.owes_release
+    assert not denied.is_settled, "the next process must find it"
+    same, again = advance(denied, p.Restarted())
+    assert (same, again) == (denied, (p.StopOnTerminal(),))
+    done, _ = advance(denied, p.HoldEnded())
+    assert done.is_settled
+    assert advance(done, p.Restarted()) == (done, ())
+
+
+def test_a_hold_that_cannot_be_released_is_shown_to_a_person() -> None:
+    denied, _ = advance(GIFT_IN_DOUBT, p.Resolved("not_charged", "anna"))
+    stuck, actions = advance(denied, p.HoldEnded("UNKNOWN_TRANSACTION"))
+    assert [odd.kind for odd in stuck.discrepancies] == ["hold_not_released"]
+    assert p.Publish() in actions
+    assert not stuck.is_settled
+    assert advance(stuck, p.Restarted()) == (stuck, ()), "only a person can help"
+    noted, _ = advance(stuck, p.Decided("noted", "anna"))
+    assert noted.is_settled
+
+
+def test_a_card_s_payment_owes_no_release() -> None:
+    doubtful = replace(STATES["in_doubt"], offer=APPROVAL)
+    denied, _ = advance(doubtful, p.Resolved("not_charged", "anna"))
+    assert not denied.owes_release
