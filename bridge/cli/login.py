@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+import threading
 import webbrowser
 from collections.abc import Mapping
 
@@ -145,8 +146,13 @@ class _Countdown:
 
 
 def _open_browser(address: str) -> None:
+    """Say the address and open it.
+
+    Some browsers return only when a person closes them, and it is we whom they must come back to:
+    so nobody waits for one, at the end of the login neither.
+    """
     print(f"Open this address on this machine: {address}", file=sys.stderr, flush=True)
-    webbrowser.open(address)
+    threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
 
 
 def _office(config: Config) -> BackOffice:
