@@ -8,6 +8,7 @@ Source: PA00P015 rev 13.08, chapters 2 (commands of the register) and 3 (command
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from drivers.contract import ProtocolError
@@ -28,9 +29,11 @@ from drivers.zvt.fields import (
     encode_tlv,
     mask_raw,
     mask_text,
+    tlv_or_none,
 )
 from drivers.zvt.framing import encode_apdu, split_apdu
 from drivers.zvt.printing import decode_block, decode_line, encode_block, encode_line
+from drivers.zvt.sequence import sequence_tlv
 
 _PASSWORD_BYTES = 3
 _WRONG_CURRENCY = 0x6F  # a result code after which two bytes name the currency
@@ -114,7 +117,7 @@ _STATUS_INFORMATION = _Layout(
 _COMPLETION = _Layout("result", "time", "full_date", "status", "terminal_id", "currency", "tlv")
 _REPLY = _Layout("amount", "tlv")
 _ABORT = _Layout("receipt", "tlv")
-_CLOCK = _Layout("full_date", "time")
+_CLOCK = _Layout("full_date", "time", "tlv")
 _REGISTRATION = _Layout("service", "tlv")
 _CONTAINER_ONLY = _Layout("tlv")
 
@@ -140,12 +143,14 @@ def decode(apdu: bytes, charset: str = "auto", answer_to: int = 0) -> m.Message 
     return message or m.Unknown(control, len(data))
 
 
-def encode(message: m.Message, charset: str = "cp437") -> bytes:
-    """Return `message` as one APDU.
+def encode(message: m.Message, charset: str = "cp437", sequence: int | None = None) -> bytes:
+    """Return `message` as one APDU, with a message sequence id if it is to carry one.
 
     Raises:
         ValueError: A value does not fit its field.
     """
+    if sequence is not None:
+        message = replace(message, tlv=(*(message.tlv or ()), sequence_tlv(sequence)))
     match message:
         case m.Reply(code=code):
             control = 0x8000 if code is None else 0x8400 | code
@@ -182,7 +187,7 @@ def encode(message: m.Message, charset: str = "cp437") -> bytes:
             data = _optional(0xF0, message.seconds)
             for bmp, line in zip(_LINES, lines, strict=False):
                 data += encode_bmp(bmp, encode_text(line, charset))
-            data += _optional(0xF9, message.beeps) + _remainder(message)
+            data += _optional(0xF9, message.beeps) + _written(message, _CONTAINER_ONLY, charset)
         case _:
             data = bytes.fromhex(message.password) + _written(message, _COMMAND, charset)
     return encode_apdu(message.CONTROL, data)
@@ -286,9 +291,11 @@ def _decode_display(data: bytes, charset: str) -> m.DisplayText:
     fields, rest = decode_bmps(data)
     lines = tuple(decode_text(raw, charset) for bmp, raw in fields.items() if bmp in _LINES)
     numbers = {bmp: fields.pop(bmp)[0] for bmp in (0xF0, 0xF9) if bmp in fields}
-    others = tuple((bmp, mask_raw(raw)) for bmp, raw in fields.items() if bmp not in _LINES)
+    tlv = tlv_or_none(fields[0x06]) if 0x06 in fields else None
+    known = (*_LINES, 0x06) if tlv is not None else _LINES
+    others = tuple((bmp, mask_raw(raw)) for bmp, raw in fields.items() if bmp not in known)
     return m.DisplayText(
-        lines, numbers.get(0xF0), numbers.get(0xF9), others=others, rest=mask_raw(rest)
+        lines, numbers.get(0xF0), numbers.get(0xF9), tlv, others=others, rest=mask_raw(rest)
     )
 
 

@@ -19,6 +19,7 @@ ABORTED: Final = 0x6C  # timeout or cancel key
 WRONG_CURRENCY: Final = 0x6F
 SYSTEM_ERROR: Final = 0xFF
 BUSY: Final = 0x9C
+NOT_READY: Final = 0xA0
 UNKNOWN_COMMAND: Final = 0x83
 NOT_STORED: Final = 0x66  # our refusal of an approval that could not be stored
 UPDATE_STARTS, REBOOTS = 0xE0, 0xFC  # information at the end of day

@@ -10,7 +10,9 @@ from typing import Literal
 from drivers import contract as c
 from drivers.zvt.framing import Link, SerialLink, TcpLink
 from drivers.zvt.inquiry import InquiryScript
+from drivers.zvt.logon import LogOnFirst
 from drivers.zvt.money import MoneyScript
+from drivers.zvt.numbering import Numbering
 from drivers.zvt.probe import ProbeScript
 from drivers.zvt.services import (
     DiagnosisScript,
@@ -34,14 +36,19 @@ class ZvtDialogue:
             link,
             Timers(settings.reply_seconds, settings.patience_seconds),
             settings.traits.charset,
+            Numbering() if settings.sequence_ids else None,
         )
         self._begun = False
 
     def begin(self, operation: c.Operation, now: float) -> c.Step:
-        """Open the conversation: an order is sent at once, nothing before it."""
+        """Open the conversation; an order is sent at once, or after the registration it needs."""
         assert not self._begun, "a dialogue is used once"
         self._begun = True
-        return self._talk.begin(self._script(operation), now)
+        script = self._script(operation)
+        registers_itself = isinstance(operation, (c.Probe, c.Inquire))
+        if self._settings.sequence_ids and not registers_itself:
+            script = LogOnFirst(self._talk, script, self._settings)
+        return self._talk.begin(script, now)
 
     def receive(self, data: bytes, now: float) -> c.Step:
         """Take bytes in any split. Never raises."""

@@ -190,6 +190,14 @@ def decode_tlv(data: bytes, depth: int = 0) -> tuple[Tlv, ...]:
     return tuple(objects)
 
 
+def tlv_or_none(data: bytes) -> tuple[Tlv, ...] | None:
+    """Return the objects in `data`, None if they do not parse."""
+    try:
+        return decode_tlv(data)
+    except ProtocolError:
+        return None
+
+
 def encode_tlv(objects: Iterable[Tlv]) -> bytes:
     """Return the objects as bytes, without the container's own length."""
     encoded = bytearray()

@@ -155,7 +155,8 @@ def split_apdu(apdu: bytes) -> tuple[int, bytes]:
     return header[0], apdu[header[1] :]
 
 
-def _is_reply(apdu: bytes) -> bool:
+def is_reply(apdu: bytes) -> bool:
+    """Say whether an APDU answers another one: 80 xx and 84 xx do."""
     return apdu[0] in _REPLY_CLASSES
 
 
@@ -267,7 +268,7 @@ class SerialLink:
                     send.append(again)
             else:
                 send.append(ACK_BYTE)
-                if self._unacknowledged and _is_reply(item) != _is_reply(self._unacknowledged[2:]):
+                if self._unacknowledged and is_reply(item) != is_reply(self._unacknowledged[2:]):
                     send.append(self._acknowledged(now))
                 self._last_received = item
                 apdus.append(item)

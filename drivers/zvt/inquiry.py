@@ -6,7 +6,9 @@ Rules:
    that fits the order is offered and acknowledged like in its own conversation. The baseline
    told again (an earlier question broke off) is acknowledged, and is no evidence.
 2. Nothing is concluded before the terminal answers 05 01 as idle; a busy one is `StillRunning`.
-3. Then it is registered again and told to repeat its last transaction (06 20).
+3. Then it is registered again and told to repeat its last transaction (06 20). With message
+   sequence ids the registration comes first: their numbers are those of a conversation that is
+   lost, and a terminal may hear nothing else without one.
 4. A transaction that is new since the baseline and fits the order is `Approved`. The baseline
    itself is `Failed("not_executed")`: the abort was sent, the terminal is idle, nothing was added.
 5. No baseline, no answer, another transaction, numbers that cannot be compared: `Unclear`. So is
@@ -22,7 +24,7 @@ from typing import assert_never
 
 from drivers import contract as c
 from drivers.zvt import messages as m
-from drivers.zvt.codes import BUSY, OK
+from drivers.zvt.codes import BUSY, NOT_READY, OK
 from drivers.zvt.evidence import approval_of, fingerprint, judge, same_transaction
 from drivers.zvt.money import Case, Denial
 from drivers.zvt.registration import registration, repeat_command
@@ -33,6 +35,7 @@ ANSWER_SECONDS = 20.0  # none of these commands needs a card or a host
 POLL_SECONDS = 2.0
 POLLS_MAX = 5  # then the station asks again later
 _BUSY_STATUS = frozenset((BUSY, 0x9D))
+_NOT_NOW = frozenset((BUSY, NOT_READY))  # while the old dialogue runs
 # For these an unchanged memory proves that nothing happened; a tip or a booked hold may leave the
 # last transaction as it was.
 _ALWAYS_LEAVES_A_TRACE = (c.Pay, c.Authorize, c.Refund, c.Reverse)
@@ -48,6 +51,11 @@ class Stage(Enum):
     REPEAT = "repeat"
 
 
+def _questions(settings: ZvtSettings) -> list[Stage]:
+    first = [Stage.STATUS, Stage.REGISTER]
+    return [*(reversed(first) if settings.sequence_ids else first), Stage.REPEAT]
+
+
 class InquiryScript:
     """Inquire."""
 
@@ -57,6 +65,7 @@ class InquiryScript:
         self._settings = settings
         self._case = Case(inquiry.about, settings)
         self._stage = Stage.STOP
+        self._questions = _questions(settings)
         self._polls = 0
         self._old_end: Denial | None = None
         self._reading: m.StatusInformation | None = None
@@ -72,15 +81,15 @@ class InquiryScript:
             return
         match self._stage:
             case Stage.STOP | Stage.OLD_DIALOGUE:
-                self._ask_status()
+                self._ask_next()
             case Stage.STATUS | Stage.REGISTER | Stage.REPEAT if reply.positive:
                 self._talk.follow()
             case Stage.STATUS:
                 self._poll_again()
-            case Stage.REGISTER:
-                self._ask_last()
-            case Stage.REPEAT:
-                self._conclude()
+            case Stage.REGISTER if reply.code in _NOT_NOW and Stage.STATUS in self._questions:
+                self._poll_again()
+            case Stage.REGISTER | Stage.REPEAT:
+                self._ask_next()
             case _:
                 assert_never(self._stage)
 
@@ -109,13 +118,10 @@ class InquiryScript:
                 if busy or (isinstance(message, m.Abort) and message.code in _BUSY_STATUS):
                     self._poll_again()
                 else:
-                    self._register()
-            case Stage.REGISTER if ours:
+                    self._ask_next()
+            case Stage.REGISTER | Stage.REPEAT if ours:
                 self._talk.reply()
-                self._ask_last()
-            case Stage.REPEAT if ours:
-                self._talk.reply()
-                self._conclude()
+                self._ask_next()
             case _:
                 event = self._case.close(message, stopped=True)
                 if isinstance(event, c.Approved):
@@ -125,12 +131,13 @@ class InquiryScript:
                     self._old_end = event
                 self._talk.reply()
                 if self._stage is Stage.OLD_DIALOGUE:
-                    self._ask_status()
+                    self._ask_next()
 
     def stored(self, *, stored: bool) -> None:
         """Acknowledge what the old dialogue approved and let it come to its end."""
         self._talk.reply(self._case.stored(stored=stored))
         self._stage = Stage.OLD_DIALOGUE
+        self._questions = _questions(self._settings)  # whatever was asked is overtaken
         self._talk.follow()
         self._talk.hurry(ANSWER_SECONDS)
 
@@ -138,10 +145,12 @@ class InquiryScript:
         """Ask the next question, or again; give up without a verdict."""
         match self._stage:
             case Stage.STOP | Stage.OLD_DIALOGUE:
-                self._ask_status()
-            case Stage.STATUS if self._talk.phase is Phase.IDLE:
-                self._ask_status()
+                self._ask_next()
+            case Stage.STATUS | Stage.REGISTER if self._talk.phase is Phase.IDLE:
+                self._ask(self._stage)
             case Stage.STATUS:
+                self._poll_again()
+            case Stage.REGISTER if Stage.STATUS in self._questions:
                 self._poll_again()
             case Stage.REGISTER | Stage.REPEAT:
                 self._talk.finish(c.Unclear("no_answer"))
@@ -157,10 +166,25 @@ class InquiryScript:
 
     # --- questions
 
-    def _ask_status(self) -> None:
-        self._stage = Stage.STATUS
+    def _ask_next(self) -> None:
+        if self._questions:
+            self._ask(self._questions.pop(0))
+        else:
+            self._talk.finish(self._verdict())
+
+    def _ask(self, stage: Stage) -> None:
+        self._stage = stage
         self._talk.heard = False
-        self._talk.command(m.StatusEnquiry(), ANSWER_SECONDS)
+        settings = self._settings
+        match stage:
+            case Stage.STATUS:
+                self._talk.command(m.StatusEnquiry(), ANSWER_SECONDS)
+            case Stage.REGISTER:
+                self._talk.command(registration(settings), ANSWER_SECONDS)
+            case _ if settings.traits.repeat_receipt_usable:
+                self._talk.command(repeat_command(settings), ANSWER_SECONDS)
+            case _:
+                self._ask_next()
 
     def _poll_again(self) -> None:
         self._polls += 1
@@ -171,17 +195,6 @@ class InquiryScript:
         else:
             self._talk.finish(c.Unclear("no_answer"))
 
-    def _register(self) -> None:
-        self._stage = Stage.REGISTER
-        self._talk.command(registration(self._settings), ANSWER_SECONDS)
-
-    def _ask_last(self) -> None:
-        if not self._settings.traits.repeat_receipt_usable:
-            self._conclude()
-            return
-        self._stage = Stage.REPEAT
-        self._talk.command(repeat_command(self._settings), ANSWER_SECONDS)
-
     # --- the answer
 
     def _is_the_old_one(self, message: m.StatusInformation) -> bool:
@@ -189,9 +202,6 @@ class InquiryScript:
         if message.result != OK or baseline is None or not baseline.fingerprint:
             return False
         return same_transaction(fingerprint(message), baseline.fingerprint) is True
-
-    def _conclude(self) -> None:
-        self._talk.finish(self._verdict())
 
     def _verdict(self) -> c.Approved | Denial | c.Unclear:
         offer = self._case.offered or self._inquiry.offer

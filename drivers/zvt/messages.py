@@ -216,6 +216,7 @@ class DisplayText(Remainder):
     lines: tuple[str, ...]
     seconds: int | None = None
     beeps: int | None = None
+    tlv: tuple[Tlv, ...] | None = None
 
 
 # --- messages of the terminal
@@ -313,18 +314,23 @@ class SetClock(Remainder):
 
     full_date: str = ""
     time: str = ""
+    tlv: tuple[Tlv, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class PrintLine:
-    """06 D1: one line of a receipt; `feed_lines` counts only with attribute FF."""
+    """06 D1: one line of a receipt; `feed_lines` counts only with attribute FF.
+
+    Some terminals append a container: card complete for the receipt type, all for a sequence id.
+    """
 
     CONTROL: ClassVar[int] = 0x06D1
 
     text: str = ""
     attribute: int = 0
     feed_lines: int = 0
-    receipt_type: int | None = None  # card complete appends it
+    receipt_type: int | None = None
+    tlv: tuple[Tlv, ...] | None = None  # the rest of the container
 
     @property
     def closes(self) -> bool:
@@ -347,6 +353,7 @@ class PrintBlock:
     information: int | None = None
     charset_code: int | None = None
     closes: bool = True
+    tlv: tuple[Tlv, ...] | None = None  # what else stands beside the lines
 
 
 @dataclass(frozen=True, slots=True)

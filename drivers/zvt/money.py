@@ -2,7 +2,7 @@
 
 Rules:
 
-1. The command is the first thing sent, and it is sent once.
+1. The command is the first thing sent, but for a registration (`logon`), and it is sent once.
 2. 04 0F with result 00 that fits the order is `Offered`; it is acknowledged when that is stored
    and refused (84 66, the terminal reverses) when it cannot be stored or does not fit.
 3. `Approved` needs an acknowledged 04 0F with result 00 and then 06 0F.

@@ -8,6 +8,7 @@ from __future__ import annotations
 from drivers.zvt import messages as m
 from drivers.zvt.codes import CURRENCY_NUMBERS, TOTALS_BRANDS
 from drivers.zvt.fields import Tlv, bcd_or_none
+from drivers.zvt.sequence import OFFER, sequence_tlv
 from drivers.zvt.settings import ZvtSettings
 
 _TELL_WITHOUT_PRINT = 0x03  # service byte of 06 20
@@ -17,12 +18,15 @@ TOTALS_BYTES = _RANGE_BYTES + len(TOTALS_BRANDS) * (_COUNT_BYTES + _SUM_BYTES)
 
 
 def registration(settings: ZvtSettings) -> m.Registration:
-    """Return 06 00: who prints, which currency, and that print blocks are welcome."""
+    """Return 06 00: who prints, which currency, that print blocks and sequence ids are welcome."""
+    tlv = [Tlv(_PERMITTED_COMMANDS, (Tlv(_COMMAND, _PRINT_BLOCK),))]
+    if settings.sequence_ids:
+        tlv.append(sequence_tlv(OFFER))
     return m.Registration(
         settings.password,
         settings.traits.config_byte,
         CURRENCY_NUMBERS[settings.currency],
-        tlv=(Tlv(_PERMITTED_COMMANDS, (Tlv(_COMMAND, _PRINT_BLOCK),)),),
+        tlv=tuple(tlv),
     )
 
 

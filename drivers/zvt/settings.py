@@ -57,7 +57,8 @@ class ZvtSettings:
     registration; with bit 10 payments can be started by the register only, which keeps a baseline
     valid. `currency` is what the terminal is set up for. `diagnosis_type` is 1 (line only),
     2 (extended), 3 (configuration), 4 (EMV configuration) or 5 (EP2); None leaves it to the
-    terminal.
+    terminal. With `sequence_ids` every conversation registers first and numbers its messages if
+    the terminal agrees.
     """
 
     profile: ProfileName = "default"
@@ -69,6 +70,7 @@ class ZvtSettings:
     repeat_receipt_usable: bool | None = None
     diagnosis_usable: bool | None = None
     diagnosis_type: int | None = None
+    sequence_ids: bool = False  # TLV 1F73; card complete asks native integrations for it
     byte_gap_seconds: float = 0.2  # T1
     acknowledge_seconds: float = 5.0  # T2
     reply_seconds: float = 5.0  # T3

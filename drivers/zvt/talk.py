@@ -8,7 +8,9 @@ Rules:
    with 84 83.
 3. After an `Offered` or a final event nothing is read on until it was stored (`committed`); what
    comes meanwhile waits. The reply to the message that caused it is sent then.
-4. Every wait has an end: T3 for a reply, T4 while the terminal leads, T2 and T1 in the link.
+4. Where message sequence ids are agreed, what decides is heard only with the right one; see
+   `numbering`.
+5. Every wait has an end: T3 for a reply, T4 while the terminal leads, T2 and T1 in the link.
    Only a sign of life (04 FF, 04 0F, a print) starts T4 again.
 
 Pure: `now` is an argument of every input.
@@ -27,10 +29,12 @@ from drivers.zvt.codec import decode, encode
 from drivers.zvt.codes import UNKNOWN_COMMAND, stage_of
 from drivers.zvt.fields import Tlv, decode_text, encode_tlv
 from drivers.zvt.framing import Link, LinkStep
+from drivers.zvt.numbering import Numbering, decides
 from drivers.zvt.receipts import ReceiptPaper
 
 SECONDS_PER_MINUTE = 60
 ABORTING_SECONDS = 30.0  # a terminal that heard 06 B0 may say nothing more: then it must be asked
+STRANGE_SECONDS = 30.0  # after an end that was not ours: the right one comes soon or never
 INTERMEDIATE_TEXT = 0x24
 TEXT_LINE = 0x07
 UNREAD_APDUS_MAX = 64  # a terminal waits for each reply; more than a few at once is a flood
@@ -84,7 +88,9 @@ class Script(Protocol):
 class Talk:
     """One conversation's connection with the terminal; scripts speak through it."""
 
-    def __init__(self, link: Link, timers: Timers, charset: str) -> None:
+    def __init__(
+        self, link: Link, timers: Timers, charset: str, numbering: Numbering | None = None
+    ) -> None:
         self.phase = Phase.IDLE
         self.now = 0.0
         self.timers = timers
@@ -94,6 +100,8 @@ class Talk:
         self.script: Script
         self._link = link
         self._charset = charset
+        self._numbering = numbering
+        self._last_reply: m.Reply | None = None
         self._paper = ReceiptPaper()
         self._command = 0
         self._deadline: float | None = None
@@ -129,7 +137,8 @@ class Talk:
 
     def reply(self, code: int | None = None) -> None:
         """Reply to the terminal's message: yes, or 84 `code`."""
-        self._write(m.POSITIVE if code is None else m.Reply(code))
+        self._last_reply = m.POSITIVE if code is None else m.Reply(code)
+        self._write(self._last_reply)
 
     def follow(self) -> None:
         """Let the terminal lead."""
@@ -262,6 +271,8 @@ class Talk:
             self._handle(self._unread.popleft())
 
     def _handle(self, apdu: bytes) -> None:
+        if self._numbering is not None and not self._is_news(apdu, self._numbering):
+            return
         self.heard = True
         ends = self._command if self.phase is Phase.TERMINAL_LEADS else 0
         try:
@@ -269,6 +280,9 @@ class Talk:
         except ProtocolError:
             self.reply(UNKNOWN_COMMAND)
             return
+        registered = ends == m.Registration.CONTROL and isinstance(message, m.Completion)
+        if self._numbering is not None and registered:
+            self._numbering.agree(apdu)
         match message:
             case m.Reply():
                 self._handle_reply(message)
@@ -287,6 +301,17 @@ class Talk:
                 self.reply()
             case _:
                 self.reply(UNKNOWN_COMMAND)
+
+    def _is_news(self, apdu: bytes, numbering: Numbering) -> bool:
+        """Say whether a message is ours by its number; answer it here if it is not."""
+        standing = numbering.weigh(apdu)
+        if standing == "repeat" and self._last_reply is not None:
+            self._write(self._last_reply)
+        elif standing == "strange" and decides(apdu):
+            self.hurry(STRANGE_SECONDS)
+        elif standing == "strange":
+            self.reply()
+        return standing == "ours"
 
     def _handle_reply(self, reply: m.Reply) -> None:
         if self.phase is not Phase.TERMINAL_LEADS:
@@ -315,7 +340,11 @@ class Talk:
         if self._lost:
             return
         charset = "seven_bit" if isinstance(message, m.DisplayText) else self._charset
-        self._send += self._link.send(encode(message, charset), self.now)
+        number = None
+        if self._numbering is not None:
+            is_reply = isinstance(message, m.Reply)
+            number = self._numbering.answering if is_reply else self._numbering.next()
+        self._send += self._link.send(encode(message, charset, number), self.now)
 
     def _step(self) -> Step:
         send, self._send = bytes(self._send), bytearray()

@@ -11,7 +11,12 @@ from drivers.conformance import Scene, check
 from drivers.zvt import DRIVER, ZvtSettings
 from tests.protocol.test_zvt_dialogue import APPROVED, DONE, FINGERPRINT, HOLD, PAY, SALE, YES
 from tests.protocol.test_zvt_inquiry import IDLE, LOGGED_ON, NO_TURNOVER
-from tests.protocol.zvt_stub import ScriptedTerminal, Transport, count_money_commands
+from tests.protocol.zvt_stub import (
+    NumberedTerminal,
+    ScriptedTerminal,
+    Transport,
+    count_money_commands,
+)
 
 INSERT_CARD, PLEASE_WAIT = "04 FF 01 0A", "04 FF 01 0E"
 LINE, LAST_LINE = "06 D1 05 00 41 42 43 10", "06 D1 01 81"
@@ -78,30 +83,48 @@ TRUTHS: dict[str, type] = {
 }
 
 
+NUMBERED = ZvtSettings(sequence_ids=True)
+TERMINALS: dict[str, tuple[type[ScriptedTerminal], ZvtSettings]] = {
+    "plain": (ScriptedTerminal, ZvtSettings()),
+    "numbered": (NumberedTerminal, NUMBERED),
+    "numbers_not_agreed": (ScriptedTerminal, NUMBERED),
+}
+
+
+def with_log_on(script: dict[str, tuple[str, list[str]]]) -> dict[str, tuple[str, list[str]]]:
+    return {"0600": (YES, [LOGGED_ON]), **script}
+
+
 @pytest.mark.parametrize("transport", ["tcp", "serial"])
+@pytest.mark.parametrize("terminal", TERMINALS)
 @pytest.mark.parametrize("name", SCRIPTS)
-def test_zvt_keeps_the_rules(name: str, transport: Transport) -> None:
+def test_zvt_keeps_the_rules(name: str, terminal: str, transport: Transport) -> None:
     operation, script = SCRIPTS[name]
+    kind, settings = TERMINALS[terminal]
     scene = Scene(
         name,
         operation,
-        partial(ScriptedTerminal, transport, script),
+        partial(kind, transport, with_log_on(script)),
         partial(count_money_commands, transport),
         transport,
     )
-    assert check(DRIVER, ZvtSettings(), [scene]) == ()
+    assert check(DRIVER, settings, [scene]) == ()
 
 
 @pytest.mark.parametrize("transport", ["tcp", "serial"])
+@pytest.mark.parametrize("terminal", TERMINALS)
 @pytest.mark.parametrize("name", SCRIPTS)
-def test_every_scene_comes_to_the_end_it_is_meant_for(name: str, transport: Transport) -> None:
+def test_every_scene_comes_to_the_end_it_is_meant_for(
+    name: str, terminal: str, transport: Transport
+) -> None:
     operation, script = SCRIPTS[name]
-    terminal = ScriptedTerminal(transport, script)
-    dialogue = DRIVER.dialogue(ZvtSettings(), transport)
+    kind, settings = TERMINALS[terminal]
+    stub = kind(transport, with_log_on(script))
+    dialogue = DRIVER.dialogue(settings, transport)
     step = dialogue.begin(operation, 0.0)
     told: list[c.TerminalEvent] = []
     for _ in range(100):
-        answer = terminal.receive(step.send) if step.send else b""
+        answer = stub.receive(step.send) if step.send else b""
         if step.events:
             told += step.events
             step = dialogue.committed(0.0)
@@ -116,4 +139,4 @@ def test_every_scene_comes_to_the_end_it_is_meant_for(name: str, transport: Tran
             break
     assert type(told[-1]) is TRUTHS[name]
     if TRUTHS[name] is c.Approved and name != "found":
-        assert terminal.booked
+        assert stub.booked

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -25,6 +26,7 @@ from drivers.zvt.fields import (
     encode_tlv,
     mask_text,
 )
+from drivers.zvt.sequence import sequence_of, sequence_tlv
 
 PAN = "4111111111111111"
 PAN_BCD = bytes.fromhex(PAN)
@@ -111,7 +113,9 @@ messages: st.SearchStrategy[Any] = st.one_of(
         containers,
     ),
     st.builds(m.ReadCard, st.integers(0, 255), byte, byte, containers),
-    st.builds(m.DisplayText, st.lists(ascii_text(20), max_size=8).map(tuple), byte, byte),
+    st.builds(
+        m.DisplayText, st.lists(ascii_text(20), max_size=8).map(tuple), byte, byte, containers
+    ),
     st.builds(m.Reply, st.none() | st.integers(0, 255), amounts, containers),
     st.builds(m.Completion, byte, digits(6), byte, digits(8), currencies, digits(6), containers),
     st.builds(m.Abort, st.integers(0, 255), st.none(), digits(4), containers),
@@ -131,6 +135,17 @@ messages: st.SearchStrategy[Any] = st.one_of(
 @given(messages)
 def test_decode_undoes_encode(message: Any) -> None:
     assert decode(encode(message, "cp437"), "cp437") == message
+
+
+@given(messages, st.integers(0, 999_999))
+def test_every_message_can_carry_a_sequence_id(message: Any, number: int) -> None:
+    apdu = encode(message, "cp437", number)
+    assert sequence_of(apdu) == number
+    carried = decode(apdu, "cp437")
+    assert not isinstance(carried, m.Unknown)
+    assert carried.tlv is not None
+    assert carried.tlv[-1] == sequence_tlv(number)
+    assert replace(carried, tlv=message.tlv) == message
 
 
 @given(st.builds(m.StatusReport, st.integers(0, 0xEF), ascii_text(12), containers))

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Literal
 
+from drivers.zvt import messages as m
+from drivers.zvt.codec import decode, encode
 from drivers.zvt.framing import Link, LinkTimers, SerialLink, TcpLink
+from drivers.zvt.sequence import OFFER, following, sequence_of
 
 MONEY_COMMANDS = frozenset((0x0601, 0x060C, 0x0622, 0x0623, 0x0624, 0x0625, 0x0630, 0x0631))
 YES = bytes.fromhex("800000")
@@ -54,15 +57,39 @@ class ScriptedTerminal:
         reply, says = self._script.get(control, (UNKNOWN, []))
         if self._said and control == STOP:
             self._to_say = list(says) or self._to_say
-            return self._link.send(reply, 0.0)
+            return self._send(reply, apdu)
         if self._said:
-            return self._link.send(NOT_READY, 0.0)
+            return self._send(NOT_READY, apdu)
         self._running, self._to_say = control, list(says)
-        return self._link.send(reply, 0.0) + self._say_next()
+        return self._send(reply, apdu) + self._say_next()
 
     def _say_next(self) -> bytes:
         self._said = self._to_say.pop(0) if self._to_say else b""
-        return self._link.send(self._said, 0.0) if self._said else b""
+        return self._send(self._said) if self._said else b""
+
+    def _send(self, apdu: bytes, command: bytes = b"") -> bytes:
+        """Send a reply to `command`, or a message without one."""
+        return self._link.send(apdu, 0.0)
+
+
+class NumberedTerminal(ScriptedTerminal):
+    """The same with message sequence ids from its registration on."""
+
+    _number: int | None = None
+
+    def _send(self, apdu: bytes, command: bytes = b"") -> bytes:
+        number = sequence_of(command)
+        if command and self._number is not None and number is not None:
+            self._number = max(self._number, number)
+        elif not command and self._running == m.Registration.CONTROL:
+            number = self._number = OFFER
+        elif not command and self._number is not None:
+            number = self._number = following(self._number)
+        if number is None or (command and self._running == m.Registration.CONTROL):
+            return super()._send(apdu)
+        message = decode(apdu, "cp437", self._running)
+        assert not isinstance(message, m.Unknown)
+        return super()._send(encode(message, "cp437", number))
 
 
 def count_money_commands(transport: Transport, written: bytes) -> int:
