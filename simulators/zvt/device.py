@@ -22,6 +22,7 @@ from simulators.shopper import CARDS, Mischief, Place, Plan, Shopper
 from simulators.terminal_ledger import Entry, Kind, TerminalLedger
 from simulators.zvt.flash import Flash, Transaction
 from simulators.zvt.profile import SENDS_INTERMEDIATE_STATUS, TERMINAL_FORMATS, Profile
+from simulators.zvt.sequence import Numbers
 from simulators.zvt.talk import NoReply, Talk
 
 CURRENCY_LETTERS = {978: "EUR", 756: "CHF", 826: "GBP", 840: "USD", 203: "CZK", 348: "HUF"}
@@ -77,14 +78,17 @@ class Device:
     unplug: Callable[[float], None]
     speed: float | None = None  # None: as the scenario says
     registered: Registered = field(init=False)
+    numbers: Numbers = field(init=False)
     registrations: int = 0  # since power-up
     plan: Plan = field(default_factory=Plan)
     stoppable: bool = False
     over: bool = False  # only the register's reply to the last message is missing, or not even that
     _abort_asked: asyncio.Event = field(default_factory=asyncio.Event)
     _session: int = 0
+    _number: int | None = None  # of the command that runs
 
     def __post_init__(self) -> None:
+        self.numbers = Numbers(self.profile)
         self.power_up()
 
     # --- life
@@ -95,10 +99,12 @@ class Device:
         self.registered = Registered(self.profile.factory_config if stored is None else stored)
         self.registrations = 0
         self.stoppable = False
+        self.numbers.start(active=False)
 
-    def begin(self, session: int) -> None:
+    def begin(self, session: int, number: int | None) -> None:
         """A command begins: it belongs to the connection over which it came."""
         self._session = session
+        self._number = number
         self.stoppable = False
         self.over = False
         self._abort_asked.clear()
@@ -151,7 +157,15 @@ class Device:
         """Reply to the command that runs; a refusal, or a `last` reply, ends it."""
         self.over = last or not message.positive
         if self.talk.session == self._session:
-            self.talk.send(codec.encode(message, self.profile.charset))
+            self.say(message, self._number)
+
+    def say(self, message: m.Message, number: int | None = None) -> None:
+        """Send a reply to the command with `number`, or something that nobody replies to."""
+        if isinstance(message, m.Reply):
+            number = self.numbers.of_reply(number)
+        else:
+            number = self.numbers.next(message)
+        self.talk.send(codec.encode(message, self.profile.charset, number))
 
     async def tell(self, message: m.Message) -> m.Reply:
         """Send a message as master and return the register's reply.
@@ -162,8 +176,9 @@ class Device:
         if self.talk.session != self._session:
             raise NoReply("the connection of this dialogue is lost")
         self.over = self.over or isinstance(message, m.Completion | m.StatusReport | m.Abort)
-        apdu = codec.encode(message, self.profile.charset)
-        answer = await self.talk.ask(apdu, self.profile.reply_seconds)
+        number = self.numbers.next(message)
+        apdu = codec.encode(message, self.profile.charset, number)
+        answer = await self.talk.ask(apdu, self.profile.reply_seconds, number)
         reply = codec.decode(answer)
         if not isinstance(reply, m.Reply):
             raise NoReply("the reply cannot be read")

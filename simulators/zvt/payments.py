@@ -42,7 +42,8 @@ from simulators.zvt.talk import NoReply
 
 WRONG_CURRENCY, ABORTED, CHIP_ERROR, PROCESSING_ERROR = 0x6F, 0x6C, 0x72, 0x66
 PROTOCOL_ERROR, REMOTE_SILENT, WRONG_PIN, CONNECTION_LOST = 0x9A, 0xA1, 0x37, 0x7D
-RESERVATION_WRONG = 0xB7
+RESERVATION_WRONG, AMOUNT_TOO_HIGH = 0xB7, 0xC3
+AMOUNT_MAX = 10**12 - 1  # twelve digits of BCD
 # Intermediate status codes, PA00P015 rev 13.08, table of 04 FF.
 INSERT_CARD, REMOVE_CARD, LOOK_AT_PIN_PAD, WAIT_FOR_HOST, PIN_WRONG = 0x0A, 0x0B, 0x01, 0x04, 0x15
 ABORTED_BY_CARD, REVERSING = 0x0D, 0x05
@@ -101,8 +102,12 @@ def _refusal(device: Device, command: m.Command) -> int | None:
         return PROTOCOL_ERROR
     if command.currency not in (None, device.profile.currency):
         return WRONG_CURRENCY
-    if _extends(command) and _extended(device, command) is None:
+    extended = _extended(device, command)
+    if _extends(command) and extended is None:
         return RESERVATION_WRONG
+    held = 0 if extended is None else extended.amount_minor
+    if command.amount + held + device.plan.tip_minor > AMOUNT_MAX:
+        return AMOUNT_TOO_HIGH
     return None
 
 

@@ -57,6 +57,11 @@ class Profile:
     power_loss: Literal["reverse", "keep"] = "reverse"  # of a payment that was not committed yet
     stops_when_line_is_lost: bool = False  # TCP: before the host is asked
     synchronizes: bool = False  # heeds tag 1F1F
+    sequences: bool = False  # agrees to message sequence ids, TLV 1F73
+    sequence_counts: Literal["together", "apart"] = "together"  # with the register's commands
+    sequence_fault: Literal["none", "missing", "old", "skips"] = "none"
+    sequence_fault_in: Literal["reply", "status", "end"] = "status"
+    sequence_fault_at: int = 0  # only after the n-th registration that asks for ids; 0: always
     reply_seconds: float = 5.0  # T3
     acknowledge_seconds: float = 5.0  # T2
     byte_gap_seconds: float = 0.2  # T1

@@ -10,12 +10,22 @@ import contextlib
 from drivers.contract import MaskedPan
 from drivers.zvt import messages as m
 from drivers.zvt.fields import Tlv, encode_bcd
+from drivers.zvt.sequence import OFFER, sequence_tlv
+from drivers.zvt.sequence import TAG as SEQUENCE
 from simulators.shopper import CARDS
 from simulators.zvt.answers import LAST_LINE, amount_text, status_of
-from simulators.zvt.device import Device, PowerCut, Registered, Stopped, announces
+from simulators.zvt.device import (
+    Device,
+    PowerCut,
+    Registered,
+    Stopped,
+    announces,
+    raw_tlv,
+)
 from simulators.zvt.flash import Transaction
 from simulators.zvt.payments import (
     ABORTED,
+    AMOUNT_MAX,
     CONNECTION_LOST,
     WAIT_FOR_HOST,
     NotAccepted,
@@ -56,15 +66,23 @@ async def register(device: Device, command: m.Registration) -> None:
     device.flash.contents.config = command.config
     device.flash.save()
     device.reply()
+    numbered = profile.sequences and raw_tlv(command, SEQUENCE) is not None
+    device.numbers.start(active=numbered)
     await device.tell_calmly(
-        m.Completion(status=0, terminal_id=profile.terminal_id, currency=profile.currency)
+        m.Completion(
+            status=0,
+            terminal_id=profile.terminal_id,
+            currency=profile.currency,
+            tlv=(sequence_tlv(OFFER),) if numbered else None,
+        )
     )
 
 
 async def log_off(device: Device, command: m.Command) -> None:
     """06 02: forget the registration; ends with the reply."""
-    device.registered = Registered(device.profile.factory_config)
     device.reply(last=True)
+    device.registered = Registered(device.profile.factory_config)
+    device.numbers.start(active=False)
 
 
 async def report_status(device: Device, command: m.Command) -> None:
@@ -123,6 +141,11 @@ async def totals(device: Device, command: m.Command) -> None:
     await device.tell_calmly(m.Completion())
 
 
+def shown(total: int) -> int:
+    """Return a total as the field can hold it: no sign, twelve digits."""
+    return max(0, min(total, AMOUNT_MAX))
+
+
 async def _tell_totals(device: Device) -> Transaction:
     batch = [t for t in device.flash.batch if t.state == "final"]
     counts = dict.fromkeys((*TOTALS_BRANDS, "other"), 0)
@@ -138,11 +161,11 @@ async def _tell_totals(device: Device) -> Transaction:
     moment = device.clock()
     singles = encode_bcd(receipts[0], 2) + encode_bcd(receipts[-1], 2)
     for brand, count in counts.items():
-        singles += bytes([min(count, 0xFF)]) + encode_bcd(max(sums[brand], 0), 6)
+        singles += bytes([min(count, 0xFF)]) + encode_bcd(shown(sums[brand]), 6)
     await device.tell_calmly(
         m.StatusInformation(
             result=0,
-            amount=max(total, 0),
+            amount=shown(total),
             trace=f"{device.flash.contents.next_trace - 1:06d}",
             time=moment.strftime("%H%M%S"),
             date=moment.strftime("%m%d"),
@@ -151,7 +174,7 @@ async def _tell_totals(device: Device) -> Transaction:
             totals=singles,
         )
     )
-    lines = ((0, "Kassenschnitt"), (LAST_LINE, f"Summe {amount_text(max(total, 0))}"))
+    lines = ((0, "Kassenschnitt"), (LAST_LINE, f"Summe {amount_text(shown(total))}"))
     # The totals were told already; the paper changes nothing.
     with contextlib.suppress(NoReply, NotAccepted):
         await print_lines(device, lines, ADMINISTRATION, 0, PRINTS_ADMINISTRATION)
@@ -160,7 +183,7 @@ async def _tell_totals(device: Device) -> Transaction:
         kind="payment",
         receipt=receipts[-1],
         trace=device.flash.contents.next_trace - 1,
-        amount_minor=max(total, 0),
+        amount_minor=shown(total),
         currency=device.profile.currency,
         brand="girocard",
         entry="chip",

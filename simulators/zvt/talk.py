@@ -25,10 +25,11 @@ from drivers.zvt.framing import (
     LinkTimers,
     SerialLink,
     TcpLink,
+    is_reply,
 )
+from drivers.zvt.sequence import sequence_of
 from simulators.cable import Line
 
-REPLY_CLASSES = (0x80, 0x84)
 _MARKS = frozenset((DLE, STX, ETX, ACK, NAK))
 
 
@@ -73,7 +74,9 @@ class Talk:
         self._link = self._new_link()
         self._alarm: asyncio.TimerHandle | None = None
         self._reply: asyncio.Future[bytes] | None = None
-        self._overdue: asyncio.TimerHandle
+        self._number: int | None = None  # the message sequence id that the reply must carry
+        self._owed = 0  # replies to earlier messages that did not come in time
+        self._overdue: asyncio.TimerHandle | None = None
         self._silent_until = 0.0
         self._held = b""
 
@@ -93,6 +96,7 @@ class Talk:
         if self.kind == "tcp":
             self.session += 1
             self._link = self._new_link()
+            self._owed = 0
         loop = asyncio.get_running_loop()
         try:
             while data := await line.read():
@@ -115,6 +119,7 @@ class Talk:
 
     def keep_silent(self, seconds: float) -> None:
         """Neither hear nor speak for a while; on TCP what comes is heard afterwards."""
+        self._owed = 0
         self._silent_until = asyncio.get_running_loop().time() + seconds
 
     def forget(self) -> None:
@@ -124,6 +129,7 @@ class Talk:
 
     def start_afresh(self) -> None:
         """Forget the last frame, so that the same one is heard as a new command, not a repeat."""
+        self._owed = 0
         self._link = self._new_link()
         self._set_alarm()
 
@@ -131,8 +137,8 @@ class Talk:
         """Send a reply, or a command whose reply nobody waits for."""
         self._write(self._frame(apdu))
 
-    async def ask(self, apdu: bytes, timeout_seconds: float) -> bytes:
-        """Send a command and return the register's reply.
+    async def ask(self, apdu: bytes, timeout_seconds: float, number: int | None = None) -> bytes:
+        """Send a command and return the register's reply, that with `number` if it has one.
 
         Raises:
             NoReply: None came in time, the repeats are used up or the connection is lost.
@@ -141,23 +147,27 @@ class Talk:
         if self.kind == "tcp" and self._line is None:
             raise NoReply("there is no connection")
         self._reply = loop.create_future()
-        pause = self.spoiler.trickle_seconds
-        self.spoiler.trickle_seconds = None
-        frame = self._frame(apdu)
-        if pause is not None:
-            for position in range(len(frame)):
-                self._write(frame[position : position + 1])
-                await asyncio.sleep(pause)
-                if self._reply.done():
-                    break
-        else:
-            self._write(frame)
-        self._overdue = loop.call_later(timeout_seconds, self._on_overdue, timeout_seconds)
+        self._number = number
         try:
+            await self._write_command(self._frame(apdu), self._reply)
+            self._overdue = loop.call_later(timeout_seconds, self._on_overdue, timeout_seconds)
             return await self._reply
         finally:
-            self._overdue.cancel()
+            if self._overdue is not None:
+                self._overdue.cancel()
+                self._overdue = None
             self._reply = None
+
+    async def _write_command(self, frame: bytes, reply: asyncio.Future[bytes]) -> None:
+        pause, self.spoiler.trickle_seconds = self.spoiler.trickle_seconds, None
+        if pause is None:
+            self._write(frame)
+            return
+        for position in range(len(frame)):
+            self._write(frame[position : position + 1])
+            await asyncio.sleep(pause)
+            if reply.done():
+                break
 
     def _frame(self, apdu: bytes) -> bytes:
         spoiler = self.spoiler
@@ -182,6 +192,7 @@ class Talk:
                 timeout_seconds, self._on_overdue, timeout_seconds
             )
         else:
+            self._owed += 1
             self._fail_reply("the register is silent")
 
     def _hear(self, data: bytes) -> None:
@@ -200,13 +211,26 @@ class Talk:
         self._write(step.send)
         self._set_alarm()
         for apdu in step.apdus:
-            if apdu[0] not in REPLY_CLASSES:
+            if not is_reply(apdu):
+                self._owed = 0
                 self._on_command(apdu)
-            elif self._reply is not None and not self._reply.done():
+            elif self._is_due(apdu) and self._reply is not None and not self._reply.done():
                 self._reply.set_result(apdu)
         if step.broken:
             self.start_afresh()
             self._fail_reply("the link gave up")
+
+    def _is_due(self, reply: bytes) -> bool:
+        """Say whether a reply is that to the message that waits, by its number or by its turn.
+
+        Without numbers the order tells: a line keeps it, and a register replies to each message.
+        """
+        if self._number is not None:
+            return sequence_of(reply) == self._number
+        if self._owed:
+            self._owed -= 1
+            return False
+        return True
 
     def _on_alarm(self) -> None:
         self._alarm = None

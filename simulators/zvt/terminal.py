@@ -17,6 +17,7 @@ from drivers.contract import ProtocolError
 from drivers.zvt import codec
 from drivers.zvt import messages as m
 from drivers.zvt.framing import LinkTimers
+from drivers.zvt.sequence import sequence_of
 from simulators.cable import Line, Port
 from simulators.shopper import Scenario, Shopper
 from simulators.terminal_ledger import TerminalLedger
@@ -86,7 +87,7 @@ class ZvtTerminal:
         )
         self._port: Port | None = None
         self._group: asyncio.TaskGroup | None = None
-        self._commands: deque[tuple[m.Message | m.Unknown, int]] = deque()
+        self._commands: deque[tuple[m.Message | m.Unknown, int, int | None]] = deque()
         self._wake = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
@@ -151,35 +152,35 @@ class ZvtTerminal:
 
     def _on_command(self, apdu: bytes) -> None:
         device = self._device
+        number = sequence_of(apdu)
         try:
             message = codec.decode(apdu)
         except ProtocolError:
-            return self._answer(m.Reply(payments.PROTOCOL_ERROR))
+            return device.say(m.Reply(payments.PROTOCOL_ERROR), number)
+        if not device.numbers.takes(apdu):
+            return device.say(m.Reply(payments.PROTOCOL_ERROR), number)
         # A register may send the next command together with its last reply.
         over = device.over and not self._talk.waits_for_reply
         if not self.busy or (over and not self._commands):
             self._idle.clear()
-            self._commands.append((message, self._talk.session))
+            self._commands.append((message, self._talk.session, number))
             self._wake.set()
             return None
         reply: m.Reply | None
         if isinstance(message, m.AbortRequest):
             reply = device.ask_to_stop()
         elif isinstance(message, m.StatusEnquiry) and device.detached:
-            self._answer(m.POSITIVE)
-            self._answer(m.StatusReport(services.BUSY))
+            device.say(m.POSITIVE, number)
+            device.say(m.StatusReport(services.BUSY))
             return None
         else:
             busy = device.profile.busy_code
             reply = None if busy is None else m.Reply(busy)
         if reply is not None:
-            self._answer(reply)
+            device.say(reply, number)
         else:
             self._talk.start_afresh()
         return None
-
-    def _answer(self, message: m.Message) -> None:
-        self._talk.send(codec.encode(message, self._device.profile.charset))
 
     async def _work(self) -> None:
         try:
@@ -193,8 +194,10 @@ class ZvtTerminal:
             if self._running is not None:
                 self._running.cancel()
 
-    async def _run_one(self, message: m.Message | m.Unknown, session: int) -> None:
-        self._device.begin(session)
+    async def _run_one(
+        self, message: m.Message | m.Unknown, session: int, number: int | None
+    ) -> None:
+        self._device.begin(session, number)
         handler = HANDLERS.get(type(message))
         if handler is None:
             self._device.reply(UNKNOWN_COMMAND)

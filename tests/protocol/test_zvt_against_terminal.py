@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Literal, get_args
 
@@ -20,10 +20,17 @@ from simulators.cable import CableEnd, MemoryPort, Wire
 from simulators.loop import run_virtual
 from simulators.shopper import Mischief, MischiefKind, Place, Plan, Scenario
 from simulators.zvt import PROFILES, ZvtTerminal
+from simulators.zvt.profile import Profile
 
 Transport = Literal["serial", "tcp"]
+Numbers = tuple[
+    Literal["together", "apart"],
+    Literal["none", "missing", "old", "skips"],
+    Literal["reply", "status", "end"],
+]
 OPENING = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 SEED = 7
+SECOND_SALE = 3  # registrations: the first sale, the probe, the second sale
 PRICE = c.Money(2040, "EUR")
 INQUIRIES_MAX = 40
 SECONDS_BETWEEN = 5.0
@@ -100,6 +107,22 @@ class Story:
     profile: ProfileName
     wire: Wire
     cancel_after: float | None
+    numbers: Numbers | None = None
+
+    @property
+    def terminal_profile(self) -> Profile:
+        known = PROFILES[self.profile]
+        if self.numbers is None:
+            return known
+        counts, fault, where = self.numbers
+        return replace(
+            known,
+            sequences=True,
+            sequence_counts=counts,
+            sequence_fault=fault,
+            sequence_fault_in=where,
+            sequence_fault_at=SECOND_SALE,
+        )
 
     async def happen(self) -> tuple[c.TerminalEvent, int]:
         return await sell(self)
@@ -115,9 +138,10 @@ async def sell(story: Story) -> tuple[c.TerminalEvent, int]:
         rng=rng,
         kind=story.transport,
         scenario=Scenario(payments=(Plan(), story.plan)),
-        profile=PROFILES[story.profile],
+        profile=story.terminal_profile,
     )
-    desk = Desk(port, ZvtSettings(profile=story.profile), story.transport)
+    settings = ZvtSettings(profile=story.profile, sequence_ids=story.numbers is not None)
+    desk = Desk(port, settings, story.transport)
     async with asyncio.TaskGroup() as group:
         running = group.create_task(terminal.run(port))
         await asyncio.sleep(0.1)
@@ -169,6 +193,31 @@ def agree(verdict: c.TerminalEvent, taken_minor: int) -> bool:
             return taken_minor == 0
         case _:
             return True
+
+
+@pytest.mark.parametrize("transport", ["serial", "tcp"])
+def test_numbered_conversations_tell_the_truth_though_the_terminal_counts_wrongly(
+    transport: Transport,
+) -> None:
+    quarrels: list[str] = []
+    approvals = 0
+    for kind in get_args(MischiefKind):
+        for place in random.Random(kind).sample(get_args(Place), 2):
+            chance = random.Random(f"{kind}{place}{transport}")
+            numbers: Numbers = (
+                chance.choice(["together", "apart"]),
+                chance.choice(["none", "none", "missing", "old", "skips"]),
+                chance.choice(["reply", "status", "end"]),
+            )
+            plan = plan_of(kind, place, chance)
+            cancel_after = chance.choice([None, None, 1.0, 3.0])
+            story = Story(plan, transport, "default", CALM, cancel_after, numbers)
+            verdict, taken = run_virtual(story.happen, seed=SEED)
+            approvals += isinstance(verdict, c.Approved)
+            if not agree(verdict, taken):
+                quarrels.append(f"{numbers} {kind} at {place}: said {verdict}, took {taken}")
+    assert quarrels == []
+    assert approvals > 0
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from tests.unit.simulators.zvt_shop import (
     WITH_BLOCKS,
     Shop,
     in_a_shop,
+    one,
     result_of,
 )
 
@@ -294,3 +295,25 @@ def test_a_diagnosis_may_fail_or_be_unknown(code: int | None, end: m.Message) ->
         assert (await register.run(m.Diagnosis()))[-1] == end
 
     in_a_shop(test, profile=Profile(diagnosis_code=code))
+
+
+def test_totals_of_more_than_twelve_digits_are_told_as_twelve_nines() -> None:
+    async def test(shop: Shop) -> None:
+        register = await shop.come()
+        most = 10**12 - 1
+        for _ in range(2):
+            await register.run(m.Authorization(amount=most, currency=978))
+        totals = result_of(await register.run(m.Totals("000000")))
+        assert totals.amount == most
+        assert totals.totals.count(bytes.fromhex("02999999999999")) == 1
+
+    in_a_shop(test)
+
+
+def test_an_amount_that_a_tip_lifts_above_twelve_digits_is_refused() -> None:
+    async def test(shop: Shop) -> None:
+        register = await shop.come()
+        command = m.Authorization(amount=10**12 - 1, currency=978)
+        assert await register.run(command) == [m.Reply(0xC3)]
+
+    in_a_shop(test, one(INSTANT.model_copy(update={"tip_minor": 1})))
