@@ -130,6 +130,16 @@ def _parser() -> argparse.ArgumentParser:
     find = add("find", _find, "list the serial ports, and who is behind them")
     find.add_argument("--port", action="append", default=[], metavar="PATH", help="only this one")
     find.add_argument("--probe", action="store_true", help="ask who it is; moves no money")
+    find.add_argument(
+        "--tcp",
+        action="append",
+        default=[],
+        metavar="HOST:PORT",
+        help="ask who listens there; moves no money",
+    )
+    find.add_argument(
+        "--anywhere", action="store_true", help="also beyond this machine and private networks"
+    )
     demo = add("demo", _demo, "play a day at a till with simulated parts", config=False)
     demo.add_argument("--stay", action="store_true", help="keep everything up afterwards")
     demo.add_argument("--fast", action="store_true", help="without the pauses for viewers")
@@ -326,8 +336,12 @@ def _drivers(options: argparse.Namespace) -> int:
 
 
 def _find(options: argparse.Namespace) -> int:
-    from bridge.cli.drivers import Configured, configured, print_all_found
+    from bridge.cli.find import Configured, Wish, configured, print_all_found, tcp_address
 
+    try:
+        addresses = [tcp_address(one) for one in options.tcp]
+    except ValueError as error:
+        raise ConfigError("--tcp", str(error)) from None
     known = Configured()
     try:
         known = configured(options.config)
@@ -336,11 +350,13 @@ def _find(options: argparse.Namespace) -> int:
             raise
         print(f"paybridge: no configuration to look at yet: {error}", file=sys.stderr)
     rows: list[object] | None = [] if options.json else None
-    success = asyncio.run(print_all_found(options.port, known, probe=options.probe, rows=rows))
+    wish = Wish(options.port, addresses, options.probe, options.anywhere)
+    success = asyncio.run(print_all_found(wish, known, rows))
     if options.json:
         _print_json(rows)
     elif not success:
-        print("no terminal answered" if options.probe else "no serial port is there")
+        asked = options.probe or options.tcp
+        print("no terminal answered" if asked else "no serial port is there")
     return 0 if success else EXIT_FAILED
 
 

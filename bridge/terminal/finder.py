@@ -1,4 +1,4 @@
-"""Finds serial ports and, when told to, asks what is behind them. No money, no journal.
+"""Finds serial ports and, when told to, asks who is behind one or at a TCP address. No money.
 
 Listing reads files of the kernel and opens nothing. Asking holds a driver's own `Probe`, which by
 the contract moves no money and shows nothing to a shopper, and gives the line back.
@@ -9,13 +9,13 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from bridge.errors import LineError
-from bridge.terminal.lines import SerialAddress, open_line
+from bridge.terminal.lines import SerialAddress, TcpAddress, open_line
 from bridge.terminal.talk import Line
 from bridge.terminal.usb_kinds import COMMUNICATIONS_CLASS, UsbKind, kind_of
 from drivers import contract as c
@@ -27,6 +27,9 @@ ATTRIBUTE_BYTES_MAX = 256  # a USB string has 126 characters at most
 PROBE_SECONDS_MAX = 8.0  # one that is there answers within 1 s; so a link may repeat once
 QUIET_SECONDS = 0.3  # lets the answer to one protocol's question end before another one asks
 NO_UART = "0"  # what the kernel says of a ttyS number behind which nothing is
+
+
+Connect = Callable[[SerialAddress | TcpAddress], Awaitable[Line]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,42 +183,45 @@ def _entries(folder: Path) -> list[Path]:
 
 
 async def ask(
-    path: str,
+    place: SerialAddress | TcpAddress,
     questions: Sequence[Question],
     *,
-    connect: Callable[[SerialAddress], Awaitable[Line]] = open_line,
+    connect: Connect = open_line,
 ) -> AsyncIterator[Answer]:
-    """Yield what each question finds behind a port, until a terminal says who it is.
+    """Yield what each question finds at a place, until a terminal says who it is.
 
-    A port that somebody else has open is not touched: one answer, `not_opened`, says so.
+    The port's own settings count for nothing: each question has its own. A port that somebody else
+    has open is not touched: one answer, `not_opened`, says so.
     """
     for number, question in enumerate(questions):
         if number:
             await asyncio.sleep(QUIET_SECONDS)
-        answer = await _ask_one(path, question, connect)
+        answer = await _ask_one(place, question, connect)
         yield answer
         if answer.state == "not_opened" or answer.says_who:
             return
 
 
 async def _ask_one(
-    path: str, question: Question, connect: Callable[[SerialAddress], Awaitable[Line]]
+    place: SerialAddress | TcpAddress, question: Question, connect: Connect
 ) -> Answer:
     driver = question.driver
     if question.settings is None:
         return Answer(driver.name, "not_tried", "it has settings that must be given")
+    is_serial = isinstance(place, SerialAddress)
     try:
-        dialogue = driver.dialogue(question.settings, "serial")
-    except ValueError as error:  # it does not speak on serial lines
+        dialogue = driver.dialogue(question.settings, "serial" if is_serial else "tcp")
+    except ValueError as error:  # it does not speak on such lines
         return Answer(driver.name, "not_tried", str(error))
+    if isinstance(place, SerialAddress):
+        place = replace(place, settings=question.line)
+    probe = _Probe(place, connect, dialogue)
     try:
-        line = await connect(SerialAddress(path, question.line))
+        final = await probe.hold()
     except LineError as error:
         return Answer(driver.name, "not_opened", str(error))
-    try:
-        final = await _probe(line, dialogue)
-    finally:
-        line.close()
+    if isinstance(final, c.TerminalReady) and not probe.has_asked:
+        return Answer(driver.name, "not_tried", "it asks nothing; only that the port is open")
     match final:
         case c.TerminalReady():
             return Answer(driver.name, "ready", ready=final)
@@ -227,35 +233,55 @@ async def _ask_one(
             return Answer(driver.name, "silent", f"unexpected {type(final).__name__}")
 
 
-async def _probe(line: Line, dialogue: c.Dialogue) -> c.FinalEvent:
-    """Hold one probe to its end, or until it has had time enough; nothing of it is stored."""
-    loop = asyncio.get_running_loop()
-    until = loop.time() + PROBE_SECONDS_MAX
-    final: c.FinalEvent = c.Unclear("no_answer", "no answer")
-    step = dialogue.begin(c.Probe(), loop.time())
-    while True:
-        line.write(step.send)
-        for event in step.events:
-            if not isinstance(event, (c.Progress, c.Receipt, c.Offered)):
-                final = event
-        if step.events:
-            step = dialogue.committed(loop.time())
-        elif step.wake_at is None or loop.time() >= until:
-            return final
-        else:
-            step = await _next(line, dialogue, step.wake_at, until)
+@dataclass(slots=True)
+class _Probe:
+    """One probe, from its first line to its end; nothing of it is stored."""
 
+    place: SerialAddress | TcpAddress
+    connect: Connect
+    dialogue: c.Dialogue
+    has_asked: bool = False
 
-async def _next(line: Line, dialogue: c.Dialogue, wake_at: float, until: float) -> c.Step:
-    loop = asyncio.get_running_loop()
-    try:
-        async with asyncio.timeout_at(min(wake_at, until)):
-            data = await line.read()
-    except TimeoutError:
-        if wake_at > until:
-            return c.Step(wake_at=wake_at)  # not yet silent by its own protocol, but long enough
-        return dialogue.timeout(loop.time())
-    return dialogue.receive(data, loop.time()) if data else dialogue.line_lost(loop.time())
+    async def hold(self) -> c.FinalEvent:
+        """Hold it to its end, or until it has had time enough.
+
+        Raises:
+            LineError: The line cannot be opened.
+        """
+        loop = asyncio.get_running_loop()
+        until = loop.time() + PROBE_SECONDS_MAX
+        final: c.FinalEvent = c.Unclear("no_answer", "no answer")
+        line = await self.connect(self.place)
+        try:
+            step = self.dialogue.begin(c.Probe(), loop.time())
+            while True:
+                if step.new_line:
+                    line.close()
+                    line = await self.connect(self.place)
+                self.has_asked = self.has_asked or bool(step.send)
+                line.write(step.send)
+                for event in step.events:
+                    if not isinstance(event, (c.Progress, c.Receipt, c.Offered)):
+                        final = event
+                if step.events:
+                    step = self.dialogue.committed(loop.time())
+                elif step.wake_at is None or loop.time() >= until:
+                    return final
+                else:
+                    step = await self._next(line, step.wake_at, until)
+        finally:
+            line.close()
+
+    async def _next(self, line: Line, wake_at: float, until: float) -> c.Step:
+        loop, dialogue = asyncio.get_running_loop(), self.dialogue
+        try:
+            async with asyncio.timeout_at(min(wake_at, until)):
+                data = await line.read()
+        except TimeoutError:
+            if wake_at > until:
+                return c.Step(wake_at=wake_at)  # not yet silent by its own protocol, but enough
+            return dialogue.timeout(loop.time())
+        return dialogue.receive(data, loop.time()) if data else dialogue.line_lost(loop.time())
 
 
 # --- telling
@@ -267,9 +293,12 @@ def best(answers: Iterable[Answer]) -> Answer | None:
     return max(spoke, key=lambda one: (one.says_who, one.state == "ready"), default=None)
 
 
-def configuration(name: str, port: str, answer: Answer) -> str:
-    """Return the table to paste into the configuration: this terminal, behind this name only."""
-    facts = {"driver": answer.driver, "port": port}
+def configuration(name: str, place: Mapping[str, str], answer: Answer) -> str:
+    """Return the table to paste into the configuration: this terminal, at this place only.
+
+    `place` is the one key that says where it is, `port` or `tcp`.
+    """
+    facts = {"driver": answer.driver, **place}
     if answer.ready is not None:
         facts |= {
             "terminal_id": answer.ready.terminal_id,

@@ -62,6 +62,10 @@ class TcpAddress:
     port: int
     connect_seconds: float = TCP_CONNECT_SECONDS
 
+    def __str__(self) -> str:
+        """Return it as it is written in the configuration."""
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
 
 async def open_line(address: SerialAddress | TcpAddress) -> DescriptorLine:
     """Open a line; the caller closes it. Blocks the event loop for nothing.

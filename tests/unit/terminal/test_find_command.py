@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bridge.cli.drivers import Configured, Found, configured, find
+from bridge.cli.find import Configured, Found, configured, find
 from bridge.config import Terminal
 from bridge.errors import ConfigError
 from bridge.money.journal_file import Ownership

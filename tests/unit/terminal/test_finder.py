@@ -29,7 +29,7 @@ from bridge.terminal.finder import (
     configuration,
     name_port,
 )
-from bridge.terminal.lines import SerialAddress
+from bridge.terminal.lines import SerialAddress, TcpAddress
 from bridge.terminal.usb_kinds import KINDS
 from drivers import contract as c
 from drivers.pax import DRIVER as PAX
@@ -40,8 +40,9 @@ from drivers.zvt import ZvtDriver
 from simulators.cable import CableEnd, MemoryPort
 from simulators.loop import run_virtual
 from simulators.pax import PaxTerminal
+from simulators.pax_profile import PaxProfile
 from simulators.shopper import BUILT_IN
-from simulators.telium import TeliumTerminal
+from simulators.telium import CaisseApTerminal, TeliumTerminal
 from simulators.zvt import ZvtTerminal
 from tests.unit.terminal.machine import Machine
 
@@ -176,9 +177,16 @@ def test_the_list_names_the_makers_that_the_udev_rules_name() -> None:
 # --- asking
 
 
-async def terminal_of(kind: str) -> tuple[MemoryPort, ZvtTerminal | PaxTerminal | TeliumTerminal]:
+Place = SerialAddress | TcpAddress
+CABLE, NOWHERE = SerialAddress("/dev/ttyACM0"), SerialAddress("/dev/x")
+NETWORK = TcpAddress("192.168.1.20", 10009)
+
+
+async def terminal_of(
+    kind: str, line: Literal["serial", "tcp"] = "serial"
+) -> tuple[MemoryPort, ZvtTerminal | PaxTerminal | TeliumTerminal | CaisseApTerminal]:
     loop = asyncio.get_running_loop()
-    port = MemoryPort(random.Random(1))
+    port = MemoryPort(random.Random(1), kind=line)
 
     def clock() -> datetime:
         return NOON + timedelta(seconds=loop.time())
@@ -186,9 +194,14 @@ async def terminal_of(kind: str) -> tuple[MemoryPort, ZvtTerminal | PaxTerminal 
     rng, scenario = random.Random(2), BUILT_IN["instant"]
     match kind:
         case "zvt":
-            return port, ZvtTerminal(clock=clock, rng=rng, scenario=scenario)
+            return port, ZvtTerminal(clock=clock, rng=rng, scenario=scenario, kind=line)
         case "pax":
             return port, PaxTerminal(clock=clock, rng=rng, scenario=scenario)
+        case "pax_hanging_up":
+            profile = PaxProfile(hangs_up=True)
+            return port, PaxTerminal(clock=clock, rng=rng, scenario=scenario, profile=profile)
+        case "caisse_ap":
+            return port, CaisseApTerminal(clock=clock, rng=rng, scenario=scenario)
         case _:
             return port, TeliumTerminal(clock=clock, rng=rng, scenario=scenario)
 
@@ -197,22 +210,24 @@ def by_default(*drivers: c.Driver) -> list[Question]:
     return [Question.with_defaults(driver) for driver in drivers]
 
 
-def ask_simulated(kind: str, drivers: Sequence[c.Driver]) -> tuple[list[Answer], int]:
+def ask_simulated(
+    kind: str, drivers: Sequence[c.Driver], place: Place = CABLE
+) -> tuple[list[Answer], int]:
     """Return what is answered by a terminal of this kind, and how much it wrote about money."""
+    line: Literal["serial", "tcp"] = "serial" if place is CABLE else "tcp"
 
     async def main() -> tuple[list[Answer], int]:
-        port, terminal = await terminal_of(kind)
+        port, terminal = await terminal_of(kind, line)
 
-        async def connect(address: SerialAddress) -> CableEnd:
-            assert address.path == "/dev/ttyACM0"
+        async def connect(address: Place) -> CableEnd:
+            asked = address.path if isinstance(address, SerialAddress) else str(address)
+            assert asked == (place.path if isinstance(place, SerialAddress) else str(place))
             return port.open()
 
         async with asyncio.TaskGroup() as group:
             running = group.create_task(terminal.run(port))
             await asyncio.sleep(0.01)
-            answers = [
-                one async for one in ask("/dev/ttyACM0", by_default(*drivers), connect=connect)
-            ]
+            answers = [one async for one in ask(place, by_default(*drivers), connect=connect)]
             running.cancel()
         return answers, len(terminal.ledger.entries)
 
@@ -236,6 +251,29 @@ def test_a_terminal_that_says_who_it_is_ends_the_search() -> None:
     assert [answer.driver for answer in answers] == ["zvt"]
     assert answers[0].ready is not None
     assert answers[0].ready.terminal_id == "29001006"
+
+
+@pytest.mark.parametrize(
+    ("kind", "driver"), [("zvt", "zvt"), ("pax", "pax"), ("pax_hanging_up", "pax")]
+)
+@pytest.mark.parametrize("order", [ALL, ALL[::-1]])
+def test_a_terminal_on_the_network_is_told_and_no_money_moves(
+    kind: str, driver: str, order: tuple[c.Driver, ...]
+) -> None:
+    answers, entries = ask_simulated(kind, order, NETWORK)
+    answer = best(answers)
+    assert answer is not None
+    assert (answer.driver, answer.state) == (driver, "ready")
+    assert answer.says_who
+    assert entries == 0
+
+
+def test_an_open_port_alone_is_no_answer() -> None:
+    answers, _ = ask_simulated("caisse_ap", (CAISSE_AP,), NETWORK)
+    assert best(answers) is None
+    assert answers == [
+        Answer("caisse_ap", "not_tried", "it asks nothing; only that the port is open")
+    ]
 
 
 def test_a_driver_whose_settings_must_be_given_is_not_tried() -> None:
@@ -268,17 +306,17 @@ def test_silence_and_babble_end_in_bounded_time(driver: c.Driver) -> None:
         def close(self) -> None: ...
 
     async def main() -> float:
-        async def silence(_: SerialAddress) -> CableEnd:
+        async def silence(_: Place) -> CableEnd:
             port = MemoryPort(random.Random(1))
             await port.plug()
             return port.open()
 
-        async def babble(_: SerialAddress) -> Babbler:
+        async def babble(_: Place) -> Babbler:
             return Babbler()
 
         loop = asyncio.get_running_loop()
         for connect in (silence, babble):
-            answers = [one async for one in ask("/dev/x", by_default(driver), connect=connect)]
+            answers = [one async for one in ask(NOWHERE, by_default(driver), connect=connect)]
             if connect is silence:
                 assert [one.state for one in answers] == ["silent"]
         return loop.time()
@@ -292,7 +330,7 @@ async def test_a_port_that_somebody_has_open_is_not_touched() -> None:
     os.set_blocking(master, False)
     path = os.ttyname(slave)
     with serial.Serial(path, exclusive=True):
-        (answer,) = [one async for one in ask(path, by_default(*ALL[1:]))]
+        (answer,) = [one async for one in ask(SerialAddress(path), by_default(*ALL[1:]))]
     assert answer.state == "not_opened"
     assert "in use" in answer.text
     with pytest.raises(BlockingIOError):
@@ -302,11 +340,11 @@ async def test_a_port_that_somebody_has_open_is_not_touched() -> None:
 
 
 def test_a_port_that_cannot_be_opened_is_asked_once() -> None:
-    async def nobody(_: SerialAddress) -> CableEnd:
+    async def nobody(_: Place) -> CableEnd:
         raise LineError("no_permission", "no permission to open it")
 
     async def main() -> list[Answer]:
-        return [one async for one in ask("/dev/x", by_default(ZVT, PAX), connect=nobody)]
+        return [one async for one in ask(NOWHERE, by_default(ZVT, PAX), connect=nobody)]
 
     (answer,) = run_virtual(main)
     assert answer == Answer("zvt", "not_opened", "no permission to open it")
@@ -317,9 +355,8 @@ def test_a_port_that_cannot_be_opened_is_asked_once() -> None:
 
 def test_the_table_to_paste_is_configuration_for_this_very_terminal() -> None:
     ready = c.TerminalReady(terminal_id="29001006", serial_number='S"1\\\n\x7f')
-    text = configuration(
-        "counter-1", "/dev/serial/by-id/usb-I-if00", Answer("zvt", "ready", "", ready)
-    )
+    place = {"port": "/dev/serial/by-id/usb-I-if00"}
+    text = configuration("counter-1", place, Answer("zvt", "ready", "", ready))
     terminal = Terminal.model_validate(tomllib.loads(text)["terminals"]["counter-1"])
     assert terminal.port == "/dev/serial/by-id/usb-I-if00"
     assert (terminal.driver, terminal.terminal_id) == ("zvt", "29001006")
