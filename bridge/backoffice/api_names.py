@@ -14,6 +14,7 @@ PURCHASE_FIELD = "purchaseAdd"
 TRANS_FIELD = "giftcardTransAdd"
 CAPTURE_FIELD = "giftcardTransCapture"
 GIFT_CARD_FIELD = "giftcard"
+GIFT_CARD_ADD_FIELD = "giftcardAdd"
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +26,7 @@ class ApiNames:
         trans_input: Type of `giftcardTransAdd(trans:)`.
         capture_input: Type of `giftcardTransCapture(trans:)`.
         code_type: Type of `giftcard(codeType:)`.
+        gift_card_input: Type of `giftcardAdd(giftcard:)`.
         authorize_flag: Boolean of `giftcardTransAdd` that asks for a hold instead of a final use.
         capture_id: Argument of `giftcardTransCapture` that names the hold.
         capture_amount: Its argument for capturing another amount than was held.
@@ -35,10 +37,21 @@ class ApiNames:
     trans_input: str = "GiftCardTransAddInput"
     capture_input: str = "GiftCardTransCaptureInput"
     code_type: str = "GiftCardCodeType"
+    gift_card_input: str = "GiftCardAddInput"
     authorize_flag: str = "authorizeOnly"
     capture_id: str = "id"
     capture_amount: str = "amount"
     capture_cancel: str = "cancel"
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """What the server is known not to offer, in words; () when a hold can be made and ended."""
+        wanted = (
+            (self.authorize_flag, f"{TRANS_FIELD} has no flag that asks for a hold"),
+            (self.capture_id, f"{CAPTURE_FIELD} has no argument that names a hold"),
+            (self.capture_cancel, f"{CAPTURE_FIELD} has no argument that releases a hold"),
+        )
+        return tuple(words for name, words in wanted if not name)
 
 
 def read_names(schema: Mapping[str, Any], known: ApiNames) -> ApiNames:
@@ -57,6 +70,8 @@ def read_names(schema: Mapping[str, Any], known: ApiNames) -> ApiNames:
         trans_input=_name(trans) or known.trans_input,
         capture_input=_name(capture) or known.capture_input,
         code_type=_name(_argument_type(queries, GIFT_CARD_FIELD, "codeType")) or known.code_type,
+        gift_card_input=_name(_argument_type(mutations, GIFT_CARD_ADD_FIELD, "giftcard"))
+        or known.gift_card_input,
         authorize_flag=_choose(trans, known.authorize_flag, ("authoriz", "authoris")),
         capture_id=_choose(capture, known.capture_id, ("transid", "transactionid")),
         capture_amount=_choose(capture, known.capture_amount, ("amount",)),

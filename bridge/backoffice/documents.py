@@ -12,6 +12,7 @@ from enum import Enum
 
 from bridge.backoffice.api_names import (
     CAPTURE_FIELD,
+    GIFT_CARD_ADD_FIELD,
     GIFT_CARD_FIELD,
     PURCHASE_FIELD,
     TRANS_FIELD,
@@ -225,6 +226,16 @@ def gift_card_balance(code: str, code_type: CodeType, names: ApiNames) -> Docume
     )
     variables = {"code": code, "codeType": code_type.value}
     return Document("GiftCardBalance", GIFT_CARD_FIELD, text, variables)
+
+
+def gift_card_add(code: str, pin: str, names: ApiNames) -> Document:
+    """Return the mutation that makes a physical gift card with nothing on it."""
+    card = {"physicalCode": code, **({"physicalPin": pin} if pin else {})}
+    text = (
+        f"mutation GiftCardAdd($giftcard: {names.gift_card_input}!) "
+        f"{{ {GIFT_CARD_ADD_FIELD}(giftcard: $giftcard) {{ id }} }}"
+    )
+    return Document("GiftCardAdd", GIFT_CARD_ADD_FIELD, text, {"giftcard": card})
 
 
 def _line(line: PurchaseLine) -> dict[str, object]:

@@ -23,9 +23,12 @@ from bridge.money.amounts import MINOR_DIGITS, format_amount
 from drivers.contract import Approval, Card, Declined, Failed, MaskedPan, Money
 
 AT_ONCE = " at once"  # ends a baseline that was read for a use without a hold
+ACCOUNT = " account="  # in a baseline, before the server's id of the card
 
 # Codes of the back office that say nothing of the transaction, only that we may not ask so.
 NO_PERMISSION = "NOT_AUTHORIZED"
+ADD_PERMISSION = "GiftCardTransAdd"
+USE_PERMISSION = "GiftCardTransUse"
 UNREADABLE = frozenset({"INVALID_REQUEST", "NOT_SUPPORTED"})
 
 
@@ -35,16 +38,19 @@ class Before:
 
     balance: Decimal
     at_once: bool = False  # used without a hold, because the server has none
+    account: str = ""  # the server's id of the card, whatever code it was named by; "" not told
 
     @property
     def text(self) -> str:
         """How the journal spells it."""
-        return f"{self.balance:f}{AT_ONCE if self.at_once else ''}"
+        account = f"{ACCOUNT}{self.account}" if self.account else ""
+        return f"{self.balance:f}{account}{AT_ONCE if self.at_once else ''}"
 
 
 def read_before(text: str) -> Before:
     """Return what `Before.text` spelled."""
-    return Before(Decimal(text.removesuffix(AT_ONCE)), text.endswith(AT_ONCE))
+    balance, _, account = text.removesuffix(AT_ONCE).partition(ACCOUNT)
+    return Before(Decimal(balance), text.endswith(AT_ONCE), account)
 
 
 def decimal_of(money: Money) -> Decimal:
@@ -52,9 +58,14 @@ def decimal_of(money: Money) -> Decimal:
     return Decimal(format_amount(money))
 
 
+def adds(request: p.PaymentRequest) -> bool:
+    """True for what puts value on a card."""
+    return request.type in {p.PaymentType.LOAD, p.PaymentType.REFUND}
+
+
 def amount_to_hold(request: p.PaymentRequest, balance: Decimal) -> Money | None:
     """Return what can be held of what was asked for; None when the card does not hold enough."""
-    if request.type is p.PaymentType.LOAD or balance >= decimal_of(request.amount):
+    if adds(request) or balance >= decimal_of(request.amount):
         return request.amount
     digits = MINOR_DIGITS[request.amount.currency]
     minor = int(balance.scaleb(digits))
@@ -67,13 +78,14 @@ def judge_hold(
     request: p.PaymentRequest, before: Before, now: Decimal
 ) -> Literal["not_applied", "applied", "contradictory"]:
     """Say what a balance proves of a hold or an immediate use whose answer never came."""
-    if request.type is p.PaymentType.LOAD:
+    if adds(request) and not before.at_once:
         return "not_applied"  # only the capture of a hold fills a card, and this one has no id
     held = amount_to_hold(request, before.balance)
     assert held is not None, "nothing was sent for more than the card held"
     if now == before.balance:
         return "not_applied"
-    return "applied" if now == before.balance - decimal_of(held) else "contradictory"
+    moved = decimal_of(held) if adds(request) else -decimal_of(held)
+    return "applied" if now == before.balance + moved else "contradictory"
 
 
 def balance_after(
@@ -87,7 +99,7 @@ def balance_after(
             return before.balance + decimal_of(request.original.amount) - decimal_of(request.amount)
         case p.PaymentType.VOID:
             return before.balance + decimal_of(request.amount)
-        case p.PaymentType.LOAD:
+        case p.PaymentType.LOAD | p.PaymentType.REFUND:
             added = Decimal(0) if how == "release" else decimal_of(request.amount)
             return before.balance + added
         case _:
@@ -139,7 +151,7 @@ def refusal(answer: Refused, permission: str) -> Declined | Failed:
             return Declined(answer.code, "no gift card has this code", "gift_card_unknown")
         case "VALIDATION", "pin":
             return Declined("VALIDATION", "the PIN does not fit the gift card", "wrong_pin")
-        case "VALIDATION", "amount":
+        case "VALIDATION", "amount" if permission != ADD_PERMISSION:
             return Declined("VALIDATION", "the card holds less", "gift_card_insufficient")
         case "VALIDATION", "codeType":
             return Declined("VALIDATION", "no such kind of gift card", "gift_card_unknown")

@@ -12,6 +12,8 @@ from drivers import contract as c
 from drivers.contract import Money
 
 SOURCE_ID = "paybridge"  # how the back office's lists name us
+# What is done without a hold where the server has none: the balance tells what became of it.
+AT_ONCE = frozenset({p.PaymentType.SALE, p.PaymentType.REFUND, p.PaymentType.UNLOAD})
 
 
 def transaction_for(
@@ -19,7 +21,7 @@ def transaction_for(
 ) -> GiftCardTransaction:
     """Return what the API is sent to hold, or use at once, `amount` of a card; once only."""
     card = card_of(request)
-    adds = request.type is p.PaymentType.LOAD
+    adds = e.adds(request)
     return GiftCardTransaction(
         CodeType(card.kind),
         card.code,
@@ -30,6 +32,16 @@ def transaction_for(
         pin,
         authorize_only=not at_once,
     )
+
+
+def ends_a_hold(request: p.PaymentRequest) -> bool:
+    """True for a payment that only ends the hold of another one."""
+    return request.type in {p.PaymentType.CAPTURE, p.PaymentType.VOID}
+
+
+def permission_for(request: p.PaymentRequest) -> str:
+    """Return what the bridge's account needs for a payment's transaction."""
+    return e.ADD_PERMISSION if e.adds(request) else e.USE_PERMISSION
 
 
 def may_give_up(payment: p.Payment) -> bool:
@@ -50,6 +62,11 @@ def before_of(payment: p.Payment) -> e.Before:
     return e.read_before(payment.baseline.fingerprint)
 
 
+def account_of(payment: p.Payment) -> str:
+    """Return the server's id of a payment's card, "" where it is not known."""
+    return before_of(payment).account if payment.baseline is not None else ""
+
+
 def way_of(payment: p.Payment) -> Literal["capture", "release"]:
     """Return how the payment ends a hold."""
     if payment.request.type is p.PaymentType.VOID:
@@ -59,7 +76,8 @@ def way_of(payment: p.Payment) -> Literal["capture", "release"]:
 
 def hold_id(payment: p.Payment) -> str:
     """Return the server's id of the hold: the payment's own, or its original's."""
-    hold = payment.request.original or payment.offer
+    ends = ends_a_hold(payment.request)
+    hold = payment.request.original if ends else payment.offer
     assert hold is not None, "only a hold can be ended"
     return hold.fingerprint
 

@@ -6,6 +6,7 @@ It says what each attempt proves and decides nothing: no journal, no back-off, n
 from __future__ import annotations
 
 import json
+import logging
 from typing import Any, Protocol
 
 import httpx
@@ -20,6 +21,7 @@ from bridge.backoffice.documents import (
     GiftCardTransaction,
     Purchase,
     Unsupported,
+    gift_card_add,
     gift_card_balance,
     gift_card_trans_add,
     gift_card_trans_capture,
@@ -29,6 +31,8 @@ from bridge.backoffice.documents import (
 )
 from bridge.backoffice.http import Answer, NoAnswer, exchange, is_safe_url
 from bridge.errors import BackOfficeUnavailable, ConfigError, LoginRequired, Rejected
+
+_LOGGER = logging.getLogger(__name__)
 
 ENDPOINT_KEY = "back_office.endpoint"
 """The setting to name when the address cannot be used."""
@@ -98,6 +102,10 @@ class BackOffice:
         except Unsupported as error:
             return Refused("NOT_SUPPORTED", str(error))
 
+    async def gift_card_add(self, code: str, pin: str) -> Attempt:
+        """Make a physical gift card with nothing on it; a code that exists is Refused."""
+        return await self._mutate(gift_card_add(code, pin, self._names))
+
     async def gift_card_balance(
         self, code: str, code_type: CodeType
     ) -> GiftCardBalance | NotApplied | Refused:
@@ -117,21 +125,24 @@ class BackOffice:
         balance = decimal_text(row.get("balance"))
         if len(rows) > 1 or not balance:
             return NotApplied("the answer does not name one gift card and its balance")
-        return GiftCardBalance(str(row.get("id", "")), balance)
+        return GiftCardBalance(str(row.get("id") or ""), balance)
 
     @property
     def can_hold(self) -> bool:
         """False when the server is known to offer no hold of a gift card's money."""
-        return bool(self._names.authorize_flag and self._names.capture_id)
+        return not self._names.missing
 
     async def learn_names(self) -> ApiNames:
         """Ask the server for the names we only guess, and use them from now on.
 
-        A server that allows no introspection, or is away, leaves the names as they are.
+        A server that allows no introspection, or is away, leaves the names as they are. What it
+        is seen not to offer is said in the log.
         """
         data = await self._query(names_query())
         if isinstance(data, dict) and isinstance(data.get("__schema"), dict):
             self._names = read_names(data["__schema"], self._names)
+            for words in self._names.missing:
+                _LOGGER.warning("gift cards: %s; without holds a card is used at once", words)
         return self._names
 
     async def ping(self) -> None:

@@ -24,6 +24,7 @@ DONE = {
     PaymentType.VOID: "Voided",
     PaymentType.TIP_ADJUST: "Tip added:",
     PaymentType.LOAD: "Loaded",
+    PaymentType.UNLOAD: "Taken off",
 }
 
 _STAGES: dict[Stage, tuple[str, str]] = {

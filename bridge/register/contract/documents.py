@@ -36,6 +36,7 @@ Funds = Literal[
     "returned",
     "unknown",
     "loaded",
+    "unloaded",
 ]
 RecordingStatus = Literal["not_required", "pending", "recorded", "unconfirmed", "rejected"]
 CancelReason = Literal[
