@@ -10,6 +10,7 @@ import asyncio
 import json
 import logging
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -18,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from bridge.errors import RequestError
 from bridge.money import payment as p
 from bridge.money import sale as s
+from bridge.money.amounts import parse_amount
 from bridge.money.ledger import Ledger
 from bridge.register.desk import Desk
 
@@ -36,6 +38,7 @@ class ResolvePayment(BaseModel):
     outcome: Literal["approved", "not_charged", "refund_if_found"]
     by: str = Field(min_length=1)
     approval_code: str = ""
+    amount: str = ""  # as the contract writes it, in the payment's currency; "" what was asked
 
 
 class ResolvePurchase(BaseModel):
@@ -110,6 +113,11 @@ class Control:
         match order:
             case ResolvePayment():
                 answer = p.Resolved(order.outcome, order.by, order.approval_code, "command_line")
+                asked = self._ledger.get(order.payment_id)
+                if order.amount and asked is not None:
+                    currency = asked.payment.request.amount.currency
+                    amount = parse_amount(order.amount, currency, path="amount")
+                    answer = replace(answer, amount=amount)
                 account = await self._desk.known.resolve(order.payment_id, answer)
                 return {"payment_id": order.payment_id, "status": account.payment.status.value}
             case ResolvePurchase():

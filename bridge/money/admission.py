@@ -7,7 +7,15 @@ from collections.abc import Sequence
 from bridge.errors import RequestError
 from bridge.money.accounts import Account
 from bridge.money.amounts import format_amount
-from bridge.money.payment import TAKES, Funds, Payment, PaymentRequest, PaymentType, Status
+from bridge.money.payment import (
+    TAKES,
+    Funds,
+    Payment,
+    PaymentRequest,
+    PaymentType,
+    Resolved,
+    Status,
+)
 from bridge.money.sale import CapturedPayment, SaleDetails, outstanding_minor, paid_minor
 from drivers.contract import Money
 
@@ -286,3 +294,25 @@ def _not_allowed(request: PaymentRequest, original: Payment, why: str) -> Reques
         path="original_payment_id",
         funds=original.funds.value,
     )
+
+
+def refuse_amount(answer: Resolved, payment: Payment) -> None:
+    """Refuse an amount that no slip of this payment can show.
+
+    Raises:
+        RequestError: `invalid_amount`.
+    """
+    if answer.amount is None:
+        return
+    asked = payment.request.amount
+    offered = payment.offer.amount if payment.offer is not None else asked
+    if answer.outcome != "approved":
+        why = "only what was approved has an amount"
+    elif answer.amount.currency != asked.currency:
+        why = f"the payment was asked for in {asked.currency}"
+    elif not 0 < answer.amount.minor <= max(asked.minor, offered.minor):
+        most = format_amount(Money(max(asked.minor, offered.minor), asked.currency))
+        why = f"it is more than nothing and at most {most} {asked.currency}"
+    else:
+        return
+    raise RequestError("invalid_amount", why, path="evidence.amount")

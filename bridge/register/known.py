@@ -9,6 +9,7 @@ from typing import Protocol
 from bridge.errors import RequestError
 from bridge.money import payment as p
 from bridge.money.accounts import Account
+from bridge.money.admission import refuse_amount
 from bridge.money.ledger import Ledger
 from bridge.money.plans import leg_id
 from bridge.register import contract as k
@@ -61,6 +62,24 @@ class KnownPayments:
             raise RequestError(
                 "too_late_to_cancel", "the payment is approved", payment_id=account.payment_id
             )
+        if not account.payment.is_final:
+            account = await self._ledger.apply(account.payment_id, p.CancelAsked("cashier"))
+        return self._replies.about(request, account, "accepted")
+
+    async def cancel_load(
+        self, register_id: str, request: k.GiftCardReverse
+    ) -> k.Response | None:
+        """Cancel a load that is not on its card yet; None when it is, or is no load.
+
+        Raises:
+            RequestError: `not_allowed`: another register's load waits for its sale.
+        """
+        account = await self._ledger.find_original(request.original_payment_id)
+        if account is None or account.payment.request.type is not p.PaymentType.LOAD:
+            return None
+        if account.payment.status is p.Status.APPROVED:
+            return None
+        refuse_foreign(account.payment.request, register_id)
         if not account.payment.is_final:
             account = await self._ledger.apply(account.payment_id, p.CancelAsked("cashier"))
         return self._replies.about(request, account, "accepted")
@@ -138,11 +157,13 @@ class KnownPayments:
     async def answer(self, register_id: str, request: k.PaymentResolve) -> k.Response:
         """Take a register's answer to a doubt."""
         account = await self._own(register_id, request.payment_id)
-        code = request.evidence.approval_code or ""
-        account = await self.resolve(
-            account.payment_id,
-            p.Resolved(request.outcome, request.approved_by, code, request.evidence.source),
-        )
+        seen = request.evidence
+        code, amount = seen.approval_code or "", None
+        if seen.amount is not None:
+            currency = account.payment.request.amount.currency
+            amount = k.parse_amount(seen.amount, currency, path="evidence.amount")
+        said = p.Resolved(request.outcome, request.approved_by, code, seen.source, amount)
+        account = await self.resolve(account.payment_id, said)
         return self._replies.about(request, account, "accepted")
 
     async def resolve(self, payment_id: str, answer: p.Resolved) -> Account:
@@ -173,6 +194,7 @@ class KnownPayments:
                 "an approval needs the approval code from the slip",
                 path="evidence.approval_code",
             )
+        refuse_amount(answer, account.payment)
         _LOGGER.warning("resolved outcome=%s by=%s", answer.outcome, answer.by)
         resolved = await self._ledger.apply(payment_id, answer)
         self._ledger.work(account.payment.request.terminal_id).wake()  # others may go on there

@@ -28,6 +28,9 @@ _EVIDENCE = {  # what a discrepancy's evidence says of the payment
     "more_than_asked": "approved",
     "inferred": "approved",
     "denied_after_approved": "failed",
+    "another_amount": "approved",
+    "another_currency": "approved",
+    "hold_not_released": "in_doubt",
 }
 
 

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from bridge.register.contract.envelope import GiftCard, Request, Sale
 from bridge.register.contract.fields import (
+    AmountText,
     PaymentId,
     StrictWire,
     Text,
@@ -24,6 +25,14 @@ class GiftCardBalance(Request):
     """Ask what is on a gift card; the answer's `result` has `balance`. Needs no PIN."""
 
     operation: ClassVar[str] = "gift_card/balance"
+
+    gift_card: GiftCard
+
+
+class GiftCardDeactivate(Request):
+    """Make a gift card unusable. Always refused: the back office documents no way to do it."""
+
+    operation: ClassVar[str] = "gift_card/deactivate"
 
     gift_card: GiftCard
 
@@ -77,6 +86,7 @@ class Evidence(StrictWire):
     """What a person saw."""
 
     approval_code: Word | None = None
+    amount: AmountText | None = None
     source: Literal[
         "merchant_slip",
         "customer_slip",

@@ -153,3 +153,27 @@ def test_a_wait_that_is_over_is_ended_by_nothing(reason: str) -> None:
             assert after.status is p.Status.CANCELED
         else:
             assert (after, actions) == (payment, ())
+
+
+def test_a_person_may_say_what_amount_the_slip_shows(tmp_path: Path) -> None:
+    async def test(shop: Shop) -> None:
+        await shop.pay("till-1", 1, "10.00")
+        await shop.until("till-1", 1, stage="waiting_for_card")
+        shop.ports["counter-1"].unplug()
+        await shop.until("till-1", 1, status="in_doubt")
+        answer = {"payment_id": payment_id(1), "outcome": "approved", "approved_by": "anna"}
+        slip = {"approval_code": "481516", "source": "merchant_slip"}
+        for wrong in ("10.01", "0.00", "5"):
+            evidence = {**slip, "amount": wrong}
+            error = (await shop.ask("till-1", "payment/resolve", **answer, evidence=evidence))[
+                "error"
+            ]
+            assert (error["code"], error["detail"]["path"]) == ("invalid_amount", "evidence.amount")
+        denied = answer | {"outcome": "not_charged", "evidence": {**slip, "amount": "4.00"}}
+        refused = await shop.ask("till-1", "payment/resolve", **denied)
+        assert refused["error"]["detail"]["path"] == "evidence.amount"
+        await shop.ask("till-1", "payment/resolve", **answer, evidence={**slip, "amount": "4.00"})
+        document = await shop.until("till-1", 1, status="approved")
+        assert document["amounts"]["authorized_amount"] == "4.00"
+
+    in_a_shop(tmp_path, test)

@@ -42,6 +42,8 @@ COMMANDS: Final = {
     "force_online": "Ask the host in any case; refused where the terminal decides for itself.",
     "when_busy": "`reject`: refuse while the terminal is busy; `queue`: wait for it in line.",
     "deadline_s": "How long the terminal may wait for a card, in seconds, from 10 to 600.",
+    "CardBalance.deadline_s": "How long the terminal may wait for a gift card, in seconds, from 10 "
+    "to 120.",
     "CardRead.deadline_s": "How long the terminal may wait for a card, in seconds, from 10 to 120.",
     "GiftCardLoad.deadline_s": "How long the money stays set aside for a sale that is not paid, "
     "in seconds, from 10 to 600.",
@@ -112,6 +114,19 @@ COMMANDS: Final = {
     "GiftCardLoad.gift_card": "Which gift card is filled.",
     "GiftCardLoad.amounts": "How much is put on it, in `requested_amount`; no tip, no cash-back.",
     "GiftCardLoad.sale_id": "The sale that the gift card is sold in; its payments cover it.",
+    "GiftCardActivate.gift_card": "The new gift card's code, and the PIN it will have, if any.",
+    "GiftCardActivate.amounts": "How much is put on it, in `requested_amount`; no tip.",
+    "GiftCardActivate.sale_id": "The sale that the gift card is sold in; its payments cover it.",
+    "GiftCardActivate.deadline_s": "How long the money stays set aside for a sale that is not "
+    "paid, in seconds, from 10 to 600.",
+    "GiftCardUnload.original_payment_id": "Always null; `gift_card/reverse` undoes a load.",
+    "GiftCardUnload.gift_card": "Which gift card the value is taken off.",
+    "GiftCardUnload.amounts": "How much is taken off, in `requested_amount`.",
+    "GiftCardReverse.original_payment_id": "The load that is undone.",
+    "GiftCardReverse.gift_card": "The load's gift card again, for its PIN.",
+    "GiftCardDeactivate.gift_card": "Which gift card.",
+    "PaymentRefund.gift_card": "The gift card that gets the money: with its PIN the one that paid, "
+    "or another one as store credit.",
     "GiftCardBalance.gift_card": "Which gift card; its PIN is not needed.",
     "SaleAttach.sale_id": "The sale that was started with `sale_lines: later`.",
     # asking and answering
@@ -126,6 +141,7 @@ COMMANDS: Final = {
     "charged, and money that shows up later goes back.",
     "PaymentResolve.evidence": "Where the person saw it.",
     "Evidence.approval_code": "The approval code on the slip; needed for `approved`.",
+    "Evidence.amount": "What the slip says was taken, for `approved`; without it, what was asked.",
     "Evidence.source": "What the person looked at.",
     "Evidence.text": "What else the person saw, in a sentence.",
     # errands
