@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from typing import Any
 
 from bridge.register.contract import REQUESTS, RequestTopic, Topics, decode_request, encode
@@ -36,6 +37,21 @@ def check(topic: str, payload: bytes, topics: Topics = TOPICS) -> None:
     if f"{topics.base}/registers/" in topic and topic.endswith("/state"):
         return  # a register may leave out what it does not want to say
     assert _read(encode(message)) == _read(payload), f"{topic}: not what its model would say"
+
+
+def check_bridge(said: Iterable[tuple[str, bytes]], topics: Topics = TOPICS) -> None:
+    """Fail unless all that the bridge published among `said`, topics with payloads, is contract.
+
+    What registers say is left out: a test may have them say anything.
+    """
+    for topic, payload in said:
+        match topic.removeprefix(f"{topics.base}/").split("/"):
+            case ["registers", _, "request" | "state", *_]:
+                continue
+        try:
+            check(topic, payload, topics)
+        except ValueError as error:  # pydantic's too
+            raise AssertionError(f"{topic}: {error}\n{payload[:500]!r}") from error
 
 
 def _read(payload: bytes) -> Any:

@@ -15,6 +15,8 @@ import aiomqtt
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
+from tests.published import check_bridge
+
 BASE = "paybridge/v1"
 WAIT_SECONDS_MAX = 15.0
 LOOK_SECONDS = 0.5  # how often somebody who waits looks whether it is worth it
@@ -55,6 +57,7 @@ class Till:
     def __init__(self, account: Account, register_id: str = "till-1") -> None:
         self.register_id = register_id
         self.heard: list[Heard] = []
+        self.said: set[tuple[str, bytes]] = set()  # by this till, which may say anything
         self.prefix = f"{BASE}/registers/{register_id}"
         self.worth_waiting: Callable[[], bool] = lambda: True
         self._account = account
@@ -63,11 +66,13 @@ class Till:
 
     @contextlib.asynccontextmanager
     async def at_work(self) -> AsyncIterator[Till]:
-        """Stay connected within the block."""
+        """Stay connected within the block; what the bridge said in it must be the contract's."""
         running = asyncio.create_task(self._run())
         try:
             await self.until(lambda: self._client, "the broker")
             yield self
+            heard = [(one.topic, one.payload) for one in self.heard]
+            check_bridge(one for one in heard if one not in self.said)
         finally:
             running.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -209,6 +214,7 @@ class Till:
             properties.ResponseTopic = response_topic
         if expiry_seconds is not None:
             properties.MessageExpiryInterval = expiry_seconds
+        self.said.add((topic, payload))
         client = await self.until(lambda: self._client, "the broker")
         await client.publish(topic, payload, qos=1, retain=retain, properties=properties)
 

@@ -26,7 +26,7 @@ from bridge.register.contract.published.meanings.commands import COMMANDS
 from bridge.register.contract.published.meanings.documents import DOCUMENTS
 from bridge.register.contract.published.meanings.states import STATES
 from bridge.register.contract.topics import TERMINAL_KINDS
-from tests.published import check
+from tests.published import check, check_bridge
 from tests.unit.register.mqtt_document import DOCUMENT, examples, up_to_date
 
 FOLDER = DOCUMENT.parent / "contract"
@@ -285,6 +285,14 @@ def test_values_that_no_model_allows_fail() -> None:
         check("paybridge/v1/bridge/state", STATE.replace("offline", "asleep").encode())
     with pytest.raises(RequestError):
         check(f"{TILL}/request/payment/list", b'{"request_id": "r", "limit": 0}')
+
+
+def test_what_the_bridge_says_is_checked_and_what_registers_say_is_not() -> None:
+    state = ("paybridge/v1/bridge/state", STATE.encode())
+    check_bridge([state, (f"{TILL}/request/payment/stop", b"{}"), (f"{TILL}/state", b"!")])
+    for wrong in (b"!", b'{"state": "asleep"}', b'{"state": "offline"}'):
+        with pytest.raises(AssertionError, match="bridge/state"):
+            check_bridge([state, ("paybridge/v1/bridge/state", wrong)])
 
 
 def test_packed_json_is_the_same_json() -> None:
