@@ -283,8 +283,10 @@ class GiftCardSteps:
                 self._queue.put(Work(name, p.StopOnTerminal(), at))
             case Refused(code) | Unknown(code=code):
                 _LOGGER.error("hold not released code=%s ref_no=%s: look it up", code, name)
+                await self._ledger.apply(name, p.HoldEnded(code))
             case Applied():
                 _LOGGER.info("released the hold of a payment that was not charged")
+                await self._ledger.apply(name, p.HoldEnded())
 
     # --- doubts
 

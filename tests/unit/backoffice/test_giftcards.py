@@ -244,6 +244,41 @@ def test_a_person_who_says_not_charged_gets_the_hold_released(
     in_store(main)
 
 
+def test_a_hold_called_not_charged_is_released_by_the_next_process(in_store: InStore) -> None:
+    async def main(store: Store) -> None:
+        store.fault("too_many_429", "giftcardTransCapture", times=20)
+        async with store.alive():
+            await store.ask(SALE)
+            await asyncio.sleep(60.0)
+            await store.ledger.apply(NAME, p.Resolved("not_charged", "anna"))
+            assert store.balance == 30
+        async with store.alive():
+            payment = await store.settled(NAME, 1000.0)
+            assert payment.is_settled
+            check(store, payment)
+        async with store.alive():
+            await asyncio.sleep(100.0)
+            assert store.asked("gift_card_trans_cancelled") == 1, "nothing is owed any more"
+
+    in_store(main)
+
+
+def test_a_hold_that_cannot_be_released_is_left_to_a_person(in_store: InStore) -> None:
+    async def main(store: Store) -> None:
+        store.fault("too_many_429", "giftcardTransCapture", times=20)
+        async with store.alive():
+            await store.ask(SALE)
+            await asyncio.sleep(60.0)
+            await store.ledger.apply(NAME, p.Resolved("not_charged", "anna"))
+            ((key, hold),) = store.state.transactions.items()
+            store.state.transactions[key] = replace(hold, status=TransStatus.COMPLETED)
+            payment = await store.settled(NAME, 1000.0)
+            assert [odd.kind for odd in payment.discrepancies] == ["hold_not_released"]
+            assert not payment.is_settled
+
+    in_store(main)
+
+
 # --- holds that stay
 
 
