@@ -134,6 +134,7 @@ class Desk:
         Raises:
             JournalError: Nothing can be stored any more; the register was told.
         """
+        self.errands.recall()
         while True:
             try:
                 async with asyncio.timeout_at(self.waiting.next_end):
@@ -227,8 +228,8 @@ class Desk:
                 return None
             case _:
                 terminal_id = self._choice.terminal_of(register_id, request.terminal_id)
-                self.errands.begin(delivery, register_id, request, terminal_id)
-                return None
+                done = self.errands.begin(delivery, register_id, request, terminal_id)
+                return self.replies.response(request, "ok", result=done) if done else None
 
     async def answer_errands(self) -> None:
         """Queue the responses of commands that waited for their terminal or the back office."""

@@ -1,29 +1,41 @@
-"""Commands for a terminal that move no money: they wait for it, so their responses come later."""
+"""Commands for a terminal that move no money: they wait for it, so their responses come later.
+
+What an answer means to the register stands in `findings.py`, the end of day in `day_end.py`.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from bridge.errors import RequestError
 from bridge.money.ledger import Ledger
-from bridge.money.reconciliation import Reconciliation, compare
 from bridge.register import contract as k
 from bridge.register.bus import Delivery
+from bridge.register.day_end import DayEnds, unknown
+from bridge.register.findings import belongs_to, finding
 from drivers import contract as c
 
 # What the longest of them may take: an end of day goes online for minutes (ZVT T4 is 180 s).
 ERRAND_SECONDS_MAX = 300.0
 CHECK_SECONDS_MAX = 15.0  # a terminal that is asked how it is answers within T3 of its protocol
 ERRANDS_WAITING_MAX = 50  # over all terminals and registers
-WORDS = {
+# What a terminal must be able to do for a command; what is not here is asked of every terminal.
+WORDS: dict[type[k.AnyErrand], str] = {
     k.TerminalTotals: "totals",
     k.TerminalReconcile: "reconcile",
     k.TerminalDisplay: "display",
+    k.TerminalDiagnose: "diagnose",
+    k.TerminalLastTransaction: "last_transaction",
     k.CardRead: "card_read",
+    k.CardBalance: "balance",
 }
+
+
+LOOK = c.EndOfDay(close=False)
 
 
 class State(Protocol):
@@ -61,22 +73,50 @@ class Terminal(Protocol):
     def errand_results(self) -> dict[str, c.FinalEvent]:
         """What errands came to, by name."""
 
-    def begin_errand(self, name: str, operation: c.EndOfDay | c.ReadCard | c.ShowText) -> None:
+    def begin_errand(self, name: str, operation: c.Errand) -> None:
         """Do it once the terminal is idle; raises RequestError."""
+
+    def drop_errand(self, name: str) -> bool:
+        """Forget an errand that has not begun; False when it runs or is done."""
 
     def ask_for_probe(self) -> int:
         """Have it probed; done when `state.probes` exceeds the returned number."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Waiting:
+class Asked:
+    """A command that waits for its terminal."""
+
     register_id: str
     delivery: Delivery
     request: k.AnyErrand
+
+    def is_repeated_by(self, register_id: str, request: k.AnyErrand) -> bool:
+        """Tell whether a register sends this very command again."""
+        mine = (self.register_id, self.request.operation, self.request.request_id)
+        return mine == (register_id, request.operation, request.request_id)
+
+
+@dataclass(slots=True)
+class _Errand:
+    name: str  # unique
     terminal_id: str
-    name: str  # of the errand; "" for a probe
-    probes_before: int
-    until: float
+    operation: c.Errand | None  # None is a probe
+    until: float  # then nobody waits for the answer any more
+    probes_before: int = 0
+    looks: bool = False  # at the totals, because of an earlier end of day; then it begins
+    lasting: bool = False  # its name means the same one for ever
+    asked: list[Asked] = field(default_factory=list)
+
+    @property
+    def closes(self) -> bool:
+        """True for an end of day."""
+        return isinstance(self.operation, c.EndOfDay) and self.operation.close
+
+    @property
+    def now_called(self) -> str:
+        """The name that the station has for what it does of it now."""
+        return f"look {self.name}" if self.looks else self.name
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,155 +136,157 @@ class Errands:
         """Wait for `terminals`; end of day compares with `ledger`."""
         self._ledger = ledger
         self._terminals = terminals
-        self._waiting: list[_Waiting] = []
+        self._running: dict[str, _Errand] = {}
         self._numbers = 0
-        self.reconciliations: dict[str, k.ReconciliationDocument] = {}  # by terminal, to publish
+        self.day_ends = DayEnds(ledger)
+
+    def recall(self) -> None:
+        """Find what was told before a restart and is still published."""
+        self.day_ends.recall(self._terminals)
 
     def begin(
         self, delivery: Delivery, register_id: str, request: k.AnyErrand, terminal_id: str
-    ) -> None:
-        """Start waiting for the terminal.
+    ) -> dict[str, Any] | None:
+        """Start waiting for the terminal; return the answer if it is known already.
 
         Raises:
             RequestError: `operation_not_supported`, or what the terminal refuses.
         """
-        if any(_same(one, register_id, request) for one in self._waiting):
-            return  # a register that repeats itself gets the one answer when it is there
-        if len(self._waiting) >= ERRANDS_WAITING_MAX:
+        asked = Asked(register_id, delivery, request)
+        waiting = [one for errand in self._running.values() for one in errand.asked]
+        if any(one.is_repeated_by(register_id, request) for one in waiting):
+            return None  # a register that repeats itself gets the one answer when it is there
+        if len(waiting) >= ERRANDS_WAITING_MAX:
             raise RequestError("terminal_busy", "too many commands are waiting")
         terminal = self._terminals[terminal_id]
-        name, before, seconds = "", 0, CHECK_SECONDS_MAX
+        word = WORDS.get(type(request))
+        if word is not None and word not in terminal.capabilities.operations:
+            raise RequestError(
+                "operation_not_supported",
+                f"this terminal cannot do {word}; see its capabilities",
+                path="terminal_id",
+            )
+        name = self._name(register_id, request, terminal_id)
+        if name in self._running:  # the same end of day, asked for by another message
+            self._running[name].asked.append(asked)
+            return None
         operation = _operation(request)
+        now = asyncio.get_running_loop().time()
+        errand = _Errand(name, terminal_id, operation, now + ERRAND_SECONDS_MAX, asked=[asked])
+        if isinstance(request, k.TerminalReconcile) and errand.closes:
+            errand.lasting = request.operation_id is not None
+            done = self.day_ends.known(terminal_id, name, lasting=errand.lasting)
+            if done is not None:
+                return done
+            can_look = WORDS[k.TerminalTotals] in terminal.capabilities.operations
+            errand.looks = self.day_ends.is_open(terminal_id) and can_look
         if operation is None:
-            before = terminal.ask_for_probe()
+            errand.until = now + CHECK_SECONDS_MAX
+            errand.probes_before = terminal.ask_for_probe()
         else:
-            word = WORDS[type(request)]
-            if word not in terminal.capabilities.operations:
-                raise RequestError(
-                    "operation_not_supported",
-                    f"this terminal cannot do {word}; see its capabilities",
-                    path="terminal_id",
-                )
-            self._numbers += 1
-            name, seconds = f"{register_id}/{self._numbers}", ERRAND_SECONDS_MAX
-            terminal.begin_errand(name, operation)
-        until = asyncio.get_running_loop().time() + seconds
-        self._waiting.append(
-            _Waiting(register_id, delivery, request, terminal_id, name, before, until)
-        )
+            terminal.begin_errand(errand.now_called, LOOK if errand.looks else operation)
+        self._running[name] = errand
+        return None
 
     @property
     def next_at(self) -> float | None:
         """When the first waiting command has waited too long (loop's clock), None if none waits."""
-        return min((one.until for one in self._waiting), default=None)
+        return min((one.until for one in self._running.values() if one.asked), default=None)
 
     async def finished(self) -> list[Answer]:
         """Return the answers of commands whose terminal has answered, or took too long.
 
         Raises:
-            JournalError: A closed batch could not be noted.
+            JournalError: What became of a batch could not be noted.
         """
         now = asyncio.get_running_loop().time()
-        still, done = [], []
-        for one in self._waiting:
-            terminal = self._terminals[one.terminal_id]
-            if one.name:
-                final = terminal.errand_results.pop(one.name, None)
-                if final is None and now < one.until:
-                    still.append(one)
-                else:
-                    done.append((one, final))
-            elif terminal.state.probes <= one.probes_before and now < one.until:
-                still.append(one)
-            else:
-                done.append((one, None))
-        self._waiting = still
-        return [
-            Answer(one.register_id, one.delivery, one.request, await self._result(one, final))
-            for one, final in done
-        ]
+        answers: list[Answer] = []
+        for errand in tuple(self._running.values()):
+            terminal = self._terminals[errand.terminal_id]
+            final = terminal.errand_results.pop(errand.now_called, None)
+            probed = errand.operation is None and terminal.state.probes > errand.probes_before
+            if final is None and not probed and now < errand.until:
+                continue
+            dropped = not probed and final is None and terminal.drop_errand(errand.now_called)
+            result = await self._result(errand, final, dropped=dropped)
+            if result is None:
+                continue
+            # A command that came meanwhile hears it, too: nothing is awaited from here on.
+            answers += [Answer(o.register_id, o.delivery, o.request, result) for o in errand.asked]
+            errand.asked.clear()
+            if errand.operation is None or final is not None or dropped:
+                del self._running[errand.name]
+            else:  # it runs: nobody waits any more, but what it does to the batch must be noted
+                errand.until = math.inf
+        return answers
+
+    def _name(self, register_id: str, request: k.AnyErrand, terminal_id: str) -> str:
+        if isinstance(request, k.TerminalReconcile) and request.close:
+            return self.day_ends.name(register_id, request, terminal_id)
+        self._numbers += 1
+        return str(self._numbers)
 
     async def _result(
-        self, one: _Waiting, final: c.FinalEvent | None
-    ) -> dict[str, Any] | RequestError:
-        terminal_id = one.terminal_id
-        if not one.name:
-            state = self._terminals[terminal_id].state
-            return {
-                "terminal_id": terminal_id,
-                "ready": state.can_take_payments,
-                "problem": state.problem or None,
-                "text": state.problem_text or None,
-                "answered": state.probes > one.probes_before,
-            }
+        self, errand: _Errand, final: c.FinalEvent | None, *, dropped: bool
+    ) -> dict[str, Any] | RequestError | None:
+        """Return what came of it, None when it goes on."""
+        terminal_id = errand.terminal_id
+        if errand.operation is None:
+            return self._condition(terminal_id, errand.probes_before)
+        if final is None and (dropped or not errand.closes):
+            text = "the terminal was busy with something else, or did not come to an end"
+            return RequestError("terminal_busy", text, terminal_id=terminal_id)
+        if errand.looks and final is not None:
+            return await self._go_on(errand, final)
         match final:
+            case c.BatchTotals(closed=True):
+                return await self.day_ends.ended(terminal_id, errand.name, final)
             case c.BatchTotals():
-                return await self._totals(terminal_id, final)
-            case c.CardRead(card):
-                pan = card.masked_pan
-                return {
-                    "terminal_id": terminal_id,
-                    "payment_brand": card.brand or None,
-                    "payment_brand_label": card.label or None,
-                    "masked_pan": pan.text if pan else None,
-                    "entry_mode": card.entry_mode or None,
-                }
-            case c.Done():
-                return {"terminal_id": terminal_id}
-            case c.Declined(code, text, reason) | c.Failed(code, text, reason):
-                return RequestError(reason, text or code, terminal_id=terminal_id)
-            case c.Canceled(by, code, text):
-                return RequestError(f"canceled_by_{by}", text or code, terminal_id=terminal_id)
+                if errand.closes:
+                    await self.day_ends.kept(terminal_id, errand.name, "the terminal kept it")
+                return await self.day_ends.totals(terminal_id, final)
+            case c.Declined() | c.Canceled() | c.Failed() if errand.closes:
+                await self.day_ends.kept(terminal_id, errand.name, final.text or final.code)
+                return finding(terminal_id, final, None)
+            case c.LastTransaction(approval) if approval is not None:
+                newest = await self._ledger.batches.newest_of(terminal_id)
+                ours = next((one for one in newest if belongs_to(one.payment, approval)), None)
+                return finding(terminal_id, final, ours.payment_id if ours else None)
+            case _ if errand.closes or final is None:
+                return unknown(terminal_id)
             case _:
-                text = "the terminal gave no usable answer"
-                return RequestError("terminal_fault", text, terminal_id=terminal_id)
+                return finding(terminal_id, final, None)
 
-    async def _totals(self, terminal_id: str, told: c.BatchTotals) -> dict[str, Any]:
-        batch = await self._ledger.batches.payments_of(terminal_id)
-        found = compare(told.total.minor, batch, books=self._ledger.keeps_books)
-        currency = told.total.currency
-        document = k.ReconciliationDocument.model_validate(
-            {
-                "terminal_id": terminal_id,
-                "closed_at": self._ledger.now(),
-                "closed": told.closed,
-                "status": found.status,
-                "currency": currency,
-                "totals": tuple(
-                    k.TotalsLine(
-                        payment_brand=line.brand,
-                        count=line.count,
-                        amount=k.format_amount(line.amount),
-                        currency=currency,
-                    )
-                    for line in told.lines
-                ),
-                "compare": _comparison(found, currency),
-                "differences": tuple(
-                    k.DifferenceLine(
-                        payment_id=one.payment_id,
-                        kind=one.kind,
-                        amount=_signed(one.minor, currency),
-                    )
-                    for one in found.differences
-                ),
-            }
-        )
-        if told.closed:
-            await self._ledger.batches.close(terminal_id, told.total)
-            self.reconciliations[terminal_id] = document
-        result: dict[str, Any] = document.model_dump(mode="json")
-        return result
+    async def _go_on(
+        self, errand: _Errand, final: c.FinalEvent
+    ) -> dict[str, Any] | RequestError | None:
+        """Begin an end of day once the totals told what came of the one before it."""
+        terminal_id = errand.terminal_id
+        if not isinstance(final, c.BatchTotals):
+            return finding(terminal_id, final, None)
+        try:
+            await self.day_ends.look(terminal_id, errand.name, final)
+            done = self.day_ends.known(terminal_id, errand.name, lasting=errand.lasting)
+            if done is not None or not errand.asked:
+                return done or unknown(terminal_id)
+            errand.looks = False
+            self._terminals[terminal_id].begin_errand(errand.name, c.EndOfDay())
+        except RequestError as error:
+            return error
+        return None
+
+    def _condition(self, terminal_id: str, probes_before: int) -> dict[str, Any]:
+        state = self._terminals[terminal_id].state
+        return {
+            "terminal_id": terminal_id,
+            "ready": state.can_take_payments,
+            "problem": state.problem or None,
+            "text": state.problem_text or None,
+            "answered": state.probes > probes_before,
+        }
 
 
-def _same(one: _Waiting, register_id: str, request: k.AnyErrand) -> bool:
-    """Tell whether a command is one that waits already."""
-    return one.register_id == register_id and (
-        (one.request.operation, one.request.request_id) == (request.operation, request.request_id)
-    )
-
-
-def _operation(request: k.AnyErrand) -> c.EndOfDay | c.ReadCard | c.ShowText | None:
+def _operation(request: k.AnyErrand) -> c.Errand | None:
     """Return what the terminal is asked; None is a probe."""
     match request:
         case k.TerminalCheck() | k.TerminalLogin():
@@ -255,19 +297,11 @@ def _operation(request: k.AnyErrand) -> c.EndOfDay | c.ReadCard | c.ShowText | N
             return c.EndOfDay(close=close)
         case k.TerminalDisplay(lines=lines, seconds=seconds):
             return c.ShowText(lines, seconds)
+        case k.TerminalDiagnose():
+            return c.Diagnose()
+        case k.TerminalLastTransaction():
+            return c.ReadLast()
         case k.CardRead(deadline_s=seconds):
             return c.ReadCard(seconds)
-
-
-def _comparison(found: Reconciliation, currency: str) -> k.Comparison:
-    books = found.back_office_minor
-    return k.Comparison(
-        terminal=_signed(found.terminal_minor, currency),
-        journal=_signed(found.journal_minor, currency),
-        back_office=None if books is None else _signed(books, currency),
-    )
-
-
-def _signed(minor: int, currency: str) -> str:
-    text = k.format_amount(c.Money(abs(minor), currency))
-    return f"-{text}" if minor < 0 else text
+        case k.CardBalance(deadline_s=seconds):
+            return c.ReadBalance(seconds)

@@ -183,7 +183,7 @@ class Publisher:
             await self._publish_state(self._topics.terminal_state(terminal_id), state)
         for terminal_id, info in self._facts.terminal_infos().items():
             await self._publish_state(self._topics.terminal_info(terminal_id), info)
-        for terminal_id, document in self._desk.errands.reconciliations.items():
+        for terminal_id, document in self._desk.errands.day_ends.documents.items():
             await self._publish_state(self._topics.terminal_reconciliation(terminal_id), document)
         acknowledged = [self._ledger.get(name) for name in self._desk.known.acknowledged]
         self._desk.known.acknowledged.clear()

@@ -135,7 +135,7 @@ class Station:
         mine = self.settings.terminal_id
         if len(self._errands) >= ERRANDS_WAITING_MAX:
             raise RequestError("terminal_busy", f"{mine} has too much to do", terminal_id=mine)
-        if self._doubts.open():
+        if self._doubts.open() and not isinstance(operation, c.ReadLast):
             raise RequestError(
                 "terminal_busy",
                 f"{mine} has a payment in doubt; its memory must stay as it is",
@@ -144,6 +144,13 @@ class Station:
         self._claims.refuse_unfit()
         self._errands.append(_Errand(name, operation))
         self._queue.wake()
+
+    def drop_errand(self, name: str) -> bool:
+        """Forget an errand that has not begun; False when it runs or is done."""
+        waiting = next((one for one in self._errands if one.name == name), None)
+        if waiting is not None:
+            self._errands.remove(waiting)
+        return waiting is not None
 
     def ask_for_probe(self) -> int:
         """Have the terminal probed soon; done when `state.probes` exceeds the returned number."""
@@ -230,14 +237,19 @@ class Station:
                 pass  # its conversation is over; whatever it came to is in the ledger
 
     async def _run_errand(self, errand: _Errand) -> None:
-        final: c.FinalEvent = c.Unclear("no_answer", "the terminal cannot be reached")
-        if self._doubts.open():  # of a payment that ran when the errand was accepted
+        operation = errand.operation
+        text = "the terminal cannot be reached"
+        final: c.FinalEvent = c.Failed("not_begun", text, "terminal_offline")
+        reads = isinstance(operation, c.ReadLast)  # what a person may want to see in a doubt
+        if self._doubts.open() and not reads:  # of a payment that ran when it was accepted
             text = "a payment is in doubt; the terminal's memory must stay as it is"
             final = c.Failed("not_begun", text, "terminal_busy")
         elif await self.link.reach():
             self._on_errand = True
             self._condition.show(activity="busy")
-            final = await self.link.converse(errand.operation)
+            if isinstance(operation, c.EndOfDay) and operation.close:
+                await self._ledger.batches.begin_close(self.settings.terminal_id, errand.name)
+            final = await self.link.converse(operation)
             self._on_errand = False
             self._condition.show(activity="idle")
         if isinstance(final, c.Unclear):

@@ -56,6 +56,21 @@ class TerminalDisplay(TerminalErrand):
     seconds: int = Field(default=10, ge=1, le=60)
 
 
+class TerminalDiagnose(TerminalErrand):
+    """Have the terminal test its connection to its host; the answer's `result` has `passed`."""
+
+    operation: ClassVar[str] = "terminal/diagnose"
+
+
+class TerminalLastTransaction(TerminalErrand):
+    """Read the terminal's last transaction, and whose it is: `payment_id`, null for a stranger's.
+
+    Also while a payment is in doubt; it settles nothing.
+    """
+
+    operation: ClassVar[str] = "terminal/last_transaction"
+
+
 class CardRead(TerminalErrand):
     """Read a card without money: brand and last digits, never the number."""
 
@@ -64,6 +79,22 @@ class CardRead(TerminalErrand):
     deadline_s: int = Field(default=60, ge=10, le=120)
 
 
+class CardBalance(TerminalErrand):
+    """Read what is left on a gift card that is presented at the terminal."""
+
+    operation: ClassVar[str] = "card/balance"
+
+    deadline_s: int = Field(default=60, ge=10, le=120)
+
+
 AnyErrand = (
-    TerminalCheck | TerminalTotals | TerminalReconcile | TerminalLogin | TerminalDisplay | CardRead
+    TerminalCheck
+    | TerminalTotals
+    | TerminalReconcile
+    | TerminalLogin
+    | TerminalDiagnose
+    | TerminalLastTransaction
+    | TerminalDisplay
+    | CardRead
+    | CardBalance
 )

@@ -10,9 +10,12 @@ from typing import Final
 
 from bridge.register.contract.errands import (
     AnyErrand,
+    CardBalance,
     CardRead,
     TerminalCheck,
+    TerminalDiagnose,
     TerminalDisplay,
+    TerminalLastTransaction,
     TerminalLogin,
     TerminalReconcile,
     TerminalTotals,
@@ -77,8 +80,11 @@ REQUESTS: Final[dict[str, type[AnyRequest]]] = {
         TerminalTotals,
         TerminalReconcile,
         TerminalLogin,
+        TerminalDiagnose,
+        TerminalLastTransaction,
         TerminalDisplay,
         CardRead,
+        CardBalance,
         ReceiptReprint,
     )
 }

@@ -221,7 +221,7 @@ class TotalsLine(Wire):
 class Comparison(Wire):
     """Three sums of one batch; decimal text, negative when more went back than came in."""
 
-    terminal: str
+    terminal: str | None
     journal: str
     back_office: str | None = None
 
@@ -240,7 +240,7 @@ class ReconciliationDocument(Wire):
     terminal_id: str
     closed_at: UtcTime
     closed: bool
-    status: Literal["matched", "different"]
+    status: Literal["matched", "different", "unknown"]
     currency: Currency
     totals: tuple[TotalsLine, ...] = ()
     compare: Comparison

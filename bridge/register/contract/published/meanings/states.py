@@ -119,7 +119,8 @@ STATES: Final = {
     # its end of day
     "closed_at": "When it was compared.",
     "closed": "Whether the batch was closed; `false`: it was only compared.",
-    "ReconciliationDocument.status": "`matched`: the sums are equal and nothing is open.",
+    "ReconciliationDocument.status": "`matched`: the sums are equal and nothing is open; "
+    "`unknown`: the terminal's answer was lost, and only its later totals showed the close.",
     "ReconciliationDocument.totals": "The terminal's own sums, one for each brand.",
     "compare": "The sums of the terminal, the journal and the back office.",
     "differences": "The payments that explain, or may explain, why the sums differ.",
@@ -127,7 +128,7 @@ STATES: Final = {
     "TotalsLine.count": "How many payments.",
     "TotalsLine.amount": "Their sum, in the currency beside it.",
     "Comparison.terminal": "What the terminal says, decimal text; negative when more went back "
-    "than came in.",
+    "than came in, null when its answer was lost.",
     "Comparison.journal": "What the journal says of the same payments.",
     "Comparison.back_office": "What of it is recorded; null where the register's own extract "
     "records sales.",
