@@ -53,6 +53,7 @@ class Scene:
     stub: Callable[[], Stub]
     count_money_commands: Callable[[bytes], int]
     transport: Literal["serial", "tcp"] = "tcp"
+    card_number: str = ""  # one that the stub sends somewhere: digits only, 13 to 19 of them
 
 
 def check(driver: c.Driver, settings: Any, scenes: Iterable[Scene]) -> tuple[str, ...]:
@@ -243,6 +244,8 @@ def _problems(driver: c.Driver, settings: Any, scene: Scene) -> Iterator[str]:
 
 def _own_problems(run: _Run) -> Iterator[str]:
     yield from run.problems
+    if run.scene.card_number and run.scene.card_number in _digits(run.events):
+        yield "rule 8: an event shows a whole card number"
     if len(run.finals) > 1:
         yield "rule 2: more than one final event"
     count = run.scene.count_money_commands(bytes(run.written))
@@ -251,6 +254,11 @@ def _own_problems(run: _Run) -> Iterator[str]:
             yield "rule 4: a command that moves money was sent twice"
     elif count and not isinstance(run.scene.operation, c.EndOfDay):
         yield f"rule 4: {type(run.scene.operation).__name__} sent a command that moves money"
+
+
+def _digits(events: Iterable[c.TerminalEvent]) -> str:
+    """Return all that the events hold, without what may stand between the digits of a number."""
+    return repr(events).replace(" ", "").replace("-", "")
 
 
 def _false_words(run: _Run, whole: _Run, disturbance: Disturbance, after: int) -> Iterator[str]:

@@ -14,10 +14,12 @@ journal, and the moment to be woken at the latest. The rules, which `drivers.con
 6. `Declined`, `Canceled` and `Failed` are said only with the terminal's own proof, or before the
    first byte of a command that moves money was handed out.
 7. A dialogue that needs a new line says so in a step without events, and takes *no* for an answer.
+8. No event shows a whole card number, whatever field the terminal wrote it in (`mask_cards`).
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
@@ -77,6 +79,41 @@ class MaskedPan:
     def last4(self) -> str:
         """The last four characters, some of which may be `*`."""
         return self.text[-4:]
+
+
+_DIGIT_RUN = re.compile(r"(?<![0-9])[0-9](?:[ -]?[0-9]){12,}")
+_MOMENT = re.compile(
+    r"20[0-9]{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12][0-9]|3[01])(?:[01][0-9]|2[0-3])[0-5][0-9]{3}"
+)
+CARD_DIGITS_MIN, CARD_DIGITS_MAX = 13, 19  # ISO/IEC 7812; shorter numbers are in no use
+
+
+def mask_cards(text: str) -> str:
+    """Return `text` with everything that can be a whole card number masked, its length kept.
+
+    That is 13 to 19 digits, zeros in front and single blanks or hyphens between not counted, with
+    a right check digit, and any longer row of digits. A moment (YYYYMMDDhhmmss) is none. For all
+    that a terminal says besides the card number itself, which is always masked (`MaskedPan.of`).
+    """
+    return _DIGIT_RUN.sub(_masked_run, text)
+
+
+def _masked_run(found: re.Match[str]) -> str:
+    run = found.group()
+    digits = run.replace(" ", "").replace("-", "").lstrip("0")
+    may_be_card = CARD_DIGITS_MIN <= len(digits) <= CARD_DIGITS_MAX and _check_digit_fits(digits)
+    if not may_be_card and len(digits) <= CARD_DIGITS_MAX:
+        return run
+    return run if _MOMENT.fullmatch(run) else MaskedPan.of(run).text
+
+
+def _check_digit_fits(digits: str) -> bool:
+    """Return whether the last digit is the check digit of the others (ISO/IEC 7812-1, annex B)."""
+    total = 0
+    for position, digit in enumerate(reversed(digits)):
+        value = int(digit) * (1 + position % 2)
+        total += value - 9 if value > 9 else value
+    return total % 10 == 0
 
 
 @dataclass(frozen=True, slots=True)

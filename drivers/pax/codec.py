@@ -174,7 +174,7 @@ def decode_answer(payload: bytes) -> Answer:
     Raises:
         ProtocolError: It is no answer: too few fields, or no command or code where they belong.
     """
-    head = split(payload)
+    head = split(payload, masked=True)
     if len(head) < _ANSWER_FIELDS_MIN or not head[0].isdigit():
         raise ProtocolError("an answer with too few fields")
     command, code = head[1], head[3]

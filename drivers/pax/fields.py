@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from drivers.contract import MaskedPan
+from drivers.contract import MaskedPan, mask_cards
 
 FS, US = "\x1c", "\x1f"
 ENCODING = "latin-1"
@@ -34,9 +34,13 @@ def join(fields: Iterable[str]) -> bytes:
     return FS.join(fields).encode(ENCODING, "replace")
 
 
-def split(payload: bytes) -> list[str]:
-    """Return the fields of a payload, at least one, without stray control characters."""
-    return payload.translate(None, _STRAY).decode(ENCODING).split(FS)
+def split(payload: bytes, *, masked: bool = False) -> list[str]:
+    """Return the fields of a payload, at least one, without stray control characters.
+
+    `masked`: whatever field a card number stands in, it is masked before anybody reads it.
+    """
+    text = payload.translate(None, _STRAY).decode(ENCODING)
+    return (mask_cards(text) if masked else text).split(FS)
 
 
 def group(parts: Iterable[str]) -> str:

@@ -17,7 +17,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from drivers.contract import MaskedPan, ProtocolError
+from drivers.contract import MaskedPan, ProtocolError, mask_cards
 
 MESSAGE_BYTES_MAX = 4096  # an answer has 170 bytes; the terminals' own buffers have 1 KiB
 TAG_CHARACTERS, LENGTH_DIGITS = 2, 3
@@ -166,17 +166,20 @@ def decode_answer(tags: Mapping[str, str]) -> Answer:
     """
     if "AE" not in tags:
         raise ProtocolError("the answer has no status")
+    amount = _amount(tags["CB"]) if "CB" in tags else None
+    card = MaskedPan.of(tags["AA"]) if tags.get("AA") else None
+    tags = {tag: mask_cards(value) for tag, value in tags.items()}
     return Answer(
         status=tags["AE"],
         reason=tags.get("AF", ""),
         till=tags.get("CA", ""),
-        amount_minor=_amount(tags["CB"]) if "CB" in tags else None,
+        amount_minor=amount,
         currency=tags.get("CE", ""),
         action=tags.get("CD", ""),
         application=tags.get("CC", ""),
         entry=tags.get("CI", ""),
         approval_code=tags.get("AC", ""),
-        card=MaskedPan.of(tags["AA"]) if tags.get("AA") else None,
+        card=card,
         application_id=tags.get("AI", ""),
         contract=tags.get("CG", ""),
     )

@@ -22,7 +22,9 @@ from drivers.telium.messages import (
 
 _NAMES = {STX: "<STX>", ETX: "<ETX>", **{s.value[0]: f"<{s.name}>" for s in Signal}}
 _FRAME = re.compile(rb"\x02[\x20-\x7e]{1,80}\x03[\x00-\x7f]")
-_PLAIN_TAGS = frozenset(("AC", "AE", "AF", "AI", "CA", "CB", "CC", "CD", "CE", "CG", "CI", "CJ"))
+_PLAIN_TAGS = frozenset(
+    ("AC", "AE", "AF", "AI", "CA", "CB", "CC", "CD", "CE", "CG", "CI", "CJ", "CZ")
+)
 _PLAIN_TAGS_LIMIT = 12  # characters; a tag with more may hold what a terminal should not put there
 _MASK = "*"
 
@@ -65,7 +67,7 @@ def _masked_frame(frame: bytes) -> str:
 
 
 def _masked_value(tag: str, value: str) -> str:
-    if tag == "CZ" or (tag in _PLAIN_TAGS and len(value) <= _PLAIN_TAGS_LIMIT):
+    if tag in _PLAIN_TAGS and len(value) <= _PLAIN_TAGS_LIMIT:
         return value
     return _without_digits(value)
 
