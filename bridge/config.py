@@ -128,6 +128,18 @@ class Login(Section):
     redirect_port: int = Field(default=8765, ge=1, le=65535)
 
 
+class ApiNames(Section):
+    """What the back office's API calls what its documentation does not show; "": it has none.
+
+    Only needed where the server lets nobody read its schema.
+    """
+
+    authorize_flag: str = "authorizeOnly"
+    capture_id: str = "id"
+    capture_amount: str = "amount"
+    capture_cancel: str = "cancel"
+
+
 class BackOffice(Section):
     """Where captured payments are recorded. `records = false`: the register's extract does it."""
 
@@ -138,6 +150,9 @@ class BackOffice(Section):
     records: bool = True
     # How long a captured payment waits for the rest of its sale: lines, or further payments.
     lines_within_hours: float = Field(default=24.0, ge=0.1, le=24.0 * 31)
+    gift_card_activation: bool = False  # may make cards; needs the permission CreateGiftCard
+    store_credit: bool = False  # a supervisor may refund onto a gift card that did not pay
+    names: ApiNames = ApiNames()
     login: Login
 
 
@@ -239,6 +254,7 @@ def _known_keys(parents: list[str], model: type | None) -> list[str]:
         "pools": Pool,
         "back_office": BackOffice,
         "back_office.login": Login,
+        "back_office.names": ApiNames,
         "service": Service,
     }
     if model is not Config:

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from bridge import config as cfg
+from bridge.backoffice.api_names import ApiNames
 from bridge.backoffice.giftcards import GiftCards
 from bridge.backoffice.graphql import BackOffice
 from bridge.backoffice.http import open_client
@@ -95,6 +96,11 @@ class Parts:
     plans: Plans
     patience: Patience | None
     control: Control
+
+
+def api_names(office: cfg.BackOffice) -> ApiNames:
+    """Return what the API's names are taken to be until the server's schema shows them."""
+    return ApiNames(**office.names.model_dump())
 
 
 def login_settings(office: cfg.BackOffice, environment: Mapping[str, str]) -> LoginSettings:
@@ -279,10 +285,20 @@ async def build(
             settings = login_settings(office, environment)
             login = Login(http, settings, token_store(state, environment), utc_now)
             books = wires.books(
-                http, office.endpoint, login, deadline_seconds=office.deadline_seconds
+                http,
+                office.endpoint,
+                login,
+                deadline_seconds=office.deadline_seconds,
+                names=api_names(office),
             )
             recorder = Recorder(ledger, books, login, random.SystemRandom())
-            gift_cards = GiftCards(ledger, books, deadline_seconds=office.deadline_seconds)
+            gift_cards = GiftCards(
+                ledger,
+                books,
+                deadline_seconds=office.deadline_seconds,
+                activates=office.gift_card_activation,
+                store_credit=office.store_credit,
+            )
         yield _assemble(
             config,
             environment,

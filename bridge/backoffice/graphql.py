@@ -83,6 +83,7 @@ class BackOffice:
         self._tokens = tokens
         self._deadline_seconds = deadline_seconds
         self._names = names or ApiNames()
+        self.names_are_read = False  # from the server's own schema
 
     async def purchase_add(self, purchase: Purchase) -> Attempt:
         """Record `purchase` once; call it again for the same purchase only after NotApplied."""
@@ -141,6 +142,7 @@ class BackOffice:
         data = await self._query(names_query())
         if isinstance(data, dict) and isinstance(data.get("__schema"), dict):
             self._names = read_names(data["__schema"], self._names)
+            self.names_are_read = True
             for words in self._names.missing:
                 _LOGGER.warning("gift cards: %s; without holds a card is used at once", words)
         return self._names

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from bridge import config as cfg
+from bridge.backoffice.api_names import ApiNames
 from bridge.backoffice.graphql import BackOffice
 from bridge.backoffice.http import open_client
 from bridge.backoffice.login import Login
@@ -19,6 +20,7 @@ from bridge.errors import BridgeError, JournalError, LoginRequired
 from bridge.money.journal_file import Ownership, open_for_reading
 from bridge.service import (
     JOURNAL_NAME,
+    api_names,
     line_address,
     login_settings,
     mqtt_settings,
@@ -116,11 +118,32 @@ async def _back_office(
             store = token_store(config.site.state_directory, environment)
             login = Login(http, login_settings(office, environment), store, utc_now)
             books = BackOffice(
-                http, office.endpoint, login, deadline_seconds=office.deadline_seconds
+                http,
+                office.endpoint,
+                login,
+                deadline_seconds=office.deadline_seconds,
+                names=api_names(office),
             )
             await books.ping()
+            names = await books.learn_names()
     except LoginRequired as error:
         return [Finding(what, "look", f"{error}; run `paybridge login` (payments go on)")]
     except BridgeError as error:
         return [Finding(what, "look", f"{error}; payments go on, recording waits")]
-    return [Finding(what, "ok", "answers, and we are logged in")]
+    found = Finding(what, "ok", "answers, and we are logged in")
+    return [found, gift_card_names(names, read=books.names_are_read)]
+
+
+def gift_card_names(names: ApiNames, *, read: bool) -> Finding:
+    """Say whether gift cards can be held, and how we know; `read`: from the server's schema."""
+    what = "gift cards"
+    if names.missing:
+        text = (
+            f"{'; '.join(names.missing)}: a gift card is used at once, and cannot be held, "
+            "loaded, or be part of a split payment"
+        )
+        return Finding(what, "look", text)
+    if not read:
+        text = "the server lets nobody read its schema: back_office.names is believed; try one card"
+        return Finding(what, "look", text)
+    return Finding(what, "ok", "the server's schema has all that holds need")

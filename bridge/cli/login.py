@@ -11,16 +11,19 @@ from collections.abc import Mapping
 
 import segno
 from rich.console import Console
+from rich.markup import escape
 from rich.status import Status
 from rich.text import Text
 
+from bridge.backoffice import graphql
 from bridge.backoffice.device import DeviceCode
 from bridge.backoffice.http import open_client
 from bridge.backoffice.id_token import Identity
 from bridge.backoffice.login import Login, OtherIdentity
+from bridge.cli.check import gift_card_names
 from bridge.config import BackOffice, Config
 from bridge.errors import ConfigError
-from bridge.service import login_settings, token_store, utc_now
+from bridge.service import api_names, login_settings, token_store, utc_now
 
 COUNTDOWN_SECONDS = 1.0  # how often the remaining time is painted
 
@@ -60,9 +63,20 @@ async def log_in(
                 raise
             identity = await login.confirm_identity()
         if not as_json:
+            books = graphql.BackOffice(
+                http,
+                office.endpoint,
+                login,
+                deadline_seconds=office.deadline_seconds,
+                names=api_names(office),
+            )
+            names = await books.learn_names()
+            found = gift_card_names(names, read=books.names_are_read)
             console = Console()
             console.print(f"[green]Logged in[/] as {identity.name or identity.subject}.")
             console.print(f"[dim]The login is kept {store.storage.value}.[/]")
+            if found.state != "ok":
+                console.print(f"[yellow]Gift cards:[/] {escape(found.text)}.")
         return identity.name or identity.subject
 
 

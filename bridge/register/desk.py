@@ -207,8 +207,17 @@ class Desk:
                 | k.PaymentRefund()
                 | k.PaymentVoid()
                 | k.PaymentTipAdjust()
+                | k.GiftCardUnload()
             ):
                 return await self._starts.follow_up(delivery, register_id, request)
+            case k.GiftCardReverse():
+                undone = await self.known.cancel_load(register_id, request)
+                return undone or await self._starts.follow_up(delivery, register_id, request)
+            case k.GiftCardDeactivate():
+                raise RequestError(
+                    "operation_not_supported",
+                    "the back office documents no way to deactivate a gift card; do it there",
+                )
             case k.PaymentCancel():
                 return await self.known.cancel(register_id, request)
             case k.PaymentStatus():

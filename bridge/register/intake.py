@@ -14,6 +14,15 @@ from drivers.contract import Approval, Capabilities, Money
 TYPES = frozenset(one.value for one in p.PaymentType)
 
 
+FOLLOW_UPS: dict[type[k.AnyFollowUp], p.PaymentType] = {
+    k.PaymentIncrement: p.PaymentType.INCREMENT,
+    k.PaymentCapture: p.PaymentType.CAPTURE,
+    k.PaymentRefund: p.PaymentType.REFUND,
+    k.PaymentVoid: p.PaymentType.VOID,
+    k.PaymentTipAdjust: p.PaymentType.TIP_ADJUST,
+    k.GiftCardUnload: p.PaymentType.UNLOAD,
+    k.GiftCardReverse: p.PaymentType.UNLOAD,
+}
 NOTHING = Money(0, "EUR")  # of a void whose original is not known: admission refuses it
 
 
@@ -106,11 +115,64 @@ def refuse_unsupported_follow_up(
         )
 
 
+def refuse_another_gift_card(
+    wanted: p.PaymentRequest, can: Capabilities, original: p.Payment | None
+) -> None:
+    """Refuse value for, or off, a gift card that the original knows nothing of.
+
+    Raises:
+        RequestError: `invalid_request`, `feature_disabled` or `approval_required`.
+    """
+    paid_with = original.request.gift_card if original else None
+    if wanted.gift_card is None or wanted.gift_card == paid_with:
+        return
+    if paid_with is not None and wanted.type is not p.PaymentType.REFUND:
+        raise RequestError(
+            "invalid_request", "this is not the gift card that was loaded", path="gift_card"
+        )
+    if wanted.type is p.PaymentType.REFUND and not can.unlinked_refund:
+        raise RequestError(
+            "feature_disabled",
+            "store credit is off: back_office.store_credit lets a refund go to a gift card",
+            path="gift_card",
+        )
+    if not wanted.approved_by:
+        raise RequestError(
+            "approval_required",
+            "value for a gift card that did not pay needs approved_by"
+            if wanted.type is p.PaymentType.REFUND
+            else "taking value off a gift card needs approved_by",
+            path="approved_by",
+        )
+
+
+def refuse_activation(request: k.GiftCardActivate, can: Capabilities) -> None:
+    """Refuse to make a gift card that the shop, or the API, does not let us make.
+
+    Raises:
+        RequestError: `feature_disabled` or `operation_not_supported`.
+    """
+    if "activate" not in can.operations:
+        raise RequestError(
+            "feature_disabled",
+            "registers may not make gift cards: see back_office.gift_card_activation",
+        )
+    if request.gift_card.code_type != "physical":
+        raise RequestError(
+            "operation_not_supported",
+            "only cards with a physical code can be made",
+            path="gift_card.code_type",
+        )
+
+
 def follow_up_request(
     request: k.AnyFollowUp, register_id: str, terminal_id: str, original: p.Payment | None
 ) -> p.PaymentRequest:
     """Return what the ledger keeps of a follow-up; whether it may be, admission decides."""
-    if isinstance(request, k.PaymentVoid):
+    card = original.request.gift_card if original else None
+    if isinstance(request, k.WithGiftCard) and request.gift_card is not None:
+        card = gift_card_code(request.gift_card)
+    if isinstance(request, k.PaymentVoid | k.GiftCardReverse):
         amount = original.approval.amount if original and original.approval else NOTHING
     else:
         amount = request.amounts.requested
@@ -118,7 +180,7 @@ def follow_up_request(
         payment_id=request.payment_id,
         register_id=register_id,
         terminal_id=terminal_id,
-        type=p.PaymentType(request.operation.partition("/")[2]),
+        type=FOLLOW_UPS[type(request)],
         amount=amount,
         content_hash=k.content_hash(request),
         deadline_seconds=request.deadline_s,
@@ -131,7 +193,7 @@ def follow_up_request(
         original=_told_original(request, original) if original else None,
         original_sale_key=original.request.sale_key if original else "",
         is_last=request.final if isinstance(request, k.PaymentCapture) else True,
-        gift_card=original.request.gift_card if original else None,
+        gift_card=card,
         reason=request.reason or "",
         metadata=request.metadata or {},
     )
@@ -200,6 +262,7 @@ def load_request(request: k.GiftCardLoad, register_id: str) -> p.PaymentRequest:
         register_id=register_id,
         terminal_id=p.GIFT_CARDS,
         type=p.PaymentType.LOAD,
+        activates=isinstance(request, k.GiftCardActivate),
         amount=request.amounts.requested,
         content_hash=k.content_hash(request),
         sale_id=request.sale_id,

@@ -25,6 +25,8 @@ from bridge.register.intake import (
     follow_up_request,
     load_request,
     payment_request,
+    refuse_activation,
+    refuse_another_gift_card,
     refuse_unsupported,
     refuse_unsupported_follow_up,
 )
@@ -99,9 +101,11 @@ class Starts:
     async def load(
         self, delivery: Delivery, register_id: str, request: k.GiftCardLoad
     ) -> k.Response:
-        """Begin to fill a gift card; it is filled once its sale is paid."""
+        """Begin to fill a gift card, a new one too; it is filled once its sale is paid."""
         known = await self._known_or_fresh(delivery, register_id, request)
         name, taker = self._choice.one(register_id, None, by_gift_card=True)
+        if not known and isinstance(request, k.GiftCardActivate):
+            refuse_activation(request, taker.capabilities)
         if not known and self._gift_cards is not None:
             self._gift_cards.keep_pin(request.payment_id, request.gift_card.pin or "")
         wanted = load_request(request, register_id)
@@ -114,9 +118,12 @@ class Starts:
         known = await self._known_or_fresh(delivery, register_id, request)
         original = None
         if request.original_payment_id is not None:
-            original = await self._ledger.find_original(request.original_payment_id)
+            original = await self._find_original(request.original_payment_id, request)
         followed = original.payment if original else None
         same = followed.request.terminal_id if followed else None
+        card = request.gift_card if isinstance(request, k.WithGiftCard) else None
+        if card is not None and request.terminal_id is None:
+            same = p.GIFT_CARDS
         if known:  # what exists is only read: its terminal may have another name by now
             named = request.terminal_id or same or ""
             wanted = follow_up_request(request, register_id, named, followed)
@@ -128,7 +135,31 @@ class Starts:
         wanted = follow_up_request(request, register_id, terminal_id, followed)
         elsewhere = same is not None and terminal_id != same
         refuse_unsupported_follow_up(wanted, taker.capabilities, elsewhere=elsewhere)
+        refuse_another_gift_card(wanted, taker.capabilities, followed)
+        if card is not None and self._gift_cards is not None:
+            self._gift_cards.keep_pin(wanted.payment_id, card.pin or "")
         return await self._begin(request, {terminal_id: taker}, wanted, known=False)
+
+    async def _find_original(self, payment_id: str, request: k.AnyFollowUp) -> Account | None:
+        """Return what is followed up; for a refund of a gift card's hold, what captured it.
+
+        A plan's parts are known to registers by their holds.
+        """
+        found = await self._ledger.find_original(payment_id)
+        if found is None or not isinstance(request, k.PaymentRefund):
+            return found
+        payment = found.payment
+        if (
+            payment.request.method != "gift_card"
+            or payment.request.type is not p.PaymentType.PREAUTH
+        ):
+            return found
+        for one in self._ledger.of_sale(payment.request.sale_key):
+            asked = one.payment.request
+            captures = asked.type is p.PaymentType.CAPTURE and one.payment.approval is not None
+            if captures and asked.original_payment_id == payment_id:
+                return one
+        return found
 
     async def _start_plan(
         self, delivery: Delivery, register_id: str, request: k.PaymentStart

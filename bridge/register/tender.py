@@ -56,12 +56,21 @@ def refuse_bad_plan(request: k.PaymentStart) -> None:
                 "invalid_request", "only the last leg pays what remains", path=f"{path}.amount"
             )
         if leg.gift_card is not None:
-            identity = (leg.gift_card.code_type, leg.gift_card.stored_value_id)
+            identity = (leg.gift_card.code_type, _as_read(leg.gift_card.stored_value_id))
             if identity in seen:
                 raise RequestError(
                     "invalid_request", "the same gift card stands twice", path=f"{path}.gift_card"
                 )
             seen.add(identity)
+
+
+def _as_read(code: str) -> str:
+    """Return a code without what people and scanners add to it: spaces, dashes, capitals.
+
+    Only to see that two codes are one; what the back office is asked for is what was written.
+    Zeros in front stay: they are a part of the code.
+    """
+    return "".join(code.replace("-", "").split()).casefold()
 
 
 def leg_amounts(request: k.PaymentStart) -> tuple[Money, ...]:

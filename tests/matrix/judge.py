@@ -27,6 +27,7 @@ def judge(shop: Shop) -> None:
     _judge_balances(shop)
     _judge_terminal(shop)
     _judge_books(shop)
+    _judge_refunds(shop)
     _judge_loads(shop)
     _judge_plans(shop)
 
@@ -39,7 +40,7 @@ def _judge_status(payment: p.Payment) -> None:
 
 
 def _judge_gift_card_payment(shop: Shop, payment: p.Payment) -> None:
-    """Compare one payment with the transactions that bear its reference."""
+    """Compare one gift card payment with the transactions that bear its reference."""
     request = payment.request
     own = [one for one in shop.state.transactions.values() if one.ref_no == request.payment_id]
     done = [one.amount for one in own if one.status is TransStatus.COMPLETED]
@@ -60,6 +61,10 @@ def _judge_gift_card_payment(shop: Shop, payment: p.Payment) -> None:
     match request.type:
         case PaymentType.SALE:
             assert done == [-cents]
+        case PaymentType.LOAD | PaymentType.REFUND:
+            assert done == [cents]
+        case PaymentType.UNLOAD:
+            assert done == [-cents]
         case PaymentType.PREAUTH if payment.funds is Funds.HELD:
             assert [one.amount for one in held] == [-cents]
         case PaymentType.PREAUTH if payment.funds is Funds.VOIDED:
@@ -75,7 +80,7 @@ def _judge_gift_card_payment(shop: Shop, payment: p.Payment) -> None:
             undone = [one.status for one in _of(shop, request.original_payment_id)]
             assert undone == [TransStatus.CANCELLED]
         case _:
-            assert [abs(one) for one in done] == [cents]
+            raise AssertionError(f"a gift card has no {request.type.value}")
 
 
 def _judge_balances(shop: Shop) -> None:
@@ -137,6 +142,19 @@ def _judge_books(shop: Shop) -> None:
             assert one.pay_amount == Decimal(total) / 100
             brought = sum(_brought_minor(shop, payment_id) for payment_id in owed.payment_ids)
             assert brought == total - content.sale.refund_minor, "the money, and once"
+
+
+def _judge_refunds(shop: Shop) -> None:
+    """No more goes back than was taken, wherever it goes."""
+    for account in shop.accounts():
+        back = sum(
+            _approved_minor(one.payment)
+            for one in shop.accounts()
+            if one.payment.request.type is PaymentType.REFUND
+            and one.payment.request.original_payment_id == account.payment_id
+            and one.payment.status is Status.APPROVED
+        )
+        assert back == account.payment.refunded_minor <= account.payment.captured.minor
 
 
 def _judge_loads(shop: Shop) -> None:

@@ -37,6 +37,7 @@ from bridge.terminal.station import Station
 from drivers.zvt import DRIVER, ZvtSettings
 from simulators.backoffice_faults import Fault, fault_named
 from simulators.backoffice_records import CodeType, TransType
+from simulators.backoffice_resolvers import TILL_PERMISSIONS
 from simulators.cable import CableEnd, MemoryPort
 from simulators.loop import run_virtual
 from simulators.shopper import Plan, Scenario
@@ -78,6 +79,7 @@ class Shop:
         self.world = World(folder)
         self.world.office._authenticate = {"good": "paybridge"}.get
         self.office = self.world.office
+        self.office.permissions["paybridge"] = TILL_PERMISSIONS | {"CreateGiftCard"}
         self.state = self.world.office.state
         self.initial: dict[str, Decimal] = {}
         for code, balance in ((GIFT, "50.00"), (SECOND_GIFT, "10.00")):
@@ -192,7 +194,13 @@ class Shop:
         if not self.holds:
             self.office.api.introspection = False
             api._names = ApiNames(authorize_flag="")
-        self.cards = self.cards_type(self.ledger, api, deadline_seconds=DEADLINE_SECONDS)
+        self.cards = self.cards_type(
+            self.ledger,
+            api,
+            deadline_seconds=DEADLINE_SECONDS,
+            activates=True,
+            store_credit=True,
+        )
         station = Station(
             StationSettings(TERMINAL, "tcp", "memory"),
             DRIVER,

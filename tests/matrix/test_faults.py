@@ -13,7 +13,7 @@ from tests.matrix.judge import judge
 from tests.matrix.scenes import Scene
 from tests.matrix.shop import SETTLED_SECONDS, Shop, in_shop
 
-LOOK, HOLD = "giftcard", "giftcardTransAdd"
+LOOK, HOLD, MAKE = "giftcard", "giftcardTransAdd", "giftcardAdd"
 END, BOOK = "giftcardTransCapture", "purchaseAdd"
 
 # Which requests each scene makes, and so where a fault can meet it.
@@ -27,7 +27,16 @@ MATRIX: dict[Scene, tuple[str, ...]] = {
     scenes.capture: (END, BOOK),
     scenes.part: (END,),
     scenes.void: (END,),
+    scenes.refund: (LOOK, HOLD, END, BOOK),
+    scenes.refund_at_once: (HOLD,),
+    scenes.part_refunds: (HOLD, END),
+    scenes.store_credit: (HOLD, END, BOOK),
+    scenes.new_card: (MAKE, HOLD, END),
+    scenes.unload: (HOLD, END),
+    scenes.unload_at_once: (HOLD,),
+    scenes.reverse: (HOLD, END),
 }
+WITHOUT_HOLDS = {scenes.sale_at_once, scenes.refund_at_once, scenes.unload_at_once}
 # One of each kind of proof; the others differ in how they are said, and run with the slow tests.
 QUICK = frozenset(
     {
@@ -68,7 +77,7 @@ def test_what_is_told_is_what_was_done(
     tmp_path: Path, scene: Scene, operation: str, fault: str
 ) -> None:
     async def main(shop: Shop) -> None:
-        shop.holds = scene is not scenes.sale_at_once
+        shop.holds = scene not in WITHOUT_HOLDS
         shop.fault(fault, operation)
         async with shop.open():
             await scene(shop)
@@ -84,7 +93,7 @@ def test_another_till_that_spends_in_between_makes_no_wrong_answer(
     tmp_path: Path, scene: Scene, operation: str, fault: str
 ) -> None:
     async def main(shop: Shop) -> None:
-        shop.holds = scene is not scenes.sale_at_once
+        shop.holds = scene not in WITHOUT_HOLDS
         shop.fault(fault, operation)
         async with shop.open():
             spending = asyncio.get_running_loop().create_task(_spend_at_the_fault(shop))

@@ -58,6 +58,7 @@ from bridge.register.contract.payments import (
     LIST_MAX,
     Evidence,
     GiftCardBalance,
+    GiftCardDeactivate,
     PaymentAcknowledge,
     PaymentCancel,
     PaymentList,
@@ -69,7 +70,10 @@ from bridge.register.contract.payments import (
 from bridge.register.contract.requests import REQUESTS, AnyRequest
 from bridge.register.contract.starts import (
     AnyFollowUp,
+    GiftCardActivate,
     GiftCardLoad,
+    GiftCardReverse,
+    GiftCardUnload,
     PaymentCapture,
     PaymentIncrement,
     PaymentRefund,
@@ -77,6 +81,7 @@ from bridge.register.contract.starts import (
     PaymentTipAdjust,
     PaymentVoid,
     PlanLeg,
+    WithGiftCard,
     content_hash,
 )
 from bridge.register.contract.states import (
@@ -152,9 +157,13 @@ __all__ = [
     "Evidence",
     "Firmware",
     "GiftCard",
+    "GiftCardActivate",
     "GiftCardBalance",
+    "GiftCardDeactivate",
     "GiftCardFacts",
     "GiftCardLoad",
+    "GiftCardReverse",
+    "GiftCardUnload",
     "HistoryEntry",
     "InDoubt",
     "JournalHealth",
@@ -214,6 +223,7 @@ __all__ = [
     "Topics",
     "TotalsLine",
     "Wire",
+    "WithGiftCard",
     "content_hash",
     "decode_register_state",
     "decode_request",

@@ -80,7 +80,9 @@ ERRORS: Final[_Rows] = {
         "NotAllowed",
         "no",
     ),
-    **_rows("gift_card_unknown gift_card_inactive", "InvalidCard", "new_id"),
+    **_rows(
+        "gift_card_unknown gift_card_inactive gift_card_already_active", "InvalidCard", "new_id"
+    ),
     **_rows("gift_card_insufficient", "Refusal", "new_id"),
     **_rows("recording_rejected recording_unreachable", "", "no", "yes"),
     **_rows("bridge_draining bridge_starting", "Busy", "same_id"),

@@ -22,6 +22,7 @@ from bridge.register.contract.errands import (
 )
 from bridge.register.contract.payments import (
     GiftCardBalance,
+    GiftCardDeactivate,
     PaymentAcknowledge,
     PaymentCancel,
     PaymentList,
@@ -31,7 +32,10 @@ from bridge.register.contract.payments import (
     SaleAttach,
 )
 from bridge.register.contract.starts import (
+    GiftCardActivate,
     GiftCardLoad,
+    GiftCardReverse,
+    GiftCardUnload,
     PaymentCapture,
     PaymentIncrement,
     PaymentRefund,
@@ -43,7 +47,11 @@ from bridge.register.contract.starts import (
 AnyRequest = (
     PaymentStart
     | GiftCardLoad
+    | GiftCardActivate
+    | GiftCardUnload
+    | GiftCardReverse
     | GiftCardBalance
+    | GiftCardDeactivate
     | PaymentIncrement
     | PaymentCapture
     | PaymentRefund
@@ -64,7 +72,11 @@ REQUESTS: Final[dict[str, type[AnyRequest]]] = {
     for model in (
         PaymentStart,
         GiftCardLoad,
+        GiftCardActivate,
+        GiftCardUnload,
+        GiftCardReverse,
         GiftCardBalance,
+        GiftCardDeactivate,
         PaymentIncrement,
         PaymentCapture,
         PaymentRefund,

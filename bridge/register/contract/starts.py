@@ -125,6 +125,16 @@ class GiftCardLoad(Request, StrictWire):  # the last base decides on unknown fie
                 )
 
 
+class GiftCardActivate(GiftCardLoad):
+    """Sell a new gift card: make it, and load it as `gift_card/load` does, in one sale.
+
+    Only where the configuration allows it, and with physical codes. A card that exists already is
+    loaded if nothing is on it, and refused otherwise. The payment's `type` is `load`.
+    """
+
+    operation: ClassVar[str] = "gift_card/activate"
+
+
 class FollowUp(Request, StrictWire):  # the last base decides on unknown fields
     """An operation on an earlier payment: a payment of its own, with an id of its own.
 
@@ -168,11 +178,17 @@ class PaymentCapture(FollowUpWithAmount):
 
 
 class PaymentRefund(FollowUpWithAmount):
-    """Give money back. Without `original_payment_id` only with a supervisor and by policy."""
+    """Give money back, onto the card that paid.
+
+    Without `original_payment_id`, or onto a gift card that did not pay (store credit), only with a
+    supervisor and by policy. What a gift card paid goes back to it; if it has a PIN, name it again
+    in `gift_card`.
+    """
 
     operation: ClassVar[str] = "payment/refund"
 
     original_payment_id: PaymentId | None = None  # type: ignore[assignment]  # looser on purpose
+    gift_card: GiftCard | None = None
 
 
 class PaymentVoid(FollowUp):
@@ -187,7 +203,37 @@ class PaymentTipAdjust(FollowUpWithAmount):
     operation: ClassVar[str] = "payment/tip_adjust"
 
 
-AnyFollowUp = PaymentIncrement | PaymentCapture | PaymentRefund | PaymentVoid | PaymentTipAdjust
+class GiftCardUnload(FollowUpWithAmount):
+    """Take value off a gift card without a sale, on a supervisor's word."""
+
+    operation: ClassVar[str] = "gift_card/unload"
+
+    original_payment_id: None = None  # type: ignore[assignment]  # a load is undone by reverse
+    gift_card: GiftCard
+
+
+class GiftCardReverse(FollowUp):
+    """Undo a load: cancel it while it waits for its sale, else take it off the card again.
+
+    The payment that takes it off has the `type` `unload`. If the gift card has a PIN, name the card
+    again in `gift_card`.
+    """
+
+    operation: ClassVar[str] = "gift_card/reverse"
+
+    gift_card: GiftCard | None = None
+
+
+AnyFollowUp = (
+    PaymentIncrement
+    | PaymentCapture
+    | PaymentRefund
+    | PaymentVoid
+    | PaymentTipAdjust
+    | GiftCardUnload
+    | GiftCardReverse
+)
+WithGiftCard = PaymentRefund | GiftCardUnload | GiftCardReverse
 
 
 def content_hash(request: PaymentStart | GiftCardLoad | AnyFollowUp) -> str:
@@ -211,16 +257,19 @@ def content_hash(request: PaymentStart | GiftCardLoad | AnyFollowUp) -> str:
             ]
     elif isinstance(request, GiftCardLoad):
         card = request.gift_card
-        content |= {"type": "load", "method": "gift_card", "sale_id": request.sale_id}
+        kind = request.operation.partition("/")[2]
+        content |= {"type": kind, "method": "gift_card", "sale_id": request.sale_id}
         content["gift_card"] = [card.code_type, card.stored_value_id]
     else:
         kind = request.operation.partition("/")[2]
         content |= {"type": kind, "original": request.original_payment_id}
     if not isinstance(request, GiftCardLoad) and request.terminal_id is not None:
         content["terminal"] = request.terminal_id
+    if isinstance(request, WithGiftCard) and request.gift_card is not None:
+        content["gift_card"] = [request.gift_card.code_type, request.gift_card.stored_value_id]
     if isinstance(request, PaymentCapture):
         content["final"] = request.final
-    if not isinstance(request, PaymentVoid):
+    if not isinstance(request, PaymentVoid | GiftCardReverse):
         amounts = request.amounts
         tip = amounts.tip
         content |= {
