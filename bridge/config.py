@@ -33,6 +33,9 @@ class Site(Section):
     bridge_id: str = Field(default="paybridge", min_length=1, max_length=64)
     store_code: str = Field(min_length=1, max_length=32)
     name: str = ""
+    # What becomes of a payment whose signature nobody compares in time.
+    unsigned: Literal["stands", "reversed"] = "stands"
+    signature_seconds: float = Field(default=120.0, ge=10.0, le=900.0)
     state_directory: Path = Path("/var/lib/paybridge")
 
 

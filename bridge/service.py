@@ -39,6 +39,7 @@ from bridge.money.ledger import Ledger
 from bridge.money.patience import Patience
 from bridge.money.payment import GIFT_CARDS
 from bridge.money.plans import Plans
+from bridge.money.reversals import Reversals, SignaturePolicy
 from bridge.money.settlement import BooksPolicy
 from bridge.register import contract as k
 from bridge.register.bus import MqttSettings, TlsSettings
@@ -94,6 +95,7 @@ class Parts:
     recorder: Recorder | None
     gift_cards: GiftCards | None
     plans: Plans
+    reversals: Reversals
     patience: Patience | None
     control: Control
 
@@ -356,7 +358,20 @@ def _assemble(
         books=recorder,
         now=utc_now,
     )
-    publisher = Publisher(bus, ledger, desk, facts, topics, terminal_names=names, now=utc_now)
+    signatures = SignaturePolicy(config.site.unsigned == "stands", config.site.signature_seconds)
+    reversals = Reversals(
+        ledger, stations, signatures, now=utc_now, is_connected=lambda: bus.connected
+    )
+    publisher = Publisher(
+        bus,
+        ledger,
+        desk,
+        facts,
+        topics,
+        terminal_names=names,
+        signatures=reversals,
+        now=utc_now,
+    )
     patience = None
     if office is not None:
         wait = timedelta(hours=office.lines_within_hours)
@@ -375,6 +390,7 @@ def _assemble(
         recorder=recorder,
         gift_cards=gift_cards,
         plans=plans,
+        reversals=reversals,
         patience=patience,
         control=control,
     )
@@ -416,6 +432,7 @@ async def run(
                 group.create_task(work)
                 for work in (
                     parts.plans.run(),
+                    parts.reversals.run(),
                     parts.publisher.run(),
                     parts.desk.run(),
                     parts.bus.run(),

@@ -17,6 +17,7 @@ from bridge.errors import JournalError
 from bridge.money import batch as b
 from bridge.money import payment as p
 from bridge.money import sale as s
+from bridge.money.signature import ReversalFailed, SignatureJudged
 from drivers import contract as c
 
 JournalEvent = p.Event | b.BatchEvent | s.PurchaseEvent
@@ -43,6 +44,8 @@ EVENT_TYPES: dict[str, type] = {
         b.BatchClosing,
         b.BatchClosed,
         b.BatchKept,
+        SignatureJudged,
+        ReversalFailed,
         c.Progress,
         c.Receipt,
         c.Offered,

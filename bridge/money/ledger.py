@@ -38,8 +38,12 @@ from bridge.money.journal import Change, Expectation, Journal, StaleView
 from bridge.money.locks import Locks
 from bridge.money.memory import Memory
 from bridge.money.settlement import BooksPolicy, Moment, SaleAsKnown, change_of, decide
+from bridge.money.signature import ReversalFailed, SignatureJudged
 from bridge.money.work import WorkQueue, WorkQueues
 from drivers.contract import Approved
+
+# Events after which the books may have to hear of a sale.
+SETTLING = (Approved, p.Resolved, p.Decided, SignatureJudged, ReversalFailed)
 
 
 class Ledger(Memory):
@@ -226,7 +230,7 @@ class Ledger(Memory):
             IllegalEvent: The payment's state cannot have the event; nothing happened.
             JournalError: It could not be stored; nothing happened, and nothing will again.
         """
-        if isinstance(event, (Approved, p.Resolved, p.Decided)):
+        if isinstance(event, SETTLING):
             async with self._whole_sale(self._accounts[payment_id].payment.request.sale_key):
                 return await self._store(self._accounts[payment_id], (event,), wait=wait)
         async with self._locks.of(payment_id):

@@ -41,10 +41,12 @@ class Memory:
         self._open_purchases: dict[str, None] = {}  # transaction ids not in the books yet
         self._to_record: dict[str, None] = {}  # transaction ids of pending purchases, in order
         self._unfinished: dict[str, None] = {}  # payment ids whose outcome is open
+        self._unsigned: dict[str, None] = {}  # payment ids that await a signature
         self._settled: deque[str] = deque()
         self._changed: dict[str, None] = {}
         self.something_changed = asyncio.Event()
         self.purchases_pending = asyncio.Event()
+        self.signature_asked = asyncio.Event()
 
     # --- for everybody
 
@@ -67,6 +69,10 @@ class Memory:
     def unfinished(self) -> list[Account]:
         """Return the payments whose outcome is open."""
         return [self._accounts[name] for name in self._unfinished]
+
+    def unsigned(self) -> list[Account]:
+        """Return the payments whose signature nobody has accepted, and that were not undone."""
+        return [self._accounts[name] for name in self._unsigned]
 
     def of_sale(self, sale_key: str) -> list[Account]:
         """Return the payments of a sale that are in memory, in the order of their acceptance."""
@@ -105,6 +111,7 @@ class Memory:
             one
             for one in self._accounts.values()
             if one.payment.recording is p.Recording.PENDING
+            and not one.payment.awaits_signature
             and not self._has_purchase(one.payment_id)
             and one.ended_at < captured_before
         ]
@@ -141,6 +148,11 @@ class Memory:
             self._unfinished.pop(name, None)
         else:
             self._unfinished[name] = None
+        if account.payment.awaits_signature:
+            self._unsigned[name] = None
+            self.signature_asked.set()
+        else:
+            self._unsigned.pop(name, None)
         self._sales.payments.setdefault(account.payment.request.sale_key, {})[name] = None
 
     def _keep(self, account: PurchaseAccount) -> None:

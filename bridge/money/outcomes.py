@@ -22,6 +22,8 @@ from bridge.money.payment import (
     Status,
     TellOriginal,
 )
+from bridge.money.signature import Signature
+from bridge.money.signing import needs_signature
 from drivers.contract import Approval, Canceled, Declined, Failed
 
 # Where an approval leaves the money, and whether the books must hear of it.
@@ -56,6 +58,7 @@ def approve(payment: Payment, approval: Approval) -> Outcome:
         doubt=None,
         resolved_by="terminal",
         discrepancies=(*payment.discrepancies, *odd),
+        signature=Signature.ASKED if needs_signature(payment, approval) else None,
     )
     return believe(approved, approval)
 
@@ -64,7 +67,7 @@ def believe(payment: Payment, approval: Approval) -> Outcome:
     """Money moved: say where it is, and who must be told."""
     funds, recording = OUTCOME_OF[payment.request.type]
     actions: tuple[Action, ...] = (Publish(),)
-    if recording is Recording.PENDING:
+    if recording is Recording.PENDING and payment.signature is None:
         actions = (Settle(), *actions)
     if payment.request.original_payment_id:
         actions = (TellOriginal(), *actions)

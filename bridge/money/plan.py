@@ -5,7 +5,8 @@ A plan pays one sale with gift cards and at most one card. The rules:
 * The gift cards are held one after the other, then the card pays the rest.
 * Once the card has paid, or nothing but gift cards is wanted and all are held, every hold is
   captured; if anything was denied or nobody waits any more, every hold is released.
-* While an outcome is open or in doubt nothing else begins: it decides which way the plan goes.
+* While an outcome is open or in doubt, or a signature may still undo what the card paid, nothing
+  else begins: it decides which way the plan goes.
 """
 
 from __future__ import annotations
@@ -62,11 +63,11 @@ def next_step(
     `is_wanted` is false once somebody canceled it, or nobody can be waiting for it any more.
     `beyond_help` are holds that only a person can still end.
     """
-    if any(not one.is_final for one in payments.values()):
+    if any(not one.is_final or one.awaits_signature for one in payments.values()):
         return Wait()
     legs = [payments.get(leg.payment_id) for leg in plan.legs]
     is_paid = any(
-        one is not None and one.request.method == "card" and one.status is Status.APPROVED
+        one is not None and one.request.method == "card" and not _brings_nothing(one)
         for one in legs
     )
     is_whole = all(one is not None and one.status is Status.APPROVED for one in legs)
@@ -104,6 +105,8 @@ def load_step(
     """
     if load.cancel_asked:
         return "release"
+    if any(one.awaits_signature for one in siblings):
+        return "wait"
     captured = sum(one.refundable_minor for one in siblings)
     filled = sum(
         one.request.amount.minor

@@ -148,7 +148,17 @@ def _sale_due(
 ) -> s.PurchaseDue | None:
     """Return the purchase that is due now that the account's payment brought its part."""
     everything = (*sale.others, account)
-    unrecorded = [one for one in everything if one.payment_id not in sale.in_books]
+    # What a signature may still undo is taken, but not for the books yet.
+    unrecorded = captured_payments(
+        (
+            one
+            for one in everything
+            if one.payment_id not in sale.in_books and not one.payment.awaits_signature
+        ),
+        moment.local,
+    )
+    if not unrecorded:
+        return None
     # A sale that is in the books already was paid again on a supervisor's word: that money
     # is recorded by itself. So is money whose sale nobody completes.
     alone = bool(sale.in_books) or any(one.payment.lines_overdue for one in everything)
@@ -160,7 +170,7 @@ def _sale_due(
     return s.settle(
         account.payment.request.sale_key,
         None if alone else details,
-        captured_payments(unrecorded, moment.local),
+        unrecorded,
         store_code=policy.store_code,
         summary_sku=policy.summary_sku,
     )

@@ -50,6 +50,8 @@ from bridge.money.payment import (
     Status,
     StopOnTerminal,
 )
+from bridge.money.signature import ReversalFailed, SignatureJudged
+from bridge.money.signing import judge
 from drivers.contract import (
     Approval,
     Approved,
@@ -105,6 +107,8 @@ def advance(payment: Payment, event: Event) -> Outcome:
                 raise illegal(payment, event)
             settle = (Settle(),) if payment.recording is Recording.PENDING else ()
             return replace(payment, attached=sale), (*settle, Publish())
+        case SignatureJudged() | ReversalFailed():
+            return judge(payment, event)
         case LinesOverdue():
             if payment.recording is not Recording.PENDING:
                 raise illegal(payment, event)

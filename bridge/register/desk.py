@@ -228,6 +228,8 @@ class Desk:
                 return await self.known.acknowledge(register_id, request)
             case k.PaymentResolve():
                 return await self.known.answer(register_id, request)
+            case k.PromptAnswer():
+                return await self.known.judge(register_id, request)
             case k.SaleAttach():
                 return await self.known.attach(register_id, request)
             case k.ReceiptReprint():

@@ -7,11 +7,14 @@ charged*; every doubt says *do not charge again*; the shopper never sees the hos
 from __future__ import annotations
 
 from bridge.money.payment import INFERRED, Funds, Payment, PaymentType, Recording, Status
+from bridge.money.signature import Signature
 from bridge.register.contract import MINOR_DIGITS, Button, Display, format_amount
+from bridge.register.prompts import NO, YES, button_id
 from drivers.contract import Money, Stage
 
 _SYMBOLS = {"EUR": "€", "USD": "$", "GBP": "£", "CHF": "CHF", "JPY": "¥"}
 
+_SUPERVISOR = Button(id="call_supervisor", label="Supervisor")
 _CANCEL = Button(id="cancel", label="Cancel")
 _RETRY = (Button(id="retry", label="Retry"), Button(id="pay_otherwise", label="Other way"))
 
@@ -128,7 +131,7 @@ def _doubtful(payment: Payment) -> Display:
         asked,
         Button(id="answer:approved", label="Yes, code…"),
         Button(id="answer:not_charged", label="No"),
-        Button(id="call_supervisor", label="Supervisor"),
+        _SUPERVISOR,
     )
 
 
@@ -143,10 +146,15 @@ def _paid(payment: Payment, remaining: Money) -> Display:
     if payment.funds in {Funds.REFUNDED, Funds.PARTIALLY_REFUNDED}:
         back = amount_text(Money(payment.refunded_minor, taken.currency))
         return _leave("info", "refunded", f"{done} {amount_text(taken)}", f"Refunded {back}")
+    if payment.awaits_signature:
+        return _unsigned(payment)
     card = payment.approval.card
     name = card.label or card.brand.title()
     tail = f" ••{card.masked_pan.last4}" if card.masked_pan else ""
     receipt = Button(id="receipt", label="Receipt")
+    if payment.signature is Signature.NOT_REVERSED:
+        first = f"Still charged {amount_text(taken)}"
+        return _leave("error", "not_reversed", first, "Refund it: signature refused", _SUPERVISOR)
     if payment.recording is Recording.REJECTED:
         return _leave("error", "not_booked", f"{done}, not booked", "Manager informed", receipt)
     if payment.recording is Recording.UNCONFIRMED:
@@ -172,13 +180,27 @@ def _paid(payment: Payment, remaining: Money) -> Display:
     )
 
 
+def _unsigned(payment: Payment) -> Display:
+    name = payment.request.payment_id
+    if payment.signature is Signature.REFUSED:
+        return _display("warning", "reversing", "Signature refused", "Payment is being reversed…")
+    return _display(
+        "warning",
+        "check_signature",
+        "Check signature on slip",
+        amount_text(payment.request.amount if not payment.approval else payment.approval.amount),
+        Button(id=button_id(name, YES), label="Yes"),
+        Button(id=button_id(name, NO), label="No"),
+    )
+
+
 def _disagreement() -> Display:
     return _leave(
         "error",
         "discrepancy",
         "Do not charge again",
         "The terminal contradicts itself: call a supervisor",
-        Button(id="call_supervisor", label="Supervisor"),
+        _SUPERVISOR,
     )
 
 

@@ -12,9 +12,11 @@ from bridge.money.accounts import Account
 from bridge.money.admission import refuse_amount
 from bridge.money.ledger import Ledger
 from bridge.money.plans import leg_id
+from bridge.money.signature import Signature, SignatureJudged
 from bridge.register import contract as k
 from bridge.register.intake import sale_details
 from bridge.register.paper import receipt_documents
+from bridge.register.prompts import is_open, payment_of
 from bridge.register.receipts import ReceiptStyle
 from bridge.register.replies import Replies
 from drivers.contract import Stage
@@ -66,9 +68,7 @@ class KnownPayments:
             account = await self._ledger.apply(account.payment_id, p.CancelAsked("cashier"))
         return self._replies.about(request, account, "accepted")
 
-    async def cancel_load(
-        self, register_id: str, request: k.GiftCardReverse
-    ) -> k.Response | None:
+    async def cancel_load(self, register_id: str, request: k.GiftCardReverse) -> k.Response | None:
         """Cancel a load that is not on its card yet; None when it is, or is no load.
 
         Raises:
@@ -200,6 +200,39 @@ class KnownPayments:
         self._ledger.work(account.payment.request.terminal_id).wake()  # others may go on there
         return resolved
 
+    async def judge(self, register_id: str, request: k.PromptAnswer) -> k.Response:
+        """Take a clerk's answer to a question; the first one counts, a repeat is told so.
+
+        Raises:
+            RequestError: `prompt_not_found`: there is no such question, or it was answered
+                otherwise, or nobody answered in time.
+        """
+        confirmed, by = request.answer.confirmed, request.operator_id or register_id
+        account = await self._ledger.find(payment_of(request.prompt_id))
+        if account is None:
+            raise RequestError("prompt_not_found", "there is no such question", path="prompt_id")
+        refuse_foreign(account.payment.request, register_id)
+        is_first = is_open(account.payment)
+        if is_first:
+            judged = SignatureJudged(accepted=confirmed, by=by)
+            account = await self._ledger.apply(account.payment_id, judged)
+        if not _was_answered(account.payment, confirmed=confirmed):
+            raise RequestError(
+                "prompt_not_found",
+                "this question was answered otherwise, or nobody answered it in time",
+                path="prompt_id",
+                payment_id=account.payment_id,
+                funds=account.payment.funds.value,
+            )
+        return self._replies.response(
+            request,
+            "accepted",
+            payment_id=account.payment_id,
+            payment_status=account.payment.status.value,
+            rev=account.rev,
+            duplicate=not is_first,
+        )
+
     async def attach(self, register_id: str, request: k.SaleAttach) -> k.Response:
         """Keep what a sale consisted of; its money is in the books once it is covered."""
         key = f"{register_id}/{request.sale_id}"
@@ -276,6 +309,13 @@ class KnownPayments:
             )
         refuse_foreign(account.payment.request, register_id)
         return account
+
+
+def _was_answered(payment: p.Payment, *, confirmed: bool) -> bool:
+    """Say whether a person gave this very answer."""
+    yes = payment.signature is Signature.ACCEPTED
+    no = payment.signature in {Signature.REFUSED, Signature.NOT_REVERSED}
+    return bool(payment.signature_by) and (yes if confirmed else no)
 
 
 def refuse_foreign(request: p.PaymentRequest, register_id: str) -> None:

@@ -17,9 +17,11 @@ from bridge.errors import BusError
 from bridge.money import payment as p
 from bridge.money.accounts import Account
 from bridge.money.ledger import Ledger
+from bridge.money.reversals import SignaturePolicy
 from bridge.register import contract as k
 from bridge.register.desk import Desk
 from bridge.register.paper import payment_document, read_time, receipt_documents
+from bridge.register.prompts import is_open, prompt_document, prompt_id
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -70,6 +72,17 @@ class Facts(Protocol):
         """How the terminals are."""
 
 
+class Signatures(Protocol):
+    """Who ends the wait for signatures."""
+
+    @property
+    def policy(self) -> SignaturePolicy:
+        """How long clerks are asked, and what happens when nobody answers."""
+
+    def can_void(self, terminal_id: str) -> bool:
+        """Whether a terminal can take a payment back."""
+
+
 @dataclass(slots=True)
 class _Told:
     """What the broker was told since the connection was made."""
@@ -78,6 +91,8 @@ class _Told:
     states: dict[str, bytes] = field(default_factory=dict)  # by topic
     history: dict[str, int] = field(default_factory=dict)  # lines told as events, by payment
     receipts: dict[str, bytes] = field(default_factory=dict)  # by topic
+    prompts: dict[str, bytes] = field(default_factory=dict)  # by topic
+    prompt_events: dict[str, str] = field(default_factory=dict)  # the last one, by payment
 
 
 class Publisher:
@@ -92,6 +107,7 @@ class Publisher:
         topics: k.Topics,
         *,
         terminal_names: Mapping[str, str],
+        signatures: Signatures,
         now: Callable[[], datetime],
     ) -> None:
         """Publish below `topics`; `now` is the wall clock in UTC."""
@@ -101,6 +117,7 @@ class Publisher:
         self._facts = facts
         self._topics = topics
         self._terminal_names = terminal_names
+        self._signatures = signatures
         self._now = now
         self._told = _Told()
         self._due: dict[str, None] = {}  # payments whose outcome must be told, in order
@@ -177,6 +194,7 @@ class Publisher:
             account = self._ledger.get_stored(payment_id)
             if account is not None:
                 await self._publish_events(account)
+                await self._publish_prompt_events(account)
                 await self._publish_receipts(account)
             self._streams.pop(payment_id, None)
         for terminal_id, state in self._facts.terminal_states().items():
@@ -208,6 +226,7 @@ class Publisher:
         account = self._ledger.get_stored(payment_id)
         if account is not None and account.live:
             await self._publish_payment(account)
+            await self._publish_prompt(account)
             self._streams[payment_id] = None
 
     async def _send_later(
@@ -224,8 +243,7 @@ class Publisher:
         if self._told.connections == self._desk.connections:
             return
         connections = self._desk.connections
-        history = self._told.history
-        self._told = _Told(history=history)
+        self._told = _Told(history=self._told.history, prompt_events=self._told.prompt_events)
         state = self._facts.bridge_state(connection.epoch)
         await self._publish_state(self._topics.bridge_state, state)
         await self._publish_state(self._topics.bridge_info, self._facts.bridge_info())
@@ -255,6 +273,50 @@ class Publisher:
         await self._bus.publish(
             topic, k.encode(document), retain=True, expiry_seconds=DOCUMENT_EXPIRY_SECONDS
         )
+
+    async def _publish_prompt(self, account: Account) -> None:
+        """Ask the clerk, or take the question away: also one that an earlier life had asked."""
+        payment, request = account.payment, account.payment.request
+        if payment.signature is None:
+            return
+        payload = b""
+        if is_open(payment):
+            policy = self._signatures.policy
+            document = prompt_document(
+                payment,
+                expires_at=policy.expires_at(account),
+                unanswered_stands=policy.unanswered_stands,
+                can_void=self._signatures.can_void(request.terminal_id),
+            )
+            payload = k.encode(document)
+        topic = self._topics.prompt(request.register_id, prompt_id(request.payment_id))
+        if self._told.prompts.get(topic) != payload:
+            await self._bus.publish(
+                topic, payload, retain=True, expiry_seconds=DOCUMENT_EXPIRY_SECONDS
+            )
+            self._told.prompts[topic] = payload
+
+    async def _publish_prompt_events(self, account: Account) -> None:
+        payment, request = account.payment, account.payment.request
+        if payment.signature is None:
+            return
+        kinds = ["prompt_opened"] if is_open(payment) else ["prompt_opened", "prompt_closed"]
+        last = self._told.prompt_events.get(account.payment_id)
+        for kind in kinds[kinds.index(last) + 1 if last in kinds else 0 :]:
+            event = k.PaymentEvent.model_validate(
+                {
+                    "seq": max(account.seq, 1),
+                    "at": read_time(account.updated_at),
+                    "type": kind,
+                    "payment_id": account.payment_id,
+                    "terminal_id": request.terminal_id,
+                    "rev": account.rev,
+                    "prompt_id": prompt_id(account.payment_id),
+                    "status": payment.status.value,
+                }
+            )
+            await self._send_later(self._topics.events(request.register_id), k.encode(event))
+            self._told.prompt_events[account.payment_id] = kind
 
     async def _publish_events(self, account: Account) -> None:
         """Tell the new lines of the history as a stream, for those who like streams."""
@@ -317,7 +379,12 @@ class Publisher:
             topic = self._topics.receipt(request.register_id, request.payment_id, copy)
             await self._bus.publish(topic, b"", retain=True)
             self._told.receipts.pop(topic, None)
+        if account.payment.signature is not None:
+            topic = self._topics.prompt(request.register_id, prompt_id(request.payment_id))
+            await self._bus.publish(topic, b"", retain=True)
+            self._told.prompts.pop(topic, None)
         topic = self._topics.payment(request.register_id, request.payment_id)
         await self._bus.publish(topic, b"", retain=True)
         await self._ledger.retire(account.payment_id)
         self._told.history.pop(account.payment_id, None)
+        self._told.prompt_events.pop(account.payment_id, None)

@@ -44,6 +44,7 @@ class ZvtDriver:
             tip=("none", "fixed", "adjust"),
             unlinked_refund=True,
             receipts=("customer", "merchant") if with_receipts else (),
+            prompts=("signature_ok",),
             exclusive=bool(traits.config_byte & AMOUNT_ENTRY_LOCKED),
             currencies=(settings.currency,),
         )

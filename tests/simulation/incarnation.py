@@ -26,6 +26,7 @@ from bridge.money.journal import Journal
 from bridge.money.journal_file import prepare
 from bridge.money.ledger import Ledger
 from bridge.money.plans import Plans
+from bridge.money.reversals import Reversals, SignaturePolicy
 from bridge.money.settlement import BooksPolicy
 from bridge.register import contract as k
 from bridge.register.bus import Delivery
@@ -42,6 +43,7 @@ from tests.simulation.office import Office
 from tests.simulation.ports import Alive, BridgeBus, OfficeDoor, TokenPocket, WatchedTerminal
 
 OFFICE_DEADLINE_SECONDS = 10.0
+SIGNATURE_SECONDS = 10.0  # the tills here answer no questions: worlds end before a real clerk would
 TOPICS = k.Topics()
 CODEC = EventCodec()  # building it takes as long as a payment
 
@@ -156,6 +158,7 @@ class Incarnation(Witness):
         self.gift_cards: GiftCards
         self.plans: Plans
         self.desk: Desk
+        self.reversals: Reversals
 
     async def run(self) -> None:
         """Live.
@@ -176,7 +179,12 @@ class Incarnation(Witness):
                     group.create_task(recorder.run())
                 group.create_task(self.gift_cards.run())
                 group.create_task(self.plans.run())
-                for work in (publisher.run(), self.desk.run(), self.bus.run()):
+                for work in (
+                    publisher.run(),
+                    self.desk.run(),
+                    self.bus.run(),
+                    self.reversals.run(),
+                ):
                     group.create_task(work)
         finally:
             self._let_go()
@@ -249,6 +257,13 @@ class Incarnation(Witness):
             gift_cards=self.gift_cards,
             plans=self.plans,
         )
+        self.reversals = Reversals(
+            self.ledger,
+            self.stations,
+            SignaturePolicy(answer_seconds=SIGNATURE_SECONDS),
+            now=around.now,
+            is_connected=lambda: self.bus.connected,
+        )
         publisher = Publisher(
             self.bus,
             self.ledger,
@@ -256,6 +271,7 @@ class Incarnation(Witness):
             Facts(around.now),  # type: ignore[arg-type]  # its health is smaller than the real one
             TOPICS,
             terminal_names={},
+            signatures=self.reversals,
             now=around.now,
         )
         recorder = Recorder(self.ledger, books, pocket, self._random("recorder"))

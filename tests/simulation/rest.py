@@ -31,6 +31,8 @@ def restless(world: World) -> str:
             return f"{short(account.payment_id)} is {account.payment.status.value}"
     if what := unended_hold(life):
         return what
+    for account in life.ledger.unsigned():
+        return f"{short(account.payment_id)} awaits a signature"
     for purchase in life.ledger.open_purchases():
         if purchase.purchase.state in {s.PurchaseState.PENDING, s.PurchaseState.SENDING}:
             return f"{purchase.purchase.content.transaction_id} waits for the books"

@@ -8,6 +8,7 @@ from typing import Literal
 from bridge.money.payment.request import PaymentRequest, PaymentType
 from bridge.money.payment.state import Recording
 from bridge.money.sale import SaleDetails
+from bridge.money.signature import ReversalFailed, SignatureJudged
 from drivers.contract import (
     Baseline,
     Money,
@@ -155,6 +156,8 @@ Event = (
     | FollowedUp
     | LinesAttached
     | LinesOverdue
+    | SignatureJudged
+    | ReversalFailed
     | Progress
     | Receipt
     | Offered

@@ -8,6 +8,7 @@ from typing import Literal
 
 from bridge.money.payment.request import TAKES, PaymentRequest, PaymentType
 from bridge.money.sale import SaleDetails
+from bridge.money.signature import UNDECIDED, Signature
 from drivers.contract import Approval, Baseline, Money, Receipt, Stage
 
 
@@ -118,6 +119,8 @@ class Payment:
     attached: SaleDetails | None = None  # what was sold, told after the payment began
     lines_overdue: bool = False  # nobody waits for what was sold any more
     hold_ended: bool = False  # what stood in the way of `owes_release` is done
+    signature: Signature | None = None  # None: nobody is asked about one
+    signature_by: str = ""  # who compared it, "" while nobody has
 
     @property
     def sale(self) -> SaleDetails | None:
@@ -143,7 +146,17 @@ class Payment:
             and (not self.discrepancies or self.decided_by != "")
             and not (self.request.plan is not None and self.funds is Funds.HELD)
             and not self.owes_release
+            and not self.awaits_signature
         )
+
+    @property
+    def awaits_signature(self) -> bool:
+        """True while the money was taken on a signature that may still prove to be nobody's.
+
+        What was given back meanwhile, whole, waits for nothing.
+        """
+        gone = {Funds.VOIDED, Funds.REFUNDED}
+        return self.signature in UNDECIDED and self.funds not in gone
 
     @property
     def owes_release(self) -> bool:

@@ -289,6 +289,25 @@ class ReceiptDocument(Wire):
     fields: ReceiptFields | None = None
 
 
+class PromptDefault(Wire):
+    """What is taken for the answer when nobody gives one."""
+
+    confirmed: bool
+
+
+class PromptDocument(Wire):
+    """An open question for the clerk, retained until somebody answers or it expires."""
+
+    prompt_id: str
+    payment_id: str
+    input_command: Literal["get_confirmation"] = "get_confirmation"
+    text: str
+    buttons: tuple[Button, ...]
+    expires_at: UtcTime
+    default_answer: PromptDefault
+    consequence: str
+
+
 class PaymentEvent(Wire):
     """A line for logs and screens that like streams; never needed for correctness."""
 
@@ -310,6 +329,7 @@ class PaymentEvent(Wire):
     payment_id: str | None = None
     terminal_id: str | None = None
     rev: int | None = None
+    prompt_id: str | None = None
     status: Status | None = None
     stage: str | None = None
     text: str | None = None

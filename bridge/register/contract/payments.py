@@ -9,6 +9,7 @@ from pydantic import Field
 from bridge.register.contract.envelope import GiftCard, Request, Sale
 from bridge.register.contract.fields import (
     AmountText,
+    Id,
     PaymentId,
     StrictWire,
     Text,
@@ -108,6 +109,21 @@ class PaymentResolve(Request, StrictWire):  # the last base decides on unknown f
     evidence: Evidence
     approved_by: Word
     reason_text: Text | None = None
+
+
+class PromptReply(StrictWire):
+    """What the clerk pressed."""
+
+    confirmed: bool
+
+
+class PromptAnswer(Request, StrictWire):  # the last base decides on unknown fields
+    """Answer a question that lies under `prompts/`. The first answer counts."""
+
+    operation: ClassVar[str] = "prompt/answer"
+
+    prompt_id: Id
+    answer: PromptReply
 
 
 class SaleAttach(Request, StrictWire):  # the last base decides on unknown fields

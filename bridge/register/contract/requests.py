@@ -28,6 +28,7 @@ from bridge.register.contract.payments import (
     PaymentList,
     PaymentResolve,
     PaymentStatus,
+    PromptAnswer,
     ReceiptReprint,
     SaleAttach,
 )
@@ -62,6 +63,7 @@ AnyRequest = (
     | PaymentList
     | PaymentAcknowledge
     | PaymentResolve
+    | PromptAnswer
     | SaleAttach
     | AnyErrand
     | ReceiptReprint
@@ -87,6 +89,7 @@ REQUESTS: Final[dict[str, type[AnyRequest]]] = {
         PaymentList,
         PaymentAcknowledge,
         PaymentResolve,
+        PromptAnswer,
         SaleAttach,
         TerminalCheck,
         TerminalTotals,

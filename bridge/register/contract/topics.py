@@ -6,6 +6,7 @@ a register publish under its own prefix only.
     {base}/bridge/{state|info|health|event|fence/<client>}      {base}/terminals/{id}/{info|state}
     {base}/registers/{id}/request/{op}                          .../response/{op}
     {base}/registers/{id}/state | events | payments/{payment_id} | receipts/{payment_id}/{copy}
+    {base}/registers/{id}/prompts/{prompt_id}
 
 `bridge/fence/...` carries the bridge's own markers; registers ignore it, as they ignore every
 topic they do not know.
@@ -74,6 +75,14 @@ class ReceiptTopic:
 
 
 @dataclass(frozen=True, slots=True)
+class PromptTopic:
+    """An open question's retained document."""
+
+    register_id: str
+    prompt_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class ResponseTopic:
     """The answer to a command."""
 
@@ -111,6 +120,7 @@ Topic = (
     | RegisterStateTopic
     | PaymentTopic
     | ReceiptTopic
+    | PromptTopic
     | ResponseTopic
     | EventsTopic
     | TerminalTopic
@@ -197,6 +207,10 @@ class Topics:
         assert _WORD.fullmatch(copy), copy
         return f"{self.register(register_id)}/receipts/{_payment(payment_id)}/{copy}"
 
+    def prompt(self, register_id: str, prompt_id: str) -> str:
+        """Retained until the question is answered or expires."""
+        return f"{self.register(register_id)}/prompts/{_id(prompt_id)}"
+
     @property
     def all_requests(self) -> str:
         """The filter for every register's commands."""
@@ -255,6 +269,8 @@ def _register_topic(register: str, rest: list[str]) -> Topic | None:
             return PaymentTopic(register, payment)
         case ["receipts", payment, copy] if is_payment_id(payment) and _WORD.fullmatch(copy):
             return ReceiptTopic(register, payment, copy)
+        case ["prompts", prompt] if is_id(prompt):
+            return PromptTopic(register, prompt)
         case _:
             return None
 

@@ -10,6 +10,7 @@ import pytest
 from bridge.money import payment as p
 from bridge.money.payment import Funds, Recording, Status
 from bridge.money.sale import SaleDetails
+from bridge.money.signature import ReversalFailed, Signature, SignatureJudged
 from bridge.money.table import advance
 from drivers import contract as c
 
@@ -32,7 +33,12 @@ STATES: dict[str, p.Payment] = {
     "canceling": p.Payment(REQUEST, Status.CANCELING, cancel_asked="cashier"),
     "in_doubt": p.Payment(REQUEST, Status.IN_DOUBT, Funds.UNKNOWN, doubt=p.Doubt("link_lost")),
     "approved": p.Payment(
-        REQUEST, Status.APPROVED, Funds.CAPTURED, Recording.PENDING, approval=APPROVAL
+        REQUEST,
+        Status.APPROVED,
+        Funds.CAPTURED,
+        Recording.PENDING,
+        approval=APPROVAL,
+        signature=Signature.ASKED,
     ),
     "declined": p.Payment(REQUEST, Status.DECLINED, denial=p.Denial("declined")),
     "canceled": p.Payment(REQUEST, Status.CANCELED, denial=p.Denial("canceled_by_cashier")),
@@ -57,6 +63,9 @@ EVENTS: dict[str, p.Event] = {
     "FollowedUp": p.FollowedUp(p.PaymentType.REFUND, "p2", c.Money(790, EUR)),
     "LinesAttached": p.LinesAttached(SaleDetails(c.Money(790, EUR), ())),
     "LinesOverdue": p.LinesOverdue(),
+    "SignatureJudged yes": SignatureJudged(accepted=True, by="anna"),
+    "SignatureJudged no": SignatureJudged(accepted=False, by="anna"),
+    "ReversalFailed": ReversalFailed("void_not_possible"),
     "Progress": c.Progress(c.Stage.AUTHORIZING),
     "Receipt": c.Receipt("customer", ("thanks",)),
     "Offered": c.Offered(APPROVAL),
@@ -99,6 +108,9 @@ LAW: dict[str, tuple[str, ...]] = {
     "FollowedUp": ("x", "x", "x", "x", ".", "x", "x", "x"),
     "LinesAttached": (".", ".", ".", ".", ".", ".", ".", "."),
     "LinesOverdue": ("x", "x", "x", "x", ".", "x", "x", "x"),
+    "SignatureJudged yes": ("x", "x", "x", "x", ".", "x", "x", "x"),
+    "SignatureJudged no": ("x", "x", "x", "x", ".", "x", "x", "x"),
+    "ReversalFailed": ("x", "x", "x", "x", ".", "x", "x", "x"),
     "Progress": ("x", ".", ".", ".", ".", ".", ".", "."),
     "Receipt": (".", ".", ".", ".", ".", ".", ".", "."),
     "Offered": ("x", ".", ".", ".", "x", "x", "x", "x"),

@@ -21,6 +21,7 @@ from bridge.facts import Facts, Identity
 from bridge.money.journal import Journal
 from bridge.money.journal_file import open_database
 from bridge.money.ledger import Ledger
+from bridge.money.reversals import Reversals, SignaturePolicy
 from bridge.money.settlement import BooksPolicy
 from bridge.register import contract as k
 from bridge.register.desk import Desk, DeskSettings
@@ -52,6 +53,7 @@ class Plans:
     shoppers: Mapping[str, Scenario] = field(default_factory=dict)  # by terminal
     desk: DeskSettings = field(default_factory=lambda: DeskSettings(TOPICS))
     stage_seconds: Mapping[Stage, float] = field(default_factory=dict)
+    signatures: SignaturePolicy = field(default_factory=SignaturePolicy)
 
 
 class Shop:
@@ -90,8 +92,22 @@ class Shop:
             books=None,
             now=self.now,
         )
+        self.reversals = Reversals(
+            self.ledger,
+            self.stations,
+            plans.signatures,
+            now=self.now,
+            is_connected=lambda: self.bus.connected,
+        )
         self.publisher = Publisher(
-            self.bus, self.ledger, self.desk, facts, TOPICS, terminal_names={}, now=self.now
+            self.bus,
+            self.ledger,
+            self.desk,
+            facts,
+            TOPICS,
+            terminal_names={},
+            signatures=self.reversals,
+            now=self.now,
         )
         self._responses: dict[str, Json] = {}
         self._requests = 0
@@ -187,7 +203,7 @@ async def _main(folder: Path, executor: ThreadPoolExecutor, test: Test, plans: P
     shop.broker.on_published = shop.hear
     await shop.ledger.recover()
     async with asyncio.TaskGroup() as group:
-        works = [shop.bus.run(), shop.desk.run(), shop.publisher.run()]
+        works = [shop.bus.run(), shop.desk.run(), shop.publisher.run(), shop.reversals.run()]
         works += [one.run() for one in shop.stations.values()]
         works += [one.run(shop.ports[name]) for name, one in shop.terminals.items()]
         tasks = [group.create_task(work) for work in works]

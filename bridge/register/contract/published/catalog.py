@@ -12,6 +12,7 @@ from typing import Final, Literal
 from bridge.register.contract.documents import (
     PaymentDocument,
     PaymentEvent,
+    PromptDocument,
     ReceiptDocument,
     Response,
 )
@@ -66,6 +67,7 @@ _DOCUMENTS: Final = (
     Publication(f"{_REGISTER}/state", "register", True, RegisterState),
     Publication(f"{_REGISTER}/payments/{{payment_id}}", "bridge", True, PaymentDocument),
     Publication(f"{_REGISTER}/receipts/{{payment_id}}/{{copy}}", "bridge", True, ReceiptDocument),
+    Publication(f"{_REGISTER}/prompts/{{prompt_id}}", "bridge", True, PromptDocument),
     Publication(f"{_REGISTER}/events", "bridge", False, PaymentEvent),
 )
 

@@ -144,6 +144,10 @@ COMMANDS: Final = {
     "Evidence.amount": "What the slip says was taken, for `approved`; without it, what was asked.",
     "Evidence.source": "What the person looked at.",
     "Evidence.text": "What else the person saw, in a sentence.",
+    # answers to questions
+    "prompt_id": "The bridge's name of a question to the clerk.",
+    "PromptAnswer.answer": "What the clerk pressed; the first answer counts.",
+    "confirmed": "`true` is yes.",
     # errands
     "operation_id": "The register's own name of an errand: a UUID in lower case.",
     "TerminalDisplay.lines": "What the terminal shows, at most 8 lines.",

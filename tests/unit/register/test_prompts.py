@@ -1,0 +1,236 @@
+"""A signature that a clerk must compare: asked, answered, expired, and what each leads to."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bridge.money.reversals import SignaturePolicy, void_id
+from simulators.broker import Message
+from simulators.shopper import Plan, Scenario
+from tests.published import check
+from tests.unit.register.shop import TOPICS, Plans, Shop, in_a_shop, payment_id
+
+SIGNS = Plan(signature=True, entry="chip", brand="visa")
+SIGNED = Plans(shoppers={"counter-1": Scenario(payments=(SIGNS,))})
+REVERSED = Plans(shoppers=SIGNED.shoppers, signatures=SignaturePolicy(unanswered_stands=False))
+PROMPT = payment_id(1).replace("-", "")
+TOPIC = TOPICS.prompt("till-1", PROMPT)
+VOID = void_id(payment_id(1), 0)
+
+
+def prompt(shop: Shop) -> dict[str, Any]:
+    """Return the question as it lies at the broker, {} when there is none."""
+    message = shop.broker.retained.get(TOPIC)
+    if message is None or not message.payload:
+        return {}
+    found: dict[str, Any] = json.loads(message.payload)
+    return found
+
+
+async def asked(shop: Shop) -> dict[str, Any]:
+    """Pay with a signature and return the question."""
+    await shop.pay("till-1", 1, sale_id="S1")
+    await shop.until("till-1", 1, status="approved")
+    await asyncio.sleep(0.2)
+    return prompt(shop)
+
+
+async def answer(shop: Shop, confirmed: bool, **more: object) -> dict[str, Any]:
+    return await shop.ask(
+        "till-1", "prompt/answer", prompt_id=PROMPT, answer={"confirmed": confirmed}, **more
+    )
+
+
+async def gone(shop: Shop) -> None:
+    async with asyncio.timeout(5.0):
+        while prompt(shop):  # noqa: ASYNC110 - virtual time
+            await asyncio.sleep(0.05)
+
+
+def test_a_signed_payment_asks_the_clerk_and_stays_out_of_the_books(tmp_path: Path) -> None:
+    async def test(shop: Shop) -> None:
+        heard: list[Message] = []
+        stop = shop.broker.listen(TOPICS.register("till-1"), heard.append)
+        question = await asked(shop)
+        stop()
+        for message in heard:
+            check(message.topic, message.payload, TOPICS)
+        assert question["input_command"] == "get_confirmation"
+        assert question["payment_id"] == payment_id(1)
+        assert [one["id"] for one in question["buttons"]] == ["yes", "no"]
+        assert question["default_answer"] == {"confirmed": True}
+        assert "the payment is reversed" in question["consequence"]
+        assert "If nobody answers, the payment stands" in question["consequence"]
+        document = shop.document("till-1", 1)
+        assert document["funds"] == "captured"
+        assert document["recording"]["status"] == "pending"
+        assert document["display"]["lines"][0] == "Check signature on slip"
+        assert document["display"]["may_leave_screen"] is False
+        buttons = [(one["id"], one["label"]) for one in document["display"]["buttons"]]
+        assert buttons == [(f"answer:{PROMPT}:yes", "Yes"), (f"answer:{PROMPT}:no", "No")]
+        assert shop.ledger.open_purchases() == []
+        kinds = [json.loads(one.payload)["type"] for one in heard if one.topic.endswith("/events")]
+        assert kinds.count("prompt_opened") == 1
+
+    in_a_shop(tmp_path, test, SIGNED)
+
+
+def test_yes_sends_the_payment_to_the_books(tmp_path: Path) -> None:
+    async def test(shop: Shop) -> None:
+        await asked(shop)
+        said = await answer(shop, True, operator_id="anna")
+        assert (said["status"], said["duplicate"]) == ("accepted", False)
+        await gone(shop)
+        (purchase,) = shop.ledger.open_purchases()
+        assert purchase.purchase.payment_ids == (payment_id(1),)
+        document = await shop.until("till-1", 1, status="approved", rev=said["rev"])
+        assert document["display"]["code"] == "approved"
+        account = shop.ledger.get(payment_id(1))
+        assert account is not None
+        assert account.payment.signature_by == "anna"
+        assert shop.charged() == [4790]
+
+    in_a_shop(tmp_path, test, SIGNED)
+
+
+def test_no_reverses_the_payment_and_the_books_hear_of_nothing(tmp_path: Path) -> None:
+    async def test(shop: Shop) -> None:
+        await asked(shop)
+        await answer(shop, False, operator_id="anna")
+        await gone(shop)
+        document = await shop.until("till-1", 1, funds="voided")
+        assert document["recording"]["status"] == "not_required"
+        assert document["display"]["lines"] == ["Voided 47,90 €", "Not charged"]
+        message = shop.broker.retained[TOPICS.payment("till-1", VOID)]
+        void = json.loads(message.payload)
+        assert (void["type"], void["status"]) == ("void", "approved")
+        assert void["original_payment_id"] == payment_id(1)
+        assert shop.charged() == []
+        assert shop.ledger.open_purchases() == []
+
+    in_a_shop(tmp_path, test, SIGNED)
+
+
+@pytest.mark.parametrize(
+    ("plans", "funds", "charged", "purchases"),
+    [(SIGNED, "captured", [4790], 1), (REVERSED, "voided", [], 0)],
+    ids=["stands", "reversed"],
+)
+def test_silence_does_what_the_question_said(
+    tmp_path: Path, plans: Plans, funds: str, charged: list[int], purchases: int
+) -> None:
+    async def test(shop: Shop) -> None:
+        question = await asked(shop)
+        assert question["default_answer"] == {"confirmed": funds == "captured"}
+        await asyncio.sleep(115)
+        assert prompt(shop) == question, "the clerk still has time"
+        assert shop.ledger.open_purchases() == []
+        await asyncio.sleep(10)
+        assert prompt(shop) == {}
+        await shop.until("till-1", 1, funds=funds)
+        assert shop.charged() == charged
+        assert len(shop.ledger.open_purchases()) == purchases
+        late = await answer(shop, funds != "captured")
+        assert late["error"]["code"] == "prompt_not_found"
+
+    in_a_shop(tmp_path, test, plans)
+
+
+def test_the_first_answer_counts(tmp_path: Path) -> None:
+    async def test(shop: Shop) -> None:
+        await asked(shop)
+        await answer(shop, True)
+        again = await answer(shop, True)
+        assert (again["status"], again["duplicate"]) == ("accepted", True)
+        other = await answer(shop, False)
+        assert other["error"]["code"] == "prompt_not_found"
+        await asyncio.sleep(20)
+        assert shop.charged() == [4790]
+        assert len(shop.ledger.open_purchases()) == 1
+
+    in_a_shop(tmp_path, test, SIGNED)
+
+
+def test_only_the_register_that_was_asked_may_answer(tmp_path: Path) -> None:
+    async def test(shop: Shop) -> None:
+        await asked(shop)
+        foreign = await shop.ask(
+            "till-2", "prompt/answer", prompt_id=PROMPT, answer={"confirmed": False}
+        )
+        assert foreign["error"]["code"] == "not_allowed"
+        unknown = await shop.ask(
+            "till-1", "prompt/answer", prompt_id="p-77", answer={"confirmed": False}
+        )
+        assert unknown["error"]["code"] == "prompt_not_found"
+        assert prompt(shop)
+
+    in_a_shop(tmp_path, test, SIGNED)
+
+
+def test_a_sale_whose_signature_is_open_is_not_charged_again(tmp_path: Path) -> None:
+    async def test(shop: Shop) -> None:
+        await asked(shop)
+        second = await shop.pay("till-1", 2, sale_id="S1")
+        assert second["error"]["code"] == "sale_already_paid"
+
+    in_a_shop(tmp_path, test, SIGNED)
+
+
+def test_a_refused_payment_that_cannot_be_voided_is_a_persons_and_goes_to_the_books(
+    tmp_path: Path,
+) -> None:
+    async def test(shop: Shop) -> None:
+        await asked(shop)
+        closed = await shop.ask(
+            "till-1", "terminal/reconcile", operation_id=payment_id(9), close=True
+        )
+        assert closed["status"] == "ok"
+        await answer(shop, False)
+        document = await shop.until("till-1", 1, funds="captured", rev=shop_rev(shop) + 1)
+        assert document["display"]["lines"] == [
+            "Still charged 47,90 €",
+            "Refund it: signature refused",
+        ]
+        assert document["display"]["severity"] == "error"
+        assert shop.charged() == [4790]
+        assert len(shop.ledger.open_purchases()) == 1
+
+    in_a_shop(tmp_path, test, SIGNED)
+
+
+def shop_rev(shop: Shop) -> int:
+    account = shop.ledger.get(payment_id(1))
+    assert account is not None
+    return account.rev
+
+
+def test_a_void_that_cannot_reach_the_terminal_is_tried_again(tmp_path: Path) -> None:
+    async def test(shop: Shop) -> None:
+        await asked(shop)
+        shop.ports["counter-1"].unplug()
+        await answer(shop, False)
+        await asyncio.sleep(3)
+        assert shop.document("till-1", 1)["display"]["code"] == "reversing"
+        await shop.ports["counter-1"].plug()
+        await shop.until("till-1", 1, funds="voided")
+        assert shop.charged() == []
+        assert shop.ledger.open_purchases() == []
+
+    in_a_shop(tmp_path, test, SIGNED)
+
+
+def test_a_question_survives_an_empty_broker(tmp_path: Path) -> None:
+    async def test(shop: Shop) -> None:
+        question = await asked(shop)
+        shop.broker.restart(2.0, forget=True)
+        await asyncio.sleep(5)
+        assert prompt(shop) == question
+        await answer(shop, True)
+        await gone(shop)
+
+    in_a_shop(tmp_path, test, SIGNED)
