@@ -63,8 +63,13 @@ def before_of(payment: p.Payment) -> e.Before:
 
 
 def account_of(payment: p.Payment) -> str:
-    """Return the server's id of a payment's card, "" where it is not known."""
-    return before_of(payment).account if payment.baseline is not None else ""
+    """Return the server's id of a payment's gift card, "" where it is not known, or none is.
+
+    A terminal's baseline is its driver's own text.
+    """
+    if payment.baseline is None or payment.request.method != "gift_card":
+        return ""
+    return before_of(payment).account
 
 
 def way_of(payment: p.Payment) -> Literal["capture", "release"]:

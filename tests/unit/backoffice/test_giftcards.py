@@ -13,7 +13,7 @@ import pytest
 
 from bridge.money import payment as p
 from bridge.money.payment import Funds, Status
-from drivers.contract import Money
+from drivers.contract import Baseline, Money, Unclear
 from simulators.backoffice_records import CodeType, TransStatus
 from tests.unit.backoffice.giftcard_store import AT, CODE, PIN, Store, gift_request
 from tests.unit.backoffice.world import play
@@ -221,6 +221,18 @@ def test_a_card_in_doubt_is_not_used_until_the_doubt_is_settled(in_store: InStor
             third = gift_request(3)
             await store.ask(third)
             assert (await store.settled(third.payment_id, 5.0)).status is Status.APPROVED
+
+    in_store(main)
+
+
+def test_a_gift_card_pays_while_a_terminal_is_asked_about_a_doubt(in_store: InStore) -> None:
+    async def main(store: Store) -> None:
+        async with store.alive():
+            on_card = gift_request(2, terminal_id="counter-1", gift_card=None)
+            await store.ledger.accept(on_card, p.Started(Baseline("52500041:0007:000007")))
+            await store.ledger.apply(on_card.payment_id, Unclear("link_lost"))
+            await store.ask(SALE)
+            assert (await store.settled(NAME, 5.0)).status is Status.APPROVED
 
     in_store(main)
 
