@@ -63,6 +63,7 @@ class Store:
         self.state.gift_card_add(code=CODE, pin=PIN, balance=Decimal(balance))
         self._path = folder / "journal.sqlite"
         self.cards_type: type[GiftCards] = GiftCards  # a planted bug is a subclass
+        self.journal_type: type[Journal] = Journal  # one that dies is a subclass
         self.cards_hold = True  # False: a server that is known to offer no holds
         self.ledger: Ledger
         self.cards: GiftCards
@@ -75,7 +76,7 @@ class Store:
         """Live within the block; its end is the process's death."""
         connection = open_database(self._path)
         self.ledger = Ledger(
-            Journal(connection, EXECUTOR, CODEC),
+            self.journal_type(connection, EXECUTOR, CODEC),
             books=BooksPolicy("S012"),
             now=lambda: AT,
             local_now=lambda: AT[:19],
