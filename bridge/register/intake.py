@@ -189,7 +189,9 @@ def follow_up_request(
         totals_group_id=request.totals_group_id or "",
         language=request.language or "",
         approved_by=request.approved_by or "",
-        original_payment_id=request.original_payment_id or "",
+        original_payment_id=original.request.payment_id
+        if original
+        else request.original_payment_id or "",
         original=_told_original(request, original) if original else None,
         original_sale_key=original.request.sale_key if original else "",
         is_last=request.final if isinstance(request, k.PaymentCapture) else True,

@@ -122,7 +122,8 @@ class Starts:
         followed = original.payment if original else None
         same = followed.request.terminal_id if followed else None
         card = request.gift_card if isinstance(request, k.WithGiftCard) else None
-        if card is not None and request.terminal_id is None:
+        stores_value = isinstance(request, k.GiftCardUnload | k.GiftCardReverse)
+        if stores_value or (card is not None and request.terminal_id is None):
             same = p.GIFT_CARDS
         if known:  # what exists is only read: its terminal may have another name by now
             named = request.terminal_id or same or ""
@@ -134,8 +135,8 @@ class Starts:
         )
         wanted = follow_up_request(request, register_id, terminal_id, followed)
         elsewhere = same is not None and terminal_id != same
-        refuse_unsupported_follow_up(wanted, taker.capabilities, elsewhere=elsewhere)
         refuse_another_gift_card(wanted, taker.capabilities, followed)
+        refuse_unsupported_follow_up(wanted, taker.capabilities, elsewhere=elsewhere)
         if card is not None and self._gift_cards is not None:
             self._gift_cards.keep_pin(wanted.payment_id, card.pin or "")
         return await self._begin(request, {terminal_id: taker}, wanted, known=False)

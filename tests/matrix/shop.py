@@ -90,6 +90,7 @@ class Shop:
         self.terminal = ZvtTerminal(
             clock=self.now, rng=random.Random(2), kind="tcp", scenario=self.scenario
         )
+        self.activates = self.store_credit = True
         self.holds = True  # False: a server that is known to offer none
         self.cards_type: type[GiftCards] = GiftCards  # a planted bug is a subclass
         self.plans_type: type[Plans] = Plans
@@ -198,8 +199,8 @@ class Shop:
             self.ledger,
             api,
             deadline_seconds=DEADLINE_SECONDS,
-            activates=True,
-            store_credit=True,
+            activates=self.activates,
+            store_credit=self.store_credit,
         )
         station = Station(
             StationSettings(TERMINAL, "tcp", "memory"),
