@@ -90,7 +90,8 @@ def follow(payment: Payment, event: FollowedUp) -> Outcome:
         case PaymentType.VOID | PaymentType.UNLOAD:
             after = replace(payment, funds=Funds.VOIDED)
         case PaymentType.INCREMENT:
-            after = replace(payment, added_minor=payment.added_minor + minor)
+            raised = event.approval or payment.raised
+            after = replace(payment, added_minor=payment.added_minor + minor, raised=raised)
         case PaymentType.CAPTURE:
             funds = Funds.CAPTURED if event.is_last else payment.funds
             after = replace(payment, used_minor=payment.used_minor + minor, funds=funds)

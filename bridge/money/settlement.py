@@ -105,7 +105,10 @@ def _tell_original(
     assert original is not None, "looked at by the caller"
     if approval is None:
         return None
-    event = p.FollowedUp(request.type, account.payment_id, approval.amount, request.is_last)
+    raise_of_hold = approval if request.type is p.PaymentType.INCREMENT else None
+    event = p.FollowedUp(
+        request.type, account.payment_id, approval.amount, request.is_last, raise_of_hold
+    )
     entries.append(Entry(original.payment_id, event, at))
     told, _ = fold_event(original, event, at)
     if (

@@ -10,6 +10,7 @@ from bridge.money.payment.state import Recording
 from bridge.money.sale import SaleDetails
 from bridge.money.signature import ReversalFailed, SignatureJudged
 from drivers.contract import (
+    Approval,
     Baseline,
     Money,
     MoneyEvidence,
@@ -137,6 +138,7 @@ class FollowedUp:
     payment_id: str
     amount: Money
     is_last: bool = True
+    approval: Approval | None = None  # of an increment: the terminal now knows the hold by it
 
 
 Event = (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Literal
 
@@ -114,6 +114,7 @@ class Payment:
     acknowledged: bool = False
     refunded_minor: int = 0  # given back by approved refunds
     added_minor: int = 0  # added to a hold by increments
+    raised: Approval | None = None  # the newest of them: the terminal now knows the hold by it
     used_minor: int = 0  # of a hold, by captures
     tip_minor: int = 0  # added afterwards
     attached: SaleDetails | None = None  # what was sold, told after the payment began
@@ -192,6 +193,17 @@ class Payment:
         if self.funds is Funds.VOIDED:
             return 0
         return self.captured.minor - self.refunded_minor
+
+    @property
+    def told_approval(self) -> Approval | None:
+        """What a terminal is told of this payment when something follows it.
+
+        A raised hold is known by its newest number, with all that was ever held.
+        """
+        if self.approval is None or self.raised is None:
+            return self.approval
+        total = self.approval.amount.minor + self.added_minor
+        return replace(self.raised, amount=Money(total, self.approval.amount.currency))
 
     @property
     def held_minor(self) -> int:

@@ -142,6 +142,23 @@ async def test_an_increment_raises_the_hold(disk: Disk) -> None:
     await ledger.accept(follow_up(3, p.PaymentType.CAPTURE, 5790))
 
 
+async def test_a_raised_hold_is_told_by_its_newest_number_and_with_all_of_it(disk: Disk) -> None:
+    ledger = disk.ledger()
+    await started(ledger, p.PaymentType.PREAUTH)
+    first = original(ledger).approval
+    assert original(ledger).told_approval == first
+    once = await done(ledger, follow_up(2, p.PaymentType.INCREMENT, 1000))
+    twice = await done(ledger, follow_up(3, p.PaymentType.INCREMENT, 500))
+    assert once.approval is not None
+    assert twice.approval is not None
+    assert twice.approval.fingerprint != once.approval.fingerprint
+    for memory in (ledger, await disk.reborn()):
+        told = original(memory).told_approval
+        assert told is not None
+        assert told.fingerprint == twice.approval.fingerprint
+        assert told.amount == Money(6290, EUR)
+
+
 async def test_a_void_before_the_sale_is_covered_leaves_nothing_for_the_books(disk: Disk) -> None:
     ledger = disk.ledger()
     first = request(1, "S1", 2000, sale=SALE)
