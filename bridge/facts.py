@@ -17,6 +17,13 @@ from bridge.money.sale import PurchaseState
 from bridge.register import contract as k
 from bridge.terminal.station import Station
 
+# Below the root of this version's repository; `paybridge contract --out DIR` writes the same files.
+LINKS = {
+    "asyncapi": "docs/contract/asyncapi.json",
+    "schemas": "docs/contract/schemas",
+    "errors": "docs/contract/errors.json",
+    "guide": "docs/mqtt.md",
+}
 FREE_MEGABYTES_MIN = 200  # with less, a technician must act before the journal cannot be written
 
 
@@ -108,6 +115,7 @@ class Facts:
                 retained_payments_max=200,
                 response_within_s=3,
             ),
+            links=LINKS,
         )
 
     def health(self) -> k.BridgeHealth:

@@ -39,6 +39,7 @@ from bridge.money.ledger import Ledger
 from bridge.money.patience import Patience
 from bridge.money.payment import GIFT_CARDS
 from bridge.money.plans import Plans
+from bridge.money.retention import Retention
 from bridge.money.reversals import Reversals, SignaturePolicy
 from bridge.money.settlement import BooksPolicy
 from bridge.register import contract as k
@@ -97,6 +98,7 @@ class Parts:
     plans: Plans
     reversals: Reversals
     patience: Patience | None
+    retention: Retention
     control: Control
 
 
@@ -343,7 +345,6 @@ def _assemble(
         topics,
         defaults,
         pools,
-        office.summary_sku if office else "",
         receipt_style=receipt_style(config),
     )
     plans = Plans(ledger, lambda terminal, payment: stations[terminal].release(payment))
@@ -371,6 +372,7 @@ def _assemble(
         terminal_names=names,
         signatures=reversals,
         now=utc_now,
+        last_seq=journal.last_seq(),
     )
     patience = None
     if office is not None:
@@ -392,6 +394,13 @@ def _assemble(
         plans=plans,
         reversals=reversals,
         patience=patience,
+        retention=Retention(
+            ledger,
+            journal,
+            config.receipts.keep_months,
+            now=utc_now,
+            write_time=k.format_time,
+        ),
         control=control,
     )
 
@@ -432,6 +441,7 @@ async def run(
                 group.create_task(work)
                 for work in (
                     parts.plans.run(),
+                    parts.retention.run(),
                     parts.reversals.run(),
                     parts.publisher.run(),
                     parts.desk.run(),

@@ -96,6 +96,10 @@ class Journal:
         """Why nothing can be written any more, or None."""
         return self._broken
 
+    def last_seq(self) -> int:
+        """Return the number of the last entry; for the start, before anything is appended."""
+        return int(self._connection.execute("select max(seq) from entry").fetchone()[0] or 0)
+
     def append(self, change: Change) -> asyncio.Future[int]:
         """Return a future of the last `seq` written; done once the change is on disk.
 

@@ -20,8 +20,9 @@ from bridge.money.ledger import Ledger
 from bridge.money.reversals import SignaturePolicy
 from bridge.register import contract as k
 from bridge.register.desk import Desk
-from bridge.register.paper import payment_document, read_time, receipt_documents
+from bridge.register.paper import payment_document, receipt_documents
 from bridge.register.prompts import is_open, prompt_document, prompt_id
+from bridge.register.stream import Stream
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -89,10 +90,8 @@ class _Told:
 
     connections: int = 0
     states: dict[str, bytes] = field(default_factory=dict)  # by topic
-    history: dict[str, int] = field(default_factory=dict)  # lines told as events, by payment
     receipts: dict[str, bytes] = field(default_factory=dict)  # by topic
     prompts: dict[str, bytes] = field(default_factory=dict)  # by topic
-    prompt_events: dict[str, str] = field(default_factory=dict)  # the last one, by payment
 
 
 class Publisher:
@@ -109,8 +108,12 @@ class Publisher:
         terminal_names: Mapping[str, str],
         signatures: Signatures,
         now: Callable[[], datetime],
+        last_seq: int = 0,
     ) -> None:
-        """Publish below `topics`; `now` is the wall clock in UTC."""
+        """Publish below `topics`.
+
+        `now` is the wall clock in UTC, `last_seq` the journal's last entry at the start.
+        """
         self._bus = bus
         self._ledger = ledger
         self._desk = desk
@@ -120,6 +123,7 @@ class Publisher:
         self._signatures = signatures
         self._now = now
         self._told = _Told()
+        self._stream = Stream(last_seq, k.format_time(now()))
         self._due: dict[str, None] = {}  # payments whose outcome must be told, in order
         self._news: dict[str, None] = {}  # payments with other news
         self._streams: dict[str, None] = {}  # payments whose events and receipts are to follow
@@ -131,6 +135,8 @@ class Publisher:
         """Publish for ever."""
         changed = self._ledger.something_changed
         loop = asyncio.get_running_loop()
+        for account in self._ledger.accounts():
+            self._stream.skip(account)  # they were recovered
         while True:
             waits = (self._health_at, self._news_at, self._desk.errands.next_at)
             times = [at for at in waits if at is not None]
@@ -194,7 +200,6 @@ class Publisher:
             account = self._ledger.get_stored(payment_id)
             if account is not None:
                 await self._publish_events(account)
-                await self._publish_prompt_events(account)
                 await self._publish_receipts(account)
             self._streams.pop(payment_id, None)
         for terminal_id, state in self._facts.terminal_states().items():
@@ -243,7 +248,7 @@ class Publisher:
         if self._told.connections == self._desk.connections:
             return
         connections = self._desk.connections
-        self._told = _Told(history=self._told.history, prompt_events=self._told.prompt_events)
+        self._told = _Told()
         state = self._facts.bridge_state(connection.epoch)
         await self._publish_state(self._topics.bridge_state, state)
         await self._publish_state(self._topics.bridge_info, self._facts.bridge_info())
@@ -296,48 +301,14 @@ class Publisher:
             )
             self._told.prompts[topic] = payload
 
-    async def _publish_prompt_events(self, account: Account) -> None:
-        payment, request = account.payment, account.payment.request
-        if payment.signature is None:
-            return
-        kinds = ["prompt_opened"] if is_open(payment) else ["prompt_opened", "prompt_closed"]
-        last = self._told.prompt_events.get(account.payment_id)
-        for kind in kinds[kinds.index(last) + 1 if last in kinds else 0 :]:
-            event = k.PaymentEvent.model_validate(
-                {
-                    "seq": max(account.seq, 1),
-                    "at": read_time(account.updated_at),
-                    "type": kind,
-                    "payment_id": account.payment_id,
-                    "terminal_id": request.terminal_id,
-                    "rev": account.rev,
-                    "prompt_id": prompt_id(account.payment_id),
-                    "status": payment.status.value,
-                }
-            )
-            await self._send_later(self._topics.events(request.register_id), k.encode(event))
-            self._told.prompt_events[account.payment_id] = kind
-
     async def _publish_events(self, account: Account) -> None:
-        """Tell the new lines of the history as a stream, for those who like streams."""
-        told = self._told.history.get(account.payment_id, 0)
-        request = account.payment.request
-        for number, line in enumerate(account.history[told:], told + 1):
-            kind = "payment_stage" if line.stage else "payment_status"
-            event = k.PaymentEvent.model_validate(
-                {
-                    "seq": max(account.seq, 1),
-                    "at": read_time(line.at),
-                    "type": "payment_created" if number == 1 else kind,
-                    "payment_id": account.payment_id,
-                    "terminal_id": request.terminal_id,
-                    "rev": account.rev,
-                    "status": line.status,
-                    "stage": line.stage or None,
-                }
-            )
-            await self._send_later(self._topics.events(request.register_id), k.encode(event))
-            self._told.history[account.payment_id] = number
+        """Tell what is new of a payment as a stream, for those who like streams."""
+        self._stream.collect(account)
+        while self._stream.waiting:
+            register_id, event = self._stream.waiting[0]
+            await self._send_later(self._topics.events(register_id), k.encode(event))
+            if self._stream.waiting and self._stream.waiting[0][1] is event:
+                self._stream.waiting.popleft()
 
     async def _publish_receipts(self, account: Account) -> None:
         if not account.payment.is_final or not account.live:
@@ -386,5 +357,4 @@ class Publisher:
         topic = self._topics.payment(request.register_id, request.payment_id)
         await self._bus.publish(topic, b"", retain=True)
         await self._ledger.retire(account.payment_id)
-        self._told.history.pop(account.payment_id, None)
-        self._told.prompt_events.pop(account.payment_id, None)
+        self._stream.forget(account.payment_id)

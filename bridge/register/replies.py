@@ -17,6 +17,15 @@ from bridge.register.bus import Delivery
 # Responses that wait for the broker. A register repeats a command after 3 s without one, so what
 # does not fit is lost without harm.
 RESPONSES_WAITING_MAX = 1_000
+# When it is worth another try, in seconds, by the code of the refusal.
+RETRY_AFTER_SECONDS = {
+    "terminal_busy": 20,  # what a card payment takes
+    "queue_full": 20,
+    "terminal_offline": 5,  # how often a terminal is asked that is away or not well
+    "terminal_maintenance": 5,
+    "bridge_draining": 10,  # a restart, with a payment that must end before
+}
+IN_DOUBT_RETRY_SECONDS = 5  # how often a terminal is asked about a payment in doubt
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +128,10 @@ class Replies:
 
 def _error_body(error: RequestError, known: Sequence[p.Payment]) -> k.ErrorBody:
     """Return what a refusal means for the money; `known` are the payments of its id."""
-    body = k.error_body(error)
+    seconds = RETRY_AFTER_SECONDS.get(error.code)
+    if "payment_in_doubt" in error.detail:
+        seconds = IN_DOUBT_RETRY_SECONDS
+    body = k.error_body(error, retry_after_seconds=seconds)
     if error.code != "idempotency_conflict":
         return body
     if any(not one.is_final or one.may_have_moved for one in known):

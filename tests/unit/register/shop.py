@@ -108,6 +108,7 @@ class Shop:
             terminal_names={},
             signatures=self.reversals,
             now=self.now,
+            last_seq=journal.last_seq(),
         )
         self._responses: dict[str, Json] = {}
         self._requests = 0

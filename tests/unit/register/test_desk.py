@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 from pathlib import Path
 
 import pytest
@@ -9,10 +11,12 @@ import pytest
 from bridge.money import payment as p
 from bridge.money.table import ENDS_OF_WAITS, advance
 from bridge.register.desk import DeskSettings
+from simulators.broker import Message
 from simulators.shopper import Plan, Scenario
 from tests.unit.money.test_payment import STATES
-from tests.unit.register.shop import TOPICS, Plans, Shop, in_a_shop, payment_id
+from tests.unit.register.shop import TOPICS, Json, Plans, Shop, in_a_shop, payment_id
 
+ROOT = Path(__file__).parents[3]
 SLOW = Plan(seconds_to_card=40.0)
 SLOW_FIRST = Plans(shoppers={"counter-1": Scenario(payments=(SLOW,))})
 TWO = Plans(
@@ -177,3 +181,63 @@ def test_a_person_may_say_what_amount_the_slip_shows(tmp_path: Path) -> None:
         assert document["amounts"]["authorized_amount"] == "4.00"
 
     in_a_shop(tmp_path, test)
+
+
+def test_a_refusal_says_when_to_try_again_where_that_is_known(tmp_path: Path) -> None:
+    async def test(shop: Shop) -> None:
+        await shop.pay("till-1", 1, "1.00")
+        error = (await shop.pay("till-2", 2))["error"]
+        assert (error["code"], error["retry_after_s"]) == ("terminal_busy", 20)
+        await shop.until("till-1", 1, stage="waiting_for_card")
+        shop.ports["counter-1"].unplug()
+        await shop.until("till-1", 1, status="in_doubt")
+        error = (await shop.pay("till-2", 2))["error"]
+        assert (error["code"], error["retry_after_s"]) == ("terminal_busy", 5)
+        error = (await shop.pay("till-2", 2, terminal_id="nowhere"))["error"]
+        assert error["retry_after_s"] is None
+
+    in_a_shop(tmp_path, test, SLOW_FIRST)
+
+
+def test_the_published_links_lead_to_files(tmp_path: Path) -> None:
+    async def test(shop: Shop) -> None:
+        info = json.loads(shop.broker.retained[TOPICS.bridge_info].payload)
+        assert set(info["links"]) >= {"asyncapi", "schemas"}
+        for path in info["links"].values():
+            assert (ROOT / path).exists()
+
+    in_a_shop(tmp_path, test)
+
+
+def test_no_number_of_an_event_comes_twice_also_after_a_restart(tmp_path: Path) -> None:
+    events: list[Json] = []
+
+    def listen(shop: Shop) -> None:
+        def hear(message: Message) -> None:
+            if message.topic.endswith("/events"):
+                events.append(json.loads(message.payload))
+            shop.hear(message)
+
+        shop.broker.on_published = hear
+
+    async def before(shop: Shop) -> None:
+        listen(shop)
+        for number in (1, 2):
+            await shop.pay("till-1", number, "1.00", sale_id=f"S{number}")
+            await shop.until("till-1", number, status="approved")
+        await asyncio.sleep(1)
+
+    async def after(shop: Shop) -> None:
+        listen(shop)
+        await asyncio.sleep(1)
+        await shop.pay("till-1", 3, "1.00")
+        await shop.until("till-1", 3, status="approved")
+        await asyncio.sleep(1)
+
+    in_a_shop(tmp_path, before)
+    assert [one["type"] for one in events].count("payment_created") == 2
+    count = len(events)
+    in_a_shop(tmp_path, after)
+    numbers = [one["seq"] for one in events]
+    assert numbers == sorted(set(numbers))
+    assert {one["payment_id"] for one in events[count:]} == {payment_id(3)}, "nothing is told twice"

@@ -161,7 +161,7 @@ DOCUMENTS: Final = {
     "Discrepancy.text": "The evidence in words, for a technician.",
     "Discrepancy.decided": "What a person decided; null while nobody has.",
     # events
-    "seq": "Grows from event to event; several events of one change share it.",
+    "seq": "Grows from event to event over all registers, also over restarts; none comes twice.",
     "PromptDocument.payment_id": "The payment that the question is about.",
     "PromptDocument.input_command": "What kind of answer is wanted; one kind so far.",
     "PromptDocument.text": "What the clerk is asked.",

@@ -22,7 +22,8 @@ STATES: Final = {
     "BridgeInfo.operations": "The commands that this bridge serves.",
     "BridgeInfo.currencies": "What its terminals take, ISO 4217.",
     "BridgeInfo.limits": "What a register must keep to.",
-    "BridgeInfo.links": "Addresses of pages for people, by name.",
+    "BridgeInfo.links": "Where the contract of this version stands, as paths below the root of its "
+    "repository; `paybridge contract --out DIR` writes the same files.",
     "BridgeInfo.deprecations": "What will be refused one day; look at it when you integrate.",
     "BridgeLimits.request_bytes_max": "The longest command, in bytes.",
     "BridgeLimits.sale_lines_max": "The most lines of a sale.",
