@@ -86,7 +86,13 @@ class Memory:
         details = next((one for one in told if one is not None), None)
         tip = request.tip.minor if request.tip else 0
         own = Money(request.amount.minor - tip, request.amount.currency)
-        total = details.total if details is not None else own
+        whole = [
+            one.payment.request.plan.total
+            for one in (account, *siblings)
+            if one.payment.request.plan is not None
+            and (one is account or one.payment.captured.minor)
+        ]
+        total = details.total if details is not None else next(iter(whole), own)
         left_minor = s.outstanding_minor(total, captured_payments(siblings, ""))
         return Money(left_minor, total.currency)
 

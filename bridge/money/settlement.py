@@ -170,6 +170,8 @@ def _sale_due(
     awaited = any(one.payment.request.lines_later for one in everything)
     if details is None and awaited and not alone:
         return None
+    if details is None and account.payment.request.plan is not None:
+        details = _details_of_plan(account.payment.request.plan, policy)
     return s.settle(
         account.payment.request.sale_key,
         None if alone else details,
@@ -177,6 +179,13 @@ def _sale_due(
         store_code=policy.store_code,
         summary_sku=policy.summary_sku,
     )
+
+
+def _details_of_plan(plan: p.Plan, policy: BooksPolicy) -> s.SaleDetails:
+    """Return what a split payment without lines is recorded as: one sale, once it is whole."""
+    minor = plan.total.minor
+    line = s.SaleLine(1, policy.summary_sku, "1", "EA", "", minor, label="Split payment")
+    return s.SaleDetails(plan.total, (line,))
 
 
 def _return_due(account: Account, policy: BooksPolicy, moment: Moment) -> s.PurchaseDue:

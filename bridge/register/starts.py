@@ -244,8 +244,7 @@ class Starts:
             payment_request(without, register_id, terminal_id, possible_duplicate=False),
             content_hash=k.content_hash(request),
         )
-        sku = self._summary_sku
-        return legs_of(request, whole, amounts, leg_id=leg_id, summary_sku=sku), terminal
+        return legs_of(request, whole, amounts, leg_id=leg_id), terminal
 
     async def _known_or_fresh(
         self,

@@ -107,7 +107,6 @@ def legs_of(
     amounts: tuple[Money, ...],
     *,
     leg_id: Callable[[str, int], str],
-    summary_sku: str,
 ) -> tuple[p.PaymentRequest, ...]:
     """Return the payments of a plan in their order; `whole` is the start without its plan."""
     plan_id = request.payment_id
@@ -131,7 +130,7 @@ def legs_of(
             type=p.PaymentType.PREAUTH if leg.gift_card else p.PaymentType.SALE,
             amount=planned.amount,
             sale_id=whole.sale_id or plan_id,
-            sale=sale if number == 0 else None,
+            sale=whole.sale if number == 0 else None,
             gift_card=gift_card_code(leg.gift_card) if leg.gift_card else None,
             plan=plan,
         )

@@ -384,3 +384,19 @@ async def outcome(shop: Shop, operation: str, fields: Json) -> str:
     await asyncio.sleep(SOON)
     denial = shop.payment(answer["payment_id"]).denial
     return denial.code if denial else ""
+
+
+def test_a_plan_that_took_nothing_leaves_its_sale_to_whoever_pays_it(tmp_path: Path) -> None:
+    async def main(shop: Shop) -> None:
+        legs = [{**leg(GIFT, "20.00"), "gift_card": gift(GIFT, "0000")}, {"method": "card"}]
+        async with shop.open():
+            start = {"sale_id": "S1", "amounts": euros("49.90"), "plan": legs}
+            await shop.begin("payment/start", start)
+            await asyncio.sleep(SOON)
+            await shop.begin("payment/start", {"sale_id": "S1", "amounts": euros("31.00")})
+            await asyncio.sleep(2 * SOON)
+            (purchase,) = shop.state.purchases.values()
+            assert purchase.pay_amount == 31
+            judge(shop)
+
+    in_shop(tmp_path, main)
