@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from tests.simulation.mutants import planted
+from tests.simulation.mutants import planted, seeds_for
 from tests.simulation.story import Violation
 from tests.simulation.world import play
 
@@ -17,7 +17,7 @@ from tests.simulation.world import play
 class Verdict:
     """What one seed came to."""
 
-    seed: int
+    seed: int | str
     violations: tuple[Violation, ...]
     marks: Counter[str]
     digest: str
@@ -43,13 +43,13 @@ class Tally:
             self.failed.append(verdict)
 
 
-def judge_seed(seed: int) -> Verdict:
+def judge_seed(seed: int | str) -> Verdict:
     """Play one seed."""
     story = play(seed)
     return Verdict(seed, tuple(story.violations), story.marks, story.digest, story.clock())
 
 
-def verdicts(seeds: Sequence[int], jobs: int) -> Iterator[Verdict]:
+def verdicts(seeds: Sequence[int | str], jobs: int) -> Iterator[Verdict]:
     """Play many seeds, in any order, on `jobs` processes."""
     if jobs <= 1:
         yield from map(judge_seed, seeds)
@@ -58,22 +58,22 @@ def verdicts(seeds: Sequence[int], jobs: int) -> Iterator[Verdict]:
         yield from pool.imap_unordered(judge_seed, seeds, chunksize=4)
 
 
-def run(seeds: Sequence[int], jobs: int) -> Tally:
+def run(seeds: Sequence[int | str], jobs: int) -> Tally:
     """Play all seeds and count."""
     tally = Tally()
     began = time.perf_counter()
     for verdict in verdicts(seeds, jobs):
         tally.add(verdict)
-    tally.failed.sort(key=lambda verdict: verdict.seed)
+    tally.failed.sort(key=lambda verdict: str(verdict.seed))
     tally.seconds = time.perf_counter() - began
     return tally
 
 
-def seeds_until_caught(mutant: str, seeds: Sequence[int]) -> tuple[int, Violation | None]:
+def seeds_until_caught(mutant: str, numbers: Sequence[int]) -> tuple[int, Violation | None]:
     """Plant a bug and play until the judge sees it; return how many seeds that took."""
     with planted(mutant):
-        for count, seed in enumerate(seeds, 1):
+        for count, seed in enumerate(seeds_for(mutant, numbers), 1):
             verdict = judge_seed(seed)
             if verdict.violations:
                 return count, verdict.violations[0]
-    return len(seeds), None
+    return len(numbers), None

@@ -189,7 +189,8 @@ def _goods_minor(world: World, account: Account) -> int:
     """Return what a payment really brought to its sale, in cents."""
     name = account.payment_id
     by_card = sum(o.net_minor for o in world.truth.charges_for(name) if o.kind != "tipped")
-    return by_card + world.judge.gifts.taken_minor(name)
+    gifts = world.judge.gifts
+    return by_card + gifts.taken_minor(name) - gifts.returned_minor(name)
 
 
 def books_minor(purchase: Purchase) -> int:

@@ -137,8 +137,16 @@ class GiftJudge:
         return [one for one in self.transactions.values() if one.ref == payment_id]
 
     def taken_minor(self, payment_id: str) -> int:
-        """Return what a payment took from a gift card for good."""
+        """Return what a payment for goods took from a gift card for good."""
+        if self.judge.kinds.get(payment_id) == "unload":
+            return 0
         return -sum(t.minor for t in self.of(payment_id) if t.takes and t.status == "COMPLETED")
+
+    def returned_minor(self, payment_id: str) -> int:
+        """Return what a refund put back on a gift card."""
+        if self.judge.kinds.get(payment_id) != "refund":
+            return 0
+        return sum(t.minor for t in self.of(payment_id) if t.status == "COMPLETED")
 
     def moved(self, payment_id: str) -> bool:
         """Tell whether a gift card's money is held or gone for a payment, or has come by it."""
@@ -215,9 +223,9 @@ def _effect_minor(account: Account, accounts: Mapping[str, Account]) -> int:
         return 0
     amount = payment.approval.amount.minor
     match payment.request.type:
-        case PaymentType.SALE:
+        case PaymentType.SALE | PaymentType.UNLOAD:
             return -amount
-        case PaymentType.LOAD:
+        case PaymentType.LOAD | PaymentType.REFUND:
             return amount
         case PaymentType.PREAUTH if payment.funds is Funds.HELD:
             return -amount

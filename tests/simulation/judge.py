@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -17,6 +17,7 @@ from drivers import contract as c
 from simulators.broker import Message
 from simulators.shopper import CARDS
 from tests.simulation.attempts import STARTING, Attempt
+from tests.simulation.batch_judge import BatchJudge
 from tests.simulation.gift_judge import GiftJudge
 from tests.simulation.plans import PlannedLeg, legs_of
 from tests.simulation.story import Story
@@ -75,11 +76,12 @@ class Judge:
     sale_of: dict[str, str] = field(default_factory=dict)  # payment -> the till's sale
     plans: dict[str, tuple[PlannedLeg, ...]] = field(default_factory=dict)
     secrets: list[str] = field(default_factory=list)  # codes of gift cards
-    responses: Callable[[Mapping[str, Any]], None] = lambda _response: None
     gifts: GiftJudge = field(init=False)
+    batches: BatchJudge = field(init=False)
 
     def __post_init__(self) -> None:
         self.gifts = GiftJudge(self, self.story, self.truth)
+        self.batches = BatchJudge(self.story, self.truth)
 
     # --- orders and charges
 
@@ -93,6 +95,7 @@ class Judge:
             self.story.accuse("S2", f"{name} leaves before its send marker is on disk")
         for other in running:
             self.story.accuse("S8", f"{name} is ordered while {short(other)} runs on the terminal")
+        self.batches.ordered(order)
         asked = self.asked.get(payment_id)
         if asked is None or life not in asked.fresh_lives:
             self.story.accuse("S12", f"{name} is ordered, but only stale commands asked for it")
@@ -111,29 +114,12 @@ class Judge:
         if how != "taken":
             return
         self.story.mark(f"terminal {charge.kind}")
-        self._judge_movement(charge)
+        self.batches.moved(charge)
         if len(self.truth.charges_for(charge.payment_id)) > 1:
             self.story.accuse("S1", f"{name} is charged twice")
         told = self.told.get(charge.payment_id)
         if told is not None and told.said_no:
             self.story.accuse("S3", f"{name} is charged after it was told {told.said_no}")
-
-    def _judge_movement(self, charge: Charge) -> None:
-        """Look at what a follow-up moved: never more than there is of its original."""
-        original = charge.original_id
-        match charge.kind:
-            case "refunded" if original:
-                back = sum(one.amount_minor for one in self.truth.following(original, "refunded"))
-                if back > self.truth.taken_minor(original):
-                    self.story.accuse("S13", f"{short(original)}: {back} are given back")
-            case "captured":
-                taken = sum(one.amount_minor for one in self.truth.following(original, "captured"))
-                if taken > self.truth.held_minor(original):
-                    self.story.accuse("S13", f"{short(original)}: {taken} are captured of a hold")
-            case "voided" if self.truth.following(original, "refunded"):
-                self.story.accuse("S13", f"{short(original)} is voided, and was refunded")
-            case _:
-                pass
 
     # --- the journal
 
@@ -150,6 +136,7 @@ class Judge:
             statement = text.lstrip()
             if statement.startswith("insert into entry"):
                 self.stored.setdefault(str(values[0]), []).append(str(values[1]))
+                self.batches.committed(str(values[0]), str(values[1]))
             elif statement.startswith("insert into payment"):
                 payment_id, status = str(values[ID_COLUMN]), str(values[STATUS_COLUMN])
                 self.rows[payment_id] = (status, int(values[AMOUNT_COLUMN]))
@@ -244,7 +231,7 @@ class Judge:
             case "response":
                 response = json.loads(message.payload)
                 self._response(response)
-                self.responses(response)
+                self.batches.told(response)
             case _:
                 pass
 

@@ -6,9 +6,9 @@ A mutant replaces a few attributes of the bridge's classes or modules for a whil
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from bridge.backoffice import graphql as graphql_module
@@ -30,17 +30,11 @@ from drivers import contract as c
 from drivers.zvt import inquiry as inquiry_module
 from drivers.zvt import printing
 from tests.simulation import incarnation
+from tests.simulation.mutants_of_follow_ups import FOLLOW_UP_MUTANTS
+from tests.simulation.mutants_of_gift_cards import GIFT_CARD_MUTANTS
+from tests.simulation.plant import Plant
 
 AnyCallable = Callable[..., Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Plant:
-    """One attribute, and what to make of it."""
-
-    owner: Any
-    name: str
-    make: Callable[[Any], Any]  # from the original
 
 
 @contextmanager
@@ -377,4 +371,26 @@ MUTANTS: dict[str, tuple[Plant, ...]] = {
     "a queued payment starts after a restart": (Plant(accounts, "advance", _starts_what_waited),),
     "receipts show the whole card number": (Plant(printing, "mask_text", _masks_nothing),),
     "a final status changes": (Plant(accounts, "advance", _final_may_change),),
+    **GIFT_CARD_MUTANTS,
+    **FOLLOW_UP_MUTANTS,
 }
+
+
+# Where a bug shows itself sooner than in worlds like all others.
+MOOD_OF = {
+    "a plan begins anew after a restart": "deaths/",
+    "a balance is believed whoever used the card": "crowded/",
+    "a balance is read too early": "crowded/",
+    "running refunds do not count": "twins/",
+    "every end of day matches": "typed in/",
+}
+
+
+def seeds_for(mutant: str, numbers: Iterable[int]) -> list[int | str]:
+    """Return the worlds in which a bug can show itself: those whose tills do such things."""
+    trade = "cards"
+    if mutant in GIFT_CARD_MUTANTS:
+        trade = "gift cards"
+    elif mutant in FOLLOW_UP_MUTANTS:
+        trade = "after sales"
+    return [f"{MOOD_OF.get(mutant, '')}{trade}/{number}" for number in numbers]

@@ -54,14 +54,15 @@ async def _answer_about_a_gift_card(world: World, account: Account) -> None:
     world.story.mark("a person resolved a doubt about a gift card")
     world.judge.resolved.add(account.payment_id)
     request = account.payment.request
-    name = request.original_payment_id or account.payment_id
+    ends = request.type in {p.PaymentType.CAPTURE, p.PaymentType.VOID}
+    name = request.original_payment_id if ends else account.payment_id
     listed = [one for one in world.judge.gifts.of(name) if one.status != "CANCELLED"]
     done = any(one.status == "COMPLETED" for one in listed)
     if request.type is p.PaymentType.VOID:
         done = not listed
-    elif not request.original_payment_id and account.payment.offer is None:
+    elif not ends and account.payment.offer is None:
         for held in listed:
-            if held.status == "AUTHORIZED" and held.takes:
+            if held.status == "AUTHORIZED":
                 world.office.release_by_hand(held.name)
     answer = p.Resolved(
         outcome="approved" if done else "not_charged",

@@ -43,9 +43,9 @@ class Shop:
     """What the tills of a store know together."""
 
     mark: Callable[[str], None]
+    terminals: tuple[str, ...]
     gift_cards: tuple[GiftCard, ...] = ()
     paid: list[Attempt] = field(default_factory=list)  # card payments, any till's
-    held: list[Attempt] = field(default_factory=list)  # pre-authorizations of cards
 
     async def serve(self, trade: Trade, till: Till, sale_id: str) -> None:
         """Serve one shopper."""
@@ -94,6 +94,16 @@ class Shop:
     async def sell_by_gift_card(self, till: Till, sale_id: str) -> None:
         """Take a sale's money from a gift card, at once."""
         await till.pay(self._by_gift_card(till, sale_id, self._euros(till)))
+
+    async def give_back_to_gift_card(self, till: Till, sale_id: str) -> None:
+        """Take a sale's money from a gift card and give some of it back, or more than it was."""
+        paid = self._by_gift_card(till, sale_id, self._euros(till))
+        await till.pay(paid)
+        if paid.status != "approved":
+            return
+        for _ in range(till.rng.choice((1, 2))):
+            part = till.rng.choice((EURO, paid.amount_minor, paid.amount_minor + EURO))
+            await self._follow_up(till, paid, "payment/refund", part)
 
     async def hold_on_gift_card(self, till: Till, sale_id: str) -> None:
         """Hold a gift card's money, then take it or some of it, give it back, or keep it held."""
@@ -213,7 +223,32 @@ class Shop:
         for _ in range(rng.choice((1, 2))):
             whole = paid.amount_minor
             part = rng.choice((whole // 2, whole, whole * 2 // 3, whole + 1))
-            await self._follow_up(till, paid, "payment/refund", part)
+            elsewhere = rng.choice(self.terminals) if rng.random() < 0.5 else ""
+            await self._follow_up(till, paid, "payment/refund", part, elsewhere)
+
+    async def give_back_at_two_terminals(self, till: Till, sale_id: str) -> None:
+        """Give a whole payment back at two terminals at once: one of them must not."""
+        paid = await self._some_paid(till, sale_id)
+        if paid is None:
+            return
+        whole = paid.amount_minor
+        twins = [
+            self._follow_up_of(till, paid, "payment/refund", whole, terminal)
+            for terminal in self.terminals
+        ]
+        begun = [one for one in twins if await till.begin(one)]
+        for one in begun:
+            await till.follow(one)
+
+    async def undo_after_close(self, till: Till, sale_id: str) -> None:
+        """Void a payment whose batch was closed meanwhile."""
+        paid = await self._some_paid(till, sale_id)
+        if paid is None:
+            return
+        body = {"terminal_id": paid.content["terminal_id"], "close": True}
+        till.send("terminal/reconcile", body)
+        await asyncio.sleep(till.rng.uniform(5, 15))
+        await self._follow_up(till, paid, "payment/void", 0)
 
     async def undo(self, till: Till, sale_id: str) -> None:
         """Void an earlier payment."""
@@ -252,14 +287,21 @@ class Shop:
         return till.rng.choice(self.paid) if self.paid else None
 
     async def _follow_up(
-        self, till: Till, original: Attempt, operation: str, minor: int
+        self, till: Till, original: Attempt, operation: str, minor: int, terminal: str = ""
     ) -> Attempt:
-        content: dict[str, Any] = {"original_payment_id": original.payment_id}
-        if operation != "payment/void":
-            content["amounts"] = amounts(minor)
-        attempt = till.attempt(original.sale_id, minor, content, operation)
+        attempt = self._follow_up_of(till, original, operation, minor, terminal)
         await till.pay(attempt)
         return attempt
+
+    def _follow_up_of(
+        self, till: Till, original: Attempt, operation: str, minor: int, terminal: str
+    ) -> Attempt:
+        content: dict[str, Any] = {"original_payment_id": original.payment_id}
+        if terminal:
+            content["terminal_id"] = terminal
+        if operation != "payment/void":
+            content["amounts"] = amounts(minor)
+        return till.attempt(original.sale_id, minor, content, operation)
 
 
 def _text(minor: int) -> str:
@@ -268,7 +310,7 @@ def _text(minor: int) -> str:
 
 GIFT_CARD_TRADES = (
     Shop.sell_by_gift_card,
-    Shop.sell_by_gift_card,
+    Shop.give_back_to_gift_card,
     Shop.hold_on_gift_card,
     Shop.top_up,
     Shop.plan,
@@ -282,7 +324,9 @@ AFTER_SALES_TRADES = (
     Shop.hold_on_card,
     Shop.give_back,
     Shop.give_back,
+    Shop.give_back_at_two_terminals,
     Shop.undo,
+    Shop.undo_after_close,
     Shop.add_tip,
     Shop.pay_again,
     Shop.close_batch,

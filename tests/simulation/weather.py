@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, replace
+from typing import Any, Literal
 
 from drivers.zvt import ZvtSettings
 from simulators.broker import Misfortune
@@ -65,18 +65,50 @@ class Weather:
         return ZvtSettings(config_byte=0xBE if self.exclusive else 0xAE)
 
 
+_PEACE: dict[str, Any] = {
+    "wire": Wire(),
+    "misfortune": Misfortune(),
+    "kill_mean": NEVER,
+    "kill_at_commit": 0.0,
+    "unplug_mean": NEVER,
+    "terminal_off_mean": NEVER,
+    "broker_cut_mean": NEVER,
+    "broker_restart_mean": NEVER,
+    "office_away_mean": NEVER,
+    "office_fault": 0.0,
+    "login_mean": NEVER,
+    "disk_trouble_mean": NEVER,
+    "clock_jump_mean": NEVER,
+    "alone_mean": NEVER,
+    "mischief": 0.0,
+    "elsewhere_mean": NEVER,
+}
+# Worlds in which one thing happens often, for what hardly ever happens in the others.
+MOODS: dict[str, dict[str, Any]] = {
+    "calm": _PEACE,
+    "crowded": _PEACE | {"elsewhere_mean": 3.0, "office_fault": 0.5},
+    "deaths": _PEACE | {"kill_at_commit": 0.06, "habits": Habits(sales=3)},
+    "typed in": _PEACE | {"alone_mean": 8.0, "exclusive": False, "terminals": 1},
+    "twins": _PEACE | {"terminals": 2, "tills": 2, "habits": Habits(sales=4, cancel=0, die=0)},
+}
+
+
 def draw_trade(seed: int | str) -> Trade:
-    """Return what the tills of a seed do; a seed like `plans/7` says it itself."""
-    named = str(seed).partition("/")[0]
+    """Return what the tills of a seed do; a seed like `gift cards/7` says it itself."""
     for trade in TRADES:
-        if named == trade:
+        if trade in str(seed).split("/"):
             return trade
     return random.Random(f"{seed}/trade").choices(TRADES, TRADE_WEIGHTS)[0]
 
 
 def draw_weather(seed: int | str) -> Weather:
-    """Return the weather of a seed."""
-    trade = draw_trade(seed)
+    """Return the weather of a seed; one like `crowded/gift cards/7` names a mood as well."""
+    weather = _draw(seed, draw_trade(seed))
+    mood = MOODS.get(str(seed).partition("/")[0], {})
+    return replace(weather, **mood)
+
+
+def _draw(seed: int | str, trade: Trade) -> Weather:
     shops = random.Random(f"{seed}/shops")
     rng = random.Random(f"{seed}/weather")
     kind: Literal["serial", "tcp"] = "serial" if rng.random() < 0.6 else "tcp"

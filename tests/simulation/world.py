@@ -84,7 +84,7 @@ class World:
         self.shoppers: dict[str, TrueShopper] = {}
         for number in range(1, self.weather.terminals + 1):
             self._make_terminal(f"counter-{number}")
-        self.shop = Shop(self.story.mark, self._make_gift_cards())
+        self.shop = Shop(self.story.mark, tuple(self.terminals), self._make_gift_cards())
         self.tills = [self._make_till(number) for number in range(1, self.weather.tills + 1)]
         self.life: Incarnation | None = None
         self.lives = 0

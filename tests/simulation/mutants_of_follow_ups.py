@@ -1,0 +1,87 @@
+"""Bugs on purpose in what comes after a payment; see `mutants.py`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from bridge.money import accounts, admission, settlement
+from bridge.money import ledger as ledger_module
+from bridge.money import payment as p
+from bridge.money.reconciliation import Reconciliation
+from bridge.terminal.cashier import Cashier
+from bridge.terminal.orders import money_operation
+from tests.simulation.plant import Plant
+
+AnyCallable = Callable[..., Any]
+
+
+def _forgets_refunds(original: AnyCallable) -> AnyCallable:
+    def advance(payment: p.Payment, event: p.Event) -> p.Outcome:
+        if isinstance(event, p.FollowedUp) and event.type is p.PaymentType.REFUND:
+            return payment, ()
+        outcome: p.Outcome = original(payment, event)
+        return outcome
+
+    return advance
+
+
+def _refuses_nothing(original: AnyCallable) -> AnyCallable:
+    def refuse(*_arguments: Any, **_more: Any) -> None:
+        return None
+
+    return refuse
+
+
+def _running_ones_do_not_count(original: AnyCallable) -> AnyCallable:
+    def refuse(request: Any, followed: Any, siblings: Any, **more: Any) -> None:
+        original(request, followed, [one for one in siblings if one.is_final], **more)
+
+    return refuse
+
+
+def _forgets_the_close(original: AnyCallable) -> AnyCallable:
+    def refuse(*arguments: Any, **more: Any) -> None:
+        more["batch_closed_at"] = ""
+        original(*arguments, **more)
+
+    return refuse
+
+
+def _books_no_return(original: AnyCallable) -> AnyCallable:
+    def return_due(*_arguments: Any, **_more: Any) -> None:
+        return None
+
+    return return_due
+
+
+def _always_matches(original: AnyCallable) -> AnyCallable:
+    return property(lambda _self: "matched")  # type: ignore[return-value]  # stands for a property
+
+
+def _does_it_again(original: AnyCallable) -> AnyCallable:
+    async def ask(self: Cashier, payment_id: str) -> None:
+        account = self._ledger.get(payment_id)
+        if account is None or account.payment.doubt is None or not await self._link.reach():
+            await original(self, payment_id)
+            return
+        operation = money_operation(account.payment.request)
+        self._learn_from(await self._link.converse(operation, payment_id))
+
+    return ask
+
+
+FOLLOW_UP_MUTANTS: dict[str, tuple[Plant, ...]] = {
+    "refunds are forgotten": (Plant(accounts, "advance", _forgets_refunds),),
+    "more is given back than was taken": (Plant(admission, "_refuse_more_than", _refuses_nothing),),
+    "running refunds do not count": (
+        Plant(ledger_module, "refuse_follow_up", _running_ones_do_not_count),
+    ),
+    "a payment is voided after the close": (
+        Plant(ledger_module, "refuse_follow_up", _forgets_the_close),
+    ),
+    "a paid sale is paid again": (Plant(ledger_module, "refuse_unsafe_start", _refuses_nothing),),
+    "what is given back stays in the books": (Plant(settlement, "_return_due", _books_no_return),),
+    "every end of day matches": (Plant(Reconciliation, "status", _always_matches),),
+    "what is in doubt is done again": (Plant(Cashier, "ask", _does_it_again),),
+}
