@@ -159,6 +159,13 @@ class BackOffice(Section):
     login: Login
 
 
+class Receipts(Section):
+    """How long receipts are kept, and with them what is known of the card and the shopper."""
+
+    # Disputes come up to 13 months later; payments themselves are known for ever.
+    keep_months: int = Field(default=13, ge=1, le=120)
+
+
 class Service(Section):
     """The process itself."""
 
@@ -175,6 +182,7 @@ class Config(Section):
     terminals: dict[Name, Terminal] = Field(min_length=1)
     pools: dict[Name, Pool] = Field(default_factory=dict)
     back_office: BackOffice | None = None
+    receipts: Receipts = Receipts()
     service: Service = Service()
 
     @model_validator(mode="after")
@@ -258,6 +266,7 @@ def _known_keys(parents: list[str], model: type | None) -> list[str]:
         "back_office": BackOffice,
         "back_office.login": Login,
         "back_office.names": ApiNames,
+        "receipts": Receipts,
         "service": Service,
     }
     if model is not Config:

@@ -92,10 +92,26 @@ def fold_payment(entries: Sequence[Entry]) -> Account:
     """Return the account that the journal's entries tell of."""
     account: Account | None = None
     for entry in entries:
+        if isinstance(entry.event, p.Pruned):
+            account = _fold_pruned(entry.event, entry.seq)
+            continue
         assert isinstance(entry.event, p.Event), "a payment has payment events"
         account, _ = fold_event(account, entry.event, entry.at, entry.seq)
     assert account is not None, "a payment has at least its request"
     return account
+
+
+def _fold_pruned(event: p.Pruned, seq: int) -> Account:
+    line = HistoryLine(event.payment.status.value, "", event.ended_at)
+    return Account(
+        payment=event.payment,
+        rev=event.rev,
+        seq=seq,
+        created_at=event.created_at,
+        updated_at=event.ended_at,
+        history=(line,),
+        live=False,
+    )
 
 
 def fold_purchase(entries: Sequence[Entry]) -> PurchaseAccount:
@@ -124,6 +140,7 @@ def payment_row(account: Account) -> PaymentRow:
         created_at=account.created_at,
         updated_at=account.updated_at,
         live=int(account.live),
+        pruned=int(account.payment.pruned),
     )
 
 

@@ -20,7 +20,7 @@ from bridge.money import sale as s
 from bridge.money.signature import ReversalFailed, SignatureJudged
 from drivers import contract as c
 
-JournalEvent = p.Event | b.BatchEvent | s.PurchaseEvent
+JournalEvent = p.Event | p.Pruned | b.BatchEvent | s.PurchaseEvent
 
 EVENT_TYPES: dict[str, type] = {
     event.__name__: event
@@ -41,6 +41,7 @@ EVENT_TYPES: dict[str, type] = {
         p.FollowedUp,
         p.LinesAttached,
         p.LinesOverdue,
+        p.Pruned,
         b.BatchClosing,
         b.BatchClosed,
         b.BatchKept,
@@ -92,6 +93,7 @@ class PaymentRow:
     created_at: str
     updated_at: str
     live: int  # 1: its document is still published, or work is left to do; else 0
+    pruned: int = 0  # 1: its personal data is gone; else 0
 
     @property
     def amount(self) -> c.Money:
@@ -153,6 +155,16 @@ def read_payments(
     order = f"desc limit {newest:d}" if newest else ""
     query = f"select * from payment where {where} order by created_at {order}"  # noqa: S608 - the condition is our own constant, values are bound
     return [PaymentRow(*row) for row in connection.execute(query, values)]
+
+
+def read_prunable(connection: sqlite3.Connection, before: str, limit: int) -> list[PaymentRow]:
+    """Return at most `limit` retired payments that last changed before that, oldest first."""
+    rows = connection.execute(
+        "select * from payment where live=0 and pruned=0 and updated_at<?"
+        " order by updated_at limit ?",
+        (before, limit),
+    )
+    return [PaymentRow(*row) for row in rows]
 
 
 def register_filter(

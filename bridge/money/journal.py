@@ -24,6 +24,7 @@ from bridge.money.entries import (
     PurchaseRow,
     read_entries,
     read_payments,
+    read_prunable,
     read_purchases,
 )
 
@@ -38,9 +39,9 @@ GROUP_COMMITS_MAX = 256
 # Only what may change is updated, so that the indexes on the rest stay untouched: each page that a
 # commit changes is written to the log, and that is most of what a commit costs.
 WRITE_PAYMENT = """
-    insert into payment values(?,?,?,?,?,?,?,?,?,?,?) on conflict do update set
+    insert into payment values(?,?,?,?,?,?,?,?,?,?,?,?) on conflict do update set
         status=excluded.status, recording=excluded.recording, updated_at=excluded.updated_at,
-        live=excluded.live
+        live=excluded.live, pruned=max(pruned, excluded.pruned)
 """
 WRITE_PURCHASE = """
     insert into purchase values(?,?,?,?,?) on conflict do update set
@@ -72,6 +73,8 @@ class Change:
     payments: tuple[PaymentRow, ...] = ()
     purchases: tuple[PurchaseRow, ...] = ()
     expectation: Expectation | None = None
+    replaces: tuple[str, ...] = ()  # subjects whose earlier entries go: the new ones say it all
+    rewrites: tuple[Entry, ...] = ()  # entries that stand there already, by `seq`
 
 
 class Journal:
@@ -173,9 +176,23 @@ class Journal:
         """Return at most `limit` payments that match the SQL condition, newest first."""
         return await self._run(lambda: read_payments(self._connection, where, values, newest=limit))
 
+    async def prunable(self, before: str, limit: int) -> list[PaymentRow]:
+        """Return at most `limit` payments that have not changed since `before`, oldest first."""
+        return await self._run(lambda: read_prunable(self._connection, before, limit))
+
     async def purchase_rows(self, where: str, values: Sequence[object]) -> list[PurchaseRow]:
         """Return the purchases that match the SQL condition, oldest first."""
         return await self._run(lambda: read_purchases(self._connection, where, values))
+
+    async def shrink(self, pages: int) -> None:
+        """Give at most that many unused pages of the file back to the disk.
+
+        Raises:
+            JournalError: The file cannot be written.
+        """
+        await self._run(
+            lambda: self._connection.execute(f"pragma incremental_vacuum({pages:d})").fetchall()
+        )
 
     async def pulse(self) -> None:
         """Return when the writer thread has answered: it is alive, and so is the disk.
@@ -221,6 +238,12 @@ class Journal:
                 (entry.subject, kind, entry.at, body),
             )
             seq = cursor.lastrowid or 0
+        for entry in change.rewrites:
+            _, body = self._codec.encode(entry.event)
+            execute("update entry set body=? where seq=?", (body, entry.seq))
+        first = seq - len(change.entries) + 1
+        for subject in change.replaces:  # after the inserts: a number is given once only
+            execute("delete from entry where subject=? and seq<?", (subject, first))
         for row in change.payments:
             execute(WRITE_PAYMENT, dataclasses.astuple(row))
         for due in change.purchases:

@@ -52,6 +52,10 @@ MIGRATIONS: tuple[str, ...] = (
     create index purchase_by_sale on purchase(sale_key);
     create index purchase_open on purchase(state) where state != 'recorded';
     """,
+    """
+    alter table payment add column pruned integer not null default 0;
+    create index payment_prunable on payment(updated_at) where live = 0 and pruned = 0;
+    """,
 )
 
 
@@ -104,6 +108,8 @@ def prepare(connection: sqlite3.Connection) -> None:
     Raises:
         JournalError: A mode was not taken, or the file is newer than this program.
     """
+    connection.execute("pragma auto_vacuum=incremental")  # of a new file; an old one reuses pages
+    connection.execute("pragma secure_delete=fast")  # what was pruned is gone from the file
     connection.execute("pragma journal_mode=wal")
     connection.execute("pragma synchronous=full")
     connection.execute("pragma foreign_keys=on")

@@ -20,8 +20,6 @@ from bridge.money.accounts import (
     PurchaseAccount,
     captured_payments,
     fold_event,
-    fold_payment,
-    fold_purchase,
     payment_row,
     purchase_row,
     recording_news,
@@ -33,10 +31,11 @@ from bridge.money.admission import (
     refuse_unsafe_start,
 )
 from bridge.money.batches import Batches
-from bridge.money.entries import Entry, PaymentRow, register_filter
+from bridge.money.entries import Entry
 from bridge.money.journal import Change, Expectation, Journal, StaleView
 from bridge.money.locks import Locks
-from bridge.money.memory import Memory
+from bridge.money.pruning import may_prune, prune
+from bridge.money.recollection import Recollection
 from bridge.money.settlement import BooksPolicy, Moment, SaleAsKnown, change_of, decide
 from bridge.money.signature import ReversalFailed, SignatureJudged
 from bridge.money.work import WorkQueue, WorkQueues
@@ -46,7 +45,7 @@ from drivers.contract import Approved
 SETTLING = (Approved, p.Resolved, p.Decided, SignatureJudged, ReversalFailed)
 
 
-class Ledger(Memory):
+class Ledger(Recollection):
     """All payments and purchases: in memory what is on disk."""
 
     def __init__(
@@ -62,8 +61,7 @@ class Ledger(Memory):
 
         `now` gives ISO 8601 UTC with `Z`; `local_now` the store's local time without offset.
         """
-        super().__init__()
-        self._journal = journal
+        super().__init__(journal)
         self._books = books
         self._now = now
         self._local_now = local_now
@@ -72,25 +70,6 @@ class Ledger(Memory):
         self._reserved: dict[str, p.PaymentRequest] = {}  # accepted, not yet on disk
         self._locks = Locks()
         self._work = WorkQueues()
-
-    # --- reading
-
-    async def find(self, payment_id: str) -> Account | None:
-        """Return any payment that was ever accepted, or None."""
-        account = self._accounts.get(payment_id)
-        if account is not None:
-            return account
-        entries = await self._journal.entries_of(payment_id)
-        return replace(fold_payment(entries), live=False) if entries else None
-
-    async def list_payments(
-        self, *, register_id: str, only_open: bool, since: str, sale_key: str, limit: int
-    ) -> list[PaymentRow]:
-        """Return at most `limit` payments of a register, newest first; "" filters nothing."""
-        where, values = register_filter(
-            register_id, only_open=only_open, since=since, sale_key=sale_key
-        )
-        return await self._journal.newest_payments(where, values, limit)
 
     def work(self, terminal_id: str) -> WorkQueue:
         """Return the queue of live actions of one terminal."""
@@ -168,17 +147,6 @@ class Ledger(Memory):
     def keeps_books(self) -> bool:
         """True when captured payments are recorded in the back office by us."""
         return self._books.required
-
-    async def find_original(self, payment_id: str) -> Account | None:
-        """Return a payment to be followed up, with everything else of its sale in memory."""
-        if payment_id not in self._accounts:
-            await self._load_payment(payment_id)
-        return self._accounts.get(payment_id)
-
-    async def find_sale(self, sale_key: str) -> list[Account]:
-        """Return everything that was done for a sale, oldest first; [] when nothing was."""
-        await self._load_sale(sale_key)
-        return self.of_sale(sale_key)
 
     async def attach(self, sale_key: str, details: s.SaleDetails) -> tuple[Account, bool]:
         """Keep what was sold, and settle the sale if its captured payments cover it now.
@@ -264,6 +232,23 @@ class Ledger(Memory):
             else:
                 await self._tell_payments(after, entry, news)
         return after
+
+    async def prune(self, payment_id: str, before: str) -> bool:
+        """Forget the personal data of a payment that ended before that; False if it must stay.
+
+        Raises:
+            JournalError: It could not be stored.
+        """
+        async with self._locks.of(payment_id):
+            account = await self.find(payment_id)
+            if account is None or not may_prune(account, before):
+                return False
+            purchases = await self.purchases_of_sale(account.payment.request.sale_key)
+            pruned, change = prune(account, purchases, self._now())
+            seq = await self._journal.append(change)
+            if payment_id in self._accounts:
+                self._remember(replace(pruned, seq=seq))
+        return True
 
     async def retire(self, payment_id: str) -> None:
         """Mark that a settled payment's document is no longer published."""
@@ -379,23 +364,3 @@ class Ledger(Memory):
             for account in told:
                 self._remember(replace(account, seq=seq))
                 self._announce(account, tell=True)
-
-    async def _load_payment(self, payment_id: str) -> None:
-        for row in await self._journal.payment_rows("payment_id=?", (payment_id,)):
-            await self._load_sale(row.sale_key)
-
-    async def _load_sale(self, sale_key: str) -> None:
-        """Bring everything about one sale into memory."""
-        payments = await self._journal.payment_rows("sale_key=?", (sale_key,))
-        purchases = await self._journal.purchase_rows("sale_key=?", (sale_key,))
-        names = [*(one.payment_id for one in payments), *(o.transaction_id for o in purchases)]
-        entries = await self._journal.entries_of_all(names)
-        for row in payments:
-            if row.payment_id not in self._accounts:
-                account = fold_payment(entries[row.payment_id])
-                self._remember(replace(account, live=bool(row.live)))
-                if not row.live:
-                    self._retired(self._accounts[row.payment_id])
-        for due in purchases:
-            if due.transaction_id not in self._purchases:
-                self._keep(fold_purchase(entries[due.transaction_id]))

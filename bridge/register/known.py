@@ -262,6 +262,12 @@ class KnownPayments:
     async def reprint(self, register_id: str, request: k.ReceiptReprint) -> k.Response:
         """Return the receipts of a payment again."""
         account = await self._own(register_id, request.payment_id)
+        if account.payment.pruned:
+            raise RequestError(
+                "receipt_no_longer_kept",
+                f"the payment of {account.created_at[:10]} is known, its receipt is kept no longer",
+                path="payment_id",
+            )
         receipts = [
             receipt.model_dump(mode="json", by_alias=True)
             for receipt in receipt_documents(account, self._receipt_style, duplicate=True).values()

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from bridge.money.payment.request import PaymentRequest, PaymentType
-from bridge.money.payment.state import Recording
+from bridge.money.payment.state import Payment, Recording
 from bridge.money.sale import SaleDetails
 from bridge.money.signature import ReversalFailed, SignatureJudged
 from drivers.contract import (
@@ -139,6 +139,19 @@ class FollowedUp:
     amount: Money
     is_last: bool = True
     approval: Approval | None = None  # of an increment: the terminal now knows the hold by it
+
+
+@dataclass(frozen=True, slots=True)
+class Pruned:
+    """All that is left of an old payment: it stands for everything that happened to it.
+
+    No event of a payment's life, but where it begins for a reader that comes later.
+    """
+
+    payment: Payment
+    rev: int
+    created_at: str  # ISO 8601 UTC
+    ended_at: str
 
 
 Event = (

@@ -119,6 +119,7 @@ class Payment:
     tip_minor: int = 0  # added afterwards
     attached: SaleDetails | None = None  # what was sold, told after the payment began
     lines_overdue: bool = False  # nobody waits for what was sold any more
+    pruned: bool = False  # its receipts and personal data are gone
     hold_ended: bool = False  # what stood in the way of `owes_release` is done
     signature: Signature | None = None  # None: nobody is asked about one
     signature_by: str = ""  # who compared it, "" while nobody has

@@ -43,6 +43,7 @@ ERRORS: Final[_Rows] = {
     **_rows("payment_in_doubt", "InProgress", "after_check", "unknown"),
     **_rows("payment_not_found", "NotFound", "new_id"),
     **_rows("original_not_found prompt_not_found", "NotFound", "no"),
+    **_rows("receipt_no_longer_kept", "NotFound", "no"),
     **_rows("not_allowed approval_required policy_limit", "NotAllowed", "no"),
     **_rows("response_topic_not_allowed", "NotAllowed", "no"),
     **_rows("terminal_unknown terminal_not_paired", "UnavailableDevice", "no"),

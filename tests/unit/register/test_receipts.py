@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from bridge.money import payment as p
+from bridge.money import sale as s
 from bridge.money.accounts import Account, HistoryLine
 from bridge.register.paper import receipt_documents
 from bridge.register.receipts import Columns, ReceiptStyle, receipts_of
@@ -198,5 +199,24 @@ def test_a_receipt_that_the_terminal_writes_late_replaces_all_of_ours(tmp_path: 
         await shop.ledger.apply(wanted.payment_id, c.Receipt("customer", ("THANKS",)))
         await asyncio.sleep(1)
         assert copies(shop) == {"customer"}
+
+    in_a_shop(tmp_path, test)
+
+
+def test_a_reprint_of_a_receipt_that_is_kept_no_longer_says_so(tmp_path: Path) -> None:
+    async def test(shop: Shop) -> None:
+        await shop.pay("till-1", 1)
+        document = await shop.until("till-1", 1, status="approved")
+        (name,) = shop.ledger.take_pending_purchases()
+        await shop.ledger.apply_purchase(name, s.Sending())
+        await shop.ledger.apply_purchase(name, s.Recorded("P-1"))
+        seen = {"payment_id": payment_id(1), "rev": document["rev"]}
+        await shop.ask("till-1", "payment/acknowledge", **seen)
+        await asyncio.sleep(10)
+        assert await shop.ledger.prune(payment_id(1), "2099")
+        answer = await shop.ask("till-1", "receipt/reprint", payment_id=payment_id(1))
+        assert answer["error"]["code"] == "receipt_no_longer_kept"
+        again = await shop.pay("till-1", 1)
+        assert (again["payment_status"], again["duplicate"]) == ("approved", True)
 
     in_a_shop(tmp_path, test)
