@@ -70,7 +70,6 @@ class DeskSettings:
     topics: k.Topics
     default_terminals: Mapping[str, str] = field(default_factory=dict)  # register -> terminal
     pools: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # pool -> its terminals
-    summary_sku: str = "CARD-PAYMENT"  # of the one line of a split payment without lines
     receipt_style: ReceiptStyle = PLAIN
 
 
@@ -109,7 +108,6 @@ class Desk:
             self.replies,
             gift_cards=gift_cards,
             plans=plans,
-            summary_sku=settings.summary_sku,
             now=now,
         )
         self.known = KnownPayments(ledger, self.replies, plans, settings.receipt_style)

@@ -64,7 +64,6 @@ class Starts:
         *,
         gift_cards: GiftCards | None,
         plans: Plans | None,
-        summary_sku: str,
         now: Callable[[], datetime],
     ) -> None:
         """Begin payments of `ledger`; `now` is the wall clock in UTC."""
@@ -74,7 +73,6 @@ class Starts:
         self._replies = replies
         self._gift_cards = gift_cards
         self._plans = plans
-        self._summary_sku = summary_sku  # of the one line of a split payment without lines
         self._now = now
         self.epoch = ""  # of the connection to the broker
         self.draining = False  # nothing new begins

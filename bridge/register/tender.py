@@ -7,7 +7,6 @@ from dataclasses import replace
 
 from bridge.errors import RequestError
 from bridge.money import payment as p
-from bridge.money.sale import SaleDetails, SaleLine
 from bridge.register import contract as k
 from bridge.register.intake import gift_card_code
 from drivers.contract import Money
@@ -118,10 +117,6 @@ def legs_of(
             for number, (leg, amount) in enumerate(zip(legs, amounts, strict=True), 1)
         ),
     )
-    sale = whole.sale
-    if sale is None and not whole.lines_later:
-        line = SaleLine(1, summary_sku, "1", "EA", "", whole.amount.minor, label="Split payment")
-        sale = SaleDetails(whole.amount, (line,))
     return tuple(
         replace(
             whole,

@@ -13,7 +13,6 @@ from bridge.money.plans import leg_id
 from bridge.register import contract as k
 from bridge.register.intake import payment_request
 from bridge.register.tender import leg_amounts, legs_of, refuse_bad_plan
-from drivers.contract import Money
 
 PLAN_ID = "018f6f0e-8a44-7c1b-9a3e-aaaaaaaaaaaa"
 
