@@ -74,6 +74,7 @@ class Reversals:
         *,
         now: Callable[[], datetime],
         is_connected: Callable[[], bool],
+        retry_seconds: float = RETRY_SECONDS,
     ) -> None:
         """Look after the payments of `ledger`.
 
@@ -84,6 +85,7 @@ class Reversals:
         self.policy = policy
         self._now = now
         self._is_connected = is_connected
+        self._retry_seconds = retry_seconds
         self._heard_since: datetime | None = None  # None: no register could answer now
         self._retry_at: dict[str, float] = {}  # payment_id -> by the loop's clock
 
@@ -148,7 +150,8 @@ class Reversals:
             await self._give_up(account, denial.code if denial else "void_not_possible")
             return
         now = asyncio.get_running_loop().time()
-        if voids and now < self._retry_at.setdefault(account.payment_id, now + RETRY_SECONDS):
+        retry_at = self._retry_at.setdefault(account.payment_id, now + self._retry_seconds)
+        if voids and now < retry_at:
             return
         self._retry_at.pop(account.payment_id, None)
         try:

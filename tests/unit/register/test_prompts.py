@@ -135,8 +135,9 @@ def test_silence_does_what_the_question_said(
         await shop.until("till-1", 1, funds=funds)
         assert shop.charged() == charged
         assert len(shop.ledger.open_purchases()) == purchases
-        late = await answer(shop, funds != "captured")
-        assert late["error"]["code"] == "prompt_not_found"
+        for confirmed in (True, False):
+            late = await answer(shop, confirmed)
+            assert late["error"]["code"] == "prompt_not_found"
 
     in_a_shop(tmp_path, test, plans)
 
@@ -152,6 +153,23 @@ def test_the_first_answer_counts(tmp_path: Path) -> None:
         await asyncio.sleep(20)
         assert shop.charged() == [4790]
         assert len(shop.ledger.open_purchases()) == 1
+
+    in_a_shop(tmp_path, test, SIGNED)
+
+
+def test_a_register_that_voids_it_by_itself_is_not_asked_any_more(tmp_path: Path) -> None:
+    async def test(shop: Shop) -> None:
+        await asked(shop)
+        own = payment_id(2)
+        void = await shop.ask(
+            "till-1", "payment/void", payment_id=own, original_payment_id=payment_id(1)
+        )
+        assert void["status"] == "accepted"
+        await shop.until("till-1", 1, funds="voided")
+        await gone(shop)
+        late = await answer(shop, True)
+        assert late["error"]["code"] == "prompt_not_found"
+        assert shop.ledger.open_purchases() == []
 
     in_a_shop(tmp_path, test, SIGNED)
 
