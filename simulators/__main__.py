@@ -21,7 +21,7 @@ COMMANDS: dict[tuple[str, ...], tuple[str, str]] = {
     ("terminal", "telium"): ("simulators.telium", "a card terminal that speaks Telium"),
     ("backoffice",): ("simulators.backoffice", "the GraphQL back office that records payments"),
     ("oidc",): ("simulators.oidc", "the login that the back office asks for"),
-    ("register",): ("simulators.register", "a cash register that talks MQTT"),
+    ("register",): ("simulators.register_command", "a cash register that talks MQTT"),
 }
 
 

@@ -387,7 +387,7 @@ def _contract(options: argparse.Namespace) -> int:
 
 
 def _conformance(options: argparse.Namespace) -> int:
-    from bridge.cli.conformance import facts, is_kept, print_findings, settings_from
+    from bridge.cli.conformance import facts, print_report, settings_from
 
     try:
         from bridge.conformance import conform
@@ -400,15 +400,15 @@ def _conformance(options: argparse.Namespace) -> int:
     settings = settings_from(options)
     say = (lambda _: None) if options.json else (lambda text: print(text, flush=True))
     try:
-        findings = asyncio.run(conform(settings, say))
+        report = asyncio.run(conform(settings, say))
     except PartFailed as error:
         print(f"paybridge: {error}", file=sys.stderr)
         return EXIT_FAILED
     if options.json:
-        _print_json({"kept": is_kept(findings), "findings": facts(findings)})
+        _print_json(facts(report))
     else:
-        print_findings(options.register, findings)
-    return 0 if is_kept(findings) else EXIT_FAILED
+        print_report(report)
+    return 0 if report.is_kept else EXIT_FAILED
 
 
 def _version(options: argparse.Namespace) -> int:

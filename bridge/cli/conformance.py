@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from bridge.errors import ConfigError
 
 if TYPE_CHECKING:
-    from bridge.conformance import ConformanceSettings, Finding
+    from bridge.conformance import ConformanceSettings, Report
     from bridge.conformance.ear import BrokerAddress
 
 PORTS = {"mqtt": 1883, "mqtts": 8883}
@@ -88,31 +88,34 @@ def settings_from(options: argparse.Namespace) -> ConformanceSettings:
     )
 
 
-def facts(findings: list[Finding]) -> list[dict[str, Any]]:
-    """Return the findings in JSON types."""
-    return [asdict(finding) | {"verdict": finding.verdict.value} for finding in findings]
+def facts(report: Report) -> dict[str, Any]:
+    """Return the report in JSON types."""
+    return {
+        "kept": report.is_kept,
+        "register_id": report.register_id,
+        "software": report.software,
+        "played_at": f"{report.played_at:%Y-%m-%dT%H:%M:%SZ}",
+        "lessons": list(report.lessons),
+        "findings": [
+            asdict(finding) | {"verdict": finding.verdict.value} for finding in report.findings
+        ],
+    }
 
 
-def print_findings(register_id: str, findings: list[Finding]) -> None:
-    """Print the certificate for people."""
+def print_report(report: Report) -> None:
+    """Print what was found, and the certificate."""
     from rich.console import Console
     from rich.table import Table
 
+    from bridge.conformance import certificate
+
     table = Table(box=None, show_header=False)
-    for finding in findings:
+    for finding in report.findings:
         table.add_row(MARKS[finding.verdict.value], finding.lesson, finding.text)
     console = Console()
     console.print(table)
-    counted = {mark: sum(f.verdict.value == mark for f in findings) for mark in MARKS}
-    words = ", ".join(f"{number} {mark}" for mark, number in counted.items())
-    verdict = "does not keep" if counted["wrong"] else "keeps"
-    console.print(f"\n{register_id} {verdict} the contract: {words}.")
-
-
-def is_kept(findings: list[Finding]) -> bool:
-    """Tell whether nothing was wrong, and something was seen at all."""
-    verdicts = [finding.verdict.value for finding in findings]
-    return "wrong" not in verdicts and "right" in verdicts
+    console.rule(style="dim")
+    console.print(certificate(report), markup=False, highlight=False, soft_wrap=True)
 
 
 def _broker(options: argparse.Namespace) -> BrokerAddress:

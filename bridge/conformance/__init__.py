@@ -7,9 +7,11 @@ register publishes is looked at.
     transcript  what was heard        rules    what is right and wrong in it, pure
     lessons     what is played        clerk    who starts payments, and pulls plugs
     store       the parts around it   ear      the broker
+    findings    what was seen         certificate  the same in words
 """
 
-from bridge.conformance.findings import Finding, Verdict
+from bridge.conformance.certificate import certificate
+from bridge.conformance.findings import Finding, Report, Verdict
 from bridge.conformance.run import ConformanceSettings, conform
 
-__all__ = ["ConformanceSettings", "Finding", "Verdict", "conform"]
+__all__ = ["ConformanceSettings", "Finding", "Report", "Verdict", "certificate", "conform"]

@@ -30,6 +30,10 @@ class Clerk(Protocol):
     def obeys(self) -> bool:
         """Whether it surely does what it is told, so that nothing happening is a fault."""
 
+    @property
+    def is_at_rest(self) -> bool:
+        """Whether it surely does nothing more by itself."""
+
     async def start(self, amount: str, sale: str) -> bool:
         """Start a payment at the register."""
 
@@ -66,6 +70,11 @@ class CommandClerk:
         self._commands = commands
         self._log = log
         self._running: list[Process] = []
+
+    @property
+    def is_at_rest(self) -> bool:
+        """Whether all commands have ended."""
+        return all(process.returncode is not None for process in self._running)
 
     async def start(self, amount: str, sale: str) -> bool:
         """Run the command that pays."""
@@ -121,6 +130,7 @@ class PersonClerk:
     patience_seconds = 180.0  # people read, walk and type
     pace = 5.0
     obeys = False
+    is_at_rest = False  # its register goes on by itself
 
     def __init__(self, say: Callable[[str], None]) -> None:
         self._say = say

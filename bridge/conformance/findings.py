@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from enum import Enum
 
 
@@ -21,3 +22,20 @@ class Finding:
     lesson: str
     verdict: Verdict
     text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """A whole run: who was judged, when, in what, and what was found."""
+
+    register_id: str
+    software: str  # as the register calls itself, "" when it does not
+    played_at: datetime  # when the run ended, in UTC
+    lessons: tuple[str, ...]
+    findings: tuple[Finding, ...]
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether nothing was wrong, and something was seen at all."""
+        verdicts = {finding.verdict for finding in self.findings}
+        return Verdict.WRONG not in verdicts and Verdict.RIGHT in verdicts

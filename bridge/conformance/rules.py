@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from datetime import timedelta
+from decimal import Decimal
 from typing import Final
 
 from bridge.conformance.findings import Finding, Verdict
@@ -42,6 +43,7 @@ RULES: Final = {
     "identity": "uses one payment_id for one payment and never for another",
     "request": "uses one request_id for one command",
     "once": "starts nothing for a sale while an earlier payment of it may have been charged",
+    "rest": "asks for no more than a part payment has left of its sale",
     "final": "acknowledges final documents only, by their revision",
     "card": "sends no card number",
 }
@@ -66,9 +68,13 @@ class _Known:
     @property
     def leaves_room(self) -> bool:
         """Whether another payment for the sale harms nobody."""
-        paid = self.document.get("status") == "approved"
-        partly = self.document.get("result") == "partial"
-        return self.refused or (bool(self.document.get("final")) and (not paid or partly))
+        paid = self.document.get("status") == "approved" and not self.is_partial
+        return self.refused or (bool(self.document.get("final")) and not paid)
+
+    @property
+    def is_partial(self) -> bool:
+        """Whether a part of what was asked for was paid, and the rest was not."""
+        return self.document.get("result") == "partial"
 
     @property
     def words(self) -> str:
@@ -154,7 +160,19 @@ class _Judge:
                 f"while the first payment was {rivals[-1].words}"
             )
         self._judge("once", one, text)
+        self._rest(one, fresh)
         self._payments[request.payment_id] = fresh
+
+    def _rest(self, one: Heard, fresh: _Known) -> None:
+        """Judge a start for a sale of which a card has paid a part."""
+        parts = [other for other in self._payments.values() if other.sale == fresh.sale]
+        amounts = [part.document.get("amounts") or {} for part in parts if part.is_partial]
+        remaining = amounts[-1].get("remaining_amount") if amounts else None
+        if remaining is None:
+            return
+        asked = fresh.request.amounts.requested_amount
+        more = f"asked for {asked} although the part payment left {remaining}"
+        self._judge("rest", one, more if Decimal(asked) > Decimal(remaining) else "")
 
     def _acknowledge(self, one: Heard, request: PaymentAcknowledge) -> None:
         known = self._payments.get(request.payment_id)

@@ -7,11 +7,12 @@ import tempfile
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 
 from bridge.conformance.clerk import Clerk, CommandClerk, Commands, PersonClerk
 from bridge.conformance.ear import BrokerAddress, Ear
-from bridge.conformance.findings import Finding
+from bridge.conformance.findings import Report
 from bridge.conformance.lessons import LESSONS, Day
 from bridge.conformance.rules import judge
 from bridge.conformance.store import Store, embedded_broker
@@ -33,7 +34,7 @@ class ConformanceSettings:
     lessons: Sequence[str] = field(default_factory=lambda: tuple(LESSONS))
 
 
-async def conform(settings: ConformanceSettings, say: Callable[[str], None]) -> list[Finding]:
+async def conform(settings: ConformanceSettings, say: Callable[[str], None]) -> Report:
     """Play the lessons at the register; return what it did right and wrong.
 
     Args:
@@ -62,7 +63,13 @@ async def conform(settings: ConformanceSettings, say: Callable[[str], None]) -> 
                 raise group.exceptions[0] from None
             finally:
                 await clerk.finish()
-            return [*day.findings, *judge(ear.transcript)]
+            return Report(
+                register_id=settings.register_id,
+                software=ear.transcript.software,
+                played_at=datetime.now(UTC),
+                lessons=tuple(settings.lessons),
+                findings=(*day.findings, *judge(ear.transcript)),
+            )
 
 
 async def _play(settings: ConformanceSettings, day: Day, say: Callable[[str], None]) -> None:

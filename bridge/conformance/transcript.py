@@ -8,7 +8,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from bridge.register.contract import PaymentTopic, RequestTopic, ResponseTopic, Topics
+from bridge.register.contract import (
+    PaymentTopic,
+    RegisterStateTopic,
+    RequestTopic,
+    ResponseTopic,
+    Topics,
+)
 
 Json = dict[str, Any]
 
@@ -45,6 +51,17 @@ class Transcript:
     heard: list[Heard]
     register_id: str
     topics: Topics
+
+    @property
+    def software(self) -> str:
+        """What the register says that it runs; "" when it says nothing."""
+        birth = RegisterStateTopic(self.register_id)
+        names = [
+            one.content.get("software")
+            for one in self.heard
+            if self.topics.parse(one.topic) == birth
+        ]
+        return next((name for name in reversed(names) if isinstance(name, str)), "")
 
     def requests(self, operation: str = "", *, after: int = 0) -> Iterator[Heard]:
         """Yield the register's commands; those of one operation if it is given."""

@@ -17,6 +17,7 @@ NOW = datetime(2026, 3, 2, 9, 13, 41, tzinfo=UTC)
 TILL = "paybridge/v1/registers/till-1"
 ONE = "018f6f0e-8a44-7c1b-9a3e-3d2f4b5c6d71"
 TWO = "018f6f0e-8a44-7c1b-9a3e-3d2f4b5c6d72"
+THREE = "018f6f0e-8a44-7c1b-9a3e-3d2f4b5c6d73"
 
 
 def heard(topic: str, content: dict[str, Any], **more: Any) -> Heard:
@@ -44,10 +45,12 @@ def answered(payment_id: str, code: str = "", moved: str = "no") -> Heard:
     return heard("response/payment/start", {"payment_status": None, **content})
 
 
-def document(payment_id: str, rev: int, status: str, result: str | None = None) -> Heard:
+def document(
+    payment_id: str, rev: int, status: str, result: str | None = None, remaining: str | None = None
+) -> Heard:
     final = status in {"approved", "declined", "canceled", "failed"}
     content = {"rev": rev, "status": status, "final": final, "result": result}
-    return heard(f"payments/{payment_id}", content)
+    return heard(f"payments/{payment_id}", content | {"amounts": {"remaining_amount": remaining}})
 
 
 def acknowledged(payment_id: str, rev: int) -> Heard:
@@ -70,8 +73,11 @@ GOOD = (
     answered(ONE),
     document(ONE, 2, "in_progress"),
     document(ONE, 3, "in_doubt"),
-    document(ONE, 4, "approved", "success"),
+    document(ONE, 4, "approved", "partial", "7.50"),
     acknowledged(ONE, 4),
+    asked(start(TWO, amount="7.50")),  # the rest, with another card
+    document(TWO, 2, "approved", "success", "0.00"),
+    acknowledged(TWO, 2),
 )
 
 
@@ -120,6 +126,30 @@ def test_a_second_id_for_a_sale_that_may_be_charged_is_wrong(
 )
 def test_a_second_id_is_right_once_the_first_charged_nothing_or_a_part(between: Heard) -> None:
     assert faults(asked(start(ONE)), between, asked(start(TWO))) == []
+
+
+@pytest.mark.parametrize(("amount", "wrong"), [("7.50", False), ("2.00", False), ("12.50", True)])
+def test_after_a_part_payment_no_more_than_the_rest_may_be_asked_for(
+    amount: str, wrong: bool
+) -> None:
+    said = faults(
+        asked(start(ONE)),
+        document(ONE, 2, "approved", "partial", "7.50"),
+        asked(start(TWO, amount=amount)),
+    )
+    text = f"asked for {amount} although the part payment left 7.50"
+    assert said == ([text] if wrong else [])
+
+
+def test_the_newest_part_payment_says_what_the_sale_still_needs() -> None:
+    said = faults(
+        asked(start(ONE)),
+        document(ONE, 2, "approved", "partial", "7.50"),
+        asked(start(TWO, amount="7.50")),
+        document(TWO, 2, "approved", "partial", "2.50"),
+        asked(start(THREE, amount="7.50")),
+    )
+    assert said == ["asked for 7.50 although the part payment left 2.50"]
 
 
 def test_sales_without_a_number_are_told_by_their_amount() -> None:
