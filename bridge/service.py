@@ -481,7 +481,8 @@ async def _drain(parts: Parts, notifier: Notifier) -> None:
 def _under_way(parts: Parts) -> bool:
     """Say whether a stop would break off a conversation with a terminal or the back office."""
     booking = parts.recorder is not None and parts.recorder.attempts_under_way > 0
-    return booking or any(one.payment.doubt is None for one in parts.ledger.unfinished())
+    closing = parts.desk.errands.closing
+    return booking or closing or any(one.payment.doubt is None for one in parts.ledger.unfinished())
 
 
 async def _say(parts: Parts, state: k.BridgeState) -> None:

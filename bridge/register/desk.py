@@ -124,6 +124,7 @@ class Desk:
             JournalError: It could not be stored.
         """
         self._starts.draining = True
+        self.errands.draining = True
         await self.waiting.cancel_all()
 
     async def run(self) -> None:

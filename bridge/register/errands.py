@@ -138,6 +138,7 @@ class Errands:
         self._terminals = terminals
         self._running: dict[str, _Errand] = {}
         self._numbers = 0
+        self.draining = False  # no terminal begins anything new
         self.day_ends = DayEnds(ledger)
 
     def recall(self) -> None:
@@ -178,6 +179,9 @@ class Errands:
             done = self.day_ends.known(terminal_id, name, lasting=errand.lasting)
             if done is not None:
                 return done
+        if self.draining:
+            raise RequestError("bridge_draining", "the bridge is about to stop; try again soon")
+        if errand.closes:
             can_look = WORDS[k.TerminalTotals] in terminal.capabilities.operations
             errand.looks = self.day_ends.is_open(terminal_id) and can_look
         if operation is None:
@@ -187,6 +191,11 @@ class Errands:
             terminal.begin_errand(errand.now_called, LOOK if errand.looks else operation)
         self._running[name] = errand
         return None
+
+    @property
+    def closing(self) -> bool:
+        """True while a terminal closes its batch, or is about to."""
+        return any(one.closes for one in self._running.values())
 
     @property
     def next_at(self) -> float | None:

@@ -134,7 +134,7 @@ def _error_body(error: RequestError, known: Sequence[p.Payment]) -> k.ErrorBody:
     body = k.error_body(error, retry_after_seconds=seconds)
     if error.code != "idempotency_conflict":
         return body
-    if any(not one.is_final or one.may_have_moved for one in known):
+    if any(not one.is_final or one.may_have_moved or one.held_minor for one in known):
         return body.model_copy(update={"retry": "after_check", "money_moved": "unknown"})
     if any(one.status is p.Status.APPROVED for one in known):
         return body.model_copy(update={"retry": "after_check", "money_moved": "yes"})

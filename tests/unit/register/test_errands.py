@@ -530,3 +530,19 @@ def test_a_terminal_without_totals_is_closed_without_a_look(tmp_path: Path) -> N
         assert (await counter.answers())[0]["closed"] is True
 
     at_a_counter(tmp_path, test, replace(ALL, operations=EVERYTHING - {"totals"}))
+
+
+def test_a_bridge_that_stops_begins_nothing_and_waits_for_a_close(tmp_path: Path) -> None:
+    async def test(counter: Counter) -> None:
+        reconcile(counter)
+        counter.errands.draining = True
+        assert reconcile(counter, register_id="till-2") is None, "the same one, under way"
+        with refused("bridge_draining"):
+            counter.ask(k.TerminalDiagnose)
+        assert counter.errands.closing
+        await counter.terminal.do(closed(0))
+        first, _ = await counter.answers()
+        assert not counter.errands.closing
+        assert reconcile(counter) == first, "what is known is told to the end"
+
+    at_a_counter(tmp_path, test)
