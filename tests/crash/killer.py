@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bridge import service
+from bridge.assembly import Wires
 from bridge.backoffice.attempts import Attempt
 from bridge.backoffice.documents import Purchase
 from bridge.backoffice.graphql import BackOffice
@@ -63,6 +64,8 @@ LABELS = (
     "doubt committed",
     "inquiry out",
     "inquiry answered",
+    "recovery asked",
+    "recovery committed",
     "commit asked",  # any of them, see --nth
     "commit done",
 )
@@ -73,6 +76,7 @@ EVENT_LABELS = {
     "Sending": "attempt",
     "Recorded": "record",
     "Unclear": "doubt",
+    "Restarted": "recovery",
 }
 
 
@@ -219,13 +223,13 @@ class FusedLine:
         self._line.close()
 
 
-def wires_with(fuse: Fuse) -> service.Wires:
+def wires_with(fuse: Fuse) -> Wires:
     """Return wires with the fuse in each."""
 
     async def fused_line(address: SerialAddress | TcpAddress) -> Line:
         return FusedLine(await open_line(address), fuse)
 
-    return service.Wires(journal_with(fuse), bus_with(fuse), books_with(fuse), fused_line)
+    return Wires(journal_with(fuse), bus_with(fuse), books_with(fuse), fused_line)
 
 
 def main() -> None:
@@ -235,7 +239,8 @@ def main() -> None:
     parser.add_argument("--at", choices=LABELS, required=True)
     parser.add_argument("--nth", type=int, default=1)
     options = parser.parse_args()
-    fuse = Fuse(options.at, options.nth)
+    # What recovers was begun in an earlier life; everything else begins with a command.
+    fuse = Fuse(options.at, options.nth, armed=options.at.startswith("recovery"))
     asyncio.run(
         service.run(
             load(options.config),

@@ -102,6 +102,20 @@ async def die(store: Store, sale: Sale, label: str, nth: int = 1) -> bool:
         await killer.kill()
 
 
+async def die_at_the_start(store: Store, label: str) -> None:
+    """Run a service that dies at `label` before it is ready."""
+    killer = Program(
+        store.folder,
+        "killer",
+        *("tests.crash.killer", "--config", str(store.config), "--at", label),
+    )
+    await killer.launch()
+    try:
+        assert await killer.ended() == KILLED, killer.log[-2000:]
+    finally:
+        await killer.kill()
+
+
 async def _through(store: Store, sale: Sale) -> None:
     """The whole life of a sale as the register sees it."""
     document = await sale.settled()
@@ -243,6 +257,20 @@ async def test_a_doubt_survives_a_second_misfortune(crash_store: Store, place: s
     await crash_store.shopper(UNPLUGGED)
     sale = Sale(crash_store)
     assert await die(crash_store, sale, place)
+    await live_on(crash_store, sale)
+
+
+@pytest.mark.parametrize(
+    "place",
+    [label("recovery asked", "again", slow=False), label("recovery committed", "again")],
+)
+async def test_a_sale_that_dies_again_while_it_recovers_ends_well(
+    crash_store: Store, place: str
+) -> None:
+    await crash_store.shopper()
+    sale = Sale(crash_store)
+    assert await die(crash_store, sale, "whole frame out")
+    await die_at_the_start(crash_store, place)
     await live_on(crash_store, sale)
 
 
