@@ -229,7 +229,8 @@ class Facts:
 
 # What the desk hands on; what a driver can do beyond is not announced.
 IMPLEMENTED = frozenset({one.value for one in p.PaymentType}) | {
-    *("totals", "reconcile", "display", "card_read", "balance", "diagnose", "last_transaction")
+    *("totals", "reconcile", "display", "card_read", "balance", "diagnose", "last_transaction"),
+    *("gift_redeem", "gift_load"),
 }
 
 

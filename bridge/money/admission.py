@@ -61,6 +61,8 @@ def refuse_unsafe_start(
     Raises:
         RequestError: `payment_in_doubt`, `sale_already_paid` or `invalid_request`.
     """
+    if request.gift and request.type is PaymentType.LOAD:
+        _refuse_unpaid_load(request, siblings)
     if request.approved_by or request.type is PaymentType.LOAD:
         return  # a load takes no money, and is not done before its sale is paid
     for sibling in siblings:
@@ -95,6 +97,27 @@ def refuse_unsafe_start(
             f"{left} {own.currency} is left of this sale, tip not counted",
             path="amounts.requested_amount",
             available_amount=left,
+        )
+
+
+def _refuse_unpaid_load(request: PaymentRequest, siblings: Sequence[Payment]) -> None:
+    """Refuse to have a terminal fill a gift card, which it does at once, before money came."""
+    captured = sum(one.refundable_minor for one in siblings)
+    filled = sum(
+        one.request.amount.minor
+        for one in siblings
+        if one.request.type is PaymentType.LOAD
+        and one.funds is not Funds.VOIDED
+        and (one.status is Status.APPROVED or not one.is_final or one.may_have_moved)
+    )
+    left = max(captured - filled, 0)
+    if request.amount.minor > left:
+        available = format_amount(Money(left, request.amount.currency))
+        raise RequestError(
+            "not_allowed",
+            f"a terminal fills a gift card at once, and {available} of this sale is paid for that",
+            path="sale_id",
+            available_amount=available,
         )
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from bridge.errors import RequestError
 from bridge.money import payment as p
 from bridge.register import contract as k
+from bridge.register.intake import is_at_terminal
 from bridge.register.waiting import Taker
 
 
@@ -30,7 +31,7 @@ class Choice:
     def for_start(self, register_id: str, request: k.PaymentStart) -> dict[str, Taker]:
         """Return who may take the money of a start, by name, the preferred one first."""
         if request.terminal_pool is None or request.method == "gift_card":
-            by_gift_card = request.method == "gift_card"
+            by_gift_card = request.method == "gift_card" and not is_at_terminal(request)
             wanted = p.GIFT_CARDS if by_gift_card else request.terminal_id
             name, taker = self.one(register_id, wanted, by_gift_card=by_gift_card)
             return {name: taker}

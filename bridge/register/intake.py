@@ -43,9 +43,10 @@ def refuse_unsupported(request: k.PaymentStart, can: Capabilities, currency: str
             path="amounts.currency",
         )
     by_gift_card = request.method == "gift_card"
+    at_terminal = is_at_terminal(request)
     if request.plan is not None:
         raise RequestError("operation_not_supported", "a plan needs a back office", path="plan")
-    if by_gift_card is not (request.gift_card is not None):
+    if by_gift_card is not (request.gift_card is not None or at_terminal):
         raise RequestError(
             "invalid_request",
             "method 'gift_card' and the field gift_card go together",
@@ -53,6 +54,8 @@ def refuse_unsupported(request: k.PaymentStart, can: Capabilities, currency: str
         )
     tip = request.amounts.tip.mode if request.amounts.tip else "none"
     unsupported = (
+        (at_terminal and "gift_redeem" not in can.operations, "method"),
+        (at_terminal and request.type != "sale", "type"),
         (request.type not in can.operations, "type"),
         (request.terminal_pool is not None and by_gift_card, "terminal_pool"),
         (tip not in can.tip, "amounts.tip.mode"),
@@ -62,16 +65,40 @@ def refuse_unsupported(request: k.PaymentStart, can: Capabilities, currency: str
         (request.entry_modes is not None, "entry_modes"),
         (request.force_online, "force_online"),
         (request.token != "none", "token"),  # noqa: S105 - a wish, not a secret
-        (request.capture != "auto" and not by_gift_card, "capture"),
+        (request.capture != "auto" and (at_terminal or not by_gift_card), "capture"),
     )
     for refused, path in unsupported:
         if refused:
             raise RequestError(
                 "operation_not_supported",
                 f"what {path} asks for cannot be done"
-                + (" with a gift card" if by_gift_card else "; see the terminal's capabilities"),
+                + (
+                    " with a gift card"
+                    if by_gift_card and not at_terminal
+                    else "; see the terminal's capabilities"
+                ),
                 path=path,
             )
+
+
+def is_at_terminal(request: k.PaymentStart) -> bool:
+    """Say whether a gift card pays that the terminal reads and serves itself."""
+    named = request.terminal_id is not None
+    return named and request.method == "gift_card" and request.gift_card is None
+
+
+def refuse_unsupported_load(request: k.GiftCardLoad, can: Capabilities) -> None:
+    """Refuse a load that a terminal cannot do, before a card is asked for.
+
+    Raises:
+        RequestError: `operation_not_supported` or `invalid_request`, with the field's path.
+    """
+    if "gift_load" not in can.operations or isinstance(request, k.GiftCardActivate):
+        text = "this terminal cannot do it with gift cards; see its capabilities"
+        raise RequestError("operation_not_supported", text, path="terminal_id")
+    if can.currencies and request.amounts.currency not in can.currencies:
+        text = f"the terminal takes {', '.join(can.currencies)}, not {request.amounts.currency}"
+        raise RequestError("invalid_request", text, path="amounts.currency")
 
 
 def refuse_unsupported_follow_up(
@@ -100,6 +127,13 @@ def refuse_unsupported_follow_up(
             if wanted.gift_card is not None
             else f"this terminal cannot do a {kind}; see its capabilities",
             path="terminal_id",
+        )
+    whole = wanted.original.amount if wanted.original is not None else wanted.amount
+    if wanted.type is p.PaymentType.UNLOAD and wanted.gift_card is None and wanted.amount != whole:
+        raise RequestError(
+            "operation_not_supported",
+            "a terminal takes back a whole load only",
+            path="amounts.requested_amount",
         )
     if elsewhere and wanted.type is not p.PaymentType.REFUND:
         raise RequestError(
@@ -157,7 +191,7 @@ def refuse_activation(request: k.GiftCardActivate, can: Capabilities) -> None:
             "feature_disabled",
             "registers may not make gift cards: see back_office.gift_card_activation",
         )
-    if request.gift_card.code_type != "physical":
+    if request.gift_card is None or request.gift_card.code_type != "physical":
         raise RequestError(
             "operation_not_supported",
             "only cards with a physical code can be made",
@@ -196,6 +230,7 @@ def follow_up_request(
         original_sale_key=original.request.sale_key if original else "",
         is_last=request.final if isinstance(request, k.PaymentCapture) else True,
         gift_card=card,
+        gift=original is not None and original.request.gift,
         reason=request.reason or "",
         metadata=request.metadata or {},
     )
@@ -231,7 +266,7 @@ def payment_request(
         )
     if request.override and not request.approved_by:
         raise RequestError("approval_required", "an override needs approved_by", path="approved_by")
-    kept = request.method == "gift_card" and request.capture == "manual"
+    kept = request.gift_card is not None and request.capture == "manual"
     return p.PaymentRequest(
         payment_id=request.payment_id,
         register_id=register_id,
@@ -253,16 +288,17 @@ def payment_request(
         approved_by=(request.approved_by or "") if request.override else "",
         cancel_when_register_lost=request.on_register_lost == "cancel_if_no_card",
         gift_card=gift_card_code(request.gift_card) if request.gift_card else None,
+        gift=is_at_terminal(request),
         metadata=request.metadata or {},
     )
 
 
-def load_request(request: k.GiftCardLoad, register_id: str) -> p.PaymentRequest:
+def load_request(request: k.GiftCardLoad, register_id: str, terminal_id: str) -> p.PaymentRequest:
     """Return what the ledger keeps of a command to fill a gift card."""
     return p.PaymentRequest(
         payment_id=request.payment_id,
         register_id=register_id,
-        terminal_id=p.GIFT_CARDS,
+        terminal_id=terminal_id,
         type=p.PaymentType.LOAD,
         activates=isinstance(request, k.GiftCardActivate),
         amount=request.amounts.requested,
@@ -272,7 +308,8 @@ def load_request(request: k.GiftCardLoad, register_id: str) -> p.PaymentRequest:
         operator_id=request.operator_id or "",
         shift_number=request.shift_number or "",
         totals_group_id=request.totals_group_id or "",
-        gift_card=gift_card_code(request.gift_card),
+        gift_card=gift_card_code(request.gift_card) if request.gift_card else None,
+        gift=request.gift_card is None,
         metadata=request.metadata or {},
     )
 

@@ -63,7 +63,7 @@ def payment_document(
             "register_id": request.register_id,
             "terminal_id": request.terminal_id,
             "type": request.type.value,
-            "method": request.method,
+            "method": "gift_card" if request.gift else request.method,
             "sale_id": request.sale_id or None,
             "original_payment_id": request.original_payment_id or None,
             "plan_id": request.plan.plan_id if request.plan else None,
@@ -194,7 +194,16 @@ def _card(approval: Approval | None) -> k.CardFacts | None:
 
 def _gift_card(payment: p.Payment) -> k.GiftCardFacts | None:
     evidence = payment.approval or payment.offer
-    if payment.request.method != "gift_card" or evidence is None:
+    if evidence is None:
+        return None
+    if payment.request.gift:  # the terminal's own words, in minor units
+        left = evidence.extra.get("balance_minor", "")
+        money = Money(int(left), evidence.amount.currency) if left.isdecimal() else None
+        return k.GiftCardFacts(
+            transaction_id=evidence.transaction_id or None,
+            balance_after=k.format_amount(money) if money is not None else None,
+        )
+    if payment.request.method != "gift_card":
         return None
     return k.GiftCardFacts(
         transaction_id=evidence.transaction_id or None,

@@ -29,6 +29,7 @@ from bridge.register.intake import (
     refuse_another_gift_card,
     refuse_unsupported,
     refuse_unsupported_follow_up,
+    refuse_unsupported_load,
 )
 from bridge.register.known import refuse_foreign
 from bridge.register.replies import Replies
@@ -101,13 +102,27 @@ class Starts:
     ) -> k.Response:
         """Begin to fill a gift card, a new one too; it is filled once its sale is paid."""
         known = await self._known_or_fresh(delivery, register_id, request)
-        name, taker = self._choice.one(register_id, None, by_gift_card=True)
-        if not known and isinstance(request, k.GiftCardActivate):
+        at_terminal = request.terminal_id is not None
+        if at_terminal is (request.gift_card is not None):
+            raise RequestError(
+                "invalid_request",
+                "say which gift card, or which terminal reads it, not both",
+                path="gift_card",
+            )
+        if known:  # what exists is only read: its terminal may have another name by now
+            wanted = load_request(request, register_id, request.terminal_id or p.GIFT_CARDS)
+            return await self._begin(request, {}, wanted, known=True)
+        name, taker = self._choice.one(
+            register_id, request.terminal_id, by_gift_card=not at_terminal
+        )
+        if at_terminal:
+            refuse_unsupported_load(request, taker.capabilities)
+        if isinstance(request, k.GiftCardActivate):
             refuse_activation(request, taker.capabilities)
-        if not known and self._gift_cards is not None:
+        if self._gift_cards is not None and request.gift_card is not None:
             self._gift_cards.keep_pin(request.payment_id, request.gift_card.pin or "")
-        wanted = load_request(request, register_id)
-        return await self._begin(request, {name: taker}, wanted, known=known)
+        wanted = load_request(request, register_id, name)
+        return await self._begin(request, {name: taker}, wanted, known=False)
 
     async def follow_up(
         self, delivery: Delivery, register_id: str, request: k.AnyFollowUp
@@ -120,7 +135,8 @@ class Starts:
         followed = original.payment if original else None
         same = followed.request.terminal_id if followed else None
         card = request.gift_card if isinstance(request, k.WithGiftCard) else None
-        stores_value = isinstance(request, k.GiftCardUnload | k.GiftCardReverse)
+        at_terminal = followed is not None and followed.request.gift
+        stores_value = isinstance(request, k.GiftCardUnload | k.GiftCardReverse) and not at_terminal
         if stores_value or (card is not None and request.terminal_id is None):
             same = p.GIFT_CARDS
         if known:  # what exists is only read: its terminal may have another name by now

@@ -17,7 +17,10 @@ def money_operation(request: p.PaymentRequest) -> c.MoneyOperation:
                 tip=request.tip,
                 accept_partial=request.accept_partial,
                 language=request.language,
+                gift=request.gift,
             )
+        case p.PaymentType.LOAD:
+            return c.LoadGift(name, amount)
         case p.PaymentType.PREAUTH:
             return c.Authorize(name, amount)
         case p.PaymentType.REFUND:
@@ -29,7 +32,7 @@ def money_operation(request: p.PaymentRequest) -> c.MoneyOperation:
             return c.Authorize(name, amount, original)
         case p.PaymentType.CAPTURE:
             return c.Capture(name, amount, original)
-        case p.PaymentType.VOID:
+        case p.PaymentType.VOID | p.PaymentType.UNLOAD:
             return c.Reverse(name, original)
         case p.PaymentType.TIP_ADJUST:
             return c.AdjustTip(name, amount, original)

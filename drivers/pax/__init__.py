@@ -15,7 +15,7 @@ __all__ = ["DRIVER", "PaxSettings"]
 _SERIAL_DEFAULTS = SerialDefaults(baud_rate=9600)
 _OPERATIONS = frozenset(("sale", "refund", "void", "reconcile", "totals", "last_transaction"))
 _CREDIT_OPERATIONS = frozenset(("preauth", "capture", "tip_adjust"))
-_GIFT_OPERATIONS = frozenset(("balance", "gift_redeem", "gift_load"))
+_GIFT_OPERATIONS = frozenset(("balance", "gift_redeem", "gift_load", "unload"))
 
 
 @dataclass(frozen=True, slots=True)

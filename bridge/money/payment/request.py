@@ -102,6 +102,7 @@ class PaymentRequest:
     reason: str = ""
     gift_card: GiftCardCode | None = None
     activates: bool = False  # a load that may make the gift card first
+    gift: bool = False  # a gift card that the terminal reads and serves, none of the back office's
     plan: Plan | None = None  # for its legs, and for what ends their holds
     metadata: Mapping[str, JsonValue] = field(default_factory=dict)
 

@@ -102,13 +102,17 @@ class GiftCardLoad(Request, StrictWire):  # the last base decides on unknown fie
 
     The amount is set aside at once, and is on the card when captured payments with the same
     `sale_id` cover the sale; it is given up when they do not within `deadline_s`.
+
+    With `terminal_id` instead of `gift_card` a terminal that serves gift cards itself asks for the
+    card. It fills it at once, so the sale must be paid before.
     """
 
     operation: ClassVar[str] = "gift_card/load"
 
     payment_id: PaymentId
     sale_id: Word
-    gift_card: GiftCard
+    gift_card: GiftCard | None = None
+    terminal_id: Id | None = None
     amounts: Amounts
     deadline_s: int = Field(
         default=DEADLINE_SECONDS_MAX, ge=DEADLINE_SECONDS_MIN, le=DEADLINE_SECONDS_MAX
@@ -256,14 +260,15 @@ def content_hash(request: PaymentStart | GiftCardLoad | AnyFollowUp) -> str:
                 for leg in request.plan
             ]
     elif isinstance(request, GiftCardLoad):
-        card = request.gift_card
         kind = request.operation.partition("/")[2]
         content |= {"type": kind, "method": "gift_card", "sale_id": request.sale_id}
-        content["gift_card"] = [card.code_type, card.stored_value_id]
+        if request.gift_card is not None:
+            card = request.gift_card
+            content["gift_card"] = [card.code_type, card.stored_value_id]
     else:
         kind = request.operation.partition("/")[2]
         content |= {"type": kind, "original": request.original_payment_id}
-    if not isinstance(request, GiftCardLoad) and request.terminal_id is not None:
+    if request.terminal_id is not None:
         content["terminal"] = request.terminal_id
     if isinstance(request, WithGiftCard) and request.gift_card is not None:
         content["gift_card"] = [request.gift_card.code_type, request.gift_card.stored_value_id]

@@ -27,8 +27,9 @@ COMMANDS: Final = {
     "PaymentStart.sale_reference_id": "Accepted and not used yet.",
     "PaymentStart.type": "`sale` takes the money; `preauth` only holds it until `payment/capture` "
     "or `payment/void`.",
-    "PaymentStart.method": "What pays: the card at the terminal, or a gift card of the back "
-    "office, which then stands in `gift_card`.",
+    "PaymentStart.method": "What pays: the card at the terminal, or a gift card: one of the back "
+    "office, which then stands in `gift_card`, or without that one that the named `terminal_id` "
+    "reads and serves itself.",
     "PaymentStart.amounts": "What to take, in one currency.",
     "PaymentStart.plan": "A split over gift cards and one card, which comes last; at most 6 parts "
     "that make the requested amount.",
@@ -111,7 +112,11 @@ COMMANDS: Final = {
     "PaymentCapture.final": "Release what is left of the hold; nothing more will be captured.",
     "PaymentRefund.amounts": "How much goes back, in `requested_amount`.",
     "PaymentTipAdjust.amounts": "The tip that is added, in `requested_amount`.",
-    "GiftCardLoad.gift_card": "Which gift card is filled.",
+    "GiftCardLoad.gift_card": "Which gift card of the back office is filled; null with "
+    "`terminal_id`.",
+    "GiftCardLoad.terminal_id": "The terminal that reads the gift card and serves it itself; null "
+    "with `gift_card`.",
+    "GiftCardActivate.terminal_id": "Always null: only the back office makes gift cards.",
     "GiftCardLoad.amounts": "How much is put on it, in `requested_amount`; no tip, no cash-back.",
     "GiftCardLoad.sale_id": "The sale that the gift card is sold in; its payments cover it.",
     "GiftCardActivate.gift_card": "The new gift card's code, and the PIN it will have, if any.",
