@@ -44,6 +44,10 @@ class BackOfficeState:
         ledger_path: JSON lines appended and synced to disk effect by effect; None keeps the
             ledger in memory only.
         stores: Store codes the back office knows; empty accepts any.
+
+    Attributes:
+        ends_are_idempotent: A hold that was ended may be ended again in the same way; the answer
+            is as the first time, without an effect. The documentation does not say.
     """
 
     def __init__(
@@ -55,6 +59,7 @@ class BackOfficeState:
     ) -> None:
         self.clock = clock
         self.stores = stores
+        self.ends_are_idempotent = False
         self.purchases: dict[str, Purchase] = {}
         self.gift_cards: dict[str, GiftCard] = {}
         self.transactions: dict[str, GiftCardTrans] = {}
@@ -253,6 +258,9 @@ class BackOfficeState:
         trans = self.transactions.get(trans_id)
         if trans is None:
             raise validation("id", "NotFound", "transaction is not known")
+        ended_so = TransStatus.CANCELLED if cancel else TransStatus.COMPLETED
+        if self.ends_are_idempotent and trans.status is ended_so:
+            return trans, self._card(trans.gift_card_id)
         if trans.status is not TransStatus.AUTHORIZED:
             raise ApiError("FUSION_ERROR", f"transaction is already {trans.status.value.lower()}")
         final = trans.amount if amount is None else amount

@@ -78,6 +78,21 @@ class BelievesTheRelease(GiftCards):
         await self._concluded(payment, "release", None)
 
 
+class ForgetsWhatItSent(GiftCards):
+    """After a restart nothing is thought to have been sent."""
+
+    async def _ask(self, payment: p.Payment) -> None:
+        failed = c.Failed("not_sent", "nothing was sent", "bridge_restarted")
+        await self._ledger.apply(payment.request.payment_id, failed)
+
+
+class BelievesTheCapture(GiftCards):
+    """The capture of a hold is taken for done without asking for it."""
+
+    async def _conclude(self, payment: p.Payment) -> None:
+        await self._concluded(payment, "capture", None)
+
+
 class AsksNobody(GiftCards):
     """What only a person can know is kept from people."""
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 from tests.matrix.shop import SECOND_GIFT, Shop, euros, gift, new_id
 
-Scene = Callable[[Shop], Awaitable[None]]
+Scene = Callable[[Shop], Coroutine[Any, Any, None]]
 
 
 async def sale(shop: Shop) -> None:

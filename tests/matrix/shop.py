@@ -95,6 +95,7 @@ class Shop:
         self.cards_type: type[GiftCards] = GiftCards  # a planted bug is a subclass
         self.plans_type: type[Plans] = Plans
         self.recorder_type: type[Recorder] = Recorder
+        self.journal_type: type[Journal] = Journal  # one that dies is a subclass
         self.is_armed = True  # the faults may come
         self._kept: tuple[Fault, ...] = ()
         self._path = folder / "journal.sqlite"
@@ -160,10 +161,15 @@ class Shop:
     @asynccontextmanager
     async def open(self) -> AsyncIterator[None]:
         """Have the terminal under power within the block, and the bridge alive."""
+        async with self.powered(), self.alive():
+            yield
+
+    @asynccontextmanager
+    async def powered(self) -> AsyncIterator[None]:
+        """Have the terminal under power within the block."""
         serving = asyncio.get_running_loop().create_task(self.terminal.run(self.port))
         try:
-            async with self.alive():
-                yield
+            yield
         finally:
             await _end([serving])
 
@@ -171,7 +177,7 @@ class Shop:
     async def alive(self) -> AsyncIterator[None]:
         """Have the bridge alive within the block; its end is the process's death."""
         connection = open_database(self._path)
-        work = await self._build(Journal(connection, EXECUTOR, CODEC))
+        work = await self._build(self.journal_type(connection, EXECUTOR, CODEC))
         loop = asyncio.get_running_loop()
         tasks = [loop.create_task(one) for one in work]
         try:

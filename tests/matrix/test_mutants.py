@@ -16,7 +16,7 @@ from tests.matrix import scenes
 from tests.matrix.judge import judge
 from tests.matrix.scenes import Scene
 from tests.matrix.shop import SETTLED_SECONDS, Shop, in_shop
-from tests.matrix.test_faults import BOOK, END, HOLD
+from tests.matrix.test_faults import BOOK, END, HOLD, WITHOUT_HOLDS
 
 Mutant = type[GiftCards | Plans | Recorder]
 
@@ -42,6 +42,11 @@ class Trap:
         (m.CapturesAtOnce, Trap(scenes.plan_declined)),
         (m.FillsAtOnce, Trap(scenes.top_up_declined)),
         (m.BelievesTheRelease, Trap(scenes.void)),
+        (m.BelievesTheCapture, Trap(scenes.refund)),
+        (m.BelievesTheCapture, Trap(scenes.unload)),
+        (m.BelievesTheCapture, Trap(scenes.new_card)),
+        (m.HoldsAgain, Trap(scenes.refund_at_once, "apply_then_drop", HOLD)),
+        (m.SaysNo, Trap(scenes.unload_at_once, "apply_then_drop", HOLD)),
         (m.AsksNobody, Trap(scenes.sale, "apply_then_drop", HOLD)),
         (m.ForgetsToRelease, Trap(scenes.plan_declined)),
         (m.KeepsWhatItHolds, Trap(scenes.plan_declined)),
@@ -53,6 +58,7 @@ class Trap:
 def test_a_planted_bug_is_caught(tmp_path: Path, mutant: Mutant, trap: Trap) -> None:
     async def main(shop: Shop) -> None:
         shop.plant(mutant)
+        shop.holds = trap.scene not in WITHOUT_HOLDS
         if trap.fault:
             shop.fault(trap.fault, trap.operation)
         async with shop.open():
