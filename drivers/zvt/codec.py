@@ -45,7 +45,14 @@ _COMMANDS: dict[int, type[m.BmpCommand]] = {
     kind.CONTROL: kind
     for kind in (
         *(m.Authorization, m.PreAuthorization, m.PartialReversal, m.BookTotal, m.Tip),
-        *(m.CancelPreAuthorization, m.Reversal, m.Refund, m.RepeatReceipt, m.EndOfDay),
+        *(
+            m.CancelPreAuthorization,
+            m.ExternalReversal,
+            m.Reversal,
+            m.Refund,
+            m.RepeatReceipt,
+            m.EndOfDay,
+        ),
         *(m.Totals, m.Initialization, m.StatusEnquiry, m.Diagnosis, m.LogOff, m.AbortRequest),
     )
 }

@@ -20,6 +20,7 @@ WRONG_CURRENCY: Final = 0x6F
 SYSTEM_ERROR: Final = 0xFF
 BUSY: Final = 0x9C
 NOT_READY: Final = 0xA0
+HOLDS_LISTED: Final = 0xB8  # the usual end of a question for the open holds
 UNKNOWN_COMMAND: Final = 0x83
 NOT_STORED: Final = 0x66  # our refusal of an approval that could not be stored
 UPDATE_STARTS, REBOOTS = 0xE0, 0xFC  # information at the end of day
@@ -116,6 +117,7 @@ def refusal(code: int) -> Refusal:
 
 # --- terminal status (05 01): code to (code of the contract, text); the rest are ready
 
+NOT_INITIALIZED: Final = 0x51
 READY_STATUS = frozenset((0x00, 0xDC, 0xE1))
 _NOT_READY: dict[int, tuple[str, str]] = {
     0x51: ("terminal_maintenance", "initialization required"),
@@ -149,7 +151,8 @@ def not_ready(status: int) -> tuple[str, str] | None:
 
 # --- what a completion's BMP 19 asks for
 
-_NEEDS: dict[int, str] = {0x01: "initialization required", 0x02: "diagnosis required"}
+INITIALIZATION = "initialization required"
+_NEEDS: dict[int, str] = {0x01: INITIALIZATION, 0x02: "diagnosis required"}
 
 
 def needs_of(status_bits: int | None) -> tuple[str, ...]:
@@ -226,23 +229,19 @@ RECEIPT_POSITIVE, RECEIPT_SIGNATURE, RECEIPT_MUST_PRINT = 0x01, 0x02, 0x80  # bi
 
 TOTALS_BRANDS = ("girocard", "jcb", "mastercard", "amex", "visa", "diners", "other")  # BMP 60
 
-# --- currencies, ISO 4217: those with two decimals that terminals of this protocol are sold for
+# --- currencies, ISO 4217: those of the markets in which terminals of this protocol are sold, and
+# those that visitors are offered. An amount counts the smallest unit that ISO 4217 knows, so one of
+# ISK, JPY or KRW has no decimals.
 
 CURRENCY_LETTERS: dict[int, str] = {
-    978: "EUR",
-    756: "CHF",
-    826: "GBP",
-    840: "USD",
-    208: "DKK",
-    752: "SEK",
-    578: "NOK",
-    985: "PLN",
-    203: "CZK",
-    348: "HUF",
-    946: "RON",
-    975: "BGN",
-    949: "TRY",
-    36: "AUD",
-    124: "CAD",
+    number: letters
+    for letters, number in (
+        *(("EUR", 978), ("CHF", 756), ("GBP", 826), ("USD", 840), ("DKK", 208), ("SEK", 752)),
+        *(("NOK", 578), ("ISK", 352), ("PLN", 985), ("CZK", 203), ("HUF", 348), ("RON", 946)),
+        *(("BGN", 975), ("HRK", 191), ("RSD", 941), ("BAM", 977), ("MKD", 807), ("ALL", 8)),
+        *(("MDL", 498), ("UAH", 980), ("GEL", 981), ("TRY", 949), ("ILS", 376), ("AED", 784)),
+        *(("AUD", 36), ("NZD", 554), ("CAD", 124), ("HKD", 344), ("SGD", 702), ("CNY", 156)),
+        *(("JPY", 392), ("KRW", 410), ("THB", 764), ("ZAR", 710), ("BRL", 986), ("MXN", 484)),
+    )
 }
 CURRENCY_NUMBERS: dict[str, int] = {letters: n for n, letters in CURRENCY_LETTERS.items()}

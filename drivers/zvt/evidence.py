@@ -27,6 +27,7 @@ _TIP, _CASHBACK, _LONG_TRACE = 0x1F36, 0x1F25, 0x1F2B
 _AID, _LABEL, _PREFERRED_NAME, _PRODUCT_NAME = 0x43, 0x44, 0x42, 0x4A
 _CARD_TYPE, _CHECK, _TECHNOLOGY, _FULL_DATE = 0x41, 0x1F10, 0x1F12, 0x1F0E
 _EMV_CUSTOMER, _EMV_MERCHANT = 0x46, 0x47
+_OPEN_HOLDS, _RECEIPT = 0x23, 0x08
 _NO_TRACE = "000000"  # the long form in TLV 1F2B counts
 
 Verdict = Literal["ours", "other", "unreadable"]
@@ -103,6 +104,16 @@ def judge(
             return "ours" if status.amount == wanted else "other"
         case _:
             return "ours" if status.amount == wanted else "other"
+
+
+def open_holds_of(answer: m.Abort) -> frozenset[str]:
+    """Return the receipt numbers that the answer to 06 23 with FFFF lists: one of them, or all."""
+    listed = {answer.receipt}
+    for item in answer.tlv or ():
+        if item.tag == _OPEN_HOLDS and isinstance(item.value, tuple):
+            receipts = (one.value for one in item.value if one.tag == _RECEIPT)
+            listed |= {value.hex() for value in receipts if isinstance(value, bytes)}
+    return frozenset(number for number in listed if number.isdecimal())
 
 
 def order_amount(order: c.MoneyOperation) -> c.Money:

@@ -11,10 +11,12 @@ Rules:
    lost, and a terminal may hear nothing else without one.
 4. A transaction that is new since the baseline and fits the order is `Approved`. The baseline
    itself is `Failed("not_executed")`: the abort was sent, the terminal is idle, nothing was added.
-5. No baseline, no answer, another transaction, numbers that cannot be compared: `Unclear`. So is
+5. What an unchanged memory cannot prove, the list of open holds (06 23 with FFFF) may: a hold that
+   the same terminal still lists was neither captured nor released.
+6. No baseline, no answer, another transaction, numbers that cannot be compared: `Unclear`. So is
    a memory that is empty, even if it was empty before: it may have been lost with the payment.
 
-Source: PA00P015 rev 13.08, commands 06 B0, 05 01, 06 00, 06 20.
+Source: PA00P015 rev 13.08, commands 06 B0, 05 01, 06 00, 06 20, 06 23.
 """
 
 from __future__ import annotations
@@ -24,8 +26,16 @@ from typing import assert_never
 
 from drivers import contract as c
 from drivers.zvt import messages as m
-from drivers.zvt.codes import BUSY, NOT_READY, OK
-from drivers.zvt.evidence import approval_of, fingerprint, judge, same_transaction
+from drivers.zvt.codes import BUSY, HOLDS_LISTED, NOT_READY, OK
+from drivers.zvt.evidence import (
+    HOLD,
+    KIND,
+    approval_of,
+    fingerprint,
+    judge,
+    open_holds_of,
+    same_transaction,
+)
 from drivers.zvt.money import Case, Denial
 from drivers.zvt.registration import registration, repeat_command
 from drivers.zvt.settings import ZvtSettings
@@ -33,6 +43,7 @@ from drivers.zvt.talk import Phase, Talk
 
 ANSWER_SECONDS = 20.0  # none of these commands needs a card or a host
 POLL_SECONDS = 2.0
+NO_RECEIPT = "ffff"  # asks for the open holds instead of one of them
 POLLS_MAX = 5  # then the station asks again later
 _BUSY_STATUS = frozenset((BUSY, 0x9D))
 _NOT_NOW = frozenset((BUSY, NOT_READY))  # while the old dialogue runs
@@ -49,11 +60,13 @@ class Stage(Enum):
     STATUS = "status"
     REGISTER = "register"
     REPEAT = "repeat"
+    OPEN_HOLDS = "open_holds"
 
 
 def _questions(settings: ZvtSettings) -> list[Stage]:
     first = [Stage.STATUS, Stage.REGISTER]
-    return [*(reversed(first) if settings.sequence_ids else first), Stage.REPEAT]
+    first = first[::-1] if settings.sequence_ids else first
+    return [*first, Stage.REPEAT, Stage.OPEN_HOLDS]
 
 
 class InquiryScript:
@@ -69,6 +82,8 @@ class InquiryScript:
         self._polls = 0
         self._old_end: Denial | None = None
         self._reading: m.StatusInformation | None = None
+        self._terminal_id = ""
+        self._open_holds: frozenset[str] = frozenset()
 
     def start(self) -> None:
         """Stop what is left of the old conversation."""
@@ -82,13 +97,13 @@ class InquiryScript:
         match self._stage:
             case Stage.STOP | Stage.OLD_DIALOGUE:
                 self._ask_next()
-            case Stage.STATUS | Stage.REGISTER | Stage.REPEAT if reply.positive:
+            case _ if reply.positive:
                 self._talk.follow()
             case Stage.STATUS:
                 self._poll_again()
             case Stage.REGISTER if reply.code in _NOT_NOW and Stage.STATUS in self._questions:
                 self._poll_again()
-            case Stage.REGISTER | Stage.REPEAT:
+            case Stage.REGISTER | Stage.REPEAT | Stage.OPEN_HOLDS:
                 self._ask_next()
             case _:
                 assert_never(self._stage)
@@ -119,8 +134,9 @@ class InquiryScript:
                     self._poll_again()
                 else:
                     self._ask_next()
-            case Stage.REGISTER | Stage.REPEAT if ours:
+            case Stage.REGISTER | Stage.REPEAT | Stage.OPEN_HOLDS if ours:
                 self._talk.reply()
+                self._note(message)
                 self._ask_next()
             case _:
                 event = self._case.close(message, stopped=True)
@@ -154,6 +170,8 @@ class InquiryScript:
                 self._poll_again()
             case Stage.REGISTER | Stage.REPEAT:
                 self._talk.finish(c.Unclear("no_answer"))
+            case Stage.OPEN_HOLDS:
+                self._ask_next()
             case _:
                 assert_never(self._stage)
 
@@ -181,8 +199,10 @@ class InquiryScript:
                 self._talk.command(m.StatusEnquiry(), ANSWER_SECONDS)
             case Stage.REGISTER:
                 self._talk.command(registration(settings), ANSWER_SECONDS)
-            case _ if settings.traits.repeat_receipt_usable:
+            case Stage.REPEAT if settings.traits.repeat_receipt_usable:
                 self._talk.command(repeat_command(settings), ANSWER_SECONDS)
+            case Stage.OPEN_HOLDS if self._hold and isinstance(self._verdict(), c.Unclear):
+                self._talk.command(m.PartialReversal(receipt=NO_RECEIPT), ANSWER_SECONDS)
             case _:
                 self._ask_next()
 
@@ -197,6 +217,26 @@ class InquiryScript:
 
     # --- the answer
 
+    def _note(self, message: m.Completion | m.StatusReport | m.Abort) -> None:
+        if isinstance(message, m.Completion) and self._stage is Stage.REGISTER:
+            self._terminal_id = message.terminal_id
+        elif isinstance(message, m.Abort) and message.code == HOLDS_LISTED:
+            self._open_holds = open_holds_of(message)
+
+    @property
+    def _hold(self) -> str:
+        """The receipt number of the hold that the order is to end; "" if it ends none."""
+        about = self._inquiry.about
+        match about:
+            case c.Capture():
+                pass
+            case c.Reverse(amount=None) if about.original.extra.get(KIND) == HOLD:
+                pass
+            case _:
+                return ""
+        same = about.original.terminal_id == self._terminal_id != ""
+        return about.original.transaction_id if same else ""
+
     def _is_the_old_one(self, message: m.StatusInformation) -> bool:
         baseline = self._inquiry.baseline
         if message.result != OK or baseline is None or not baseline.fingerprint:
@@ -204,6 +244,8 @@ class InquiryScript:
         return same_transaction(fingerprint(message), baseline.fingerprint) is True
 
     def _verdict(self) -> c.Approved | Denial | c.Unclear:
+        if self._hold in self._open_holds:
+            return c.Failed("not_executed", "the terminal is idle, the hold is still open")
         offer = self._case.offered or self._inquiry.offer
         reading = self._reading
         if reading is None or reading.result is None:

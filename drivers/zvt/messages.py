@@ -106,6 +106,13 @@ class CancelPreAuthorization(Command):
 
 
 @dataclass(frozen=True, slots=True)
+class ExternalReversal(Command):
+    """06 26: release a hold that this terminal has no receipt number of."""
+
+    CONTROL: ClassVar[int] = 0x0626
+
+
+@dataclass(frozen=True, slots=True)
 class Tip(Command):
     """06 0C: add the tip `amount` to the payment `receipt`."""
 
@@ -319,18 +326,15 @@ class SetClock(Remainder):
 
 @dataclass(frozen=True, slots=True)
 class PrintLine:
-    """06 D1: one line of a receipt; `feed_lines` counts only with attribute FF.
-
-    Some terminals append a container: card complete for the receipt type, all for a sequence id.
-    """
+    """06 D1: one line of a receipt; `feed_lines` counts only with attribute FF."""
 
     CONTROL: ClassVar[int] = 0x06D1
 
     text: str = ""
     attribute: int = 0
     feed_lines: int = 0
-    receipt_type: int | None = None
-    tlv: tuple[Tlv, ...] | None = None  # the rest of the container
+    receipt_type: int | None = None  # card complete appends it
+    tlv: tuple[Tlv, ...] | None = None  # what else is appended
 
     @property
     def closes(self) -> bool:
@@ -370,6 +374,7 @@ BmpCommand = (
     | PartialReversal
     | BookTotal
     | CancelPreAuthorization
+    | ExternalReversal
     | Tip
     | Reversal
     | Refund

@@ -1,6 +1,7 @@
 """Operations of the contract as commands of the protocol. Pure.
 
-Source: PA00P015 rev 13.08, commands 06 01, 06 0C, 06 22 to 06 25, 06 30, 06 31.
+Source: PA00P015 rev 13.08, commands 06 01, 06 0C, 06 22 to 06 26, 06 30, 06 31; that TLV 15 is two
+letters is our reading.
 """
 
 from __future__ import annotations
@@ -15,8 +16,9 @@ from drivers.zvt.fields import Tlv, encode_bcd
 from drivers.zvt.settings import ZvtSettings
 
 AMOUNT_MAX = 10**12 - 1  # twelve digits of BCD
-_TIP, _PARTIAL_APPROVAL, _RESERVATION_KIND = 0x1F36, 0x1F70, 0x1F06
-_YES, _EXTENSION = b"\x01", b"\x03"
+_TIP, _PARTIAL_APPROVAL, _RESERVATION_KIND, _LANGUAGE = 0x1F36, 0x1F70, 0x1F06, 0x15
+_YES, _RESERVATION, _EXTENSION = b"\x01", b"\x02", b"\x03"
+_LANGUAGE_LETTERS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +38,10 @@ def command_for(order: c.MoneyOperation, settings: ZvtSettings) -> m.BmpCommand 
     if not 0 < amount.minor <= AMOUNT_MAX:
         return Impossible("invalid_amount", f"{amount.minor} is no amount to move")
     match order:
-        case c.Pay(tip=tip, accept_partial=accept_partial):
+        case c.Pay(tip=tip, accept_partial=accept_partial, language=language):
             objects: list[Tlv] = []
+            if settings.sends_language and (letters := _letters_of(language)):
+                objects.append(Tlv(_LANGUAGE, letters))
             if tip is not None and tip.minor:
                 objects.append(Tlv(_TIP, encode_bcd(tip.minor, 6)))
             if accept_partial:
@@ -69,10 +73,20 @@ def _about_original(
 ) -> m.BmpCommand | Impossible:
     original, amount = order.original, order_amount(order)
     receipt = original.transaction_id
-    if len(receipt) != 4 or not receipt.isdecimal():
-        return Impossible("original_not_found", "the receipt number of the original is not known")
     if original.amount.currency != amount.currency:
         return Impossible("payment_restriction", "the original is in another currency")
+    if len(receipt) != 4 or not receipt.isdecimal():
+        known_elsewhere = original.trace and original.approval_code
+        is_whole_hold = original.extra.get(KIND) == HOLD and amount == original.amount
+        if isinstance(order, c.Reverse) and is_whole_hold and known_elsewhere:
+            return m.ExternalReversal(
+                amount=amount.minor,
+                currency=number,
+                trace=original.trace,
+                approval_code=original.approval_code,
+                tlv=(Tlv(_RESERVATION_KIND, _RESERVATION),),
+            )
+        return Impossible("original_not_found", "the receipt number of the original is not known")
     match order:
         case c.Capture():
             unused = original.amount.minor - amount.minor
@@ -94,3 +108,10 @@ def _about_original(
             return m.Reversal(
                 settings.password, receipt=receipt, amount=amount.minor, currency=number
             )
+
+
+def _letters_of(language: str) -> bytes:
+    """Return the ISO 639-1 letters of a BCP 47 tag, b"" if it begins with none."""
+    first = language.partition("-")[0].lower()
+    is_code = len(first) == _LANGUAGE_LETTERS and first.isascii() and first.isalpha()
+    return first.encode("ascii") if is_code else b""

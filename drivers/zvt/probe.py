@@ -5,9 +5,10 @@ Rules:
 1. 06 00, then 05 01, then 06 20; every refusal is told as what it means for payments.
 2. An approval that shows up here belongs to an older conversation: it is neither accepted nor
    refused, and the terminal is told to be busy, so that the order's own inquiry finds it.
-3. A baseline is told only if the terminal told it; "" only if its totals prove an empty store.
+3. A terminal that asks for its initialization (06 93) gets it, once, and is asked anew.
+4. A baseline is told only if the terminal told it; "" only if its totals prove an empty store.
 
-Source: PA00P015 rev 13.08, commands 06 00, 05 01, 06 20, 06 10.
+Source: PA00P015 rev 13.08, commands 06 00, 05 01, 06 93, 06 20, 06 10.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ from drivers.zvt import messages as m
 from drivers.zvt.codes import (
     BUSY,
     CURRENCY_LETTERS,
+    INITIALIZATION,
+    NOT_INITIALIZED,
     OK,
     WRONG_CURRENCY,
     needs_of,
@@ -41,6 +44,7 @@ class Stage(Enum):
 
     REGISTER = "register"
     STATUS = "status"
+    INITIALIZE = "initialize"
     REPEAT = "repeat"
     TOTALS = "totals"
 
@@ -52,6 +56,7 @@ class ProbeScript:
         self._talk = talk
         self._settings = settings
         self._stage = Stage.REGISTER
+        self._initialized = False
         self._registered: m.Completion | None = None
         self._report: m.StatusReport | None = None
         self._reading: m.StatusInformation | None = None
@@ -73,6 +78,8 @@ class ProbeScript:
                 self._refuse_registration(reply)
             case Stage.STATUS:
                 self._refuse(reply.code)
+            case Stage.INITIALIZE:
+                self._after_status()
             case Stage.REPEAT | Stage.TOTALS:
                 self._ready()
             case _:
@@ -104,8 +111,16 @@ class ProbeScript:
                 self._stage = Stage.STATUS
                 self._talk.command(m.StatusEnquiry(), ANSWER_SECONDS)
             case Stage.STATUS:
+                self._talk.reply()
                 self._report = message if isinstance(message, m.StatusReport) else None
                 self._after_status()
+            case Stage.INITIALIZE:
+                self._talk.reply()
+                if isinstance(message, m.Completion) and not message.result:
+                    self._stage = Stage.REGISTER
+                    self.start()
+                else:
+                    self._after_status()
             case Stage.REPEAT:
                 self._talk.reply()
                 if self._reading is None and isinstance(message, m.Completion):
@@ -154,16 +169,24 @@ class ProbeScript:
 
     def _after_status(self) -> None:
         status = self._report.status if self._report else None
+        usable = self._settings.traits.initialization_usable and not self._initialized
+        if usable and (status == NOT_INITIALIZED or INITIALIZATION in self._needs):
+            self._initialized = True
+            self._stage = Stage.INITIALIZE
+            self._talk.command(m.Initialization(self._settings.password))
+            return
         problem = not_ready(status) if status is not None else None
         if problem:
-            self._talk.finish(c.TerminalNotReady(*problem), m.POSITIVE)
-            return
-        self._talk.reply()
-        if self._settings.traits.repeat_receipt_usable:
+            self._talk.finish(c.TerminalNotReady(*problem))
+        elif self._settings.traits.repeat_receipt_usable:
             self._stage = Stage.REPEAT
             self._talk.command(repeat_command(self._settings), ANSWER_SECONDS)
         else:
             self._ready()
+
+    @property
+    def _needs(self) -> tuple[str, ...]:
+        return needs_of(self._registered.status) if self._registered else ()
 
     def _ready(self) -> None:
         registered = self._registered or m.Completion()
@@ -178,7 +201,7 @@ class ProbeScript:
                 firmware=report.version or _ascii(report, _SOFTWARE),
                 currency=CURRENCY_LETTERS.get(number, "") if number is not None else "",
                 baseline=self._baseline(),
-                problems=needs_of(registered.status),
+                problems=self._needs,
             )
         )
 

@@ -32,11 +32,12 @@ class Profile:
     amount_always_sent: bool = True  # 04 0F of an approval carries BMP 04
     books_holds: bool = True  # 06 24; otherwise the unused rest is released with 06 23
     diagnosis_usable: bool = True  # 06 70
+    initialization_usable: bool = True  # 06 93
 
 
 PROFILES: dict[ProfileName, Profile] = {
     "default": Profile(),
-    "card_complete": Profile(charset="iso8859-1"),
+    "card_complete": Profile(charset="iso8859-1", initialization_usable=False),
     "feig": Profile(config_byte=0xDE, charset="iso8859-1"),
     "global_payments": Profile(
         charset="iso8859-2", abort_supported=False, repeat_receipt_usable=False
@@ -45,7 +46,7 @@ PROFILES: dict[ProfileName, Profile] = {
 }
 _SET_BY_HAND = (
     *("config_byte", "charset", "abort_supported"),
-    *("repeat_receipt_usable", "diagnosis_usable"),
+    *("repeat_receipt_usable", "diagnosis_usable", "initialization_usable"),
 )
 
 
@@ -70,6 +71,8 @@ class ZvtSettings:
     repeat_receipt_usable: bool | None = None
     diagnosis_usable: bool | None = None
     diagnosis_type: int | None = None
+    initialization_usable: bool | None = None
+    sends_language: bool = False  # TLV 15 with a payment that has a language
     sequence_ids: bool = False  # TLV 1F73; card complete asks native integrations for it
     byte_gap_seconds: float = 0.2  # T1
     acknowledge_seconds: float = 5.0  # T2

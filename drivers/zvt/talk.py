@@ -341,9 +341,15 @@ class Talk:
             return
         charset = "seven_bit" if isinstance(message, m.DisplayText) else self._charset
         number = None
-        if self._numbering is not None:
-            is_reply = isinstance(message, m.Reply)
-            number = self._numbering.answering if is_reply else self._numbering.next()
+        match message:
+            case _ if self._numbering is None:
+                pass
+            case m.Reply():
+                number = self._numbering.answering
+            case m.Registration():
+                self._numbering.agreed = False  # it carries an offer, and must be echoed anew
+            case _:
+                number = self._numbering.next()
         self._send += self._link.send(encode(message, charset, number), self.now)
 
     def _step(self) -> Step:

@@ -1,7 +1,7 @@
 """Commands that move money without a card: reversal, capture, release, tip.
 
 They are final as soon as the host has answered; a lost reply changes nothing any more.
-Source: PA00P015 rev 13.08, commands 06 30, 06 23, 06 24, 06 25 and 06 0C.
+Source: PA00P015 rev 13.08, commands 06 30, 06 23 to 06 26 and 06 0C.
 """
 
 from __future__ import annotations
@@ -75,12 +75,17 @@ async def cancel_reservation(device: Device, command: m.Command) -> None:
     original = _reservation(device, command.receipt)
     if original is None:
         return await device.fail(RESERVATION_WRONG)
-    number = device.record("released", original, original=original.number)
-    device.flash.settle(original, "settled")
-    await _finish(
-        device, _follower(device, original, "reversal", original.amount_minor, number=number)
-    )
-    return None
+    return await _release(device, original)
+
+
+async def reverse_external(device: Device, command: m.Command) -> None:
+    """Give a reservation back that is named by its trace number, approval code and amount."""
+    await _begin(device)
+    for original in device.flash.reservations:
+        named = (f"{original.trace:06d}", original.approval_code, original.amount_minor)
+        if named == (command.trace, command.approval_code, command.amount):
+            return await _release(device, original)
+    return await device.fail(RESERVATION_WRONG)
 
 
 async def book_tip(device: Device, command: m.Command) -> None:
@@ -109,6 +114,14 @@ def _found(device: Device, receipt: str) -> Transaction | None:
 def _reservation(device: Device, receipt: str) -> Transaction | None:
     found = _found(device, receipt)
     return found if found in device.flash.reservations else None
+
+
+async def _release(device: Device, original: Transaction) -> None:
+    number = device.record("released", original, original=original.number)
+    device.flash.settle(original, "settled")
+    await _finish(
+        device, _follower(device, original, "reversal", original.amount_minor, number=number)
+    )
 
 
 async def _capture(device: Device, original: Transaction, amount_minor: int) -> None:

@@ -48,6 +48,7 @@ HANDLERS: dict[type[object], Handler] = {
     m.BookTotal: bookings.book_total,
     m.PartialReversal: bookings.partial_reversal,
     m.CancelPreAuthorization: bookings.cancel_reservation,
+    m.ExternalReversal: bookings.reverse_external,
     m.Tip: bookings.book_tip,
 }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 
 import pytest
@@ -23,6 +24,7 @@ LINE, LAST_LINE = "06 D1 05 00 41 42 43 10", "06 D1 01 81"
 BLOCK = "06 D3 12 06 10 1F 07 01 02 25 0A 07 05 48 61 6C 6C 6F 09 01 81"
 REVERSED = "04 0F 19 27 00 04 00 00 00 00 25 00 49 09 78 37 00 02 31 87 02 32 0B 00 02 32 06 00"
 PAID = [INSERT_CARD, PLEASE_WAIT, BLOCK, APPROVED, LINE, LINE, LAST_LINE, DONE]
+TERMINAL = "28004869"
 OLDER = "28004869:0469:000469:1006:221500:990"
 IDLE_TERMINAL: dict[str, tuple[str, list[str]]] = {
     "06B0": (YES, []),
@@ -50,7 +52,15 @@ SCRIPTS: dict[str, tuple[c.Operation, dict[str, tuple[str, list[str]]]]] = {
         c.Inquire(PAY, c.Baseline(OLDER)),
         {**IDLE_TERMINAL, "06B0": (YES, [PLEASE_WAIT, APPROVED, LINE, LAST_LINE, DONE])},
     ),
+    "hold_still_open": (
+        c.Inquire(c.Capture("r", c.Money(1000, "EUR"), replace(HOLD, terminal_id=TERMINAL)), None),
+        {**IDLE_TERMINAL, "0623": (YES, ["06 1E 04 B8 87 02 31"])},
+    ),
     "probe": (c.Probe(), IDLE_TERMINAL),
+    "initialized": (
+        c.Probe(),
+        {**IDLE_TERMINAL, "0501": (YES, ["06 0F 01 51"]), "0693": (YES, [PLEASE_WAIT, DONE])},
+    ),
     "probe_empty": (c.Probe(), {**IDLE_TERMINAL, "0620": (YES, [DONE])}),
     "end_of_day": (c.EndOfDay(), {"0650": (YES, [NO_TURNOVER, LINE, LAST_LINE, DONE])}),
     "read_card": (c.ReadCard(30), {"06C0": (YES, ["04 0F 0B 22 F0 F8 EE EE EE EE EE EE 12 34"])}),
@@ -73,7 +83,9 @@ TRUTHS: dict[str, type] = {
     "found": c.Approved,
     "not_executed": c.Failed,
     "late_approval": c.Approved,
+    "hold_still_open": c.Failed,
     "probe": c.TerminalReady,
+    "initialized": c.TerminalNotReady,
     "probe_empty": c.TerminalReady,
     "end_of_day": c.BatchTotals,
     "read_card": c.CardRead,

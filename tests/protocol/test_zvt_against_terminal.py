@@ -280,3 +280,33 @@ def test_the_terminal_tells_its_last_transaction_and_its_health() -> None:
     assert isinstance(diagnosis, c.Diagnosis)
     assert diagnosis.passed
     assert diagnosis.facts["terminal_id"] == ready.terminal_id
+
+
+async def raise_and_capture() -> tuple[c.TerminalEvent, list[str]]:
+    """Hold 100.00, raise it by 20.00, capture all of it by the newest number."""
+    rng = random.Random(SEED)
+    port = MemoryPort(rng, CALM, kind="tcp")
+    terminal = ZvtTerminal(
+        clock=lambda: OPENING, rng=rng, scenario=Scenario(otherwise=Plan()), kind="tcp"
+    )
+    desk = Desk(port, ZvtSettings(), "tcp")
+    async with asyncio.TaskGroup() as group:
+        running = group.create_task(terminal.run(port))
+        await asyncio.sleep(0.1)
+        held = (await desk.ask(c.Authorize("hold", c.Money(10000, "EUR"))))[-1]
+        assert isinstance(held, c.Approved)
+        order = c.Authorize("raise", c.Money(2000, "EUR"), held.approval)
+        raised = (await desk.ask(order))[-1]
+        assert isinstance(raised, c.Approved)
+        assert raised.approval.amount == c.Money(2000, "EUR")
+        whole = replace(raised.approval, amount=c.Money(12000, "EUR"))
+        captured = (await desk.ask(c.Capture("capture", c.Money(12000, "EUR"), whole)))[-1]
+        running.cancel()
+    return captured, [entry.kind for entry in terminal.ledger.entries]
+
+
+def test_a_raised_hold_is_captured_whole_by_its_newest_number() -> None:
+    captured, kinds = run_virtual(raise_and_capture, seed=SEED)
+    assert isinstance(captured, c.Approved)
+    assert captured.approval.amount == c.Money(12000, "EUR")
+    assert kinds.count("captured") == 1

@@ -256,8 +256,8 @@ def test_a_terminal_that_cannot_repeat_leaves_the_doubt() -> None:
 # --- probe
 
 
-def probed() -> Register:
-    desk = register()
+def probed(settings: ZvtSettings | None = None) -> Register:
+    desk = register(settings)
     assert desk.begin(c.Probe()) == LOG_ON
     desk.hear(YES)
     assert desk.hear(LOGGED_ON) == f"{YES} {HOW_ARE_YOU}"
@@ -307,7 +307,7 @@ def test_a_terminal_without_a_readable_memory_is_ready_without_a_baseline(
     [("9C", "terminal_busy"), ("51", "terminal_maintenance"), ("DF", "terminal_fault")],
 )
 def test_a_status_that_takes_no_payments_is_told(status: str, code: str) -> None:
-    desk = probed()
+    desk = probed(ZvtSettings(initialization_usable=False))
     desk.hear(f"06 0F 01 {status}")
     assert isinstance(desk.last, c.TerminalNotReady)
     assert desk.last.code == code

@@ -9,10 +9,11 @@ from drivers.zvt.codec import decode, encode
 from drivers.zvt.framing import Link, LinkTimers, SerialLink, TcpLink
 from drivers.zvt.sequence import OFFER, following, sequence_of
 
-MONEY_COMMANDS = frozenset((0x0601, 0x060C, 0x0622, 0x0623, 0x0624, 0x0625, 0x0630, 0x0631))
+MONEY_COMMANDS = frozenset((0x0601, 0x060C, 0x0622, 0x0623, 0x0624, 0x0625, 0x0626, 0x0630, 0x0631))
 YES = bytes.fromhex("800000")
 NOT_READY = bytes.fromhex("84a000")
 STOP = 0x06B0
+NO_RECEIPT = bytes.fromhex("87ffff")  # in 06 23: a question, no order
 UNKNOWN = bytes.fromhex("848300")
 
 Transport = Literal["serial", "tcp"]
@@ -95,4 +96,4 @@ class NumberedTerminal(ScriptedTerminal):
 def count_money_commands(transport: Transport, written: bytes) -> int:
     """Count them; a frame that the serial link repeats counts once."""
     apdus = new_link(transport).receive(written, 0.0).apdus
-    return sum(control_of(apdu) in MONEY_COMMANDS for apdu in apdus)
+    return sum(control_of(apdu) in MONEY_COMMANDS and NO_RECEIPT not in apdu for apdu in apdus)

@@ -317,3 +317,19 @@ def test_an_amount_that_a_tip_lifts_above_twelve_digits_is_refused() -> None:
         assert await register.run(command) == [m.Reply(0xC3)]
 
     in_a_shop(test, one(INSTANT.model_copy(update={"tip_minor": 1})))
+
+
+def test_a_reservation_is_given_back_by_its_approval_alone() -> None:
+    async def test(shop: Shop) -> None:
+        register = await shop.come()
+        held = result_of(await register.run(m.PreAuthorization(amount=2500, currency=978)))
+        release = m.ExternalReversal(
+            amount=2500, currency=978, trace=held.trace, approval_code=held.approval_code
+        )
+        wrong = m.ExternalReversal(amount=2500, currency=978, trace="999999", approval_code="1")
+        assert (await register.run(wrong))[-1] == m.Abort(0xB7)
+        assert result_of(await register.run(release)).result == 0
+        assert shop.kinds()[-1] == "released"
+        assert (await register.run(release))[-1] == m.Abort(0xB7)
+
+    in_a_shop(test)
