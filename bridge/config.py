@@ -35,7 +35,7 @@ class Site(Section):
     name: str = ""
     # What becomes of a payment whose signature nobody compares in time.
     unsigned: Literal["stands", "reversed"] = "stands"
-    signature_seconds: float = Field(default=120.0, ge=10.0, le=900.0)
+    signature_seconds: float = Field(default=120.0, ge=5.0, le=900.0)
     state_directory: Path = Path("/var/lib/paybridge")
 
 

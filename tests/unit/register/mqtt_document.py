@@ -14,6 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from bridge.money import payment as p
+from bridge.money.signature import Signature
 from bridge.register.contract import REQUESTS, RequestTopic, Topics, decode_request, encode
 from bridge.register.contract.published import (
     commands_table,
@@ -31,7 +32,7 @@ DOCUMENT = Path(__file__).parents[3] / "docs" / "mqtt.md"
 END = "<!-- end of generated part -->"
 EXAMPLE = re.compile(r"^`(paybridge/v1/[^`]+)`([^\n]*)\n\n```json\n(.*?)\n```", re.M | re.S)
 
-_PAID = STATES["approved"]
+_PAID = replace(STATES["approved"], signature=None)
 _VISA = c.Card(brand="visa", label="VISA", masked_pan=c.MaskedPan.of("4242424242424242"))
 _TAKEN = c.Approval(c.Money(4790, "EUR"), fingerprint="T1/0001", card=_VISA)
 _PART = c.Approval(c.Money(2000, "EUR"), fingerprint="T1/0001", card=_VISA)
@@ -50,6 +51,13 @@ CASES: dict[str, p.Payment] = {
     "approved": replace(_PAID, approval=_TAKEN),
     "approved, `result: partial`": replace(_PAID, approval=_PART),
     "approved, a cancel came too late": replace(_PAID, approval=_TAKEN, cancel_asked="cashier"),
+    "approved, a signature to compare": replace(_PAID, approval=_TAKEN, signature=Signature.ASKED),
+    "approved, the signature was refused": replace(
+        _PAID, approval=_TAKEN, signature=Signature.REFUSED
+    ),
+    "approved, and it could not be reversed": replace(
+        _PAID, approval=_TAKEN, signature=Signature.NOT_REVERSED
+    ),
     "approved, recording unconfirmed": replace(
         _PAID, approval=_TAKEN, recording=p.Recording.UNCONFIRMED
     ),
