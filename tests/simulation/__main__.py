@@ -6,11 +6,13 @@ import argparse
 import sys
 
 from tests.simulation import campaign
+from tests.simulation.kinds import KINDS, counted
 from tests.simulation.mutants import MUTANTS
 from tests.simulation.world import play
 
 FAILURES_SHOWN_MAX = 10
 MUTANT_SEEDS = 150  # each planted bug must be caught within so many
+SEEDS_FOR_EVERYTHING = 300  # in so many worlds each kind of thing happens, or the worlds are poor
 
 
 def main() -> int:
@@ -48,6 +50,11 @@ def play_many(first: int, count: int, jobs: int, *, marks: bool) -> int:
     for verdict in tally.failed[:FAILURES_SHOWN_MAX]:
         print(f"seed {verdict.seed} breaks {verdict.violations[0]}")
         print(f"    scripts/simulate --seed {verdict.seed} --trace")
+    counts = {kind: counted(tally.marks, kind) for kind in KINDS}
+    print("; ".join(f"{count} {kind}" for kind, count in counts.items()))
+    missing = [kind for kind, count in counts.items() if not count]
+    if missing and count >= SEEDS_FOR_EVERYTHING:
+        print(f"never happened: {', '.join(missing)}")
     if marks:
         for name, times in sorted(tally.marks.items()):
             print(f"{times:8} × {name}")
@@ -56,7 +63,7 @@ def play_many(first: int, count: int, jobs: int, *, marks: bool) -> int:
         f"{len(tally.failed)} with broken rules, {tally.seconds:.0f} s, "
         f"{tally.seeds / tally.seconds:.1f} worlds/s"
     )
-    return 1 if tally.failed else 0
+    return 1 if tally.failed or (missing and count >= SEEDS_FOR_EVERYTHING) else 0
 
 
 def try_mutants() -> int:

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from bridge.money import payment as p
+from bridge.money.reversals import REASON
 from bridge.register.bus import Delivery
 from drivers import contract as c
 from tests.simulation import misfortune
@@ -51,6 +52,11 @@ class Eyes:
             and one.payment_id != payment_id
             and one.payment.status in {p.Status.IN_PROGRESS, p.Status.CANCELING}
         ]
+        if account is not None and account.payment.request.reason == REASON:
+            # The bridge begins it by itself, when a clerk refused the shopper's signature.
+            if any(till.signatures.get(order.original_id) is False for till in world.tills):
+                world.judge.delivered(payment_id, life.number)
+            world.story.mark("signature refused")
         what = f"{order.kind} {short(payment_id)} {order.amount_minor} at {terminal_id}"
         world.story.tell("order", what)
         world.judge.ordered(order, running, life.number)

@@ -99,10 +99,10 @@ class Judge:
         asked = self.asked.get(payment_id)
         if asked is None or life not in asked.fresh_lives:
             self.story.accuse("S12", f"{name} is ordered, but only stale commands asked for it")
-        elif (
-            order.amount_minor != asked.contents[0][0]
-            and order.amount_minor != (self.rows.get(payment_id, ("", -1))[1])
-        ):
+        elif order.amount_minor not in {
+            *(minor for minor, _ in asked.contents[:1]),
+            self.rows.get(payment_id, ("", -1))[1],
+        }:
             self.story.accuse("S7", f"{name} is ordered with {order.amount_minor}")
 
     def charged(self, charge: Charge, how: str) -> None:

@@ -9,6 +9,8 @@ import sys
 import pytest
 
 from tests.simulation import campaign
+from tests.simulation.kinds import KINDS, counted
+from tests.simulation.weather import MOODS
 
 SEEDS_QUICK = range(1, 41)
 SEEDS_MANY = range(1, 501)
@@ -59,6 +61,24 @@ def test_five_hundred_worlds_break_no_rule_and_meet_what_is_rarest() -> None:
     tally = campaign.run(SEEDS_MANY, jobs=2)
     assert said(tally) == []
     assert [name for name in SOMETIMES if not tally.marks[name]] == []
+    assert [kind for kind in KINDS if not counted(tally.marks, kind)] == []
+
+
+@pytest.mark.parametrize("trade", ["gift cards", "after sales"])
+def test_what_tills_do_beside_sales_by_card_breaks_no_rule(trade: str) -> None:
+    tally = campaign.run([f"{trade}/{number}" for number in range(1, 11)], jobs=1)
+    assert said(tally) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mood", sorted(MOODS))
+def test_worlds_in_which_one_thing_happens_often_break_no_rule(mood: str) -> None:
+    seeds = [
+        f"{mood}/{trade}/{number}"
+        for trade in ("gift cards", "after sales")
+        for number in range(1, 13)
+    ]
+    assert said(campaign.run(seeds, jobs=2)) == []
 
 
 def test_a_seed_tells_the_same_story_whatever_the_hash_seed() -> None:

@@ -41,6 +41,8 @@ class Habits:
     split: float = 0.15  # two payments for one sale
     same_amount: float = 0.7  # this sale costs what the last one cost
     acknowledge: float = 0.6
+    answer: float = 0.7  # answers a question
+    signature_right: float = 0.6
 
 
 @dataclass(slots=True)
@@ -59,6 +61,7 @@ class Till:
     closing: bool = False  # no new sale is begun
     idle: bool = False
     attempts: dict[str, Attempt] = field(default_factory=dict)
+    signatures: dict[str, bool] = field(default_factory=dict)  # payment -> is it the shopper's
     epoch: str = ""
     _number: int = 0
     _requests: int = 0
@@ -207,9 +210,12 @@ class Till:
 
     def _hear(self, message: Message) -> None:
         kind = message.topic.split("/")[4]
-        if kind not in {"payments", "response"} or not message.payload:
+        if kind not in {"payments", "response", "prompts"} or not message.payload:
             return
         content = json.loads(message.payload)
+        if kind == "prompts":
+            self._judge_signature(content)
+            return
         attempt = self.attempts.get(content.get("plan_id") or content.get("payment_id") or "")
         if attempt is None:
             return
@@ -217,6 +223,16 @@ class Till:
             attempt.hear(content)
         elif content["op"] == attempt.operation and not content["request_id"].endswith("!"):
             attempt.response = content
+
+    def _judge_signature(self, prompt: dict[str, Any]) -> None:
+        """Answer a question about a signature, the same again if it is asked again, or not."""
+        if prompt["payment_id"] not in self.signatures:
+            self.signatures[prompt["payment_id"]] = self.rng.random() < self.habits.signature_right
+        if self.rng.random() < self.habits.answer:
+            right = self.signatures[prompt["payment_id"]]
+            answer = {"prompt_id": prompt["prompt_id"], "answer": {"confirmed": right}}
+            loop = asyncio.get_running_loop()
+            loop.call_later(self.rng.uniform(0.5, 8), self.send, "prompt/answer", answer)
 
     def _start(
         self,

@@ -89,6 +89,7 @@ MOODS: dict[str, dict[str, Any]] = {
     "crowded": _PEACE | {"elsewhere_mean": 3.0, "office_fault": 0.5},
     "deaths": _PEACE | {"kill_at_commit": 0.06, "habits": Habits(sales=3)},
     "typed in": _PEACE | {"alone_mean": 8.0, "exclusive": False, "terminals": 1},
+    "clocks": _PEACE | {"clock_jump_mean": 10.0},
     "twins": _PEACE | {"terminals": 2, "tills": 2, "habits": Habits(sales=4, cancel=0, die=0)},
 }
 
