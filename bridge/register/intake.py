@@ -207,7 +207,8 @@ def follow_up_request(
     if isinstance(request, k.WithGiftCard) and request.gift_card is not None:
         card = gift_card_code(request.gift_card)
     if isinstance(request, k.PaymentVoid | k.GiftCardReverse):
-        amount = original.approval.amount if original and original.approval else NOTHING
+        told = original.told_approval if original else None
+        amount = told.amount if told else NOTHING
     else:
         amount = request.amounts.requested
     return p.PaymentRequest(
@@ -238,7 +239,7 @@ def follow_up_request(
 
 def _told_original(request: k.AnyFollowUp, original: p.Payment) -> Approval | None:
     """Return what the terminal is told of the original; a further tip comes to the earlier ones."""
-    approval = original.approval
+    approval = original.told_approval
     if approval is None or not isinstance(request, k.PaymentTipAdjust) or not original.tip_minor:
         return approval
     currency = approval.amount.currency

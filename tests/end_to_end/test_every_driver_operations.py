@@ -121,6 +121,11 @@ def test_a_hold_is_raised_or_refused(kind: Kind, tmp_path: Path) -> None:
         assert raised.status is p.Status.APPROVED
         assert counter.payment(hold_id).held_minor == 12000
         assert counter.taken_minor() == 2040
+        answer = await counter.follow("capture", hold_id, "115.00")
+        capture = await counter.end_of(answer["payment_id"])
+        assert (capture.status, capture.captured.minor) == (p.Status.APPROVED, 11500)
+        assert counter.taken_minor() == 2040 + 11500
+        agree(counter)
 
     at_a_counter(kind, tmp_path, visit)
 
