@@ -429,7 +429,8 @@ class BatchTotals:
     closed: bool
     total: Money
     lines: tuple[TotalsLine, ...] = ()
-    batch: str = ""
+    batch: str = ""  # the terminal's or its host's number of it
+    time_text: str = ""  # when, by the terminal: local, ISO 8601 without offset, "" if unknown
 
 
 @dataclass(frozen=True, slots=True)

@@ -136,6 +136,8 @@ class DayEnds:
             closed=told.closed,
             status=found.status,
             currency=currency,
+            host_reconciliation_id=told.batch or None,
+            time_stamp=told.time_text or None,
             totals=tuple(
                 k.TotalsLine(
                     payment_brand=line.brand,

@@ -148,7 +148,7 @@ def approval_of(answer: Result | Record, amount: Money) -> Approval:
         transaction_id=trace.transaction_number,
         trace=host.trace,
         approval_code=host.auth_code,
-        time_text=_time_text(trace.moment),
+        time_text=time_text(trace.moment),
         tip=Money(tip, amount.currency) if tip else None,
         surcharge=Money(fee, amount.currency) if fee else None,
         card=card_of(answer),
@@ -178,7 +178,8 @@ def _tender(answer: Result | Record) -> str:
     return codes.TENDERS[position] if 0 <= position < len(codes.TENDERS) else ""
 
 
-def _time_text(moment: str) -> str:
+def time_text(moment: str) -> str:
+    """Return a moment as ISO 8601, "" for what is none."""
     if len(moment) != _MOMENT_DIGITS or not moment.isdecimal():
         return ""
     return (

@@ -39,7 +39,7 @@ def ask_report(question: AskDetail, settings: PaxSettings) -> Generator[Ask, Rea
             if question.reference in ("", record.trace.reference):
                 return record
             return Trouble("other_transaction", text="the report is about another transaction")
-        case Heard(answer) if _says_absent(answer.code, answer.text):
+        case Heard(answer) if says_absent(answer.code, answer.text):
             return Absent()
         case Heard(answer):
             # The terminal is not asked to stop for ever: an application without reports says so.
@@ -51,7 +51,7 @@ def ask_report(question: AskDetail, settings: PaxSettings) -> Generator[Ask, Rea
             return Trouble("unreadable")
 
 
-def _says_absent(code: str, text: str) -> bool:
+def says_absent(code: str, text: str) -> bool:
     """Whether a refused report means that there is no such record, and nothing else."""
     words = text.upper()
     if code == codes.NOT_FOUND:

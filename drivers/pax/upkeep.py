@@ -6,6 +6,7 @@ from drivers.contract import (
     Baseline,
     BatchTotals,
     EndOfDay,
+    Failed,
     Money,
     TerminalNotReady,
     TerminalReady,
@@ -13,7 +14,7 @@ from drivers.contract import (
     Unclear,
 )
 from drivers.pax import codes
-from drivers.pax.evidence import fingerprint_of
+from drivers.pax.evidence import fingerprint_of, time_text
 from drivers.pax.fields import mask_text
 from drivers.pax.messages import (
     AskDetail,
@@ -25,6 +26,7 @@ from drivers.pax.messages import (
     Totals,
 )
 from drivers.pax.payment import INITIALIZE
+from drivers.pax.report import says_absent
 from drivers.pax.script import Ask, Heard, NotHeard, Script
 from drivers.pax.settings import PaxSettings
 
@@ -71,7 +73,7 @@ def probe(settings: PaxSettings) -> Script:
 
 
 def end_of_day(operation: EndOfDay, settings: PaxSettings) -> Script:
-    """Close the batch, or only read its totals."""
+    """Close the batch, or only read its totals; one without records is closed already."""
     if operation.close:
         # The driver knows no clock, and terminals take any timestamp, also none.
         reaction = yield Ask(CloseBatch(), settings.settlement_seconds, once=True)
@@ -82,6 +84,11 @@ def end_of_day(operation: EndOfDay, settings: PaxSettings) -> Script:
             return _closed(closed, settings.currency)
         case Heard(Totals(code=codes.OK) as totals):
             return _totals(totals, settings.currency)
+        case Heard(answer) if says_absent(answer.code, answer.text):
+            return BatchTotals(closed=operation.close, total=Money(0, settings.currency))
+        case Heard(answer) if answer.code in codes.REFUSALS:
+            refusal = codes.REFUSALS[answer.code]
+            return Failed(answer.code, mask_text(answer.text) or refusal.text, refusal.reason)
         case Heard(answer):
             return Unclear("refused", f"{answer.code} {mask_text(answer.text)}".strip())
         case NotHeard(reason):
@@ -97,7 +104,13 @@ def _closed(closed: BatchClosed, currency: str) -> BatchTotals:
         if count
     )
     total = Money(sum(line.amount.minor for line in lines), currency)
-    return BatchTotals(closed=True, total=total, lines=lines, batch=closed.host.batch)
+    return BatchTotals(
+        closed=True,
+        total=total,
+        lines=lines,
+        batch=closed.host.batch,
+        time_text=time_text(closed.moment),
+    )
 
 
 def _totals(totals: Totals, currency: str) -> BatchTotals:

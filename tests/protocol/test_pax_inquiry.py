@@ -17,6 +17,7 @@ from drivers.contract import (
     Probe,
     Reverse,
     StillRunning,
+    TerminalEvent,
     TerminalNotReady,
     TerminalReady,
     Unclear,
@@ -180,6 +181,32 @@ def test_totals_count_sales_captures_and_returns() -> None:
         ("credit returns", 1, 500),
         ("debit", 1, 400),
     ]
+
+
+def test_an_end_of_day_tells_its_batch_and_its_time() -> None:
+    answer = "0|B01|1.35|000000|OK|00^CLOSED^^^^7|1=0|1000=0|20261123220102|T1|M1"
+    totals = final(EndOfDay(), {"B00": answer})
+    assert isinstance(totals, BatchTotals)
+    assert (totals.closed, totals.batch, totals.time_text) == (True, "7", "2026-11-23T22:01:02")
+    assert totals.total == Money(1000, "USD")
+
+
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        ("0|B01|1.35|100003|NO TRANS AVAILABLE", BatchTotals(closed=True, total=Money(0, "USD"))),
+        (
+            "0|B01|1.35|100007|CONNECT ERROR",
+            Failed("100007", "CONNECT ERROR", "host_unreachable"),
+        ),
+        ("0|B01|1.35|100006|BATCH FAILED", Unclear("refused", "100006 BATCH FAILED")),
+        ("0|B01|1.35|100009|RECEIVE ERROR", Unclear("refused", "100009 RECEIVE ERROR")),
+    ],
+)
+def test_a_batch_that_was_not_closed_is_told_only_with_proof(
+    answer: str, told: TerminalEvent
+) -> None:
+    assert final(EndOfDay(), {"B00": answer}) == told
 
 
 def test_a_closing_whose_answer_is_lost_is_unclear_and_not_repeated() -> None:

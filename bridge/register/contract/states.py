@@ -242,6 +242,8 @@ class ReconciliationDocument(Wire):
     closed: bool
     status: Literal["matched", "different", "unknown"]
     currency: Currency
+    host_reconciliation_id: str | None = None
+    time_stamp: str | None = None
     totals: tuple[TotalsLine, ...] = ()
     compare: Comparison
     differences: tuple[DifferenceLine, ...] = ()

@@ -122,6 +122,10 @@ STATES: Final = {
     "closed": "Whether the batch was closed; `false`: it was only compared.",
     "ReconciliationDocument.status": "`matched`: the sums are equal and nothing is open; "
     "`unknown`: the terminal's answer was lost, and only its later totals showed the close.",
+    "ReconciliationDocument.host_reconciliation_id": "The batch's number, as the payments in it "
+    "name it; null where the terminal does not tell.",
+    "ReconciliationDocument.time_stamp": "When it was closed, by the terminal's own clock, local "
+    "time without offset; null where it does not tell.",
     "ReconciliationDocument.totals": "The terminal's own sums, one for each brand.",
     "compare": "The sums of the terminal, the journal and the back office.",
     "differences": "The payments that explain, or may explain, why the sums differ.",
