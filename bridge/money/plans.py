@@ -20,6 +20,7 @@ from bridge.money.plan import BeginLeg, Done, EndHold, Wait, next_step
 _LOGGER = logging.getLogger(__name__)
 
 LOOK_SECONDS = 0.1  # how often open plans are looked at: a shopper waits between two legs
+LOOK_LATER_SECONDS = 2.0  # once nobody waits for the next leg: what is open then takes minutes
 # A hold whose end failed with proof is tried again, later and later; each try is a payment of its
 # own, so their number is bounded: with these, for some thirty hours.
 RETRY_SECONDS_MIN = 5.0
@@ -80,7 +81,17 @@ class Plans:
                 await self._carry_on(self._open[plan_id])
             if not self._open:
                 await self._news.wait()
+            elif not self._legs:
+                await self._rest()
             await asyncio.sleep(LOOK_SECONDS)
+
+    async def _rest(self) -> None:
+        """Wait a while, or until a new plan is carried."""
+        try:
+            async with asyncio.timeout(LOOK_LATER_SECONDS):
+                await self._news.wait()
+        except TimeoutError:
+            pass
 
     def _keep(self, request: p.PaymentRequest) -> None:
         assert request.plan is not None, "a leg names its plan"
