@@ -43,7 +43,7 @@ class Register:
     async def send(self, client: aiomqtt.Client, operation: str, fields: Json) -> None:
         """Publish a command with its guard; sent again it has the same ids."""
         until = datetime.now(UTC) + timedelta(seconds=GUARD_SECONDS)
-        request_id = f"{operation}-{fields['payment_id']}"
+        request_id = f"{operation}-{fields.get('payment_id') or fields['prompt_id']}"
         guard = {"request_id": request_id, "expires_at": f"{until:%Y-%m-%dT%H:%M:%SZ}"}
         await client.publish(f"{self.top}/request/{operation}", json.dumps(guard | fields), qos=1)
 
@@ -59,13 +59,19 @@ class Register:
                 print("asking again", flush=True)
                 await self.send(client, operation, fields)
                 continue
-            content: Json = json.loads(message.payload or "{}")
+            content: Json = json.loads(message.payload or "{}")  # "" takes a document away
             match str(message.topic).removeprefix(self.top + "/").split("/"):
                 case ["payments", name] if name == payment_id and content.get("rev", 0) > rev:
                     rev, silent = content["rev"], False
                     print(" | ".join(content["display"]["lines"]), flush=True)
-                    if content["final"]:
+                    # Final, and no question open: it may still have to be signed for.
+                    if content["final"] and content["display"]["may_leave_screen"]:
                         return content
+                case ["prompts", name] if content.get("payment_id") == payment_id:
+                    # Ask your clerk; what nobody answers until expires_at, the default answers.
+                    print(content["text"], "|", content["consequence"], flush=True)
+                    answer = {"prompt_id": name, "answer": content["default_answer"]}
+                    await self.send(client, "prompt/answer", answer)
                 case ["response", *_] if content["request_id"] == f"{operation}-{payment_id}":
                     silent = False
                     if error := content["error"]:
@@ -85,6 +91,19 @@ class Register:
             await self.send(client, "payment/acknowledge", kept)
         return end
 
+    def charge(self, amount: str, sale_id: str) -> Json:
+        """Name a new payment, keep it, and return its start."""
+        payment_id = str(uuid.uuid4())
+        fields = {
+            "payment_id": payment_id,
+            "sale_id": sale_id or payment_id,
+            "amounts": {"currency": "EUR", "requested_amount": amount},
+            "accept_partial": True,
+        }
+        self.open[payment_id] = fields
+        self.remember()
+        return fields
+
 
 async def main(name: str, amount: str = "", sale_id: str = "") -> int:
     """Settle what is open, then take `amount`; return 0 when nothing is left unpaid."""
@@ -94,12 +113,7 @@ async def main(name: str, amount: str = "", sale_id: str = "") -> int:
         ("payment/status", {"payment_id": known}) for known in register.open
     ]
     if amount:
-        amounts = {"currency": "EUR", "requested_amount": amount}
-        payment_id = str(uuid.uuid4())
-        fields = {"payment_id": payment_id, "sale_id": sale_id or payment_id, "amounts": amounts}
-        register.open[payment_id] = fields
-        register.remember()
-        work.append(("payment/start", fields))
+        work.append(("payment/start", register.charge(amount, sale_id)))
     port, state = int(os.environ.get("MQTT_PORT", "1883")), f"{register.top}/state"
     will = aiomqtt.Will(state, '{"state": "offline"}', qos=1, retain=True)
     while work:
@@ -109,7 +123,10 @@ async def main(name: str, amount: str = "", sale_id: str = "") -> int:
                 await client.publish(state, '{"state": "online"}', qos=1, retain=True)
                 while work:
                     end = await register.settle(client, *work[0])
-                    work.pop(0)
+                    _, asked = work.pop(0)
+                    if end.get("result") == "partial" and "amounts" in asked:
+                        rest = end["amounts"]["remaining_amount"]  # ask for another card
+                        work.append(("payment/start", register.charge(rest, asked["sale_id"])))
         except aiomqtt.MqttError as error:
             print(f"no broker ({error}), trying again", flush=True)
             await asyncio.sleep(1)

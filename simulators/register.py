@@ -113,6 +113,11 @@ class Register:
         """Ask for a payment to be stopped."""
         return await self.ask("payment/cancel", {"payment_id": payment_id})
 
+    async def answer(self, prompt_id: str, *, confirmed: bool) -> Document:
+        """Answer a question to the clerk; unanswered, it answers itself in time."""
+        fields = {"prompt_id": prompt_id, "answer": {"confirmed": confirmed}}
+        return await self.ask("prompt/answer", fields)
+
     async def status(self, payment_id: str, *, refresh: bool = False) -> Document:
         """Have a payment's document published again."""
         return await self.ask("payment/status", {"payment_id": payment_id, "refresh": refresh})

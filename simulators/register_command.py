@@ -39,6 +39,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     pay.add_argument("--gift-card", metavar="CODE", help="pay with this gift card")
     pay.add_argument("--pin", help="of the gift card")
+    pay.add_argument(
+        "--signature", choices=("yes", "no"), help="is it the shopper's? default: nobody answers"
+    )
     for name, about in (
         ("cancel", "ask for a payment to be stopped"),
         ("status", "ask what became of a payment"),
@@ -115,31 +118,30 @@ async def _pay(
     fields = {name: value for name, value in fields.items() if value is not None}
     rest, payment_id = arguments.amount, arguments.payment_id
     for _ in range(CARDS_MAX):
-        final = await _pay_once(register, show, rest, payment_id, fields)
-        if final is None or final["result"] != "partial":
+        response = await register.pay(rest, payment_id=payment_id, **fields)
+        show(response)
+        if response["status"] == "error":
+            return
+        final = await _follow(register, show, response["payment_id"], arguments.signature)
+        if final["result"] != "partial":
             return
         rest, payment_id = final["amounts"]["remaining_amount"], None
 
 
-async def _pay_once(
-    register: Register,
-    show: Callable[[Document], None],
-    amount: str,
-    payment_id: str | None,
-    fields: dict[str, Any],
-) -> Document | None:
-    """Show a payment until its end and acknowledge it; return its end, None if it was refused."""
-    response = await register.pay(amount, payment_id=payment_id, **fields)
-    show(response)
-    if response["status"] == "error":
-        return None
-    topic = f"/payments/{response['payment_id']}"
-    async for where, content in register.watch():
-        if where.endswith(topic):
-            show(content)
-            if content["final"]:
-                show(await register.acknowledge(response["payment_id"]))
-                return content
+async def _follow(
+    register: Register, show: Callable[[Document], None], payment_id: str, signature: str | None
+) -> Document:
+    """Show a payment until its end, answer what is asked, acknowledge it; return its end."""
+    async for topic, content in register.watch():
+        match topic.split("/")[-2:]:
+            case ["prompts", prompt_id] if signature and content["payment_id"] == payment_id:
+                show(await register.answer(prompt_id, confirmed=signature == "yes"))
+            case ["payments", name] if name == payment_id:
+                show(content)
+                asked = signature and not content["display"]["may_leave_screen"]
+                if content["final"] and not asked:
+                    show(await register.acknowledge(payment_id))
+                    return content
     raise AssertionError("a watch does not end")
 
 

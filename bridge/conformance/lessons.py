@@ -21,6 +21,7 @@ STAGE_SECONDS_MAX: Final = 12.0  # three times a start that is not answered
 FINAL_SECONDS_MAX: Final = 60.0  # the slowest is a doubt with its questions
 ACKNOWLEDGE_LOOKS_MAX: Final = 10  # a register that stores a document does it at once
 LOOK_SECONDS: Final = 1.0
+ANSWER_SECONDS_MAX: Final = 3.0  # a clerk's glance; times the pace of a person
 RESEND_SECONDS_MAX: Final = 8.0  # the contract says 3 s
 SILENT_START_SECONDS_MAX: Final = 8.0  # with the above still less than the bridge's keep-alive
 UNPLUGGED_SECONDS: Final = 6.0  # longer than the patience of a register that guesses
@@ -178,6 +179,23 @@ async def partial(day: Day) -> None:
         day.found(Verdict.NOT_SHOWN, "was not seen to take the rest; it may have been cash")
 
 
+async def signature(day: Day) -> None:
+    """The shopper signs, and somebody must compare the signature."""
+    after = len(day.ear.transcript.heard)
+    payment_id = await day.pay({"signature": True, "entry": "chip", "brand": "visa"})
+    if not payment_id:
+        return
+    await day.end(payment_id, "approved")
+
+    def look() -> bool | None:
+        return any(day.ear.transcript.requests("prompt/answer", after=after)) or None
+
+    if await day.ear.until(look, ANSWER_SECONDS_MAX * day.clerk.pace) is None:
+        day.found(Verdict.NOT_SHOWN, "left the question about the signature to its default answer")
+    else:
+        day.found(Verdict.RIGHT, "answered the question about the signature")
+
+
 async def cancel_race(day: Day) -> None:
     """The clerk cancels while the bank already says yes."""
     plan = {"seconds_at_host": 4.0 * day.clerk.pace, "abort": "approve_anyway"}
@@ -312,6 +330,7 @@ LESSONS: Final[dict[str, Lesson]] = {
     "approve": approve,
     "decline": decline,
     "partial": partial,
+    "signature": signature,
     "cancel race": cancel_race,
     "silence": silence,
     "duplicate delivery": duplicate,
