@@ -51,6 +51,12 @@ class WorkQueue:
         """Return when the earliest work that `may` be taken is due, None when there is none."""
         return next((one.due_at for one in self._work if may(one)), None)
 
+    def due_of(self, payment_id: str, kind: type[LiveAction]) -> float | None:
+        """Return when the earliest work of one kind for one payment is due, None without any."""
+        return self.next_due(
+            lambda one: one.payment_id == payment_id and isinstance(one.action, kind)
+        )
+
     def take_for(self, payment_id: str, kind: type[LiveAction]) -> bool:
         """Remove all work of one kind for one payment; say whether there was any."""
         kept = [

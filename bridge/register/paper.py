@@ -52,8 +52,14 @@ def payment_document(
     topics: k.Topics,
     position: int = 0,
     style: ReceiptStyle = PLAIN,
+    countdown_seconds: int | None = None,
+    next_check_at: datetime | None = None,
 ) -> k.PaymentDocument:
-    """Return the whole retained document of a payment; `position` is its place in a line."""
+    """Return the whole retained document of a payment.
+
+    `position` is its place in a line, `countdown_seconds` how long what the display shows will
+    last, `next_check_at` when the terminal is asked about a doubt again.
+    """
     payment, request = account.payment, account.payment.request
     error = _error(payment)
     return k.PaymentDocument.model_validate(
@@ -81,9 +87,9 @@ def payment_document(
             "recording": _recording(payment, purchase),
             "display": display_of(
                 payment, remaining=remaining, terminal_name=terminal_name, position=position
-            ),
+            ).model_copy(update={"countdown_s": countdown_seconds}),
             "receipts": tuple(_receipts(account, topics, style)),
-            "in_doubt": _in_doubt(account),
+            "in_doubt": _in_doubt(account, next_check_at),
             "cancel_reason": payment.denial.cancel_reason or None if payment.denial else None,
             "resolution": _resolution(payment),
             "error": error,
@@ -277,7 +283,7 @@ def _receipts(account: Account, topics: k.Topics, style: ReceiptStyle) -> list[k
     return list(found.values())
 
 
-def _in_doubt(account: Account) -> k.InDoubt | None:
+def _in_doubt(account: Account, next_check_at: datetime | None) -> k.InDoubt | None:
     doubt = account.payment.doubt
     if doubt is None:
         return None
@@ -285,6 +291,7 @@ def _in_doubt(account: Account) -> k.InDoubt | None:
     return k.InDoubt(
         since=read_time(since),
         cause=doubt.cause,
+        next_check_at=next_check_at,
         attempts=doubt.inquiries,
         needs_operator=doubt.needs_operator,
     )

@@ -11,6 +11,7 @@ import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import Protocol
 
 from bridge.errors import BusError
@@ -19,10 +20,12 @@ from bridge.money.accounts import Account
 from bridge.money.ledger import Ledger
 from bridge.money.reversals import SignaturePolicy
 from bridge.register import contract as k
+from bridge.register.countdown import seconds_left
 from bridge.register.desk import Desk
 from bridge.register.paper import payment_document, receipt_documents
 from bridge.register.prompts import is_open, prompt_document, prompt_id
 from bridge.register.stream import Stream
+from drivers.contract import Stage
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -36,6 +39,8 @@ DOCUMENT_EXPIRY_SECONDS = 48 * 3600
 NEWS_SECONDS = 0.05
 PASSING = frozenset({p.Status.QUEUED, p.Status.IN_PROGRESS, p.Status.CANCELING})
 RECEIPT_COPIES = frozenset({"customer", "merchant", "signature", "administration"})
+NO_LIMITS: Mapping[Stage, float] = MappingProxyType({})
+NO_TERMINALS: Mapping[str, Mapping[Stage, float]] = MappingProxyType({})
 AWAY_SECONDS = 0.5  # how long to wait after the broker refused a publish
 
 
@@ -108,11 +113,13 @@ class Publisher:
         terminal_names: Mapping[str, str],
         signatures: Signatures,
         now: Callable[[], datetime],
+        stage_seconds: Mapping[str, Mapping[Stage, float]] = NO_TERMINALS,
         last_seq: int = 0,
     ) -> None:
         """Publish below `topics`.
 
-        `now` is the wall clock in UTC, `last_seq` the journal's last entry at the start.
+        `now` is the wall clock in UTC, `last_seq` the journal's last entry at the start,
+        `stage_seconds` how long a shopper may stay in a stage, by terminal, where that is limited.
         """
         self._bus = bus
         self._ledger = ledger
@@ -122,6 +129,7 @@ class Publisher:
         self._terminal_names = terminal_names
         self._signatures = signatures
         self._now = now
+        self._stage_seconds = stage_seconds
         self._told = _Told()
         self._stream = Stream(last_seq, k.format_time(now()))
         self._due: dict[str, None] = {}  # payments whose outcome must be told, in order
@@ -273,11 +281,29 @@ class Publisher:
             style=self._desk.receipt_style,
             position=self._desk.waiting.positions().get(account.payment_id, 0),
             topics=self._topics,
+            countdown_seconds=seconds_left(
+                account,
+                now=self._now(),
+                stage_seconds=self._stage_seconds.get(request.terminal_id, NO_LIMITS),
+                expires_at=self._signatures.policy.expires_at(account),
+            ),
+            next_check_at=self._next_check_at(account),
         )
         topic = self._topics.payment(request.register_id, request.payment_id)
         await self._bus.publish(
             topic, k.encode(document), retain=True, expiry_seconds=DOCUMENT_EXPIRY_SECONDS
         )
+
+    def _next_check_at(self, account: Account) -> datetime | None:
+        """Return when the terminal is asked about a doubt again, at the latest."""
+        if account.payment.doubt is None:
+            return None
+        queue = self._ledger.work(account.payment.request.terminal_id)
+        due_at = queue.due_of(account.payment_id, p.AskTerminal)
+        if due_at is None:
+            return None
+        seconds = max(due_at - asyncio.get_running_loop().time(), 0.0)
+        return self._now() + timedelta(seconds=seconds)
 
     async def _publish_prompt(self, account: Account) -> None:
         """Ask the clerk, or take the question away: also one that an earlier life had asked."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import textwrap
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from bridge.money import payment as p
@@ -110,18 +110,33 @@ class ReceiptStyle:
 def receipts_of(account: Account, style: ReceiptStyle) -> tuple[Receipt, ...]:
     """Return the receipts of a payment: the terminal's own, else ours once it is approved."""
     payment = account.payment
-    if payment.receipts or payment.approval is None or payment.status is not p.Status.APPROVED:
+    if payment.approval is None or payment.status is not p.Status.APPROVED:
         return payment.receipts
-    signed = payment.approval.card.verification == "signature"
-    return (
+    found = payment.receipts or (
         Receipt("customer", _compose(account, payment.approval, "customer", style)),
-        Receipt(
-            "merchant",
-            _compose(account, payment.approval, "merchant", style),
-            requires_signature=signed,
-            must_print=signed,
-        ),
+        _merchant_copy(account, payment.approval, style),
     )
+    signed = payment.approval.card.verification == "signature"
+    if not signed and payment.signature is None:
+        return found
+    return _to_be_signed(found, _merchant_copy(account, payment.approval, style))
+
+
+def _to_be_signed(found: tuple[Receipt, ...], own: Receipt) -> tuple[Receipt, ...]:
+    """Return receipts with one that the shopper signs, to be printed at once.
+
+    Terminals that print line by line cannot say which it is: then it is the merchant's. `own`
+    takes its place where the terminal wrote none.
+    """
+    if not any(one.requires_signature for one in found):
+        found = tuple(replace(one, requires_signature=one.copy == "merchant") for one in found)
+    if not any(one.requires_signature for one in found):
+        found = (*found, replace(own, requires_signature=True))
+    return tuple(replace(one, must_print=one.must_print or one.requires_signature) for one in found)
+
+
+def _merchant_copy(account: Account, approval: Approval, style: ReceiptStyle) -> Receipt:
+    return Receipt("merchant", _compose(account, approval, "merchant", style))
 
 
 def marked_as_duplicate(lines: tuple[str, ...], columns: int, language: str) -> tuple[str, ...]:
@@ -196,7 +211,8 @@ def _compose(
             lines += _row(words[label], _amount(money, german=german), columns)
     lines += _row(words["amount"], _amount(approval.amount, german=german), columns)
     lines += [rule, *_centered(words["approved"], columns)]
-    if copy == "merchant" and card.verification == "signature":
+    signed = card.verification == "signature" or account.payment.signature is not None
+    if copy == "merchant" and signed:
         lines += ["", "", "_" * columns, words["signature"]]
     lines += ["", *_row(words["payment"], request.payment_id, columns)]
     return tuple(line.rstrip() for line in lines)

@@ -14,8 +14,9 @@ import signal
 from dataclasses import dataclass
 from pathlib import Path
 
-from bridge import service
 from bridge.assembly import Wires
+
+from bridge import service
 from bridge.backoffice.attempts import Attempt
 from bridge.backoffice.documents import Purchase
 from bridge.backoffice.graphql import BackOffice

@@ -107,6 +107,7 @@ class Shop:
             TOPICS,
             terminal_names={},
             signatures=self.reversals,
+            stage_seconds=dict.fromkeys(plans.terminals, plans.stage_seconds),
             now=self.now,
             last_seq=journal.last_seq(),
         )

@@ -12,6 +12,7 @@ import pytest
 from bridge.money import payment as p
 from bridge.money import sale as s
 from bridge.money.accounts import Account, HistoryLine
+from bridge.money.signature import Signature
 from bridge.register.paper import receipt_documents
 from bridge.register.receipts import Columns, ReceiptStyle, receipts_of
 from drivers import contract as c
@@ -220,3 +221,38 @@ def test_a_reprint_of_a_receipt_that_is_kept_no_longer_says_so(tmp_path: Path) -
         assert (again["payment_status"], again["duplicate"]) == ("approved", True)
 
     in_a_shop(tmp_path, test)
+
+
+def test_a_slip_that_the_terminal_could_not_mark_is_the_merchants_and_printed_at_once() -> None:
+    printed = (c.Receipt("customer", ("for you",)), c.Receipt("merchant", ("sign here",)))
+    account = paid(replace(TAKEN, card=replace(VISA, verification="signature")), receipts=printed)
+    documents = receipt_documents(account, style(40))
+    assert {name: one.lines for name, one in documents.items()} == {
+        "customer": ("for you",),
+        "signature": ("sign here",),
+    }
+    assert documents["signature"].must_print_now
+    assert not documents["customer"].must_print_now
+
+
+def test_a_slip_that_the_terminal_marked_is_printed_at_once_whatever_it_says() -> None:
+    slip = c.Receipt("merchant", ("sign here",), requires_signature=True)
+    account = paid(receipts=(c.Receipt("customer", ("for you",)), slip))
+    account = replace(account, payment=replace(account.payment, signature=Signature.ASKED))
+    documents = receipt_documents(account, style(40))
+    assert documents["signature"].lines == ("sign here",)
+    assert documents["signature"].must_print_now
+
+
+def test_a_terminal_that_wrote_no_slip_gets_ours() -> None:
+    printed = (c.Receipt("customer", ("for you",)),)
+    account = paid(replace(TAKEN, card=replace(VISA, verification="signature")), receipts=printed)
+    documents = receipt_documents(account, style(32))
+    assert documents["customer"].lines == ("for you",)
+    assert "_" * 32 in documents["signature"].lines
+    assert documents["signature"].must_print_now
+
+
+def test_a_plain_payments_receipts_are_the_terminals_own() -> None:
+    printed = (c.Receipt("customer", ("for you",)), c.Receipt("merchant", ("for us",)))
+    assert receipts_of(paid(receipts=printed), style(40)) == printed

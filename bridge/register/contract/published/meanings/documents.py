@@ -117,7 +117,8 @@ DOCUMENTS: Final = {
     "severity": "The color: `error` is kept for what a person must act on.",
     "Display.code": "For registers that want words of their own; an open list.",
     "Display.lines": "Two lines to show, in the clerk's language.",
-    "countdown_s": "Seconds to count down on the screen; null for no countdown.",
+    "countdown_s": "Seconds to count down on the screen, from when the document was "
+    "published; null for no countdown.",
     "buttons": "What the clerk may press now.",
     "may_leave_screen": "Whether the clerk may do something else meanwhile.",
     "Button.id": "What it means, e.g. `cancel`, `retry`, `receipt`; an open list. Do not show what "
@@ -147,7 +148,8 @@ DOCUMENTS: Final = {
     # doubt and what ends it
     "InDoubt.since": "Since when it is not known.",
     "cause": "What happened, e.g. `link_lost`; an open list.",
-    "InDoubt.next_check_at": "When the terminal is asked again; null where that is not planned.",
+    "InDoubt.next_check_at": "When the terminal is asked again, at the latest; null while it is "
+    "being asked, and where nobody will.",
     "InDoubt.attempts": "How often the terminal was asked.",
     "needs_operator": "The terminal could not tell in time; a person must look at its slip.",
     "Resolution.by": "Who knew: the terminal, the host (the back office for a gift card), a "
