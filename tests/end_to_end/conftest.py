@@ -15,6 +15,11 @@ async def shared_store(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterato
     """A store whose serial line is tapped and whose service probes its terminal once an hour."""
     folder = tmp_path_factory.mktemp("store")
     async with open_store(
-        folder, tapped=True, changes={"terminals.counter-1": {"probe_seconds": 3600}}
+        folder,
+        tapped=True,
+        changes={
+            "terminals.counter-1": {"probe_seconds": 3600},
+            "back_office": {"gift_card_activation": True, "store_credit": True},
+        },
     ) as store:
         yield store

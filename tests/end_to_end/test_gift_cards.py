@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from simulators.backoffice_resolvers import TILL_PERMISSIONS
 from tests.end_to_end.parts import Store, plan
 from tests.end_to_end.till import start_fields
 
@@ -16,6 +17,7 @@ pytestmark = [pytest.mark.mosquitto, pytest.mark.asyncio(loop_scope="module")]
 Json = dict[str, Any]
 NUMBERS = itertools.count(1)
 PIN = "8642"
+CLIENT = "paybridge-server"  # who logs in where no person does
 
 
 async def new_card(store: Store, balance: str) -> Json:
@@ -240,3 +242,86 @@ async def test_a_balance_is_told_and_an_unknown_card_is_an_error(shared_store: S
     unknown = {"gift_card": {"stored_value_id": "0"}}
     answer = await store.till.ask("gift_card/balance", unknown)
     assert answer["error"]["code"] == "gift_card_unknown"
+
+
+async def test_what_a_gift_card_paid_goes_back_to_it_in_parts(shared_store: Store) -> None:
+    store, taken = shared_store, len(shared_store.terminal_ledger())
+    card = await new_card(store, "50.00")
+    payment_id = await store.till.start("20.00", method="gift_card", gift_card=card)
+    await store.till.recorded(payment_id)
+    backs = [str(uuid.uuid4()) for _ in range(2)]
+    for back_id, amount in zip(backs, ("12.50", "7.50"), strict=True):
+        back = {
+            "payment_id": back_id,
+            "original_payment_id": payment_id,
+            "gift_card": card,
+            "amounts": {"currency": "EUR", "requested_amount": amount},
+        }
+        answer = await store.till.ask("payment/refund", back)
+        assert answer["status"] == "accepted", answer
+        await store.till.recorded(back_id)
+        (purchase,) = await store.office.purchases(back_id)
+        assert purchase["request"]["refundAmount"] == amount
+        assert purchase["request"]["lineItems"][0]["isRefund"] is True
+        assert await effects(store, back_id) == ["added", "captured"]
+    document = await store.till.document(payment_id, lambda d: bool(d["funds"] == "refunded"))
+    assert document["amounts"]["refunded_amount"] == "20.00"
+    answer = await store.till.ask("gift_card/balance", {"gift_card": card})
+    assert answer["result"]["balance"] == "50.00"
+    void = {"payment_id": str(uuid.uuid4()), "original_payment_id": payment_id}
+    answer = await store.till.ask("payment/void", void)
+    assert answer["error"]["code"] == "void_not_possible"
+    assert len(store.terminal_ledger()) == taken, "no terminal was asked"
+
+
+@pytest.mark.parametrize("kind", ["personal", "external"])
+async def test_codes_without_a_pin_pay(shared_store: Store, kind: str) -> None:
+    store = shared_store
+    code = f"{kind}-{next(NUMBERS)}"
+    await store.office.control(
+        {"do": "gift_card", "code": code, "code_type": kind.upper(), "balance": "20.00"}
+    )
+    granted = sorted(TILL_PERMISSIONS | {"UseExternalGiftCardCodes"})
+    await store.office.control({"do": "permissions", "client_id": CLIENT, "permissions": granted})
+    card = {"stored_value_id": code, "code_type": kind}
+    payment_id = await store.till.start("12.50", method="gift_card", gift_card=card)
+    document = await store.till.recorded(payment_id)
+    assert document["gift_card"]["balance_after"] == "7.50"
+
+
+async def test_a_new_card_is_sold_in_one_sale_and_undone(shared_store: Store) -> None:
+    store = shared_store
+    load: Json = {
+        "payment_id": str(uuid.uuid4()),
+        "sale_id": "T3-SELL-1",
+        "gift_card": {"stored_value_id": f"63962199{next(NUMBERS):08d}", "pin": PIN},
+        "amounts": {"currency": "EUR", "requested_amount": "25.00"},
+    }
+    granted = sorted(TILL_PERMISSIONS | {"CreateGiftCard"})
+    for permissions, code in ((sorted(TILL_PERMISSIONS), "feature_disabled"), (granted, "")):
+        await store.office.control(
+            {"do": "permissions", "client_id": CLIENT, "permissions": permissions}
+        )
+        load["payment_id"] = str(uuid.uuid4())
+        answer = await store.till.ask("gift_card/activate", load)
+        assert answer["status"] == "accepted", answer
+        if code:
+            document = await store.till.status(load["payment_id"], "failed")
+            assert document["error"]["code"] == code
+            assert "CreateGiftCard" in document["error"]["message"]
+    await store.till.document(load["payment_id"], lambda d: d["stage"] == "finishing")
+    payment_id = await store.till.start("25.00", sale_id="T3-SELL-1")
+    await store.till.document(load["payment_id"], lambda d: bool(d["funds"] == "loaded"))
+    await store.till.recorded(payment_id)
+    assert len(await store.office.purchases(payment_id)) == 1
+    undo = {
+        "payment_id": str(uuid.uuid4()),
+        "original_payment_id": load["payment_id"],
+        "gift_card": load["gift_card"],
+    }
+    answer = await store.till.ask("gift_card/reverse", undo)
+    assert answer["payment_id"] == undo["payment_id"]
+    document = await store.till.status(undo["payment_id"], "approved")
+    assert (document["type"], document["funds"]) == ("unload", "unloaded")
+    assert document["gift_card"]["balance_after"] == "0.00"
+    await store.till.ready()
