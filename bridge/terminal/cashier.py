@@ -74,8 +74,6 @@ class Cashier:
         if not self._doubts.can_tell_later:
             await self._ledger.apply(payment_id, p.DoubtAged())  # a person is asked at once
             return
-        if self._capabilities.status_query == "none":
-            self._probing.unheard = payment_id
         self._link.asked_at = asyncio.get_running_loop().time()
         if self._settings.expects_identity and not self._link.is_probed:
             await self._probing.probe()  # another device's memory says nothing about this payment
@@ -110,7 +108,8 @@ class Cashier:
                 event = c.Canceled("cashier", text="before it was sent")
                 await self._ledger.apply(payment_id, event)
             case p.Status.IN_PROGRESS:
-                final = await self._link.converse(money_operation(request), payment_id)
+                order = money_operation(request, self._account(payment_id).payment.baseline)
+                final = await self._link.converse(order, payment_id)
                 if isinstance(final, c.Unclear) and not self._doubts.can_tell_later:
                     await self._ledger.apply(payment_id, p.DoubtAged())
                 self._learn_from(final)

@@ -56,6 +56,11 @@ class Link:
         return self._line is not None
 
     @property
+    def tells_once(self) -> bool:
+        """True for a terminal that insists on its answer, and then remembers nothing."""
+        return self._capabilities.status_query == "none"
+
+    @property
     def baseline_is_usable(self) -> bool:
         """True when what we know of the terminal's last transaction cannot have changed."""
         if self._capabilities.status_query != "last_transaction":

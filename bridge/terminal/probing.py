@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
 
+from bridge.money.accounts import Account
 from bridge.money.ledger import Ledger
 from bridge.terminal.condition import WRONG_DEVICE, Condition, StationSettings
 from bridge.terminal.link import Link
@@ -24,7 +26,7 @@ class Probing:
         self._ledger = ledger
         self._link = link
         self._condition = condition
-        self.unheard = ""  # the payment whose answer a terminal without memory may still hold
+        self._all_told = ""  # the newest payment when the terminal had no answer to give
 
     async def probe(self) -> None:
         """Ask the terminal how it is."""
@@ -40,7 +42,8 @@ class Probing:
         link.probe_at = loop.time() + self._settings.probe_seconds
         match final:
             case c.TerminalReady() as ready if not self._settings.why_not(ready):
-                self.unheard = ""
+                newest = next(self._newest_first(), None)
+                self._all_told = newest.payment_id if newest is not None else ""
                 link.baseline = ready.baseline
                 link.baseline_is_fresh = True
                 condition.fit(ready, probes)
@@ -83,14 +86,35 @@ class Probing:
 
         It is evidence, and until it is taken some terminals take no other payment.
         """
-        account = self._ledger.get(self.unheard)
-        if account is None or account.payment.resolved_by != "operator" or not self._link.is_open:
+        account = self._unheard()
+        if account is None or not self._link.is_open:
             return False
         payment = account.payment
         question = c.Inquire(money_operation(payment.request), payment.baseline, payment.offer)
         final = await self._link.converse(question, account.payment_id)
         if not isinstance(final, c.MoneyEvidence):
             return False
-        self.unheard = ""
+        self._all_told = account.payment_id
         self._link.probe_at = asyncio.get_running_loop().time()
         return True
+
+    def _unheard(self) -> Account | None:
+        """Return the payment whose answer the terminal may still hold, found in the journal.
+
+        A person answered for it, and the terminal has said nothing since: no answer to a later
+        payment, which it gives only after this one, and none to a probe.
+        """
+        if not self._link.tells_once:
+            return None
+        for account in self._newest_first():
+            by = account.payment.resolved_by
+            if by == "operator":
+                return None if account.payment_id == self._all_told else account
+            if by == "terminal" or account.payment_id == self._all_told:
+                return None
+        return None
+
+    def _newest_first(self) -> Iterator[Account]:
+        mine = self._settings.terminal_id
+        accounts = self._ledger.newest_first()
+        return (one for one in accounts if one.payment.request.terminal_id == mine)
