@@ -172,6 +172,7 @@ class Pay:
     accept_partial: bool = False
     language: str = ""  # BCP 47
     gift: bool = False  # from a gift card that the terminal itself can charge
+    last: Baseline | None = None  # what the terminal did last, as it stands on disk
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +182,7 @@ class Authorize:
     reference: str
     amount: Money
     original: Approval | None = None
+    last: Baseline | None = None  # as in `Pay`
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,6 +201,7 @@ class Refund:
     reference: str
     amount: Money
     original: Approval | None = None
+    last: Baseline | None = None  # as in `Pay`
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,11 @@ from bridge.money import payment as p
 from drivers import contract as c
 
 
-def money_operation(request: p.PaymentRequest) -> c.MoneyOperation:
-    """Return what a terminal is asked for a payment."""
+def money_operation(request: p.PaymentRequest, last: c.Baseline | None = None) -> c.MoneyOperation:
+    """Return what a terminal is asked for a payment.
+
+    `last` is the baseline that was stored when the payment was about to be sent.
+    """
     name, amount, original = request.payment_id, request.amount, request.original
     match request.type:
         case p.PaymentType.SALE:
@@ -18,18 +21,19 @@ def money_operation(request: p.PaymentRequest) -> c.MoneyOperation:
                 accept_partial=request.accept_partial,
                 language=request.language,
                 gift=request.gift,
+                last=last,
             )
         case p.PaymentType.LOAD:
             return c.LoadGift(name, amount)
         case p.PaymentType.PREAUTH:
-            return c.Authorize(name, amount)
+            return c.Authorize(name, amount, last=last)
         case p.PaymentType.REFUND:
-            return c.Refund(name, amount, original)
+            return c.Refund(name, amount, original, last)
         case _:
             assert original is not None, "a follow-up carries what the terminal must be told"
     match request.type:
         case p.PaymentType.INCREMENT:
-            return c.Authorize(name, amount, original)
+            return c.Authorize(name, amount, original, last)
         case p.PaymentType.CAPTURE:
             return c.Capture(name, amount, original)
         case p.PaymentType.VOID | p.PaymentType.UNLOAD:

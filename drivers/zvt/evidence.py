@@ -1,8 +1,9 @@
 """What a status information proves: approvals, fingerprints, and whether it is about our order.
 
-A fingerprint is `terminal:receipt:trace:date:time:amount`, digits as the terminal sent them. Two
-readings are one transaction when no part contradicts and receipt or trace agree; they are two when
-receipt or trace differ. Everything else cannot be told.
+A fingerprint is `terminal:receipt:trace:date:time:amount`, digits as the terminal sent them, with
+`#id` behind it if a synchronization id was told, which is not compared. Two readings are one
+transaction when no part contradicts and receipt or trace agree; they are two when receipt or trace
+differ. Everything else cannot be told.
 Source: PA00P015 rev 13.08, status information; card complete on receipt numbers cut to 4 digits.
 """
 
@@ -20,6 +21,7 @@ from drivers.zvt.codes import (
     ENTRY_MODES,
 )
 from drivers.zvt.fields import bcd_or_none, decode_text, find_tlv, mask_text
+from drivers.zvt.synchronization import with_id, without_id
 
 HOLD = "hold"
 KIND = "kind"  # key of Approval.extra: HOLD for a pre-authorization
@@ -37,12 +39,12 @@ def fingerprint(status: m.StatusInformation) -> str:
     """Return what tells this transaction from any other of the terminal."""
     amount = "" if status.amount is None else str(status.amount)
     parts = (status.terminal_id, status.receipt, trace_of(status), status.date, status.time, amount)
-    return ":".join(parts)
+    return with_id(":".join(parts), status)
 
 
 def same_transaction(one: str, other: str) -> bool | None:
     """Compare two fingerprints; None when it cannot be told."""
-    pairs = list(zip(one.split(":"), other.split(":"), strict=False))
+    pairs = list(zip(without_id(one).split(":"), without_id(other).split(":"), strict=False))
     if len(pairs) != len(fingerprint(m.StatusInformation()).split(":")):
         return None
     agreed = [a == b if a and b else None for a, b in pairs]

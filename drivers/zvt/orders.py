@@ -14,6 +14,7 @@ from drivers.zvt.codes import CURRENCY_NUMBERS
 from drivers.zvt.evidence import HOLD, KIND, order_amount
 from drivers.zvt.fields import Tlv, encode_bcd
 from drivers.zvt.settings import ZvtSettings
+from drivers.zvt.synchronization import synchronization_tlv
 
 AMOUNT_MAX = 10**12 - 1  # twelve digits of BCD
 _TIP, _PARTIAL_APPROVAL, _RESERVATION_KIND, _LANGUAGE = 0x1F36, 0x1F70, 0x1F06, 0x15
@@ -39,18 +40,19 @@ def command_for(order: c.MoneyOperation, settings: ZvtSettings) -> m.BmpCommand 
         return Impossible("invalid_amount", f"{amount.minor} is no amount to move")
     match order:
         case c.Pay(tip=tip, accept_partial=accept_partial, language=language):
-            objects: list[Tlv] = []
+            objects = _synchronization(order, settings)
             if settings.sends_language and (letters := _letters_of(language)):
                 objects.append(Tlv(_LANGUAGE, letters))
             if tip is not None and tip.minor:
                 objects.append(Tlv(_TIP, encode_bcd(tip.minor, 6)))
             if accept_partial:
                 objects.append(Tlv(_PARTIAL_APPROVAL, _YES))
-            return m.Authorization(
-                amount=amount.minor, currency=number, tlv=tuple(objects) if objects else None
-            )
+            return m.Authorization(amount=amount.minor, currency=number, tlv=tuple(objects) or None)
         case c.Authorize(original=None):
-            return m.PreAuthorization(amount=amount.minor, currency=number)
+            objects = _synchronization(order, settings)
+            return m.PreAuthorization(
+                amount=amount.minor, currency=number, tlv=tuple(objects) or None
+            )
         case c.Authorize(original=original):
             assert original is not None, "the case above has no original"
             return m.PreAuthorization(
@@ -58,12 +60,13 @@ def command_for(order: c.MoneyOperation, settings: ZvtSettings) -> m.BmpCommand 
                 currency=number,
                 trace=original.trace,
                 approval_code=original.approval_code,
-                tlv=(Tlv(_RESERVATION_KIND, _EXTENSION),),
+                tlv=(Tlv(_RESERVATION_KIND, _EXTENSION), *_synchronization(order, settings)),
             )
         case c.LoadGift():
             return Impossible("operation_not_supported", "it fills no gift cards")
         case c.Refund():
-            return m.Refund(settings.password, amount=amount.minor, currency=number)
+            tlv = tuple(_synchronization(order, settings)) or None
+            return m.Refund(settings.password, amount=amount.minor, currency=number, tlv=tlv)
         case c.Capture() | c.Reverse() | c.AdjustTip():
             return _about_original(order, number, settings)
 
@@ -108,6 +111,10 @@ def _about_original(
             return m.Reversal(
                 settings.password, receipt=receipt, amount=amount.minor, currency=number
             )
+
+
+def _synchronization(order: c.Pay | c.Authorize | c.Refund, settings: ZvtSettings) -> list[Tlv]:
+    return [synchronization_tlv(order.last)] if settings.synchronization_ids else []
 
 
 def _letters_of(language: str) -> bytes:

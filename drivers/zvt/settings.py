@@ -16,6 +16,7 @@ from drivers.zvt.framing import LinkTimers
 ProfileName = Literal["default", "card_complete", "feig", "global_payments", "hobex"]
 
 AMOUNT_ENTRY_LOCKED = 0x10  # configuration bit: payments start at the register only
+ADMINISTRATION_LOCKED = 0x20  # configuration bit: so do end of day, reversal and the like
 RECEIPTS_TO_REGISTER = 0x82  # configuration bits: the terminal formats, the register prints
 _PASSWORD_DIGITS = 6
 _DIAGNOSIS_TYPES = range(1, 6)  # TLV 1B: line, extended, configuration, EMV configuration, EP2
@@ -59,7 +60,8 @@ class ZvtSettings:
     valid. `currency` is what the terminal is set up for. `diagnosis_type` is 1 (line only),
     2 (extended), 3 (configuration), 4 (EMV configuration) or 5 (EP2); None leaves it to the
     terminal. With `sequence_ids` every conversation registers first and numbers its messages if
-    the terminal agrees.
+    the terminal agrees. With `synchronization_ids` an order tells the last transaction that we
+    know, which needs a terminal that takes orders from the register only (bits 10 and 20).
     """
 
     profile: ProfileName = "default"
@@ -73,6 +75,7 @@ class ZvtSettings:
     diagnosis_type: int | None = None
     initialization_usable: bool | None = None
     sends_language: bool = False  # TLV 15 with a payment that has a language
+    synchronization_ids: bool = False  # TLV 1F1F
     sequence_ids: bool = False  # TLV 1F73; card complete asks native integrations for it
     byte_gap_seconds: float = 0.2  # T1
     acknowledge_seconds: float = 5.0  # T2
@@ -90,6 +93,9 @@ class ZvtSettings:
             raise ValueError(f"charset must be one of {', '.join(CHARSETS)}")
         if self.diagnosis_type not in (None, *_DIAGNOSIS_TYPES):
             raise ValueError("diagnosis_type must be 1..5")
+        alone = AMOUNT_ENTRY_LOCKED | ADMINISTRATION_LOCKED
+        if self.synchronization_ids and self.traits.config_byte & alone != alone:
+            raise ValueError("synchronization_ids needs bits 10 and 20 of config_byte")
         for name in (
             *("byte_gap_seconds", "acknowledge_seconds"),
             *("reply_seconds", "patience_seconds"),

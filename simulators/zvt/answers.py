@@ -55,7 +55,7 @@ def status_of(transaction: Transaction, profile: Profile, *, tlv: bool) -> m.Sta
         turnover=f"{transaction.receipt:06d}",
         card_type=card.zvt_type,
         card_name=card.name,
-        tlv=_details(transaction) if tlv else None,
+        tlv=_details(transaction, profile) if tlv else None,
     )
     if transaction.whole_pan:
         raw = bytes.fromhex(card.pan + "f" * (len(card.pan) % 2))
@@ -63,7 +63,7 @@ def status_of(transaction: Transaction, profile: Profile, *, tlv: bool) -> m.Sta
     return status
 
 
-def _details(transaction: Transaction) -> tuple[Tlv, ...]:
+def _details(transaction: Transaction, profile: Profile) -> tuple[Tlv, ...]:
     card = CARDS[transaction.brand]
     if transaction.signature:
         verification = SIGNATURE
@@ -75,6 +75,8 @@ def _details(transaction: Transaction) -> tuple[Tlv, ...]:
         Tlv(0x43, bytes.fromhex(card.application_id)),
         Tlv(0x2F, (Tlv(0x1F10, verification), Tlv(0x1F12, TECHNOLOGY[transaction.entry]))),
     ]
+    if profile.synchronizes:
+        details.append(Tlv(0x1F1F, bytes.fromhex(f"{transaction.receipt:04d}")))
     if transaction.tip_minor:
         details.append(Tlv(0x1F36, bytes.fromhex(f"{transaction.tip_minor:012d}")))
     return tuple(details)

@@ -12,7 +12,7 @@ import contextlib
 import dataclasses
 
 from drivers.zvt import messages as m
-from drivers.zvt.fields import Tlv
+from drivers.zvt.fields import Tlv, bcd_or_none
 from simulators.shopper import Plan
 from simulators.terminal_ledger import Kind
 from simulators.zvt.answers import (
@@ -358,6 +358,7 @@ def synchronize(device: Device, command: m.Command) -> None:
     if not device.profile.synchronizes or not known or last is None or last.state != "final":
         return
     behind = last.receipt - 1 or RECEIPT_MAX
-    if int(known.hex()) == behind and last.kind == "payment":
+    if bcd_or_none(known) == behind and last.kind == "payment":
         device.record("reversed", last, original=last.number, reason="synchronization")
         device.flash.settle(last, "reversed")
+        device.flash.contents.next_receipt = last.receipt

@@ -95,7 +95,7 @@ TRUTHS: dict[str, type] = {
 }
 
 
-NUMBERED = ZvtSettings(sequence_ids=True)
+NUMBERED = ZvtSettings(sequence_ids=True, synchronization_ids=True, sends_language=True)
 TERMINALS: dict[str, tuple[type[ScriptedTerminal], ZvtSettings]] = {
     "plain": (ScriptedTerminal, ZvtSettings()),
     "numbered": (NumberedTerminal, NUMBERED),
