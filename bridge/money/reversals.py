@@ -87,6 +87,7 @@ class Reversals:
         self._is_connected = is_connected
         self._retry_seconds = retry_seconds
         self._heard_since: datetime | None = None  # None: no register could answer now
+        self._asked_since: dict[str, float] = {}  # payment_id -> by the loop's clock, in this life
         self._retry_at: dict[str, float] = {}  # payment_id -> by the loop's clock
 
     def can_void(self, terminal_id: str) -> bool:
@@ -125,9 +126,14 @@ class Reversals:
             stands = self.policy.unanswered_stands
             _LOGGER.warning("nobody compared the signature: the payment %s", _fate(stands=stands))
             await self._ledger.apply(account.payment_id, SignatureJudged(accepted=stands))
+            self._asked_since.pop(account.payment_id, None)
 
     def _is_over(self, account: Account) -> bool:
         end = self.policy.expires_at(account)
+        now = asyncio.get_running_loop().time()
+        asked_since = self._asked_since.setdefault(account.payment_id, now)
+        if self.policy.unanswered_stands and now - asked_since >= self.policy.answer_seconds:
+            return True  # whatever became of the wall clock: the books wait no longer
         if not self.policy.unanswered_stands:
             if self._heard_since is None:
                 return False

@@ -209,7 +209,8 @@ class GiftJudge:
 
     def _judge_plan(self, plan_id: str, legs: tuple[PlannedLeg, ...]) -> None:
         taken = [
-            self.taken_minor(one.payment_id) or self.truth.taken_minor(one.payment_id)
+            self.taken_minor(one.payment_id)
+            + sum(charge.net_minor for charge in self.truth.charges_for(one.payment_id))
             for one in legs
         ]
         if any(taken) and taken != [one.minor for one in legs]:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import random
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 
 from bridge.money import payment as p
 from bridge.money.journal import Journal
 from bridge.money.journal_file import prepare
 from bridge.money.ledger import Ledger
+from bridge.money.reversals import Reversals, SignaturePolicy
 from bridge.money.settlement import BooksPolicy
 from bridge.terminal.condition import StationSettings
 from bridge.terminal.station import Station
@@ -158,3 +160,28 @@ def test_the_old_transaction_told_again_late_is_no_approval_of_a_new_payment() -
     desk = asking(SAME)
     assert desk.hear(APPROVED) == YES
     assert desk.events == []
+
+
+def test_a_clock_that_is_set_back_keeps_no_signed_payment_out_of_the_books() -> None:
+    # A world whose clock jumps: the question stayed open for as long as the clock went back.
+    async def scene() -> int:
+        ledger = new_ledger("signature")
+        await ledger.accept(REQUEST, p.Started(c.Baseline("old")))
+        card = c.Card(verification="signature")
+        approval = c.Approval(REQUEST.amount, fingerprint="new", card=card)
+        await ledger.apply(REQUEST.payment_id, c.Approved(approval))
+        assert ledger.unsigned(), "the clerk is asked"
+        hour_ago = datetime.fromisoformat(AT) - timedelta(hours=1)
+        reversals = Reversals(
+            ledger,
+            {},
+            SignaturePolicy(answer_seconds=120),
+            now=lambda: hour_ago,
+            is_connected=lambda: True,
+        )
+        running = asyncio.ensure_future(reversals.run())
+        await asyncio.sleep(125)
+        running.cancel()
+        return len(ledger.unsigned())
+
+    assert run_virtual(scene, seed=1) == 0
