@@ -292,7 +292,7 @@ def _show(options: argparse.Namespace) -> int:
 
 def _resolve(options: argparse.Namespace) -> int:
     from bridge.control import ask
-    from bridge.service import CONTROL_NAME
+    from bridge.settings import CONTROL_NAME
 
     order: dict[str, object] = {"payment_id": options.payment_id, "by": options.by}
     if options.answer in {"booked", "send-again"}:

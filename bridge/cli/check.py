@@ -12,20 +12,20 @@ from dataclasses import dataclass
 from typing import Literal
 
 from bridge import config as cfg
+from bridge.assembly import utc_now
 from bridge.backoffice.api_names import ApiNames
 from bridge.backoffice.graphql import BackOffice
 from bridge.backoffice.http import open_client
 from bridge.backoffice.login import Login
 from bridge.errors import BridgeError, JournalError, LoginRequired
 from bridge.money.journal_file import Ownership, open_for_reading
-from bridge.service import (
+from bridge.settings import (
     JOURNAL_NAME,
     api_names,
     line_address,
     login_settings,
     mqtt_settings,
     token_store,
-    utc_now,
 )
 from bridge.terminal.lines import open_line
 from bridge.terminal.plugins import load_driver, read_settings

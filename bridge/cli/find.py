@@ -11,7 +11,7 @@ from bridge import config as cfg
 from bridge.cli.drivers import installed_drivers
 from bridge.errors import JournalError
 from bridge.money.journal_file import Ownership
-from bridge.service import JOURNAL_NAME, line_address
+from bridge.settings import JOURNAL_NAME, line_address
 from bridge.terminal.finder import (
     Answer,
     Question,

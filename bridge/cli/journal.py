@@ -10,7 +10,7 @@ from bridge.money.accounts import fold_payment, fold_purchase
 from bridge.money.amounts import format_amount
 from bridge.money.entries import EventCodec, read_entries, read_payments, read_purchases
 from bridge.money.journal_file import open_for_reading
-from bridge.service import JOURNAL_NAME
+from bridge.settings import JOURNAL_NAME
 from drivers.contract import Money
 
 if TYPE_CHECKING:

@@ -15,6 +15,7 @@ from rich.markup import escape
 from rich.status import Status
 from rich.text import Text
 
+from bridge.assembly import utc_now
 from bridge.backoffice import graphql
 from bridge.backoffice.device import DeviceCode
 from bridge.backoffice.http import open_client
@@ -23,7 +24,7 @@ from bridge.backoffice.login import Login, OtherIdentity
 from bridge.cli.check import gift_card_names
 from bridge.config import BackOffice, Config
 from bridge.errors import ConfigError
-from bridge.service import api_names, login_settings, token_store, utc_now
+from bridge.settings import api_names, login_settings, token_store
 
 COUNTDOWN_SECONDS = 1.0  # how often the remaining time is painted
 

@@ -21,7 +21,7 @@ import httpx
 from bridge.demo.books import read_bookings, read_charges, read_gift_moves
 from bridge.demo.part import Part, PartFailed
 from bridge.demo.picture import Picture
-from bridge.service import JOURNAL_NAME
+from bridge.settings import JOURNAL_NAME
 from simulators.register import Register
 from simulators.register_broker import Broker
 

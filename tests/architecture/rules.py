@@ -28,7 +28,10 @@ BEHAVIORS = frozenset(
 )
 # A module of a column that imports one of these is a wire: it knows how to talk, decides nothing.
 WIRE_LIBRARIES = frozenset({"aiomqtt", "httpx", "paho", "serial", "socket", "ssl", "uvicorn"})
-COMPOSERS = frozenset({"bridge.service", "bridge.cli", "bridge.conformance", "bridge.demo"})
+COMPOSERS = frozenset(
+    {"bridge.service", "bridge.assembly", "bridge.settings"}
+    | {"bridge.cli", "bridge.conformance", "bridge.demo"}
+)
 # Tasks are born, and awaited, here only.
 STARTERS = frozenset({"bridge.service", "bridge.conformance", "bridge.demo"})
 SPEAKERS = frozenset({"bridge.cli", "bridge.demo"})  # talk to a person at a terminal

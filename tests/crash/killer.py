@@ -17,6 +17,7 @@ from pathlib import Path
 from bridge.assembly import Wires
 
 from bridge import service
+from bridge.assembly import Wires
 from bridge.backoffice.attempts import Attempt
 from bridge.backoffice.documents import Purchase
 from bridge.backoffice.graphql import BackOffice

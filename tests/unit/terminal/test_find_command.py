@@ -12,7 +12,7 @@ from bridge.cli.find import Configured, Found, configured, find
 from bridge.config import Terminal
 from bridge.errors import ConfigError
 from bridge.money.journal_file import Ownership
-from bridge.service import JOURNAL_NAME
+from bridge.settings import JOURNAL_NAME
 from bridge.terminal.finder import SerialPort
 from drivers import contract as c
 from drivers.zvt import ZvtSettings

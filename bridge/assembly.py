@@ -1,0 +1,308 @@
+"""Builds the whole bridge from its configuration; nothing runs yet.
+
+Here wires and behaviors meet. It knows the wall clock, chance and ids, and hands them to those who
+need them.
+"""
+
+from __future__ import annotations
+
+import random
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Any
+
+from bridge import config as cfg
+from bridge.backoffice.giftcards import GiftCards
+from bridge.backoffice.graphql import BackOffice
+from bridge.backoffice.http import open_client
+from bridge.backoffice.login import Login
+from bridge.backoffice.recorder import Recorder
+from bridge.control import Control
+from bridge.errors import ConfigError
+from bridge.facts import Facts, Identity
+from bridge.money.journal import Journal
+from bridge.money.journal_file import Ownership, open_database
+from bridge.money.ledger import Ledger
+from bridge.money.patience import Patience
+from bridge.money.payment import GIFT_CARDS
+from bridge.money.plans import Plans
+from bridge.money.retention import Retention
+from bridge.money.reversals import Reversals, SignaturePolicy
+from bridge.money.settlement import BooksPolicy
+from bridge.register import contract as k
+from bridge.register.desk import Desk, DeskSettings
+from bridge.register.mqtt import Mqtt
+from bridge.register.publisher import Publisher
+from bridge.settings import (
+    CONTROL_NAME,
+    JOURNAL_NAME,
+    api_names,
+    line_address,
+    login_settings,
+    mqtt_settings,
+    receipt_style,
+    token_store,
+)
+from bridge.terminal.condition import StationSettings
+from bridge.terminal.lines import SerialAddress, TcpAddress, open_line
+from bridge.terminal.plugins import load_driver, read_settings
+from bridge.terminal.station import Station
+from bridge.terminal.talk import Line
+from drivers.contract import Driver, Stage
+
+
+def utc_now() -> datetime:
+    """Return the wall clock."""
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Wires:
+    """What reaches the disk and the outside world; a crash test dies inside one of these."""
+
+    journal: type[Journal] = Journal
+    bus: type[Mqtt] = Mqtt
+    books: type[BackOffice] = BackOffice
+    open_line: Callable[[SerialAddress | TcpAddress], Awaitable[Line]] = open_line
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """The bridge, built and recovered; not running yet."""
+
+    config: cfg.Config
+    ledger: Ledger
+    journal: Journal
+    stations: Mapping[str, Station]
+    bus: Mqtt
+    desk: Desk
+    publisher: Publisher
+    facts: Facts
+    login: Login | None
+    recorder: Recorder | None
+    gift_cards: GiftCards | None
+    plans: Plans
+    reversals: Reversals
+    patience: Patience | None
+    retention: Retention
+    control: Control
+
+
+def load_drivers(config: cfg.Config) -> dict[str, tuple[Driver, Any]]:
+    """Return the driver and its settings for each terminal; nothing is opened or written.
+
+    Raises:
+        ConfigError: A driver or one of its settings is wrong.
+    """
+    loaded = {}
+    for name, terminal in config.terminals.items():
+        key = f"terminals.{name}"
+        if name == GIFT_CARDS:
+            raise ConfigError(key, "this name stands for gift cards; call the terminal otherwise")
+        driver = load_driver(terminal.driver, f"{key}.driver")
+        loaded[name] = (driver, read_settings(driver, terminal.settings, f"{key}.settings"))
+    return loaded
+
+
+def build_stations(
+    config: cfg.Config,
+    drivers: Mapping[str, tuple[Driver, Any]],
+    ledger: Ledger,
+    wires: Wires,
+) -> dict[str, Station]:
+    """Return one station per configured terminal."""
+    stations = {}
+    for name, terminal in config.terminals.items():
+        driver, settings = drivers[name]
+        address = line_address(terminal, driver.serial_defaults)
+        stations[name] = Station(
+            StationSettings(
+                terminal_id=name,
+                transport="tcp" if terminal.tcp else "serial",
+                address=terminal.tcp or terminal.port or "",
+                persistent=terminal.connection == "persistent",
+                probe_seconds=terminal.probe_seconds,
+                cancel_deadline_seconds=terminal.cancel_deadline_seconds,
+                stage_seconds={
+                    Stage(stage): seconds
+                    for stage, seconds in terminal.stage_seconds.model_dump().items()
+                    if seconds is not None
+                },
+                expected_terminal_id=terminal.terminal_id,
+                expected_serial_number=terminal.serial_number,
+            ),
+            driver,
+            settings,
+            open_line=partial(wires.open_line, address),
+            ledger=ledger,
+            changed=ledger.something_changed,
+            now=lambda: k.format_time(utc_now()),
+        )
+    return stations
+
+
+@asynccontextmanager
+async def build(
+    config: cfg.Config, environment: Mapping[str, str], wires: Wires
+) -> AsyncIterator[Parts]:
+    """Yield the bridge with its journal recovered, and close everything afterwards.
+
+    Raises:
+        ConfigError: A setting is wrong.
+        JournalError: The journal is somebody else's, damaged, or cannot be written.
+    """
+    drivers = load_drivers(config)
+    state = config.site.state_directory
+    try:
+        state.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError("site.state_directory", f"{state}: {error.strerror}") from error
+    async with AsyncExitStack() as opened:  # closed in reverse: the journal after its thread
+        ownership = Ownership(state / JOURNAL_NAME)
+        opened.callback(ownership.release)
+        connection = open_database(state / JOURNAL_NAME)
+        opened.callback(connection.close)
+        executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="journal")
+        opened.callback(executor.shutdown)
+        journal = wires.journal(connection, executor)
+        office = config.back_office
+        ledger = Ledger(
+            journal,
+            books=BooksPolicy(
+                store_code=config.site.store_code,
+                summary_sku=office.summary_sku if office else "",
+                required=office is not None and office.records,
+            ),
+            now=lambda: k.format_time(utc_now()),
+            local_now=lambda: datetime.now().astimezone().strftime("%Y-%m-%dT%H:%M:%S"),
+            terminals=config.terminals,
+        )
+        stations = build_stations(config, drivers, ledger, wires)
+        login: Login | None = None
+        recorder: Recorder | None = None
+        gift_cards: GiftCards | None = None
+        if office is not None:
+            http = open_client(office.ca_file)
+            opened.push_async_callback(http.aclose)
+            settings = login_settings(office, environment)
+            login = Login(http, settings, token_store(state, environment), utc_now)
+            books = wires.books(
+                http,
+                office.endpoint,
+                login,
+                deadline_seconds=office.deadline_seconds,
+                names=api_names(office),
+            )
+            recorder = Recorder(ledger, books, login, random.SystemRandom())
+            gift_cards = GiftCards(
+                ledger,
+                books,
+                deadline_seconds=office.deadline_seconds,
+                activates=office.gift_card_activation,
+                store_credit=office.store_credit,
+            )
+        yield _assemble(
+            config,
+            environment,
+            wires,
+            journal=journal,
+            ledger=ledger,
+            stations=stations,
+            login=login,
+            recorder=recorder,
+            gift_cards=gift_cards,
+        )
+
+
+def _assemble(
+    config: cfg.Config,
+    environment: Mapping[str, str],
+    wires: Wires,
+    *,
+    journal: Journal,
+    ledger: Ledger,
+    stations: Mapping[str, Station],
+    login: Login | None,
+    recorder: Recorder | None,
+    gift_cards: GiftCards | None,
+) -> Parts:
+    topics = k.Topics(config.mqtt.base_topic)
+    will = k.encode(k.BridgeState(state="offline", reason="connection_lost"))
+    bus = wires.bus(
+        mqtt_settings(config.mqtt, environment),
+        base_topic=config.mqtt.base_topic,
+        will=will,
+        new_epoch=lambda: uuid.uuid4().hex[:12],
+        rng=random.SystemRandom(),
+    )
+    names = {name: one.name or name for name, one in config.terminals.items()}
+    defaults = {name: one.terminal for name, one in config.registers.items() if one.terminal}
+    pools = {name: one.terminals for name, one in config.pools.items()}
+    office = config.back_office
+    settings = DeskSettings(
+        topics,
+        defaults,
+        pools,
+        receipt_style=receipt_style(config),
+    )
+    plans = Plans(ledger, lambda terminal, payment: stations[terminal].release(payment))
+    desk = Desk(bus, ledger, stations, settings, now=utc_now, gift_cards=gift_cards, plans=plans)
+    facts = Facts(
+        Identity(config.site.bridge_id, config.site.name, config.site.state_directory),
+        ledger=ledger,
+        journal=journal,
+        stations=stations,
+        names=names,
+        bus=bus,
+        books=recorder,
+        now=utc_now,
+    )
+    signatures = SignaturePolicy(config.site.unsigned == "stands", config.site.signature_seconds)
+    reversals = Reversals(
+        ledger, stations, signatures, now=utc_now, is_connected=lambda: bus.connected
+    )
+    publisher = Publisher(
+        bus,
+        ledger,
+        desk,
+        facts,
+        topics,
+        terminal_names=names,
+        signatures=reversals,
+        now=utc_now,
+        last_seq=journal.last_seq(),
+    )
+    patience = None
+    if office is not None:
+        wait = timedelta(hours=office.lines_within_hours)
+        patience = Patience(ledger, wait, now=utc_now, write_time=k.format_time)
+    control = Control(config.site.state_directory / CONTROL_NAME, ledger, desk)
+    return Parts(
+        config=config,
+        ledger=ledger,
+        journal=journal,
+        stations=stations,
+        bus=bus,
+        desk=desk,
+        publisher=publisher,
+        facts=facts,
+        login=login,
+        recorder=recorder,
+        gift_cards=gift_cards,
+        plans=plans,
+        reversals=reversals,
+        patience=patience,
+        retention=Retention(
+            ledger,
+            journal,
+            config.receipts.keep_months,
+            now=utc_now,
+            write_time=k.format_time,
+        ),
+        control=control,
+    )

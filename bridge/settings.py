@@ -1,0 +1,107 @@
+"""What the parts want to know, read from the configuration and the environment."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from bridge import config as cfg
+from bridge.backoffice.api_names import ApiNames
+from bridge.backoffice.settings import LoginSettings
+from bridge.backoffice.tokens import TokenStore
+from bridge.errors import ConfigError
+from bridge.register.bus import MqttSettings, TlsSettings
+from bridge.register.receipts import ReceiptStyle
+from bridge.terminal.lines import SerialAddress, TcpAddress
+from drivers.contract import SerialDefaults
+
+JOURNAL_NAME = "journal.sqlite"
+CONTROL_NAME = "control.sock"
+
+
+def api_names(office: cfg.BackOffice) -> ApiNames:
+    """Return what the API's names are taken to be until the server's schema shows them."""
+    return ApiNames(**office.names.model_dump())
+
+
+def login_settings(office: cfg.BackOffice, environment: Mapping[str, str]) -> LoginSettings:
+    """Return how to log in.
+
+    Raises:
+        ConfigError: A setting contradicts another, or a secret cannot be read.
+    """
+    login = office.login
+    try:
+        return LoginSettings(
+            issuer=login.issuer,
+            client_id=login.client_id,
+            client_secret=cfg.read_secret(
+                login.client_secret_file,
+                "client-secret" if login.flow == "client_credentials" else "",
+                environment,
+            ),
+            scopes=login.scopes,
+            flow=login.flow,
+            redirect_port=login.redirect_port,
+            ca_file=office.ca_file,
+        )
+    except ValueError as error:
+        raise ConfigError("back_office.login", str(error)) from error
+
+
+def token_store(state_directory: Path, environment: Mapping[str, str]) -> TokenStore:
+    """Return where the login is kept, encrypted when systemd gave a key (`login-key`)."""
+    folder = environment.get("CREDENTIALS_DIRECTORY")
+    key = None
+    if folder and (Path(folder) / "login-key").exists():
+        key = (Path(folder) / "login-key").read_bytes()
+    return TokenStore(state_directory, key)
+
+
+def mqtt_settings(config: cfg.Mqtt, environment: Mapping[str, str]) -> MqttSettings:
+    """Return how to reach the broker.
+
+    Raises:
+        ConfigError: The password file cannot be read.
+    """
+    tls = config.tls
+    return MqttSettings(
+        host=config.host,
+        port=config.port,
+        client_id=config.client_id,
+        username=config.username,
+        password=cfg.read_secret(config.password_file, "mqtt-password", environment),
+        protocol=config.protocol,
+        tls=None
+        if tls is None
+        else TlsSettings(
+            ca_file=str(tls.ca_file) if tls.ca_file else None,
+            certificate_file=str(tls.certificate_file) if tls.certificate_file else None,
+            key_file=str(tls.key_file) if tls.key_file else None,
+        ),
+    )
+
+
+def line_address(terminal: cfg.Terminal, defaults: SerialDefaults) -> SerialAddress | TcpAddress:
+    """Return where a terminal is reached; what is not configured comes from its protocol."""
+    if terminal.tcp is not None:
+        host, _, port = terminal.tcp.rpartition(":")
+        return TcpAddress(host.strip("[]"), int(port))
+    assert terminal.port is not None, "the configuration has either port or tcp"
+    return SerialAddress(
+        terminal.port,
+        SerialDefaults(
+            baud_rate=terminal.baud_rate or defaults.baud_rate,
+            data_bits=terminal.data_bits or defaults.data_bits,
+            parity=terminal.parity or defaults.parity,
+            stop_bits=terminal.stop_bits or defaults.stop_bits,
+        ),
+    )
+
+
+def receipt_style(config: cfg.Config) -> ReceiptStyle:
+    """Return how the store's receipts look."""
+    return ReceiptStyle(
+        heading=(config.site.name or config.site.store_code,),
+        columns={name: one.receipt_columns for name, one in config.registers.items()},
+    )
