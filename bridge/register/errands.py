@@ -182,6 +182,10 @@ class Errands:
         if self.draining:
             raise RequestError("bridge_draining", "the bridge is about to stop; try again soon")
         if errand.closes:
+            if any(one.closes and one.terminal_id == terminal_id for one in self._running.values()):
+                raise RequestError(
+                    "terminal_busy", "an end of day is under way", terminal_id=terminal_id
+                )
             can_look = WORDS[k.TerminalTotals] in terminal.capabilities.operations
             errand.looks = self.day_ends.is_open(terminal_id) and can_look
         if operation is None:
@@ -190,6 +194,8 @@ class Errands:
         else:
             terminal.begin_errand(errand.now_called, LOOK if errand.looks else operation)
         self._running[name] = errand
+        if errand.closes:
+            self.day_ends.under_way.add(name)
         return None
 
     @property
@@ -225,6 +231,7 @@ class Errands:
             errand.asked.clear()
             if errand.operation is None or final is not None or dropped:
                 del self._running[errand.name]
+                self.day_ends.under_way.discard(errand.name)
             else:  # it runs: nobody waits any more, but what it does to the batch must be noted
                 errand.until = math.inf
         return answers

@@ -546,3 +546,30 @@ def test_a_bridge_that_stops_begins_nothing_and_waits_for_a_close(tmp_path: Path
         assert reconcile(counter) == first, "what is known is told to the end"
 
     at_a_counter(tmp_path, test)
+
+
+def test_a_terminal_has_one_end_of_day_at_a_time(tmp_path: Path) -> None:
+    async def test(counter: Counter) -> None:
+        another = "018f6f50-0000-7000-8000-0000000000f2"
+        reconcile(counter)
+        with refused("terminal_busy"):
+            reconcile(counter, operation_id=another)
+        await counter.terminal.do(closed(0))
+        assert len(await counter.answers()) == 1
+        assert reconcile(counter, operation_id=another) is None
+
+    at_a_counter(tmp_path, test)
+
+
+def test_totals_that_were_read_before_a_close_say_nothing_about_it(tmp_path: Path) -> None:
+    async def test(counter: Counter) -> None:
+        await counter.till.done(pay(1, 5000))
+        counter.ask(k.TerminalTotals)
+        reconcile(counter)
+        await counter.terminal.do(totals(5000))
+        await counter.terminal.do(closed(5000))
+        first, second = await counter.answers()
+        assert (first["closed"], second["closed"]) == (False, True)
+        assert reconcile(counter) == second
+
+    at_a_counter(tmp_path, test)
