@@ -14,8 +14,6 @@ import signal
 from dataclasses import dataclass
 from pathlib import Path
 
-from bridge.assembly import Wires
-
 from bridge import service
 from bridge.assembly import Wires
 from bridge.backoffice.attempts import Attempt

@@ -50,6 +50,9 @@ async def test_a_doubt_is_answered_by_the_command_line(tmp_path: Path) -> None:
         assert document["funds"] == "none"
         assert document["status"] in {"canceled", "failed", "declined"}
         status, again = await store.cli("resolve", payment_id, "not-charged", "--by", "Anna")
+        assert (status, again["ok"]) == (0, True), "the same answer again"
+        paid = ("resolve", payment_id, "approved", "--by", "Anna", "--code", "1")
+        status, again = await store.cli(*paid)
         assert (status, again["code"]) == (1, "not_allowed")
         assert await store.office.purchases(payment_id) == []
 

@@ -85,7 +85,8 @@ async def test_the_same_id_with_another_amount_is_a_conflict(shared_store: Store
     before = len(store.terminal_ledger())
     answer = await store.till.ask("payment/start", start_fields(payment_id, "15.01"))
     assert answer["error"]["code"] == "idempotency_conflict"
-    assert answer["error"]["money_moved"] == "no"
+    told = (answer["error"]["retry"], answer["error"]["money_moved"])
+    assert told == ("after_check", "yes"), "of the payment that this id names"
     assert len(store.terminal_ledger()) == before
 
 
