@@ -28,6 +28,7 @@ class ZvtDriver:
         """What a terminal with these settings can do."""
         traits = settings.traits
         with_receipts = traits.config_byte & RECEIPTS_TO_REGISTER == RECEIPTS_TO_REGISTER
+        locked = bool(traits.config_byte & AMOUNT_ENTRY_LOCKED)
         operations = {
             *("sale", "preauth", "increment", "capture", "refund", "void", "tip_adjust"),
             *("reconcile", "totals", "card_read", "display"),
@@ -45,7 +46,8 @@ class ZvtDriver:
             unlinked_refund=True,
             receipts=("customer", "merchant") if with_receipts else (),
             prompts=("signature_ok",),
-            exclusive=bool(traits.config_byte & AMOUNT_ENTRY_LOCKED),
+            # An id must be right at the very moment; see `synchronization`.
+            exclusive=locked and not settings.synchronization_ids,
             currencies=(settings.currency,),
         )
 

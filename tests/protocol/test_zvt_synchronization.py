@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import pytest
 
 from drivers import contract as c
-from drivers.zvt import ZvtSettings
+from drivers.zvt import DRIVER, ZvtSettings
 from drivers.zvt.codec import decode
 from drivers.zvt.evidence import fingerprint, same_transaction
 from drivers.zvt.messages import StatusInformation
@@ -53,6 +53,11 @@ def test_ids_are_off_by_default() -> None:
 def test_ids_need_a_terminal_that_nobody_else_can_use(config: int) -> None:
     with pytest.raises(ValueError, match="synchronization_ids"):
         ZvtSettings(synchronization_ids=True, config_byte=config)
+
+
+def test_a_baseline_is_read_before_every_order_that_tells_an_id() -> None:
+    assert DRIVER.capabilities(ZvtSettings()).exclusive
+    assert not DRIVER.capabilities(WITH_IDS).exclusive
 
 
 def test_an_id_is_no_part_of_what_tells_transactions_apart() -> None:
