@@ -114,12 +114,27 @@ class GiftCardSteps:
 
     def _obstacle(self, request: p.PaymentRequest, account: str) -> p.NotReached | None:
         """Return why a card cannot be used now, whatever code it is named by."""
+        if not self._office.can_hold and not (request.type in h.AT_ONCE or h.ends_a_hold(request)):
+            text = "this back office offers no hold that can be released again"
+            return p.NotReached("operation_not_supported", text)
+        if request.activates and self._is_being_sold(request):
+            text = "this gift card is being sold in another sale"
+            return p.NotReached("gift_card_already_active", text)
         if self._is_contested(request, account):
             return p.NotReached("terminal_busy", "another payment is using this gift card")
         if account in self._accounts_of_other_legs(request):
             text = "the same gift card stands twice in this plan"
             return p.NotReached("invalid_request", text)
         return None
+
+    def _is_being_sold(self, request: p.PaymentRequest) -> bool:
+        """True while another new card with this code waits for its sale."""
+        return any(
+            one.payment.request.activates
+            and one.payment.request.gift_card == request.gift_card
+            and one.payment_id != request.payment_id
+            for one in self._ledger.unfinished()
+        )
 
     def _accounts_of_other_legs(self, request: p.PaymentRequest) -> set[str]:
         """Return the server's ids of the cards that a plan has begun to use already."""

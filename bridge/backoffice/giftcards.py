@@ -21,6 +21,7 @@ from bridge.money.work import Work
 from drivers import contract as c
 
 DOUBT_AGED_SECONDS = 90.0  # then a person is asked, as the register's contract promises
+PINS_MAX = 200  # of payments that wait; a command that was refused later leaves its PIN here
 LOOK_SECONDS = 3_600.0  # with nothing to do it still looks up once an hour
 
 CAPABILITIES = c.Capabilities(
@@ -72,6 +73,8 @@ class GiftCards(GiftCardSteps):
 
     def keep_pin(self, payment_id: str, pin: str) -> None:
         """Remember the PIN of a payment that is about to be accepted; it is never stored."""
+        while len(self._pins) >= PINS_MAX:
+            del self._pins[next(iter(self._pins))]
         self._pins[payment_id] = pin
 
     def claim(self, payment_id: str, register_id: str) -> p.Started | None:

@@ -158,6 +158,13 @@ def refuse_another_gift_card(
         RequestError: `invalid_request`, `feature_disabled` or `approval_required`.
     """
     paid_with = original.request.gift_card if original else None
+    is_of_office = wanted.terminal_id == p.GIFT_CARDS
+    if original is not None and wanted.gift_card is None and is_of_office:
+        raise RequestError(
+            "invalid_request",
+            "name the gift card: its code is kept no longer than the receipts",
+            path="gift_card",
+        )
     if wanted.gift_card is None or wanted.gift_card == paid_with:
         return
     if paid_with is not None and wanted.type is not p.PaymentType.REFUND:
