@@ -134,7 +134,7 @@ def why_not(operation: MoneyOperation, settings: PaxSettings) -> Failed | None:
             return Failed("partial_void", "only as a whole", "operation_not_supported")
         case Authorize(original=hold) if hold is not None:
             return Failed("increment", "a hold cannot be raised", "operation_not_supported")
-        case Authorize() | Capture() if settings.tender != "credit":
+        case Authorize() | Capture() | AdjustTip() if settings.tender != "credit":
             return Failed("tender", "credit cards only", "operation_not_supported")
         case Reverse(original=original):
             amount = original.amount

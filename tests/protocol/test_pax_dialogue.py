@@ -102,6 +102,20 @@ def test_what_it_cannot_do_is_refused_before_a_byte_is_sent(operation: Operation
     assert sent == []
 
 
+@pytest.mark.parametrize(
+    "operation",
+    [
+        Authorize(PAYMENT, USD10),
+        Capture(PAYMENT, USD10, HOLD),
+        AdjustTip(PAYMENT, Money(200, "USD"), OLDER),
+    ],
+)
+def test_what_a_debit_terminal_does_not_promise_is_refused(operation: Operation) -> None:
+    told, sent = converse(operation, {}, settings=PaxSettings(tender="debit"))
+    assert [type(event) for event in told] == [Failed]
+    assert sent == []
+
+
 def test_what_has_no_script_is_unclear_and_sends_nothing() -> None:
     assert converse(ReadCard(), {}) == ([Unclear("operation_not_supported")], [])
 

@@ -86,7 +86,7 @@ class HelloDialogue:
             case Probe():
                 self._say(m.Hello())
                 self._expect(_Phase.GREETING, now + self._settings.answer_seconds)
-            case Pay(reference, amount) if amount.currency == self._settings.currency:
+            case Pay(reference, amount, gift=False) if self._takes(amount):
                 self._reference, self._amount = reference, amount
                 self._say(m.Pay(reference, amount.minor, amount.currency))
                 self._expect(_Phase.PAYING, now + self._settings.payment_seconds)
@@ -183,6 +183,9 @@ class HelloDialogue:
             self._phase = _Phase.OFFERED
 
     # --- what we say
+
+    def _takes(self, amount: Money) -> bool:
+        return amount.currency == self._settings.currency
 
     def _stop(self) -> None:
         if not self._stopped:

@@ -15,7 +15,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import astuple, dataclass, fields
 
-from drivers.contract import ProtocolError
+from drivers.contract import ProtocolError, mask_cards
 
 LINE_BYTES_MAX = 256  # twice the longest line there is; more without an end is noise
 CHECKSUM_CHARACTERS = 4
@@ -157,8 +157,10 @@ def decode(line: bytes) -> Message:
         raise ProtocolError(f"no such line: {name} with {len(words)} fields")
     values: list[str | int] = []
     for field, word in zip(fields(kind), words, strict=True):
-        if field.type != "int":
-            values.append(word)
+        if field.name == "reference":
+            values.append(word)  # our own; everything else may hold what it should not
+        elif field.type != "int":
+            values.append(mask_cards(word))
         elif word.isdecimal():
             values.append(int(word))
         else:

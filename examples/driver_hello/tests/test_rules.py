@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import Literal
 
@@ -11,11 +12,14 @@ from driver_hello.messages import No, Paid
 from driver_hello.terminal import HelloTerminal
 
 from drivers.conformance import Scene, check
-from drivers.contract import Inquire, Money, Operation, Pay, Probe
+from drivers.contract import Failed, Inquire, Money, Operation, Pay, Probe
 
 PAY = Pay("b1946ac9", Money(2040, "EUR"))
 ASK = Inquire(PAY, None)
 PAID = Paid("b1946ac9", 2040, "EUR", "0001", "H3110", "visa", "1111")
+
+CARD = "4242424242424242"
+SHOWN = Paid(PAID.reference, 2040, "EUR", "0002", f"H {CARD}", "visa", "4242")
 
 SCENES: tuple[tuple[str, Operation, partial[HelloTerminal]], ...] = (
     ("paid", PAY, partial(HelloTerminal)),
@@ -28,6 +32,11 @@ SCENES: tuple[tuple[str, Operation, partial[HelloTerminal]], ...] = (
         ASK,
         partial(HelloTerminal, remembers=(No(PAID.reference, "declined", ""),)),
     ),
+    (
+        "asked: was paid with a number in a field of its own",
+        ASK,
+        partial(HelloTerminal, remembers=(SHOWN,)),
+    ),
     ("asked: never heard of it", ASK, partial(HelloTerminal)),
     ("probe", Probe(), partial(HelloTerminal)),
 )
@@ -36,5 +45,12 @@ SCENES: tuple[tuple[str, Operation, partial[HelloTerminal]], ...] = (
 @pytest.mark.parametrize("transport", ["serial", "tcp"])
 def test_hello_keeps_the_rules(transport: Literal["serial", "tcp"]) -> None:
     """Whole and in pieces, damaged, cut off, stopped, and with a journal that fails."""
-    scenes = [Scene(*scene, lambda sent: sent.count(b"PAY|"), transport) for scene in SCENES]
+    scenes = [Scene(*scene, lambda sent: sent.count(b"PAY|"), transport, CARD) for scene in SCENES]
     assert check(DRIVER, HelloSettings(), scenes) == ()
+
+
+def test_a_gift_card_is_refused_before_a_byte() -> None:
+    """What HELLO never promised is not taken for something that it can."""
+    step = DRIVER.dialogue(HelloSettings(), "tcp").begin(replace(PAY, gift=True), 0.0)
+    assert step.send == b""
+    assert isinstance(step.events[0], Failed)
