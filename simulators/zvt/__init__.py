@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import random
+from dataclasses import replace
 from datetime import datetime
 
 from simulators.terminal_command import (
@@ -20,6 +21,7 @@ from simulators.terminal_ledger import TerminalLedger
 from simulators.zvt.flash import Flash
 from simulators.zvt.profile import PROFILES
 from simulators.zvt.terminal import ZvtTerminal
+from simulators.zvt.words import WORDS
 
 __all__ = ["PROFILES", "Flash", "ZvtTerminal", "add_arguments", "serve"]
 
@@ -33,6 +35,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="default",
         help="whose terminal it imitates (default: default)",
     )
+    parser.add_argument(
+        "--language",
+        choices=sorted(WORDS),
+        default="de",
+        help="what it shows and prints is in this language (default: de)",
+    )
 
 
 async def serve(arguments: argparse.Namespace) -> None:
@@ -42,7 +50,7 @@ async def serve(arguments: argparse.Namespace) -> None:
         rng=random.Random(arguments.seed),
         kind=kind_of(arguments),
         scenario=chosen_scenario(arguments),
-        profile=PROFILES[arguments.profile],
+        profile=replace(PROFILES[arguments.profile], language=arguments.language),
         flash=Flash(arguments.memory),
         ledger=TerminalLedger(arguments.ledger),
         speed=arguments.speed,

@@ -19,14 +19,6 @@ POSITIVE_RECEIPT, SIGNATURE_RECEIPT, NEGATIVE_RECEIPT = 1, 2, 4  # TLV 1F37
 TECHNOLOGY = {"stripe": b"\x00", "chip": b"\x01", "contactless": b"\x02"}  # TLV 1F12
 NO_VERIFICATION, SIGNATURE, ONLINE_PIN = b"\x00", b"\x01", b"\x02"  # TLV 1F10
 PIN_FREE_MINOR_MAX = 5000  # contactless without PIN up to 50.00
-TITLES = {
-    "payment": "Kartenzahlung",
-    "refund": "Gutschrift",
-    "reservation": "Reservierung",
-    "capture": "Buchung Reservierung",
-    "reversal": "Storno",
-    "tip": "Trinkgeld",
-}
 
 
 def status_of(transaction: Transaction, profile: Profile, *, tlv: bool) -> m.StatusInformation:
@@ -88,25 +80,23 @@ def receipt_lines(
     """Return the receipt as (attribute, text), the last line marked."""
     card = CARDS[transaction.brand]
     moment = datetime.fromisoformat(transaction.moment)
+    words = profile.words
+    numbers = f"{words.transaction} {transaction.trace:06d}"
+    numbers += f" {words.receipt} {transaction.receipt:04d}"
     letters = CURRENCY_LETTERS.get(transaction.currency, "")
     pan = card.pan if transaction.whole_pan else MaskedPan.of(card.pan).text
     lines = [
-        (CENTRED, "H\u00e4ndlerbeleg" if copy == MERCHANT else "Kundenbeleg"),
-        (CENTRED | DOUBLE_WIDTH, TITLES[transaction.kind]),
-        (0, f"{letters} {amount_text(transaction.amount_minor)}"),
-        (0, f"Datum {moment:%d.%m.%Y} {moment:%H:%M:%S}"),
-        (0, f"Terminal-ID {profile.terminal_id}"),
-        (0, f"TA-Nr {transaction.trace:06d} BNr {transaction.receipt:04d}"),
+        (CENTRED, words.merchant_copy if copy == MERCHANT else words.customer_copy),
+        (CENTRED | DOUBLE_WIDTH, words.titles[transaction.kind]),
+        (0, f"{letters} {words.amount_text(transaction.amount_minor)}"),
+        (0, f"{words.date} {moment:%d.%m.%Y} {moment:%H:%M:%S}"),
+        (0, f"{words.terminal} {profile.terminal_id}"),
+        (0, numbers),
         (0, card.name),
-        (0, f"Karte {pan}"),
-        (0, f"Genehmigung {transaction.approval_code}"),
+        (0, f"{words.card} {pan}"),
+        (0, f"{words.approval} {transaction.approval_code}"),
     ]
     if transaction.signature and copy == MERCHANT:
-        lines += [(0, "Unterschrift:"), (0, ""), (0, "_" * 24)]
-    lines.append((LAST_LINE, "Zahlung erfolgt"))
+        lines += [(0, f"{words.signature}:"), (0, ""), (0, "_" * 24)]
+    lines.append((LAST_LINE, words.paid))
     return tuple(lines)
-
-
-def amount_text(minor: int) -> str:
-    """Return an amount as a German receipt prints it."""
-    return f"{minor // 100},{minor % 100:02d}"

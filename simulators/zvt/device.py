@@ -17,7 +17,7 @@ from datetime import datetime
 from drivers.contract import MaskedPan, ProtocolError
 from drivers.zvt import codec
 from drivers.zvt import messages as m
-from drivers.zvt.fields import Tlv, decode_tlv, find_tlv
+from drivers.zvt.fields import Tlv, decode_tlv, encode_text, find_tlv
 from simulators.shopper import CARDS, Mischief, Place, Plan, Shopper
 from simulators.terminal_ledger import Entry, Kind, TerminalLedger
 from simulators.zvt.flash import Flash, Transaction
@@ -27,7 +27,7 @@ from simulators.zvt.talk import NoReply, Talk
 
 CURRENCY_LETTERS = {978: "EUR", 756: "CHF", 826: "GBP", 840: "USD", 203: "CZK", 348: "HUF"}
 CURRENCY_OTHER_THAN_EURO = 756
-STAGE_TEXTS = {0x0A: b"Karte einstecken", 0x0B: b"Karte entnehmen"}
+INSERT_CARD, REMOVE_CARD = 0x0A, 0x0B  # intermediate status, PA00P015 rev 13.08
 WAIT_A_LITTLE = 0x9C  # reply of the register: repeat the status information
 REPEAT_STATUS_SECONDS = 2.0  # after 84 9C, PA00P015 rev 13.08 on vending
 REPEAT_STATUS_MAX = 3  # card complete's default
@@ -201,9 +201,10 @@ class Device:
     async def show(self, code: int) -> None:
         """Say what is on the display, if the register wants to know."""
         if self.registered.shows_stages and self.plan.show_stages:
-            profile = self.profile
-            text = Tlv(0x24, (Tlv(0x07, STAGE_TEXTS.get(code, b"Bitte warten")),))
-            tlv = (text,) if profile.stage_texts else None
+            profile, words = self.profile, self.profile.words
+            shown = {INSERT_CARD: words.insert_card, REMOVE_CARD: words.remove_card}
+            text = encode_text(shown.get(code, words.please_wait), profile.charset)
+            tlv = (Tlv(0x24, (Tlv(0x07, text),)),) if profile.stage_texts else None
             await self.tell_calmly(m.IntermediateStatus(code, profile.stage_minutes, tlv))
 
     async def fail(self, code: int, text: str = "") -> None:

@@ -23,12 +23,13 @@ from simulators.zvt.answers import (
     PIN_FREE_MINOR_MAX,
     POSITIVE_RECEIPT,
     SIGNATURE_RECEIPT,
-    amount_text,
     receipt_lines,
     status_of,
 )
 from simulators.zvt.device import (
     CURRENCY_OTHER_THAN_EURO,
+    INSERT_CARD,
+    REMOVE_CARD,
     REPEAT_STATUS_MAX,
     REPEAT_STATUS_SECONDS,
     WAIT_A_LITTLE,
@@ -45,7 +46,7 @@ PROTOCOL_ERROR, REMOTE_SILENT, WRONG_PIN, CONNECTION_LOST = 0x9A, 0xA1, 0x37, 0x
 RESERVATION_WRONG, AMOUNT_TOO_HIGH = 0xB7, 0xC3
 AMOUNT_MAX = 10**12 - 1  # twelve digits of BCD
 # Intermediate status codes, PA00P015 rev 13.08, table of 04 FF.
-INSERT_CARD, REMOVE_CARD, LOOK_AT_PIN_PAD, WAIT_FOR_HOST, PIN_WRONG = 0x0A, 0x0B, 0x01, 0x04, 0x15
+LOOK_AT_PIN_PAD, WAIT_FOR_HOST, PIN_WRONG = 0x01, 0x04, 0x15
 ABORTED_BY_CARD, REVERSING = 0x0D, 0x05
 
 
@@ -86,7 +87,7 @@ async def card_transaction(device: Device, command: m.Command) -> None:
         await card_and_host(device, plan, command.amount)
     except Stopped:
         if device.profile.says_after_abort:
-            await device.fail(ABORTED, text="Abbruch durch Kasse")
+            await device.fail(ABORTED, text=device.profile.words.stopped_by_cashier)
     except Refused as refused:
         await decline(device, command.amount, refused)
     else:
@@ -131,13 +132,13 @@ async def card_and_host(device: Device, plan: Plan, amount_minor: int) -> None:
     await device.show(INSERT_CARD)
     await device.wait(plan.seconds_to_card)
     if plan.outcome == "cancel":
-        raise Refused(ABORTED, "Abbruch durch Kunde")
+        raise Refused(ABORTED, device.profile.words.stopped_by_shopper)
     if plan.outcome == "walk_away":
         await device.wait(plan.walk_away_seconds)
-        raise Refused(ABORTED, "Zeit\u00fcberschreitung")
+        raise Refused(ABORTED, device.profile.words.timed_out)
     if plan.outcome == "remove_card_early":
         await device.show(ABORTED_BY_CARD)
-        raise Refused(CHIP_ERROR, "Karte zu fr\u00fch entnommen")
+        raise Refused(CHIP_ERROR, device.profile.words.removed_too_early)
     if plan.entry != "contactless" or amount_minor > PIN_FREE_MINOR_MAX or plan.wrong_pins:
         for _ in range(plan.wrong_pins):
             await device.show(LOOK_AT_PIN_PAD)
@@ -336,10 +337,11 @@ async def decline(device: Device, amount_minor: int, refused: Refused) -> None:
         reason=f"{refused.code:02X}",
     )
     if device.profile.prints_declined and device.plan.outcome == "decline":
+        words = device.profile.words
         lines = (
-            (0, f"Betrag {amount_text(amount_minor)}"),
+            (0, f"{words.amount} {words.amount_text(amount_minor)}"),
             (0, refused.text),
-            (LAST_LINE, "Vorgang abgebrochen"),
+            (LAST_LINE, words.not_paid),
         )
         # Nothing depends on the receipt of a payment that was not made.
         with contextlib.suppress(NoReply, NotAccepted):

@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from simulators.zvt.words import WORDS, Language, Words
+
 # Configuration byte of the registration, PA00P015 rev 13.08, command 06 00.
 PRINTS_PAYMENTS = 0x02
 PRINTS_ADMINISTRATION = 0x04
@@ -28,6 +30,7 @@ class Profile:
     version: str = "2.14.15"
     currency: int = 978
     password: str = ""  # "" accepts any
+    language: Language = "de"
     charset: str = "cp437"
     charset_code: int | None = None  # stated in print blocks (TLV 14)
     factory_config: int = FACTORY_CONFIG
@@ -65,6 +68,11 @@ class Profile:
     reply_seconds: float = 5.0  # T3
     acknowledge_seconds: float = 5.0  # T2
     byte_gap_seconds: float = 0.2  # T1
+
+    @property
+    def words(self) -> Words:
+        """What it shows and prints."""
+        return WORDS[self.language]
 
 
 PROFILES: dict[str, Profile] = {

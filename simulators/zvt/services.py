@@ -13,7 +13,7 @@ from drivers.zvt.fields import Tlv, encode_bcd
 from drivers.zvt.sequence import OFFER, sequence_tlv
 from drivers.zvt.sequence import TAG as SEQUENCE
 from simulators.shopper import CARDS
-from simulators.zvt.answers import LAST_LINE, amount_text, status_of
+from simulators.zvt.answers import LAST_LINE, status_of
 from simulators.zvt.device import (
     Device,
     PowerCut,
@@ -174,7 +174,9 @@ async def _tell_totals(device: Device) -> Transaction:
             totals=singles,
         )
     )
-    lines = ((0, "Kassenschnitt"), (LAST_LINE, f"Summe {amount_text(shown(total))}"))
+    words = device.profile.words
+    told = f"{words.total} {words.amount_text(shown(total))}"
+    lines = ((0, words.end_of_day), (LAST_LINE, told))
     # The totals were told already; the paper changes nothing.
     with contextlib.suppress(NoReply, NotAccepted):
         await print_lines(device, lines, ADMINISTRATION, 0, PRINTS_ADMINISTRATION)
@@ -206,7 +208,8 @@ async def diagnose(device: Device, command: m.Command) -> None:
     await device.show(WAIT_FOR_HOST)
     await device.wait(device.plan.seconds_at_host)
     passed = not profile.diagnosis_code
-    lines = ((0, "Diagnose"), (LAST_LINE, "erfolgreich" if passed else "fehlgeschlagen"))
+    words = profile.words
+    lines = ((0, words.diagnosis), (LAST_LINE, words.passed if passed else words.failed))
     with contextlib.suppress(NoReply, NotAccepted):  # nothing depends on the paper
         await print_lines(device, lines, ADMINISTRATION, 0, PRINTS_ADMINISTRATION)
     await device.reach("completion")

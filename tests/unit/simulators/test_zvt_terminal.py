@@ -330,3 +330,17 @@ def test_card_complete_says_which_receipt_a_line_belongs_to() -> None:
         assert {line.receipt_type for line in lines} == {1, 2}
 
     in_a_shop(test, profile=PROFILES["card_complete"])
+
+
+def test_a_terminal_shows_and_prints_in_its_language() -> None:
+    async def test(shop: Shop) -> None:
+        register = await shop.come()
+        await register.run(REGISTER_WITH_RECEIPTS)
+        came = await register.run(PAY)
+        printed = [one.text for one in came if isinstance(one, m.PrintLine)]
+        assert {"Merchant copy", "Customer copy", "Card payment", "EUR 20.40"} <= set(printed)
+        assert (await register.run(PAY))[-1] == m.Abort(0x6C)
+
+    profile = Profile(language="en")
+    shoppers = Scenario(payments=(INSTANT, Plan(outcome="cancel")), speed=0)
+    in_a_shop(test, shoppers, profile=profile)
