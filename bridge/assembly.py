@@ -274,6 +274,7 @@ def _assemble(
         topics,
         terminal_names=names,
         signatures=reversals,
+        stage_seconds={name: one.settings.stage_seconds for name, one in stations.items()},
         now=utc_now,
         last_seq=journal.last_seq(),
     )

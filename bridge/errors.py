@@ -40,6 +40,10 @@ class BusError(Transient):
     """The MQTT broker is away."""
 
 
+class MessageRefused(BusError):
+    """The broker is there and will not take this message; it takes others."""
+
+
 class BackOfficeUnavailable(Transient):
     """The back office cannot be reached or is not itself (captive portal, 429, 5xx)."""
 

@@ -28,6 +28,8 @@ MINOR_DIGITS: Final[dict[str, int]] = {
 }
 """Digits after the decimal point, per active ISO 4217 code."""
 
+DIGITS_USUAL: Final = 2
+
 AMOUNT_CHARACTERS_MAX: Final = 16  # 12 digits is what ISO 8583 and every terminal can hold
 MINOR_MAX: Final = 999_999_999_999  # the same 12 digits, in minor units
 _AMOUNT: Final = re.compile(r"(0|[1-9][0-9]*)(?:\.([0-9]+))?")
@@ -75,10 +77,15 @@ def parse_amount(text: object, currency: str, *, path: str = "") -> Money:
 def format_amount(money: Money) -> str:
     """Return `money` as the contract writes it, e.g. `12.50` EUR, `1250` JPY, `1.250` KWD.
 
-    Raises:
-        KeyError: The currency is none of `MINOR_DIGITS`; our own bug, inputs are checked.
+    A currency that nobody knows can only come from a terminal, never with an amount that was
+    asked for; it is written like most are, for the person who must look at it.
     """
-    return _format(money.minor, MINOR_DIGITS[money.currency])
+    return _format(money.minor, digits_of(money.currency))
+
+
+def digits_of(currency: str) -> int:
+    """Return how many digits an amount has after the point."""
+    return MINOR_DIGITS.get(currency, DIGITS_USUAL)
 
 
 def _format(minor: int, digits: int) -> str:

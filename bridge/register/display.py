@@ -6,9 +6,10 @@ charged*; every doubt says *do not charge again*; the shopper never sees the hos
 
 from __future__ import annotations
 
+from bridge.money.amounts import digits_of
 from bridge.money.payment import INFERRED, Funds, Payment, PaymentType, Recording, Status
 from bridge.money.signature import Signature
-from bridge.register.contract import MINOR_DIGITS, Button, Display, format_amount
+from bridge.register.contract import Button, Display, format_amount
 from bridge.register.prompts import NO, YES, button_id
 from drivers.contract import Money, Stage
 
@@ -59,7 +60,7 @@ _CANCELABLE = frozenset(
 def amount_text(money: Money) -> str:
     """Return an amount for people, e.g. `47,90 €`: a comma, as most of our stores write it."""
     text = format_amount(money)
-    if MINOR_DIGITS[money.currency]:
+    if digits_of(money.currency):
         text = text.replace(".", ",")
     return f"{text} {_SYMBOLS.get(money.currency, money.currency)}"
 

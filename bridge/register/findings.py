@@ -57,7 +57,7 @@ def _card(card: c.Card) -> dict[str, str | None]:
     return {
         "payment_brand": card.brand or None,
         "payment_brand_label": card.label or None,
-        "masked_pan": pan.text if pan else None,
+        "masked_pan": c.MaskedPan.of(pan.text).text if pan else None,
         "entry_mode": card.entry_mode or None,
     }
 

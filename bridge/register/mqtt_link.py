@@ -24,7 +24,7 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersi
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
-from bridge.errors import BusError
+from bridge.errors import BusError, MessageRefused
 from bridge.register.bus import Away, Delivery, MqttSettings, Protocol
 from bridge.register.mqtt_options import connect_properties, publish_properties, subscribe_options
 from bridge.register.mqtt_tls import make_tls_context
@@ -363,7 +363,7 @@ class Link:
         if waiting is None or waiting.done():
             return
         if code.value >= _FAILURE:
-            waiting.set_exception(BusError(f"the broker refused the message: {code}"))
+            waiting.set_exception(MessageRefused(f"the broker refused the message: {code}"))
         else:
             waiting.set_result(None)
 

@@ -12,7 +12,13 @@ from bridge.money import payment as p
 from bridge.money.accounts import Account, PurchaseAccount
 from bridge.register import contract as k
 from bridge.register.display import display_of
-from bridge.register.receipts import ReceiptStyle, fields_of, marked_as_duplicate, receipts_of
+from bridge.register.receipts import (
+    ReceiptStyle,
+    fields_of,
+    marked_as_duplicate,
+    masked,
+    receipts_of,
+)
 from drivers.contract import Approval, Money, Receipt
 
 # A document repeats the times of its history with every change.
@@ -191,7 +197,7 @@ def _card(approval: Approval | None) -> k.CardFacts | None:
         payment_brand=card.brand or None,
         payment_brand_label=card.label or None,
         brand_category=_CATEGORIES.get(card.brand, "schemes") if card.brand else None,
-        masked_pan=card.masked_pan.text if card.masked_pan else None,
+        masked_pan=masked(card.masked_pan),
         entry_mode=card.entry_mode or None,
         cardholder_verification=card.verification or None,
         aid=card.application_id or None,

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Protocol
 
-from bridge.errors import BusError
+from bridge.errors import BusError, MessageRefused
 from bridge.money import payment as p
 from bridge.money.accounts import Account
 from bridge.money.ledger import Ledger
@@ -24,6 +24,7 @@ from bridge.register.countdown import seconds_left
 from bridge.register.desk import Desk
 from bridge.register.paper import payment_document, receipt_documents
 from bridge.register.prompts import is_open, prompt_document, prompt_id
+from bridge.register.retiring import to_retire
 from bridge.register.stream import Stream
 from drivers.contract import Stage
 
@@ -31,7 +32,6 @@ _LOGGER = logging.getLogger(__name__)
 
 HEALTH_SECONDS = 30.0  # the contract's rhythm
 DOCUMENT_AGE_MAX = timedelta(hours=24)  # an unacknowledged document is kept this long
-DOCUMENTS_PER_REGISTER_MAX = 200  # settled ones; what is open is never removed
 # MQTT 5: a broker that outlives the bridge forgets documents by itself, a day after we would.
 DOCUMENT_EXPIRY_SECONDS = 48 * 3600
 # Progress, responses and events wait this long for each other, and let the terminal go first; no
@@ -97,6 +97,7 @@ class _Told:
     states: dict[str, bytes] = field(default_factory=dict)  # by topic
     receipts: dict[str, bytes] = field(default_factory=dict)  # by topic
     prompts: dict[str, bytes] = field(default_factory=dict)  # by topic
+    refused: dict[str, None] = field(default_factory=dict)  # topics, each is logged once
 
 
 class Publisher:
@@ -131,7 +132,8 @@ class Publisher:
         self._now = now
         self._stage_seconds = stage_seconds
         self._told = _Told()
-        self._stream = Stream(last_seq, k.format_time(now()))
+        self._since = k.format_time(now())
+        self._stream = Stream(last_seq, self._since)
         self._due: dict[str, None] = {}  # payments whose outcome must be told, in order
         self._news: dict[str, None] = {}  # payments with other news
         self._streams: dict[str, None] = {}  # payments whose events and receipts are to follow
@@ -247,7 +249,7 @@ class Publisher:
     ) -> None:
         """Publish what is less urgent than any outcome: a clerk waits for those."""
         await self._publish_outcomes()
-        await self._bus.publish(topic, payload, retain=retain, correlation=correlation)
+        await self._publish(topic, payload, retain=retain, correlation=correlation)
 
     async def _introduce(self) -> None:
         """After each connection: who we are, then every retained document again."""
@@ -271,6 +273,38 @@ class Publisher:
         await self._send_later(topic, payload, retain=True)
         self._told.states[topic] = payload
 
+    async def _publish(
+        self,
+        topic: str,
+        payload: bytes,
+        *,
+        retain: bool = False,
+        expiry_seconds: int | None = None,
+        correlation: bytes | None = None,
+    ) -> None:
+        """Publish, or let go of what the broker will never take: others must not wait for it.
+
+        What is retained is tried again with its next change, and after the next connection.
+
+        Raises:
+            BusError: The broker is away.
+        """
+        try:
+            await self._bus.publish(
+                topic,
+                payload,
+                retain=retain,
+                expiry_seconds=expiry_seconds,
+                correlation=correlation,
+            )
+        except MessageRefused as error:
+            self._complain(topic, error)
+
+    def _complain(self, topic: str, error: MessageRefused) -> None:
+        if topic not in self._told.refused:
+            _LOGGER.error("topic=%s look at the broker's access list: %s", topic, error)
+            self._told.refused[topic] = None
+
     async def _publish_payment(self, account: Account) -> None:
         request = account.payment.request
         document = payment_document(
@@ -290,7 +324,7 @@ class Publisher:
             next_check_at=self._next_check_at(account),
         )
         topic = self._topics.payment(request.register_id, request.payment_id)
-        await self._bus.publish(
+        await self._publish(
             topic, k.encode(document), retain=True, expiry_seconds=DOCUMENT_EXPIRY_SECONDS
         )
 
@@ -322,9 +356,7 @@ class Publisher:
             payload = k.encode(document)
         topic = self._topics.prompt(request.register_id, prompt_id(request.payment_id))
         if self._told.prompts.get(topic) != payload:
-            await self._bus.publish(
-                topic, payload, retain=True, expiry_seconds=DOCUMENT_EXPIRY_SECONDS
-            )
+            await self._publish(topic, payload, retain=True, expiry_seconds=DOCUMENT_EXPIRY_SECONDS)
             self._told.prompts[topic] = payload
 
     async def _publish_events(self, account: Account) -> None:
@@ -341,12 +373,14 @@ class Publisher:
             return
         request = account.payment.request
         documents = receipt_documents(account, self._desk.receipt_style)
-        for copy in RECEIPT_COPIES - set(documents):
+        for copy in sorted(RECEIPT_COPIES - set(documents)):
             # The terminal's own came late: it takes the place of all of ours.
             topic = self._topics.receipt(request.register_id, request.payment_id, copy)
-            if topic in self._told.receipts:
+            # What an earlier life had published, nobody remembers.
+            unknown = None if account.created_at < self._since else b""
+            if self._told.receipts.get(topic, unknown) != b"":
                 await self._send_later(topic, b"", retain=True)
-                del self._told.receipts[topic]
+                self._told.receipts[topic] = b""
         for copy, receipt in documents.items():
             topic = self._topics.receipt(request.register_id, request.payment_id, copy)
             payload = k.encode(receipt)
@@ -357,30 +391,22 @@ class Publisher:
     async def _retire_old(self) -> None:
         """Empty the topics of payments that nobody needs to see any more."""
         oldest_kept = k.format_time(self._now() - DOCUMENT_AGE_MAX)
-        settled = [a for a in self._ledger.accounts() if a.live and a.payment.is_settled]
-        per_register: dict[str, list[Account]] = {}
-        for account in settled:
-            register_id = account.payment.request.register_id
-            per_register.setdefault(register_id, []).append(account)
-        for accounts in per_register.values():
-            over = len(accounts) - DOCUMENTS_PER_REGISTER_MAX
-            accounts.sort(key=lambda one: one.updated_at)
-            for number, account in enumerate(accounts):
-                aged = account.updated_at < oldest_kept
-                if account.payment.acknowledged or aged or number < over:
-                    await self._retire(account)
+        for account in tuple(to_retire(self._ledger.accounts(), oldest_kept=oldest_kept)):
+            await self._retire(account)
 
     async def _retire(self, account: Account) -> None:
         request = account.payment.request
         for copy in receipt_documents(account, self._desk.receipt_style):
             topic = self._topics.receipt(request.register_id, request.payment_id, copy)
-            await self._bus.publish(topic, b"", retain=True)
+            await self._publish(topic, b"", retain=True)
+        for copy in RECEIPT_COPIES:
+            topic = self._topics.receipt(request.register_id, request.payment_id, copy)
             self._told.receipts.pop(topic, None)
         if account.payment.signature is not None:
             topic = self._topics.prompt(request.register_id, prompt_id(request.payment_id))
-            await self._bus.publish(topic, b"", retain=True)
+            await self._publish(topic, b"", retain=True)
             self._told.prompts.pop(topic, None)
         topic = self._topics.payment(request.register_id, request.payment_id)
-        await self._bus.publish(topic, b"", retain=True)
+        await self._publish(topic, b"", retain=True)
         await self._ledger.retire(account.payment_id)
         self._stream.forget(account.payment_id)

@@ -14,8 +14,8 @@ from typing import Literal
 
 from bridge.money import payment as p
 from bridge.money.accounts import Account
-from bridge.money.amounts import MINOR_DIGITS, format_amount
-from drivers.contract import Approval, Money, Receipt
+from bridge.money.amounts import MINOR_DIGITS, digits_of, format_amount
+from drivers.contract import Approval, MaskedPan, Money, Receipt
 
 Columns = Literal[32, 40, 48]
 COLUMNS_DEFAULT: Columns = 40  # what 80 mm paper holds in the printers' normal letters
@@ -139,6 +139,11 @@ def _merchant_copy(account: Account, approval: Approval, style: ReceiptStyle) ->
     return Receipt("merchant", _compose(account, approval, "merchant", style))
 
 
+def masked(pan: MaskedPan | None) -> str | None:
+    """Return a card's number as the contract shows it: the last four digits, whatever is known."""
+    return MaskedPan.of(pan.text).text if pan is not None else None
+
+
 def marked_as_duplicate(lines: tuple[str, ...], columns: int, language: str) -> tuple[str, ...]:
     """Return a receipt's lines below a line that says that it was printed before."""
     return (_words(language)["duplicate"].center(columns).rstrip(), "", *lines)
@@ -153,6 +158,8 @@ def fields_of(account: Account) -> dict[str, str | None]:
     approval = payment.approval
     if approval is None or payment.status is not p.Status.APPROVED:
         return {}
+    if approval.amount.currency not in MINOR_DIGITS:
+        return {}  # a person is asked what that was
     card = approval.card
     return {
         "type": payment.request.type.value,
@@ -161,7 +168,7 @@ def fields_of(account: Account) -> dict[str, str | None]:
         "tip_amount": format_amount(approval.tip) if approval.tip else None,
         "surcharge_amount": format_amount(approval.surcharge) if approval.surcharge else None,
         "payment_brand_label": _card_name(approval) or None,
-        "masked_pan": card.masked_pan.text if card.masked_pan else None,
+        "masked_pan": masked(card.masked_pan),
         "entry_mode": card.entry_mode or None,
         "cardholder_verification": card.verification or None,
         "aid": card.application_id or None,
@@ -230,7 +237,7 @@ def _card_name(approval: Approval) -> str:
 
 def _amount(money: Money, *, german: bool) -> str:
     text = format_amount(money)
-    if german and MINOR_DIGITS[money.currency]:
+    if german and digits_of(money.currency):
         text = text.replace(".", ",")
     return f"{text} {money.currency}"
 

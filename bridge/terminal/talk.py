@@ -15,6 +15,7 @@ from bridge.errors import JournalError, LineError
 from bridge.money import payment as p
 from bridge.money.ledger import Ledger
 from bridge.money.work import WorkQueue
+from bridge.terminal.wording import storable
 from drivers import contract as c
 
 _LOGGER = logging.getLogger(__name__)
@@ -156,7 +157,7 @@ class Talk:
         loop = asyncio.get_running_loop()
         try:
             for event in step.events:
-                await self._apply(event)
+                await self._apply(storable(event))
         except p.IllegalEvent as error:
             # Somebody settled the payment meanwhile: an offer that nobody wants is taken back.
             _LOGGER.warning("refused what the terminal said: %s", error)

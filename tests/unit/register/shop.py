@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from bridge.errors import LineError
+from bridge.errors import LineError, MessageRefused
 from bridge.facts import Facts, Identity
 from bridge.money.journal import Journal
 from bridge.money.journal_file import open_database
@@ -45,6 +45,29 @@ Json = dict[str, Any]
 Test = Callable[["Shop"], Awaitable[None]]
 
 
+class Picky:
+    """A broker whose access list forgot what begins with `prefix`; "" forgot nothing."""
+
+    def __init__(self, bus: BridgeBus, prefix: str) -> None:
+        self._bus = bus
+        self._prefix = prefix
+
+    async def publish(
+        self,
+        topic: str,
+        payload: bytes,
+        *,
+        retain: bool = False,
+        expiry_seconds: int | None = None,
+        correlation: bytes | None = None,
+    ) -> None:
+        if self._prefix and topic.startswith(self._prefix):
+            raise MessageRefused("not authorized")
+        await self._bus.publish(
+            topic, payload, retain=retain, expiry_seconds=expiry_seconds, correlation=correlation
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class Plans:
     """What a shop is like."""
@@ -53,6 +76,7 @@ class Plans:
     shoppers: Mapping[str, Scenario] = field(default_factory=dict)  # by terminal
     desk: DeskSettings = field(default_factory=lambda: DeskSettings(TOPICS))
     stage_seconds: Mapping[Stage, float] = field(default_factory=dict)
+    forgotten: str = ""  # the topics that the broker lets nobody publish
     signatures: SignaturePolicy = field(default_factory=SignaturePolicy)
 
 
@@ -100,7 +124,7 @@ class Shop:
             is_connected=lambda: self.bus.connected,
         )
         self.publisher = Publisher(
-            self.bus,
+            Picky(self.bus, plans.forgotten),
             self.ledger,
             self.desk,
             facts,

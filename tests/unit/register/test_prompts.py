@@ -252,3 +252,17 @@ def test_a_question_survives_an_empty_broker(tmp_path: Path) -> None:
         await gone(shop)
 
     in_a_shop(tmp_path, test, SIGNED)
+
+
+def test_a_question_that_expired_while_the_broker_was_away_is_taken_away(tmp_path: Path) -> None:
+    async def test(shop: Shop) -> None:
+        assert await asked(shop)
+        shop.broker.restart(150.0, forget=False)
+        await asyncio.sleep(140)
+        assert len(shop.ledger.open_purchases()) == 1, "the books do not wait for a broker"
+        assert prompt(shop), "it still lies there"
+        await asyncio.sleep(30)
+        await gone(shop)
+        assert shop.document("till-1", 1)["display"]["code"] == "approved"
+
+    in_a_shop(tmp_path, test, SIGNED)

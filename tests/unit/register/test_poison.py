@@ -1,0 +1,122 @@
+"""No terminal's words and no broker's whims keep the bridge from telling what it knows."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from bridge.money import payment as p
+from bridge.money.accounts import Account, HistoryLine
+from bridge.money.table import advance
+from bridge.register import contract as k
+from bridge.register.paper import payment_document, receipt_documents
+from bridge.register.receipts import ReceiptStyle
+from bridge.register.retiring import DOCUMENTS_PER_REGISTER_MAX, to_retire
+from drivers import contract as c
+from simulators.broker import Message
+from tests.unit.money.test_payment import REQUEST, STATES
+from tests.unit.register.shop import TOPICS, Plans, Shop, in_a_shop, payment_id
+from tests.unit.register.test_receipts import TAKEN, VISA
+
+AT = "2026-11-23T12:00:00.000Z"
+STRANGE = c.Money(4790, "XTS")  # the code that ISO 4217 keeps for tests
+
+
+# --- what a terminal may say
+
+
+@pytest.mark.parametrize("language", ["de", "en"])
+@pytest.mark.parametrize(
+    "approval",
+    [
+        replace(TAKEN, card=replace(VISA, masked_pan=c.MaskedPan("424242******4242"))),
+        replace(TAKEN, card=replace(VISA, masked_pan=c.MaskedPan("XXXX XXXX 4242"))),
+        replace(TAKEN, amount=STRANGE, tip=None),
+        replace(TAKEN, tip=STRANGE),
+        replace(TAKEN, surcharge=STRANGE),
+        replace(TAKEN, amount=c.Money(10**18, "EUR")),
+        replace(TAKEN, terminal_id="9" * 500, time_text="no time\x00"),
+    ],
+    ids=["six and four", "letters", "amount", "tip", "surcharge", "huge", "garbage"],
+)
+def test_whatever_a_terminal_says_of_an_approval_can_be_published(
+    approval: c.Approval, language: str
+) -> None:
+    request = replace(REQUEST, language=language)
+    payment, _ = advance(p.Payment(request, p.Status.IN_PROGRESS), c.Approved(approval))
+    account = Account(payment, 3, 3, AT, AT, (HistoryLine("approved", "", AT),))
+    document = payment_document(
+        account,
+        remaining=c.Money(0, "EUR"),
+        purchase=None,
+        terminal_name="Counter 1",
+        topics=TOPICS,
+    )
+    said = k.encode(document).decode()
+    for receipt in receipt_documents(account, ReceiptStyle()).values():
+        said += k.encode(receipt).decode()
+    assert "424242" not in said.replace("4242424242424242", "")
+
+
+# --- what a broker may refuse
+
+
+def test_a_register_that_may_not_be_told_does_not_silence_the_others(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def test(shop: Shop) -> None:
+        shop.broker.send(
+            Message(
+                TOPICS.request("till-1", "payment/start"),
+                b'{"request_id": "r", "payment_id": "%s", "amounts": '
+                b'{"currency": "EUR", "requested_amount": "1.00"}}' % payment_id(1).encode(),
+            )
+        )
+        async with asyncio.timeout(60):
+            while shop.charged() != [100]:  # noqa: ASYNC110 - virtual time
+                await asyncio.sleep(0.1)
+        await shop.pay("till-2", 2, "2.00", when_busy="queue")
+        await shop.until("till-2", 2, status="approved")
+        await asyncio.sleep(60)
+        topic = TOPICS.payment("till-1", payment_id(1))
+        assert sum(topic in one.message for one in caplog.records) == 1, "told once"
+
+    in_a_shop(tmp_path, test, Plans(forgotten=TOPICS.register("till-1")))
+
+
+# --- what a register may leave undone
+
+
+def settled(number: int, *, acknowledged: bool = False, at: str = AT) -> Account:
+    request = replace(REQUEST, payment_id=payment_id(number))
+    payment = p.Payment(
+        request,
+        p.Status.APPROVED,
+        p.Funds.CAPTURED,
+        p.Recording.RECORDED,
+        approval=TAKEN,
+        acknowledged=acknowledged,
+    )
+    return Account(payment, 3, 3, at, at, (HistoryLine("approved", "", at),))
+
+
+def test_a_register_that_never_acknowledges_keeps_its_last_documents() -> None:
+    accounts = [
+        settled(number, at=f"2026-11-23T12:{number // 60:02d}:{number % 60:02d}.000Z")
+        for number in range(DOCUMENTS_PER_REGISTER_MAX + 3)
+    ]
+    gone = [one.payment_id for one in to_retire(accounts, oldest_kept="2026-11-23T00:00:00.000Z")]
+    assert gone == [payment_id(0), payment_id(1), payment_id(2)]
+
+
+def test_what_is_open_is_never_removed_however_old() -> None:
+    doubtful = replace(settled(1), payment=STATES["in_doubt"])
+    unbooked = replace(settled(2), payment=STATES["approved"])
+    accounts = [doubtful, unbooked, settled(3), settled(4, acknowledged=True)]
+    kept = {one.payment_id for one in to_retire(accounts, oldest_kept="")}
+    assert kept == {payment_id(4)}
+    aged = {one.payment_id for one in to_retire(accounts, oldest_kept="2027")}
+    assert aged == {payment_id(3), payment_id(4)}
