@@ -3,14 +3,38 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from pathlib import Path
 
 import pytest
 
 from bridge.money import payment as p
+from tests.end_to_end import test_every_driver as sales
+from tests.end_to_end import test_terminal_gift_cards as gift_cards
 from tests.end_to_end.counter import KINDS, Counter, Kind, at_a_counter, plan
 
 every_kind = pytest.mark.parametrize("kind", KINDS, ids=[one.name for one in KINDS])
+PAX = tuple(kind for kind in KINDS if kind.driver.name == "pax")
+# Which test goes through every driver for an operation; a new word needs one here.
+MATRIX = {
+    "sale": "test_an_approved_sale_is_captured_once",
+    "refund": "test_a_refund_gives_back_or_is_refused",
+    "void": "test_a_void_undoes_or_is_refused",
+    "preauth": "test_a_hold_is_captured_or_refused",
+    "capture": "test_a_hold_is_captured_or_refused",
+    "increment": "test_a_hold_is_raised_or_refused",
+    "tip_adjust": "test_a_tip_is_added_or_refused",
+    "totals": "test_the_end_of_day_agrees_to_the_cent_or_is_refused",
+    "reconcile": "test_the_end_of_day_agrees_to_the_cent_or_is_refused",
+    "display": "test_other_errands_are_done_or_refused",
+    "card_read": "test_other_errands_are_done_or_refused",
+    "last_transaction": "test_what_can_be_asked_of_a_terminal_is_told_or_refused",
+    "diagnose": "test_what_can_be_asked_of_a_terminal_is_told_or_refused",
+    "balance": "test_what_a_terminal_cannot_do_with_gift_cards_is_refused",
+    "gift_redeem": "test_what_a_terminal_cannot_do_with_gift_cards_is_refused",
+    "gift_load": "test_what_a_terminal_cannot_do_with_gift_cards_is_refused",
+    "unload": "test_a_gift_card_is_filled_when_its_sale_is_paid_and_emptied_again",
+}
 NOT_PAID = {p.Status.DECLINED, p.Status.CANCELED, p.Status.FAILED}
 
 
@@ -229,3 +253,12 @@ def test_other_errands_are_done_or_refused(kind: Kind, operation: str, tmp_path:
         assert counter.movements() == []
 
     at_a_counter(kind, tmp_path, visit)
+
+
+def test_every_operation_that_can_be_announced_is_in_a_matrix() -> None:
+    gifts = [kind.driver.capabilities(kind.driver.settings(gift=True)) for kind in PAX]
+    announced = {word for can in gifts for word in can.operations}
+    announced |= {word for kind in KINDS for word in kind.can.operations}
+    assert announced <= MATRIX.keys()
+    for test in MATRIX.values():
+        assert any(hasattr(module, test) for module in (sys.modules[__name__], sales, gift_cards))
