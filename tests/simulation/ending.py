@@ -161,6 +161,7 @@ async def _judge_books(world: World, accounts: dict[str, Account]) -> None:
         in_books = sum(books_minor(booked[name]) for name in mine if name in booked)
         details = next((one.payment.sale for one in members if one.payment.sale), None)
         total = details.total.minor if details is not None else net
+        total += sum(_raised_minor(one.payment) for one in members)
         if net > total and not any(one.payment.discrepancies for one in members):
             story.accuse("S1", f"sale {key} cost {total}, taken were {net}")
         if mine and in_books != net:
@@ -183,6 +184,12 @@ def _judge_recording(world: World, account: Account, mine: Mapping[str, list[str
         world.story.accuse("S4", f"{name} stands in {purchases} purchases")
     if payment.recording not in {p.Recording.RECORDED, p.Recording.NOT_REQUIRED}:
         world.story.accuse("L2", f"{name} is {payment.recording.value}")
+
+
+def _raised_minor(payment: p.Payment) -> int:
+    """Return by how much a hold was raised: the sale may cost so much more."""
+    raises = payment.request.type is p.PaymentType.INCREMENT
+    return payment.approval.amount.minor if raises and payment.approval is not None else 0
 
 
 def _goods_minor(world: World, account: Account) -> int:

@@ -239,10 +239,11 @@ class Judge:
         payment_id, status, rev = document["payment_id"], document["status"], document["rev"]
         name = short(payment_id)
         told = self.told.setdefault(payment_id, Told())
+        doubt = {**(document.get("in_doubt") or {}), "next_check_at": None}  # a clock's business
         core = json.dumps(
             [
                 *(status, document.get("stage"), document["funds"]),
-                *(document["recording"]["status"], document.get("in_doubt")),
+                *(document["recording"]["status"], doubt),
                 document["amounts"].get("captured_amount"),
             ]
         )
