@@ -252,26 +252,24 @@ def content_hash(request: PaymentStart | GiftCardLoad | AnyFollowUp) -> str:
         if request.terminal_pool is not None:
             content["pool"] = request.terminal_pool
         if request.gift_card is not None:
-            card = request.gift_card
-            content["gift_card"] = [card.code_type, card.stored_value_id, request.capture]
+            content["gift_card"] = [*_named(request.gift_card), request.capture]
         if request.plan is not None:
             content["plan"] = [
-                [leg.method, leg.amount, leg.gift_card and leg.gift_card.stored_value_id]
+                [leg.method, leg.amount, leg.gift_card and _named(leg.gift_card)]
                 for leg in request.plan
             ]
     elif isinstance(request, GiftCardLoad):
         kind = request.operation.partition("/")[2]
         content |= {"type": kind, "method": "gift_card", "sale_id": request.sale_id}
         if request.gift_card is not None:
-            card = request.gift_card
-            content["gift_card"] = [card.code_type, card.stored_value_id]
+            content["gift_card"] = _named(request.gift_card)
     else:
         kind = request.operation.partition("/")[2]
         content |= {"type": kind, "original": request.original_payment_id}
     if request.terminal_id is not None:
         content["terminal"] = request.terminal_id
     if isinstance(request, WithGiftCard) and request.gift_card is not None:
-        content["gift_card"] = [request.gift_card.code_type, request.gift_card.stored_value_id]
+        content["gift_card"] = _named(request.gift_card)
     if isinstance(request, PaymentCapture):
         content["final"] = request.final
     if not isinstance(request, PaymentVoid | GiftCardReverse):
@@ -286,3 +284,8 @@ def content_hash(request: PaymentStart | GiftCardLoad | AnyFollowUp) -> str:
         }
     text = json.dumps(content, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _named(card: GiftCard) -> list[str]:
+    """Return what names a gift card; its PIN is left out, a repeated command may lack it."""
+    return [card.code_type, card.stored_value_id]

@@ -114,6 +114,14 @@ def test_a_signature_is_asked_for_and_printed_at_once() -> None:
     assert not documents["customer"].must_print_now
 
 
+@pytest.mark.parametrize("language", ["en-GB", "de-DE"])
+@pytest.mark.parametrize("kind", p.PaymentType)
+def test_every_kind_of_payment_has_a_heading(kind: p.PaymentType, language: str) -> None:
+    account = paid(request=replace(REQUEST, language=language, type=kind))
+    lines = receipt_documents(account, style(40))["customer"].lines
+    assert kind.value not in [line.strip() for line in lines]
+
+
 @pytest.mark.parametrize("number", [PAN, "4242 4242 4242 4242", "4242-4242-4242-4242"])
 def test_no_receipt_holds_a_card_number_wherever_a_terminal_puts_it(number: str) -> None:
     account = paid(replace(TAKEN, card=replace(VISA, label=f"VISA {number}")))
