@@ -66,7 +66,8 @@ def refuse_unsafe_start(
     if request.approved_by or request.type is PaymentType.LOAD:
         return  # a load takes no money, and is not done before its sale is paid
     for sibling in siblings:
-        if sibling.is_for_goods:  # a running refund takes nothing
+        # A running refund takes nothing; what raises a hold may cover more of the sale soon.
+        if sibling.is_for_goods or sibling.request.type is PaymentType.INCREMENT:
             _refuse_beside_open(sibling)
     mine = {leg.payment_id for leg in request.plan.legs} if request.plan else frozenset()
     others = [one for one in siblings if one.request.payment_id not in mine]
@@ -78,7 +79,7 @@ def refuse_unsafe_start(
     own = _own_amount(request)
     # A hold covers its sale as money that was taken does: its capture asks nobody any more.
     held_minor = sum(max(one.held_minor - _tip_minor(one.request), 0) for one in holds)
-    total = details.total if details is not None else own
+    total = details.total if details is not None else most_asked(request, others)
     left_minor = max(outstanding_minor(total, brought) - held_minor, 0)
     if left_minor == 0 and (brought or holds):
         raise RequestError(
@@ -89,8 +90,9 @@ def refuse_unsafe_start(
             path="sale_id",
             payment_id=holds[0].request.payment_id if holds else brought[0].payment_id,
         )
-    is_whole = request.type is PaymentType.SALE or request.plan is not None
-    if details is not None and is_whole and own.minor > left_minor:
+    # The first hold may be more than the sale costs, a deposit; nothing beside others may.
+    may_exceed = request.type is PaymentType.PREAUTH and not (request.plan or brought or holds)
+    if details is not None and not may_exceed and own.minor > left_minor:
         left = format_amount(Money(left_minor, own.currency))
         raise RequestError(
             "invalid_request",
@@ -136,6 +138,18 @@ def _refuse_beside_open(sibling: Payment) -> None:
             path="sale_id",
             payment_id=sibling.request.payment_id,
         )
+
+
+def most_asked(request: PaymentRequest, others: Sequence[Payment]) -> Money:
+    """Return what a sale costs whose lines nobody told: the most that one payment asked for.
+
+    After a part payment only the rest is asked for. What brought nothing to the sale, or was given
+    back, does not count.
+    """
+    own = _own_amount(request)
+    asked = (_own_amount(one.request) for one in others if one.refundable_minor > 0)
+    most = max((one.minor for one in asked if one.currency == own.currency), default=0)
+    return Money(max(own.minor, most), own.currency)
 
 
 def _own_amount(request: PaymentRequest) -> Money:
@@ -252,9 +266,11 @@ def refuse_follow_up(
             )
             rest = original.held_minor - pending
             _refuse_more_than(request, rest, "capture_exceeds_authorized", original)
+            _refuse_beside_an_end(request, running)
         case PaymentType.INCREMENT:
             if original.funds is not Funds.HELD:
                 raise _not_allowed(request, original, "is not held any more")
+            _refuse_beside_an_end(request, running)
         case PaymentType.VOID:
             _refuse_void(followed, running, batch_closed_at)
         case PaymentType.TIP_ADJUST:
@@ -287,6 +303,25 @@ def _refuse_more_than(
             available_amount=available,
             funds=original.funds.value,
         )
+
+
+def _refuse_beside_an_end(request: PaymentRequest, running: Sequence[Payment]) -> None:
+    """Refuse to use a hold that is being ended, and to end one that is being used.
+
+    In which order the two reach the bank nobody knows; the second would find no hold.
+    """
+    ends = request.type is PaymentType.CAPTURE and request.is_last
+    for one in running:
+        is_end = one.request.type is PaymentType.VOID or (
+            one.request.type is PaymentType.CAPTURE and one.request.is_last
+        )
+        if ends or is_end:
+            raise RequestError(
+                "payment_in_doubt",
+                "another operation on this hold is still running",
+                path="original_payment_id",
+                payment_id=one.request.payment_id,
+            )
 
 
 def _refuse_void(followed: Account, running: Sequence[Payment], batch_closed_at: str) -> None:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from bridge.money import payment as p
 from bridge.money import sale as s
 from bridge.money.accounts import Account, PurchaseAccount, captured_payments
+from bridge.money.admission import most_asked
 from drivers.contract import Money
 
 # Payments that are final, recorded and retired stay in memory for quick answers to repeated
@@ -84,15 +85,8 @@ class Memory:
         siblings = self.of_sale(request.sale_key)
         told = (one.payment.sale for one in (account, *siblings))
         details = next((one for one in told if one is not None), None)
-        tip = request.tip.minor if request.tip else 0
-        own = Money(request.amount.minor - tip, request.amount.currency)
-        whole = [
-            one.payment.request.plan.total
-            for one in (account, *siblings)
-            if one.payment.request.plan is not None
-            and (one is account or one.payment.captured.minor)
-        ]
-        total = details.total if details is not None else next(iter(whole), own)
+        others = [one.payment for one in siblings if one is not account]
+        total = details.total if details is not None else most_asked(request, others)
         left_minor = s.outstanding_minor(total, captured_payments(siblings, ""))
         return Money(left_minor, total.currency)
 

@@ -61,6 +61,56 @@ async def test_beside_a_hold_of_a_part_the_rest_can_be_charged_and_no_cent_more(
         assert await till.refused(pay(4, 1)) == "sale_already_paid"
 
 
+async def test_a_second_hold_is_for_the_rest_at_most(tmp_path: Path) -> None:
+    async with open_till(tmp_path) as till:
+        await till.done(pay(1, 3000, type=PREAUTH, sale=goods(5000)))
+        assert await till.refused(pay(2, 5000, type=PREAUTH)) == "invalid_request"
+        assert await till.refused(pay(3, 2000, type=PREAUTH)) == ""
+
+
+async def test_a_first_hold_may_be_a_deposit(tmp_path: Path) -> None:
+    async with open_till(tmp_path) as till:
+        assert await till.refused(pay(1, 9000, type=PREAUTH, sale=goods(5000))) == ""
+
+
+async def test_no_new_charge_while_a_hold_is_being_raised(tmp_path: Path) -> None:
+    async with open_till(tmp_path) as till:
+        hold = pay(1, 1000, type=PREAUTH, sale=goods(5000))
+        await till.done(hold)
+        await till.ledger.accept(after(hold, 2, p.PaymentType.INCREMENT, 3000))
+        assert await till.refused(pay(3, 4000)) == "payment_in_doubt"
+
+
+PART = (p.PaymentType.CAPTURE, False)
+LAST = (p.PaymentType.CAPTURE, True)
+VOID = (p.PaymentType.VOID, True)
+RAISE = (p.PaymentType.INCREMENT, False)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "code"),
+    [
+        (LAST, PART, "payment_in_doubt"),
+        (PART, LAST, "payment_in_doubt"),
+        (PART, PART, ""),
+        (VOID, PART, "payment_in_doubt"),
+        (VOID, RAISE, "payment_in_doubt"),
+        (LAST, RAISE, "payment_in_doubt"),
+        (RAISE, LAST, "payment_in_doubt"),
+        (RAISE, PART, ""),
+    ],
+)
+async def test_a_hold_is_not_used_while_it_is_ended_nor_ended_while_it_is_used(
+    tmp_path: Path, first: tuple[p.PaymentType, bool], second: tuple[p.PaymentType, bool], code: str
+) -> None:
+    async with open_till(tmp_path) as till:
+        hold = pay(1, 5000, type=PREAUTH)
+        await till.done(hold)
+        await till.ledger.accept(after(hold, 2, first[0], 1000, is_last=first[1]))
+        later = after(hold, 3, second[0], 1000, is_last=second[1])
+        assert await till.refused(later) == code
+
+
 async def test_what_a_terminal_held_less_than_asked_can_be_charged(tmp_path: Path) -> None:
     async with open_till(tmp_path) as till:
         await till.done(pay(1, 5000, type=PREAUTH, sale=goods(5000)), 1500)
