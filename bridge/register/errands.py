@@ -23,6 +23,7 @@ from drivers import contract as c
 ERRAND_SECONDS_MAX = 300.0
 CHECK_SECONDS_MAX = 15.0  # a terminal that is asked how it is answers within T3 of its protocol
 ERRANDS_WAITING_MAX = 50  # over all terminals and registers
+ERRANDS_OF_REGISTER_MAX = 8  # one that hammers leaves room for the others
 # What a terminal must be able to do for a command; what is not here is asked of every terminal.
 WORDS: dict[type[k.AnyErrand], str] = {
     k.TerminalTotals: "totals",
@@ -157,7 +158,8 @@ class Errands:
         waiting = [one for errand in self._running.values() for one in errand.asked]
         if any(one.is_repeated_by(register_id, request) for one in waiting):
             return None  # a register that repeats itself gets the one answer when it is there
-        if len(waiting) >= ERRANDS_WAITING_MAX:
+        mine = sum(one.register_id == register_id for one in waiting)
+        if len(waiting) >= ERRANDS_WAITING_MAX or mine >= ERRANDS_OF_REGISTER_MAX:
             raise RequestError("terminal_busy", "too many commands are waiting")
         terminal = self._terminals[terminal_id]
         word = WORDS.get(type(request))

@@ -237,6 +237,9 @@ def follow_up_request(
         original=_told_original(request, original) if original else None,
         original_sale_key=original.request.sale_key if original else "",
         is_last=request.final if isinstance(request, k.PaymentCapture) else True,
+        # Only what a shopper must present a card for; the rest needs nobody at the register.
+        cancel_when_register_lost=isinstance(request, k.PaymentRefund)
+        and terminal_id != p.GIFT_CARDS,
         gift_card=card,
         gift=original is not None and original.request.gift,
         reason=request.reason or "",
@@ -316,6 +319,7 @@ def load_request(request: k.GiftCardLoad, register_id: str, terminal_id: str) ->
         operator_id=request.operator_id or "",
         shift_number=request.shift_number or "",
         totals_group_id=request.totals_group_id or "",
+        cancel_when_register_lost=terminal_id != p.GIFT_CARDS,  # its sale may still be paid
         gift_card=gift_card_code(request.gift_card) if request.gift_card else None,
         gift=request.gift_card is None,
         metadata=request.metadata or {},

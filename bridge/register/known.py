@@ -294,7 +294,9 @@ class KnownPayments:
                 continue
             if request.plan is not None:
                 await self._lose_plan(request.plan)
-            elif _awaits_card(account.payment):
+                continue
+            now = self._ledger.get(account.payment_id)  # others were stored meanwhile
+            if now is not None and _awaits_card(now.payment):
                 await self._ledger.apply(account.payment_id, p.CancelAsked("register_lost"))
 
     async def _lose_plan(self, plan: p.Plan) -> None:

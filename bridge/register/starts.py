@@ -89,7 +89,12 @@ class Starts:
         known = await self._known_or_fresh(delivery, register_id, request)
         takers: dict[str, Taker] = {}
         if not known:  # what exists is only read: its terminal may have another name by now
-            takers = fit_for(request, self._choice.for_start(register_id, request))
+            try:
+                takers = fit_for(request, self._choice.for_start(register_id, request))
+            except RequestError:
+                if not await self._is_stored(register_id, request.payment_id):
+                    raise
+                known = True
         repeated = self._looks_repeated(request, takers)
         name = next(iter(takers), request.terminal_id or "")
         wanted = payment_request(request, register_id, name, possible_duplicate=repeated)
@@ -278,16 +283,21 @@ class Starts:
             return True
         try:
             refuse_unfresh(request, delivery, self.epoch, self._now())
+            if self.draining:
+                raise RequestError("bridge_draining", "the bridge is about to stop; try again soon")
         except RequestError:
             # A payment that exists is only read, and reading is always fresh.
-            account = await self._ledger.find(request.payment_id)
-            if account is None:
+            if not await self._is_stored(register_id, request.payment_id):
                 raise
-            refuse_foreign(account.payment.request, register_id)
             return True
-        if self.draining:
-            raise RequestError("bridge_draining", "the bridge is about to stop; try again soon")
         return False
+
+    async def _is_stored(self, register_id: str, payment_id: str) -> bool:
+        """Say whether the journal has the payment; raises `not_allowed` for another register's."""
+        account = await self._ledger.find(payment_id)
+        if account is not None:
+            refuse_foreign(account.payment.request, register_id)
+        return account is not None
 
     def _show_again(self, payment_id: str) -> None:
         self._replies.dirty[payment_id] = None

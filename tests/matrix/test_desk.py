@@ -12,7 +12,7 @@ import pytest
 from bridge.register.bus import Delivery
 from simulators.shopper import Plan, Scenario
 from tests.matrix.judge import judge
-from tests.matrix.shop import REGISTER, TOPICS, Json, Shop, euros, gift, in_shop, new_id
+from tests.matrix.shop import EPOCH, REGISTER, TOPICS, Json, Shop, euros, gift, in_shop, new_id
 
 LEGS = [{"method": "gift_card", "gift_card": gift(), "amount": "20.00"}, {"method": "card"}]
 SLOW = Scenario(otherwise=Plan(seconds_to_card=40.0))
@@ -102,5 +102,26 @@ def test_a_plan_is_known_again_after_a_restart_without_its_terminal(tmp_path: Pa
             again = await shop.ask("payment/start", fields)
             assert (again["status"], again["duplicate"]) == ("accepted", True)
             assert again["result"] == first["result"]
+
+    in_shop(tmp_path, test)
+
+
+def test_a_gift_card_is_filled_though_its_register_was_away_before_it_was_paid(
+    tmp_path: Path,
+) -> None:
+    async def test(shop: Shop) -> None:
+        async with shop.open():
+            load = {"sale_id": "S1", "gift_card": gift(), "amounts": euros("30.00")}
+            body = {"request_id": "r", "bridge_epoch": EPOCH, "payment_id": new_id(), **load}
+            topic = f"{TOPICS.register(REGISTER)}/request/gift_card/load"
+            shop.bus.queue.put_nowait(Delivery(topic, json.dumps(body).encode()))
+            leave(shop)  # right behind the command
+            shop.asked.append(str(body["payment_id"]))
+            await asyncio.sleep(1)
+            await shop.begin("payment/start", {"sale_id": "S1", "amounts": euros("30.00")})
+            await asyncio.sleep(60)
+            judge(shop)
+            balances = {one.balance for one in shop.state.gift_cards.values()}
+            assert balances == {Decimal("80.00"), Decimal("10.00")}
 
     in_shop(tmp_path, test)

@@ -241,3 +241,24 @@ def test_no_number_of_an_event_comes_twice_also_after_a_restart(tmp_path: Path) 
     numbers = [one["seq"] for one in events]
     assert numbers == sorted(set(numbers))
     assert {one["payment_id"] for one in events[count:]} == {payment_id(3)}, "nothing is told twice"
+
+
+def test_what_is_known_is_answered_whatever_the_command_says_of_terminals(tmp_path: Path) -> None:
+    async def before(shop: Shop) -> None:
+        await shop.pay("till-1", 1, terminal_id="counter-1")
+        document = await shop.until("till-1", 1, status="declined")
+        seen = {"payment_id": payment_id(1), "rev": document["rev"]}
+        await shop.ask("till-1", "payment/acknowledge", **seen)
+        while shop.document("till-1", 1):
+            await shop.ask("till-1", "payment/list")
+
+    async def after(shop: Shop) -> None:
+        assert shop.ledger.get(payment_id(1)) is None
+        again = await shop.pay("till-1", 1, terminal_id="counter-1")
+        assert (again["duplicate"], again["payment_status"]) == (True, "declined")
+        await shop.desk.drain()
+        again = await shop.pay("till-1", 1, terminal_id="counter-1")
+        assert (again["duplicate"], again["payment_status"]) == (True, "declined")
+
+    in_a_shop(tmp_path, before, DECLINES)
+    in_a_shop(tmp_path, after, Plans(terminals=("counter-9",)))

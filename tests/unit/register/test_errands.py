@@ -16,7 +16,12 @@ from bridge.errors import RequestError
 from bridge.money import payment as p
 from bridge.register import contract as k
 from bridge.register.bus import Delivery
-from bridge.register.errands import CHECK_SECONDS_MAX, ERRAND_SECONDS_MAX, Errands
+from bridge.register.errands import (
+    CHECK_SECONDS_MAX,
+    ERRAND_SECONDS_MAX,
+    ERRANDS_OF_REGISTER_MAX,
+    Errands,
+)
 from drivers import contract as c
 from simulators.loop import run_virtual
 from tests.attack.till import EUR, Till, approval, open_till, pay
@@ -571,5 +576,16 @@ def test_totals_that_were_read_before_a_close_say_nothing_about_it(tmp_path: Pat
         first, second = await counter.answers()
         assert (first["closed"], second["closed"]) == (False, True)
         assert reconcile(counter) == second
+
+    at_a_counter(tmp_path, test)
+
+
+def test_one_register_that_hammers_leaves_room_for_the_others(tmp_path: Path) -> None:
+    async def test(counter: Counter) -> None:
+        for _ in range(ERRANDS_OF_REGISTER_MAX):
+            counter.ask(k.CardRead)
+        with refused("terminal_busy"):
+            counter.ask(k.CardRead)
+        assert counter.ask(k.TerminalDiagnose, "till-2") is None
 
     at_a_counter(tmp_path, test)
