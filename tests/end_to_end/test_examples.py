@@ -83,6 +83,20 @@ async def test_the_example_register_pays_shows_the_lines_and_acknowledges(tmp_pa
         check_all(store)
 
 
+async def test_the_example_register_takes_the_rest_of_a_part_payment_with_the_next_cards(
+    tmp_path: Path,
+) -> None:
+    cards = [plan(partial_minor=100), plan(partial_minor=250), plan()]
+    async with open_store(tmp_path, *cards) as store:
+        status, said = await ended(await start(store, "12.50", "SALE-1"))
+        assert status == 0, said
+        asked = {one["payment_id"]: one["amounts"]["requested_amount"] for one in starts(store)}
+        assert list(asked.values()) == ["12.50", "11.50", "9.00"]
+        taken = [one.amount_minor for one in store.terminal_ledger() if one.kind == "approved"]
+        assert taken == [100, 250, 900]
+        check_all(store)
+
+
 async def test_the_example_register_asks_again_with_the_same_id_while_nobody_answers(
     tmp_path: Path,
 ) -> None:

@@ -210,6 +210,35 @@ async def test_a_part_payment_waits_for_the_rest_and_one_purchase_records_both(d
     assert [one.payment.record_id for one in told if one] == ["P9", "P9"]
 
 
+async def test_a_sale_without_lines_costs_what_was_asked_for_first_however_many_parts_pay_it(
+    disk: Disk,
+) -> None:
+    ledger = disk.ledger()
+    left = 4790
+    for number, part in enumerate((100, 200, 300), 1):
+        name = await paid(ledger, request(number, "S1", left, accept_partial=True), part)
+        left -= part
+        account = ledger.get(name)
+        assert account is not None
+        assert ledger.remaining(account) == Money(left, EUR)
+        ledger = await disk.reborn()
+    await paid(ledger, request(4, "S1", left), left)
+    with pytest.raises(RequestError) as caught:
+        await ledger.accept(request(5, "S1", 100))
+    assert caught.value.code == "sale_already_paid"
+
+
+async def test_a_start_that_brought_nothing_does_not_say_what_the_sale_costs(disk: Disk) -> None:
+    ledger = disk.ledger()
+    first = request(1, "S1", 4790)
+    await ledger.accept(first, p.Started(None))
+    await ledger.apply(first.payment_id, Declined("declined"))
+    name = await paid(ledger, request(2, "S1", 3100), 3100)
+    account = ledger.get(name)
+    assert account is not None
+    assert ledger.remaining(account) == Money(0, EUR)
+
+
 async def test_a_sale_paid_again_on_a_supervisors_word_is_recorded_by_itself(disk: Disk) -> None:
     ledger = disk.ledger()
     first = await paid(ledger, request(1, "S1", sale=SALE))
