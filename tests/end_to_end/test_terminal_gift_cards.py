@@ -176,6 +176,28 @@ def test_whatever_breaks_a_gift_card_moves_once(
 
 
 @on_every_line
+@pytest.mark.parametrize("seconds", [0.0, 1.0, 2.5, 3.1, 5.0])
+def test_a_killed_bridge_still_knows_that_it_was_a_gift_card(
+    kind: Kind, seconds: float, tmp_path: Path
+) -> None:
+    async def visit(counter: Counter) -> None:
+        await counter.end_of(await counter.start("9.99"))
+        fields = counter.fields("20.00", method="gift_card", terminal_id=TERMINAL)
+        assert (await counter.ask("payment/start", **fields))["status"] == "accepted"
+        await asyncio.sleep(seconds)
+        await counter.kill_and_restart()
+        paid = await counter.end_of(fields["payment_id"])
+        assert paid.request.gift
+        assert (paid.status is p.Status.APPROVED) is (left(counter) == 3000)
+        assert left(counter) in (3000, 5000)
+        assert counter.journal_minor() == counter.taken_minor()
+
+    # Its reports about all cards leave gift cards out.
+    apart = replace(PROFILE, gift_apart=True)
+    at_a_counter(replace(kind, terminal=partial(PaxTerminal, profile=apart)), tmp_path, visit)
+
+
+@on_every_line
 def test_a_balance_and_the_last_transaction_are_read(kind: Kind, tmp_path: Path) -> None:
     async def visit(counter: Counter) -> None:
         answer = await counter.ask("card/balance")
