@@ -158,6 +158,8 @@ COMMANDS: Final = {
     "TerminalDisplay.lines": "What the terminal shows, at most 8 lines.",
     "TerminalDisplay.seconds": "For how long, from 1 to 60 s.",
     "TerminalReconcile.type": "What kind of end of day; there is one.",
+    "TerminalReconcile.operation_id": "Names this end of day for ever: the same one again has the "
+    "same answer and closes nothing. A UUID in lower case.",
     "TerminalReconcile.close": "Close the batch; `false`: only compare.",
     # what a register says of itself
     "RegisterState.state": "`online` is the register's birth, `offline` its will.",
