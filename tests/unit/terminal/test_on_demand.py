@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from bridge.money import payment as p
+from simulators.pax import PaxTerminal
+from simulators.pax_profile import PaxProfile
 from simulators.shopper import Mischief
 from tests.end_to_end.counter import KINDS, Counter, Kind, at_a_counter, plan
 
@@ -38,6 +41,33 @@ def test_the_connection_is_let_go_when_there_is_nothing_to_say(name: str, tmp_pa
         await counter.until(lambda: not counter.life.station.link.is_open, "a closed line")
 
     at_a_counter(BY_NAME[name], tmp_path, visit)
+
+
+def test_a_terminal_that_hangs_up_after_each_answer_does_its_day(tmp_path: Path) -> None:
+    """The plain TCP of PAX, where a conversation of several questions needs several lines."""
+    profile = PaxProfile(hangs_up=True)
+    kind = replace(BY_NAME["pax-tcp"], terminal=partial(PaxTerminal, profile=profile))
+
+    async def visit(counter: Counter) -> None:
+        sale = await counter.start("20.40")
+        assert (await counter.end_of(sale)).status is p.Status.APPROVED
+        refund = await counter.follow("refund", sale, "5.00")
+        assert (await counter.end_of(refund["payment_id"])).status is p.Status.APPROVED
+        lost = Mischief(kind="unplug", at="status", seconds=3)
+        counter.shoppers(plan(partial_minor=1000), plan(mischief=(lost,)))
+        part = await counter.end_of(await counter.start("30.00"))
+        assert part.status is p.Status.DECLINED
+        doubtful = await counter.end_of(await counter.start("7.00"))
+        assert (doubtful.status, doubtful.resolved_by) == (p.Status.APPROVED, "terminal")
+        assert counter.journal_minor() == counter.taken_minor() == 1540 + 700
+        last = await counter.ask("terminal/last_transaction")
+        assert last["result"]["payment_id"] == doubtful.request.payment_id
+        closed = await counter.ask("terminal/reconcile")
+        assert closed["result"]["status"] == "matched"
+        assert closed["result"]["host_reconciliation_id"] == "1"
+        assert closed["result"]["time_stamp"] is not None
+
+    at_a_counter(kind, tmp_path, visit)
 
 
 def test_each_exchange_over_http_has_a_connection_of_its_own(tmp_path: Path) -> None:
