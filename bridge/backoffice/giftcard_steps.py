@@ -293,7 +293,10 @@ class GiftCardSteps:
         name = payment.request.payment_id
         attempt = await self._office.gift_card_trans_capture(h.capture_for(payment, "release"))
         match attempt:
-            case NotApplied() | Unknown(code=""):
+            case NotApplied() | Refused(code=e.NO_PERMISSION) | Unknown(code=""):
+                if isinstance(attempt, Refused):
+                    permission = h.permission_for(payment.request)
+                    _LOGGER.error("a hold stays ref_no=%s until we may %s", name, permission)
                 at = asyncio.get_running_loop().time() + RELEASE_AGAIN_SECONDS
                 self._queue.put(Work(name, p.StopOnTerminal(), at))
             case Refused(code) | Unknown(code=code):

@@ -237,12 +237,14 @@ def test_a_gift_card_pays_while_a_terminal_is_asked_about_a_doubt(in_store: InSt
     in_store(main)
 
 
-@pytest.mark.parametrize("tries", [20, 25])
+@pytest.mark.parametrize(
+    ("fault", "tries"), [("too_many_429", 20), ("too_many_429", 25), ("permission_401", 25)]
+)
 def test_a_person_who_says_not_charged_gets_the_hold_released(
-    in_store: InStore, tries: int
+    in_store: InStore, fault: str, tries: int
 ) -> None:
     async def main(store: Store) -> None:
-        store.fault("too_many_429", "giftcardTransCapture", times=tries)
+        store.fault(fault, "giftcardTransCapture", times=tries)
         async with store.alive():
             await store.ask(SALE)
             await asyncio.sleep(60.0)
