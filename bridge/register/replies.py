@@ -35,6 +35,7 @@ class Outgoing:
     topic: str
     payload: bytes
     correlation: bytes | None = None
+    refused: tuple[str, str, str] | None = None  # register, operation, payment
 
 
 class Replies:
@@ -105,9 +106,15 @@ class Replies:
         wanted = delivery.response_topic
         if wanted is not None and self._topics.may_answer_at(register_id, wanted):
             topic = wanted
+        about = (register_id, response.op, response.payment_id or "")
+        is_refusal = response.status == "error"
+        if not is_refusal:
+            # It was refused before and was sent again; heard now, that would deny what goes on.
+            self.outgoing[:] = [one for one in self.outgoing if one.refused != about]
         if len(self.outgoing) >= RESPONSES_WAITING_MAX:
             self.outgoing.pop(0)
-        self.outgoing.append(Outgoing(topic, k.encode(response), delivery.correlation))
+        refused = about if is_refusal and response.payment_id else None
+        self.outgoing.append(Outgoing(topic, k.encode(response), delivery.correlation, refused))
         self._ledger.something_changed.set()
 
     def refuse_foreign_address(self, delivery: Delivery, register_id: str) -> None:

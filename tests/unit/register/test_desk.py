@@ -8,9 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from bridge.errors import RequestError
 from bridge.money import payment as p
 from bridge.money.table import ENDS_OF_WAITS, advance
+from bridge.register import contract as k
+from bridge.register.bus import Delivery
 from bridge.register.desk import DeskSettings
+from bridge.register.replies import Replies
 from simulators.broker import Message
 from simulators.shopper import Plan, Scenario
 from tests.unit.money.test_payment import STATES
@@ -262,3 +266,25 @@ def test_what_is_known_is_answered_whatever_the_command_says_of_terminals(tmp_pa
 
     in_a_shop(tmp_path, before, DECLINES)
     in_a_shop(tmp_path, after, Plans(terminals=("counter-9",)))
+
+
+def test_a_refusal_that_was_not_heard_in_time_is_not_heard_at_all(tmp_path: Path) -> None:
+    async def test(shop: Shop) -> None:
+        replies = Replies(TOPICS, shop.ledger, shop.now)
+        start = json.dumps({"request_id": "r", "payment_id": payment_id(1)}).encode()
+        for till in ("till-1", "till-2"):
+            busy = RequestError("terminal_busy", "somebody else is paying")
+            replies.refuse(Delivery("", start), till, "payment/start", busy)
+        accepted = k.Response(
+            request_id="r",
+            op="payment/start",
+            status="accepted",
+            payment_id=payment_id(1),
+            time=shop.now(),
+        )
+        replies.say(Delivery("", start), "till-1", accepted)
+        told = [(one.topic.split("/")[3], json.loads(one.payload)) for one in replies.outgoing]
+        statuses = [(till, answer["status"]) for till, answer in told]
+        assert statuses == [("till-2", "error"), ("till-1", "accepted")]
+
+    in_a_shop(tmp_path, test)
