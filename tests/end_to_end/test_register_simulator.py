@@ -194,20 +194,46 @@ async def test_open_payments_survive_the_registers_own_power_cut(tmp_path: Path)
         assert [op for op, _ in desk.seen].count("payment/start") == 1
 
 
+async def command(server: Mosquitto, *words: str) -> tuple[int | None, list[dict[str, Any]]]:
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "simulators", "register"),
+        *("--broker", f"mqtt://127.0.0.1:{server.port}", "--register-id", "till-1", *words),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+    out, _ = await process.communicate()
+    return process.returncode, [json.loads(line) for line in out.splitlines()]
+
+
 async def test_command_line_pays_and_prints_json_lines(tmp_path: Path) -> None:
     async with store(tmp_path) as (server, _):
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "simulators", "register"),
-            *("--broker", f"mqtt://127.0.0.1:{server.port}", "--register-id", "till-1"),
-            *("pay", "12.50", "--sale", "T1"),
-            stdout=asyncio.subprocess.PIPE,
-        )
-        out, _ = await process.communicate()
-        lines = [json.loads(line) for line in out.splitlines()]
-        assert process.returncode == 0
+        status, lines = await command(server, "pay", "12.50", "--sale", "T1")
+        assert status == 0
         assert lines[0]["ready"] is True
         assert lines[1]["op"] == "payment/start"
         assert [line.get("status") for line in lines if "funds" in line][-1] == "approved"
+
+
+async def test_command_line_sends_any_command_and_refuses_what_is_none(tmp_path: Path) -> None:
+    async with store(tmp_path) as (server, desk):
+        status, lines = await command(server, "ask", "terminal/check", '{"terminal_id": "a"}')
+        assert (status, lines[-1]["op"]) == (0, "terminal/check")
+        operation, sent = desk.seen[-1]
+        assert (operation, sent["terminal_id"]) == ("terminal/check", "a")
+        for words in ("{", "[]"):
+            status, lines = await command(server, "ask", "terminal/check", words)
+            assert (status, lines) == (2, [])
+        assert len(desk.seen) == 1
+
+
+async def test_command_line_pays_with_a_gift_card(tmp_path: Path) -> None:
+    async with store(tmp_path) as (server, desk):
+        words = ("pay", "12.50", "--gift-card", "6396210000004711", "--pin", "8642")
+        status, _ = await command(server, *words)
+        assert status == 0
+        _, sent = next(one for one in desk.seen if one[0] == "payment/start")
+        assert sent["method"] == "gift_card"
+        assert sent["gift_card"] == {"stored_value_id": "6396210000004711", "pin": "8642"}
 
 
 @pytest.mark.parametrize("url", ["http://x", "127.0.0.1:1883", "mqtt://"])
