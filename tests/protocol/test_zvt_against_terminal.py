@@ -282,6 +282,51 @@ def test_the_terminal_tells_its_last_transaction_and_its_health() -> None:
     assert diagnosis.facts["terminal_id"] == ready.terminal_id
 
 
+async def capture_in_doubt(place: Place) -> tuple[c.TerminalEvent, list[str]]:
+    """Lose the line in a capture, at a terminal whose last transaction is not readable."""
+    rng = random.Random(SEED)
+    port = MemoryPort(rng, CALM, kind="tcp")
+    cut = Plan(mischief=(Mischief(kind="unplug", at=place, seconds=20),))
+    terminal = ZvtTerminal(
+        clock=lambda: OPENING,
+        rng=rng,
+        scenario=Scenario(otherwise=Plan(), without_card=cut),
+        kind="tcp",
+    )
+    desk = Desk(port, ZvtSettings(repeat_receipt_usable=False), "tcp")
+    async with asyncio.TaskGroup() as group:
+        running = group.create_task(terminal.run(port))
+        await asyncio.sleep(0.1)
+        held = (await desk.ask(c.Authorize("hold", c.Money(10000, "EUR"))))[-1]
+        assert isinstance(held, c.Approved)
+        order = c.Capture("capture", c.Money(9000, "EUR"), held.approval)
+        if place == "command":
+            verdict: c.TerminalEvent = c.Unclear("link_lost")  # it never reached the terminal
+        else:
+            verdict = (await desk.ask(order))[-1]
+        for _ in range(INQUIRIES_MAX):
+            if not isinstance(verdict, (c.Unclear, c.StillRunning)):
+                break
+            terminal.shopper.scenario = Scenario()
+            await asyncio.sleep(SECONDS_BETWEEN)
+            verdict = (await desk.ask(c.Inquire(order, None)))[-1]
+        running.cancel()
+    return verdict, [entry.kind for entry in terminal.ledger.entries]
+
+
+def test_a_capture_that_did_not_arrive_is_told_by_the_open_hold() -> None:
+    verdict, kinds = run_virtual(lambda: capture_in_doubt("command"), seed=SEED)
+    assert isinstance(verdict, c.Failed)
+    assert verdict.code == "not_executed"
+    assert "captured" not in kinds
+
+
+def test_a_capture_that_was_booked_is_not_called_undone() -> None:
+    verdict, kinds = run_virtual(lambda: capture_in_doubt("status"), seed=SEED)
+    assert not isinstance(verdict, c.Failed)
+    assert "captured" in kinds
+
+
 async def raise_and_capture() -> tuple[c.TerminalEvent, list[str]]:
     """Hold 100.00, raise it by 20.00, capture all of it by the newest number."""
     rng = random.Random(SEED)
