@@ -87,6 +87,7 @@ PROFILES: dict[str, Profile] = {
             line_tail=True,
             prints_declined=False,
             refuses_wrong_currency=False,
+            sequences=True,
         ),
         Profile(
             name="feig",

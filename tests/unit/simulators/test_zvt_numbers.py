@@ -9,7 +9,7 @@ import pytest
 from drivers.zvt import messages as m
 from drivers.zvt.sequence import sequence_tlv
 from simulators.shopper import Plan
-from simulators.zvt.profile import Profile
+from simulators.zvt.profile import PROFILES, Profile
 from tests.unit.simulators.raw_register import RawRegister
 from tests.unit.simulators.zvt_shop import (
     PAY,
@@ -52,7 +52,7 @@ def test_numbers_that_both_sides_agreed_on_are_on_everything() -> None:
         assert numbers[1:] == list(range(2, len(paid) + 1))
         assert shop.taken() == TWENTY_EURO_FORTY
 
-    in_a_shop(test, profile=Profile(sequences=True))
+    in_a_shop(test, profile=PROFILES["card_complete"])
 
 
 def test_a_terminal_may_count_its_own_commands() -> None:
