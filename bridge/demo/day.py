@@ -33,7 +33,7 @@ class Pace:
 
 
 FOR_VIEWERS = Pace(
-    card=1.0, host=0.8, slow_host=3.5, slowest_host=4.0, reading=1.8, code=4.0, unplugged=1.8
+    card=0.8, host=0.6, slow_host=3.0, slowest_host=4.0, reading=1.5, code=3.0, unplugged=1.5
 )
 FAST = Pace(
     card=0.1, host=0.1, slow_host=1.0, slowest_host=2.5, reading=0.0, code=0.0, unplugged=0.2
