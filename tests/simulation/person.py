@@ -20,7 +20,12 @@ async def answer_what_is_open(world: World) -> None:
     if life is None or not life.ready:
         return
     for account in list(life.ledger.unfinished()):
+        doubt = account.payment.doubt
+        if doubt is None:
+            continue
         if account.payment.request.method == "gift_card":
+            if not doubt.evidence_lost:
+                continue  # the card's balance answers, or its sale does
             await _answer_about_a_gift_card(world, account)
             continue
         standing = world.truth.standing(account.payment_id)

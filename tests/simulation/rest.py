@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from bridge.money import payment as p
 from bridge.money import sale as s
+from bridge.money.accounts import Account
 from tests.simulation.ending import is_missing
 from tests.simulation.incarnation import Incarnation
 from tests.simulation.judge import short
@@ -27,7 +28,9 @@ def restless(world: World) -> str:
             return f"{till.name} waits"
     for account in life.ledger.unfinished():
         doubt = account.payment.doubt
-        if doubt is None or not (doubt.needs_operator or asked_long_enough(world, doubt)):
+        if waits_for_its_sale(life, account):
+            continue
+        if doubt is None or not may_be_answered(world, account.payment, doubt):
             return f"{short(account.payment_id)} is {account.payment.status.value}"
     if what := unended_hold(life):
         return what
@@ -42,6 +45,16 @@ def restless(world: World) -> str:
         if terminal.busy:
             return f"{name} is busy"
     return ""
+
+
+def waits_for_its_sale(life: Incarnation, account: Account) -> bool:
+    """Tell whether a load looks at a payment of its sale that a person is asked about."""
+    request = account.payment.request
+    return request.type is p.PaymentType.LOAD and any(
+        one.payment.request.sale_key == request.sale_key
+        and one.payment.request.type is not p.PaymentType.LOAD
+        for one in life.ledger.unfinished()
+    )
 
 
 def unended_hold(life: Incarnation) -> str:
@@ -59,10 +72,15 @@ def unended_hold(life: Incarnation) -> str:
     return ""
 
 
-def asked_long_enough(world: World, doubt: p.Doubt) -> bool:
-    """Tell whether a person may step in early, which most worlds allow to be quick."""
+def may_be_answered(world: World, payment: p.Payment, doubt: p.Doubt) -> bool:
+    """Tell whether a person may step in, which most worlds allow to be quick.
+
+    A gift card's balance answers by itself, or nothing but a person does.
+    """
+    if payment.request.method == "gift_card":
+        return doubt.evidence_lost
     patient = world.weather.clock_jump_mean < NEVER
-    return not patient and doubt.inquiries >= INQUIRIES_MIN
+    return doubt.needs_operator or (not patient and doubt.inquiries >= INQUIRIES_MIN)
 
 
 def all_told(world: World) -> bool:
