@@ -26,8 +26,8 @@ _LOGGER = logging.getLogger(__name__)
 
 # Long enough to print a slip, have it signed and compare it; the books wait no longer.
 ANSWER_SECONDS_DEFAULT = 120.0
-# A reversal by default needs somebody who could have said otherwise: registers that were cut off
-# get this long after the broker is back.
+# A reversal by default needs somebody who could have said otherwise: after a restart, or once the
+# broker is back, and whatever was done to the clock, registers get this long.
 SECOND_CHANCE_SECONDS = 30.0
 LOOK_SECONDS = 0.25  # a clerk waits while a payment is reversed
 # A void that never reached the card is tried again, for about as long as a clerk waits; each try
@@ -86,7 +86,7 @@ class Reversals:
         self._now = now
         self._is_connected = is_connected
         self._retry_seconds = retry_seconds
-        self._heard_since: datetime | None = None  # None: no register could answer now
+        self._heard_since: float | None = None  # None: no register could answer now
         self._asked_since: dict[str, float] = {}  # payment_id -> by the loop's clock, in this life
         self._retry_at: dict[str, float] = {}  # payment_id -> by the loop's clock
 
@@ -109,6 +109,8 @@ class Reversals:
                     await self._look_at(account)
             if not self._ledger.unsigned():
                 self._heard_since = None
+                self._asked_since.clear()
+                self._retry_at.clear()
                 await self._ledger.signature_asked.wait()
             await asyncio.sleep(LOOK_SECONDS)
 
@@ -117,7 +119,7 @@ class Reversals:
         if not self._is_connected():
             self._heard_since = None
         elif self._heard_since is None:
-            self._heard_since = self._now()
+            self._heard_since = asyncio.get_running_loop().time()
 
     async def _look_at(self, account: Account) -> None:
         if account.payment.signature is Signature.REFUSED:
@@ -126,19 +128,20 @@ class Reversals:
             stands = self.policy.unanswered_stands
             _LOGGER.warning("nobody compared the signature: the payment %s", _fate(stands=stands))
             await self._ledger.apply(account.payment_id, SignatureJudged(accepted=stands))
-            self._asked_since.pop(account.payment_id, None)
 
     def _is_over(self, account: Account) -> bool:
-        end = self.policy.expires_at(account)
+        """Say whether nobody can answer any more; a clock that is set decides that for nobody."""
         now = asyncio.get_running_loop().time()
-        asked_since = self._asked_since.setdefault(account.payment_id, now)
-        if self.policy.unanswered_stands and now - asked_since >= self.policy.answer_seconds:
-            return True  # whatever became of the wall clock: the books wait no longer
-        if not self.policy.unanswered_stands:
-            if self._heard_since is None:
-                return False
-            end = max(end, self._heard_since + timedelta(seconds=SECOND_CHANCE_SECONDS))
-        return self._now() >= end
+        asked_seconds = now - self._asked_since.setdefault(account.payment_id, now)
+        is_late = (
+            self._now() >= self.policy.expires_at(account)
+            or asked_seconds >= self.policy.answer_seconds
+        )
+        if self.policy.unanswered_stands or not is_late:
+            return is_late
+        if self._heard_since is None:
+            return False
+        return min(asked_seconds, now - self._heard_since) >= SECOND_CHANCE_SECONDS
 
     async def _reverse(self, account: Account) -> None:
         """Begin the void of a refused payment, or say that none will come through."""

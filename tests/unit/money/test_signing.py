@@ -18,7 +18,6 @@ from bridge.money.reversals import (
     ATTEMPTS_MAX,
     LOOK_SECONDS,
     REASON,
-    SECOND_CHANCE_SECONDS,
     Reversals,
     SignaturePolicy,
     void_id,
@@ -283,13 +282,13 @@ class Watch:
 class Looking:
     """`Reversals` at work on a ledger."""
 
-    def __init__(self, ledger: Ledger, *operations: str, stands: bool = True) -> None:
+    def __init__(self, ledger: Ledger, *operations: str) -> None:
         self.watch = Watch()
         self.counter = Counter(*operations)
         self.reversals = Reversals(
             ledger,
             {"counter-1": self.counter},
-            SignaturePolicy(unanswered_stands=stands, answer_seconds=120.0),
+            SignaturePolicy(answer_seconds=120.0),
             retry_seconds=0.0,
             now=lambda: self.watch.now,
             is_connected=lambda: self.watch.connected,
@@ -303,23 +302,6 @@ class Looking:
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-
-
-async def test_nobody_is_reversed_who_could_not_be_heard(disk: Disk) -> None:
-    ledger = disk.ledger()
-    payment_id = await sign(ledger, request(1))
-    looking = Looking(ledger, "void", stands=False)
-    looking.watch.connected = False
-    await looking.look(1000.0)
-    (account,) = ledger.unsigned()
-    assert account.payment.signature is Signature.ASKED
-    looking.watch.connected = True
-    await looking.look()
-    await looking.look(SECOND_CHANCE_SECONDS - 1)
-    assert ledger.unsigned()[0].payment.signature is Signature.ASKED
-    await looking.look(2.0)
-    assert ledger.unsigned()[0].payment.signature is Signature.REFUSED
-    assert looking.counter.lined_up == [] or looking.counter.lined_up == [void_id(payment_id, 0)]
 
 
 async def test_silence_stands_also_while_the_broker_is_away(disk: Disk) -> None:

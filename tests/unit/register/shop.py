@@ -85,6 +85,7 @@ class Shop:
 
     def __init__(self, folder: Path, executor: ThreadPoolExecutor, plans: Plans) -> None:
         rng = random.Random(str(folder.name))
+        self.ahead = timedelta()  # how far somebody has set the clock
         self.connection = open_database(folder / "journal.sqlite")
         journal = Journal(self.connection, executor)
         self.ledger = Ledger(
@@ -123,24 +124,29 @@ class Shop:
             now=self.now,
             is_connected=lambda: self.bus.connected,
         )
-        self.publisher = Publisher(
-            Picky(self.bus, plans.forgotten),
-            self.ledger,
-            self.desk,
-            facts,
-            TOPICS,
-            terminal_names={},
-            signatures=self.reversals,
-            stage_seconds=dict.fromkeys(plans.terminals, plans.stage_seconds),
-            now=self.now,
-            last_seq=journal.last_seq(),
-        )
+        self.plans, self._facts, self._journal = plans, facts, journal
+        self.publisher = self.new_publisher()
         self._responses: dict[str, Json] = {}
         self._requests = 0
 
+    def new_publisher(self) -> Publisher:
+        """Return a publisher that knows nothing of what was published before."""
+        return Publisher(
+            Picky(self.bus, self.plans.forgotten),
+            self.ledger,
+            self.desk,
+            self._facts,
+            TOPICS,
+            terminal_names={},
+            signatures=self.reversals,
+            stage_seconds=dict.fromkeys(self.plans.terminals, self.plans.stage_seconds),
+            now=self.now,
+            last_seq=self._journal.last_seq(),
+        )
+
     def now(self) -> datetime:
         """The wall clock of the store."""
-        return NOON + timedelta(seconds=asyncio.get_running_loop().time())
+        return NOON + timedelta(seconds=asyncio.get_running_loop().time()) + self.ahead
 
     async def ask(self, till: str, operation: str, **fields: object) -> Json:
         """Send a command as a register does, and return the response."""

@@ -120,3 +120,24 @@ def test_what_is_open_is_never_removed_however_old() -> None:
     assert kept == {payment_id(4)}
     aged = {one.payment_id for one in to_retire(accounts, oldest_kept="2027")}
     assert aged == {payment_id(3), payment_id(4)}
+
+
+def test_a_receipt_of_an_earlier_life_does_not_stay_beside_the_terminals_own(
+    tmp_path: Path,
+) -> None:
+    async def test(shop: Shop) -> None:
+        await shop.pay("till-1", 1)
+        await shop.until("till-1", 1, status="approved")
+        await asyncio.sleep(1)
+        stale = TOPICS.receipt("till-1", payment_id(1), "administration")
+        shop.broker.send(Message(stale, b"{}", retain=True))
+        await asyncio.sleep(1)
+        assert shop.broker.retained[stale].payload == b"{}"
+        later = asyncio.get_running_loop().create_task(shop.new_publisher().run())
+        await asyncio.sleep(5)
+        later.cancel()
+        assert stale not in shop.broker.retained or not shop.broker.retained[stale].payload
+        kept = TOPICS.receipt("till-1", payment_id(1), "customer")
+        assert shop.broker.retained[kept].payload
+
+    in_a_shop(tmp_path, test)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -266,3 +267,48 @@ def test_a_question_that_expired_while_the_broker_was_away_is_taken_away(tmp_pat
         assert shop.document("till-1", 1)["display"]["code"] == "approved"
 
     in_a_shop(tmp_path, test, SIGNED)
+
+
+def test_nobody_is_reversed_before_somebody_could_be_heard(tmp_path: Path) -> None:
+    async def test(shop: Shop) -> None:
+        assert await asked(shop)
+        shop.broker.restart(200.0, forget=False)
+        await asyncio.sleep(200)
+        await shop.until("till-1", 1, funds="captured")
+        assert prompt(shop), "the broker is back: the clerk has a last chance"
+        await asyncio.sleep(20)
+        assert prompt(shop)
+        await shop.until("till-1", 1, funds="voided")
+        assert shop.charged() == []
+
+    in_a_shop(tmp_path, test, REVERSED)
+
+
+def test_a_clock_that_is_set_forward_reverses_nobody_at_once(tmp_path: Path) -> None:
+    async def test(shop: Shop) -> None:
+        assert await asked(shop)
+        shop.ahead = timedelta(hours=1)
+        await asyncio.sleep(25)
+        assert prompt(shop)
+        await answer(shop, True)
+        await gone(shop)
+        assert shop.charged() == [4790]
+
+    in_a_shop(tmp_path, test, REVERSED)
+
+
+def test_a_second_question_has_its_own_time(tmp_path: Path) -> None:
+    async def test(shop: Shop) -> None:
+        assert await asked(shop)
+        await asyncio.sleep(60)
+        await shop.pay("till-1", 2, "2.00", sale_id="S2")
+        await shop.until("till-1", 2, status="approved")
+        shop.ahead = timedelta(hours=1)
+        await asyncio.sleep(15)
+        assert shop.document("till-1", 1)["funds"] == "voided"
+        assert shop.document("till-1", 2)["display"]["code"] == "check_signature"
+
+    twice = Plans(
+        shoppers={"counter-1": Scenario(payments=(SIGNS, SIGNS))}, signatures=REVERSED.signatures
+    )
+    in_a_shop(tmp_path, test, twice)
