@@ -34,6 +34,7 @@ class Account:
     updated_at: str
     history: tuple[HistoryLine, ...]
     live: bool = True  # its document is published
+    ended_seq: int = 0  # of the entry that made its status what it is; orders, whatever clocks say
 
     @property
     def ended_at(self) -> str:
@@ -68,7 +69,7 @@ def fold_event(
         assert isinstance(event, p.Requested), "a payment begins with its request"
         payment, actions = open_payment(event)
         line = HistoryLine(payment.status.value, "", at)
-        return Account(payment, 1, seq, at, at, (line,)), actions
+        return Account(payment, 1, seq, at, at, (line,), ended_seq=seq), actions
     payment, actions = advance(account.payment, event)
     if payment == account.payment:
         return replace(account, seq=seq or account.seq), actions
@@ -85,7 +86,13 @@ def fold_event(
         updated_at=at,
         history=history,
         live=account.live or not payment.is_settled,  # late evidence brings it back
+        ended_seq=account.ended_seq if payment.status is account.payment.status else seq,
     ), actions
+
+
+def stored(account: Account, seq: int) -> Account:
+    """Return the account once its last entry has a number."""
+    return replace(account, seq=seq, ended_seq=account.ended_seq or seq)
 
 
 def fold_payment(entries: Sequence[Entry]) -> Account:
@@ -111,6 +118,7 @@ def _fold_pruned(event: p.Pruned, seq: int) -> Account:
         updated_at=event.ended_at,
         history=(line,),
         live=False,
+        ended_seq=event.ended_seq,
     )
 
 

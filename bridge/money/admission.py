@@ -8,6 +8,7 @@ from bridge.errors import RequestError
 from bridge.money.accounts import Account
 from bridge.money.amounts import format_amount
 from bridge.money.payment import (
+    GIVES,
     TAKES,
     Funds,
     Payment,
@@ -16,6 +17,7 @@ from bridge.money.payment import (
     Resolved,
     Status,
 )
+from bridge.money.plan import unspent_minor
 from bridge.money.sale import CapturedPayment, SaleDetails, outstanding_minor, paid_minor
 from drivers.contract import Money
 
@@ -215,13 +217,13 @@ def refuse_follow_up(
     followed: Account | None,
     siblings: Sequence[Payment],
     *,
-    batch_closed_at: str,
+    batch_closed_seq: int,
 ) -> None:
     """Refuse a follow-up that its original does not carry, before a card is asked for.
 
     `siblings` are the payments of the original's sale, running ones included: what is not final
-    may still be approved, so it counts. `batch_closed_at` is when the terminal's batch was last
-    closed (ISO 8601 UTC; "" is never).
+    may still be approved, so it counts. `batch_closed_seq` is the journal's number of the last
+    close of the terminal's batch, 0 for none.
 
     Raises:
         RequestError: `original_not_found`, `approval_required`, `refund_exceeds_captured`,
@@ -249,6 +251,8 @@ def refuse_follow_up(
         if one.request.original_payment_id == request.original_payment_id
         and (not one.is_final or one.may_have_moved)
     ]
+    if request.type in GIVES and original.request.type in TAKES:
+        _refuse_what_gift_cards_hold(request, siblings)
     match request.type:
         case PaymentType.REFUND:
             pending = sum(
@@ -272,7 +276,7 @@ def refuse_follow_up(
                 raise _not_allowed(request, original, "is not held any more")
             _refuse_beside_an_end(request, running)
         case PaymentType.VOID:
-            _refuse_void(followed, running, batch_closed_at)
+            _refuse_void(followed, running, batch_closed_seq)
         case PaymentType.TIP_ADJUST:
             if original.funds is not Funds.CAPTURED or original.refunded_minor:
                 raise _not_allowed(request, original, "is not a plain captured payment")
@@ -283,6 +287,22 @@ def refuse_follow_up(
                 raise _not_allowed(request, original, "is being taken off already")
         case PaymentType.SALE | PaymentType.PREAUTH | PaymentType.LOAD:
             raise AssertionError("a start follows up nothing")
+
+
+def _refuse_what_gift_cards_hold(request: PaymentRequest, siblings: Sequence[Payment]) -> None:
+    """Refuse to give back what the sale put on gift cards, which may be spent by now."""
+    if request.approved_by or not any(one.request.type is PaymentType.LOAD for one in siblings):
+        return
+    free_minor = max(unspent_minor(siblings), 0)
+    if request.amount.minor > free_minor:
+        available = format_amount(Money(free_minor, request.amount.currency))
+        raise RequestError(
+            "not_allowed",
+            "this sale filled a gift card: take it off again first, or ask a supervisor",
+            path="original_payment_id",
+            available_amount=available,
+            suggest="gift_card/reverse",
+        )
 
 
 def _refuse_more_than(
@@ -324,7 +344,7 @@ def _refuse_beside_an_end(request: PaymentRequest, running: Sequence[Payment]) -
             )
 
 
-def _refuse_void(followed: Account, running: Sequence[Payment], batch_closed_at: str) -> None:
+def _refuse_void(followed: Account, running: Sequence[Payment], batch_closed_seq: int) -> None:
     original, why = followed.payment, ""
     if original.funds not in {Funds.CAPTURED, Funds.HELD}:
         why = f"its money is {original.funds.value}"
@@ -334,7 +354,7 @@ def _refuse_void(followed: Account, running: Sequence[Payment], batch_closed_at:
         why = "another operation on it is still running"
     elif original.used_minor:
         why = "a part of the hold was captured"
-    elif batch_closed_at > followed.ended_at:
+    elif batch_closed_seq > followed.ended_seq:
         why = "the terminal's batch was closed since"
     if why:
         raise RequestError(

@@ -52,7 +52,9 @@ class Batch:
     """What is known of a terminal's batch, folded from its events."""
 
     closed_at: str = ""  # ISO 8601 UTC of the last known close; "" is never
+    closed_seq: int = 0  # the journal's number of that close: what ended before is in that batch
     closing: BatchClosing | None = None  # an attempt whose outcome is not known
+    closing_seq: int = 0  # the journal's number of that attempt
     closed: Mapping[str, BatchClosed] = field(default_factory=dict)  # by name
 
 
@@ -61,14 +63,25 @@ def subject_of(terminal_id: str) -> str:
     return f"terminal/{terminal_id}"
 
 
-def advance_batch(batch: Batch, event: BatchEvent) -> Batch:
-    """Return the batch after `event`. Pure and total: whatever a terminal says is kept."""
+def advance_batch(batch: Batch, event: BatchEvent, seq: int) -> Batch:
+    """Return the batch after `event`, the journal's entry `seq`. Pure and total.
+
+    What belongs to which batch is ordered by these numbers, since a clock may be set back. Nobody
+    pays at a terminal between an attempt and its answer, so the attempt's number counts.
+    """
     match event:
         case BatchClosing():
-            return replace(batch, closing=event)
+            return replace(batch, closing=event, closing_seq=seq)
         case BatchClosed(closed_at, _, name):
-            closed = {**batch.closed, name: event} if name else batch.closed
-            return replace(batch, closed_at=closed_at, closing=None, closed=closed)
+            attempt = batch.closing
+            known = batch.closing_seq if attempt is not None and attempt.name == name else seq
+            return replace(
+                batch,
+                closed_at=closed_at,
+                closed_seq=known,
+                closing=None,
+                closed={**batch.closed, name: event} if name else batch.closed,
+            )
         case BatchKept(name):
             if batch.closing is None or batch.closing.name != name:
                 return batch

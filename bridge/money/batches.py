@@ -45,7 +45,8 @@ class Batches:
         for terminal_id in terminals:
             for entry in await self._journal.entries_of(subject_of(terminal_id)):
                 assert isinstance(entry.event, BatchEvent), "a terminal has batch events"
-                self._batches[terminal_id] = advance_batch(self.of(terminal_id), entry.event)
+                batch = advance_batch(self.of(terminal_id), entry.event, entry.seq)
+                self._batches[terminal_id] = batch
 
     def of(self, terminal_id: str) -> Batch:
         """Return what is known of a terminal's batch."""
@@ -95,7 +96,7 @@ class Batches:
         closing = self.of(terminal_id).closing
         assert closing is not None, "there is an attempt to judge"
         held = await self.payments_of(terminal_id)
-        since = [one for one in held if one.ended_at > closing.began_at]
+        since = [one for one in held if one.ended_seq > self.of(terminal_id).closing_seq]
         found = judge_close(
             told,
             since_close_minor=compare(told.minor, held, books=False).journal_minor,
@@ -115,9 +116,10 @@ class Batches:
 
     async def payments_of(self, terminal_id: str) -> list[Account]:
         """Return the payments of a terminal that its open batch may hold, oldest first."""
-        closed_at = self.of(terminal_id).closed_at
+        closed_seq = self.of(terminal_id).closed_seq
         rows = await self._journal.payment_rows(
-            "terminal_id=? and updated_at>?", (terminal_id, closed_at)
+            "terminal_id=? and payment_id in (select subject from entry where seq>?)",
+            (terminal_id, closed_seq),
         )
         missing = [row.payment_id for row in rows if self._memory.get(row.payment_id) is None]
         entries = await self._journal.entries_of_all(missing)
@@ -126,7 +128,7 @@ class Batches:
             for row in rows
         ]
         # What ended before may have changed since: it was recorded, or given back.
-        return [one for one in found if not one.payment.is_final or one.ended_at > closed_at]
+        return [one for one in found if not one.payment.is_final or one.ended_seq > closed_seq]
 
     async def newest_of(self, terminal_id: str) -> list[Account]:
         """Return the payments that may have made the terminal's last transaction, newest first."""
@@ -138,5 +140,6 @@ class Batches:
         ]
 
     async def _store(self, terminal_id: str, event: BatchEvent) -> None:
-        await self._journal.append(Change((Entry(subject_of(terminal_id), event, self._now()),)))
-        self._batches[terminal_id] = advance_batch(self.of(terminal_id), event)
+        entry = Entry(subject_of(terminal_id), event, self._now())
+        seq = await self._journal.append(Change((entry,)))
+        self._batches[terminal_id] = advance_batch(self.of(terminal_id), event, seq)

@@ -23,6 +23,7 @@ from bridge.money.accounts import (
     payment_row,
     purchase_row,
     recording_news,
+    stored,
 )
 from bridge.money.admission import (
     refuse_attachment,
@@ -297,7 +298,7 @@ class Ledger(Recollection):
             future.add_done_callback(partial(self._announce_later, account, tell))
             self._perform(account, actions)
             return account
-        account = replace(account, seq=await future)
+        account = stored(account, await future)
         if decided.opened is not None:
             self._keep(decided.opened)
         if decided.original is not None:
@@ -339,7 +340,7 @@ class Ledger(Recollection):
                 request,
                 self._accounts.get(request.original_payment_id),
                 [*(one.payment for one in siblings), *rivals],
-                batch_closed_at=self.batches.of(request.terminal_id).closed_at,
+                batch_closed_seq=self.batches.of(request.terminal_id).closed_seq,
             )
         else:
             captured = captured_payments(siblings, "")

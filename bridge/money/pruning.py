@@ -39,7 +39,7 @@ def prune(
     payment = replace(redact(account.payment), pruned=True)
     rev = account.rev + 1
     pruned = replace(account, payment=payment, rev=rev)
-    event = p.Pruned(payment, rev, account.created_at, account.ended_at)
+    event = p.Pruned(payment, rev, account.created_at, account.ended_at, account.ended_seq)
     rewrites = [
         replace(entry, event=replace(entry.event, content=_bare_content(entry.event.content)))
         for entries in purchases.values()

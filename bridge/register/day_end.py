@@ -11,6 +11,8 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
+from pydantic import ValidationError
+
 from bridge.errors import RequestError
 from bridge.money.accounts import Account
 from bridge.money.batch import BatchClosed
@@ -39,10 +41,10 @@ class DayEnds:
     def recall(self, terminals: Iterable[str]) -> None:
         """Find what was told before a restart, to be published again."""
         for terminal_id in terminals:
-            told = [one for one in self._batches.of(terminal_id).closed.values() if one.answer]
-            if told:
-                last = max(told, key=lambda one: one.closed_at)
-                self.documents[terminal_id] = _document(last.answer)
+            closed = self._batches.of(terminal_id).closed.values()
+            if closed:
+                last = max(closed, key=lambda one: one.closed_at)
+                self.documents[terminal_id] = _document(terminal_id, last)
 
     def name(self, register_id: str, request: k.TerminalReconcile, terminal_id: str) -> str:
         """Return what names an end of day for ever, or for some minutes."""
@@ -58,7 +60,7 @@ class DayEnds:
         closed = self._batches.of(terminal_id).closed.get(name)
         if closed is None or not (lasting or self._is_recent(closed.closed_at)):
             return None
-        document = _document(closed.answer) if closed.answer else _unheard(terminal_id, closed)
+        document = _document(terminal_id, closed)
         result: dict[str, Any] = document.model_dump(mode="json")
         return result
 
@@ -80,6 +82,8 @@ class DayEnds:
         _LOGGER.info("terminal=%s end_of_day=%s found=%s", terminal_id, closing.name, found)
         if found == "unknown" and closing.name == name:
             raise unknown(terminal_id)
+        if found == "closed":
+            self.recall((terminal_id,))
 
     async def totals(self, terminal_id: str, told: c.BatchTotals) -> dict[str, Any]:
         """Return the comparison of the open batch; settles an end of day without an answer.
@@ -99,12 +103,13 @@ class DayEnds:
         Raises:
             JournalError: It could not be stored.
         """
-        closing = self._batches.of(terminal_id).closing
+        known = self._batches.of(terminal_id)
         closed_at = self._ledger.now()
-        if closing is not None and closing.name == name:
-            closed_at = closing.began_at  # nobody paid there until it answered
-        batch = await self._batches.payments_of(terminal_id)
-        held = [one for one in batch if not one.payment.is_final or one.ended_at <= closed_at]
+        held = await self._batches.payments_of(terminal_id)
+        if known.closing is not None and known.closing.name == name:
+            closed_at, last = known.closing.began_at, known.closing_seq
+            # Nobody paid there until it answered, which may be long ago.
+            held = [one for one in held if not one.payment.is_final or one.ended_seq <= last]
         document = self._compare(terminal_id, told, held, closed_at)
         answer = k.encode(document).decode()
         await self._batches.close(terminal_id, told.total, name=name, answer=answer)
@@ -169,8 +174,12 @@ def unknown(terminal_id: str) -> RequestError:
     )
 
 
-def _document(answer: str) -> k.ReconciliationDocument:
-    return k.ReconciliationDocument.model_validate_json(answer)
+def _document(terminal_id: str, closed: BatchClosed) -> k.ReconciliationDocument:
+    """Return what was told of a close; what is known of it where nothing was, or is not read."""
+    try:
+        return k.ReconciliationDocument.model_validate_json(closed.answer)
+    except ValidationError:  # never told, or told in the words of another version
+        return _unheard(terminal_id, closed)
 
 
 def _unheard(terminal_id: str, closed: BatchClosed) -> k.ReconciliationDocument:

@@ -96,7 +96,7 @@ class Shop:
         try:
             if request.type in p.FOLLOW_UPS:
                 original = self.accounts.get(request.original_payment_id)
-                self.rules.refuse_follow_up(request, original, payments, batch_closed_at="")
+                self.rules.refuse_follow_up(request, original, payments, batch_closed_seq=0)
             else:
                 self.rules.refuse_start(request, payments, captured_payments(siblings, ""))
         except RequestError:

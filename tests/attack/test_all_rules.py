@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
+    initialize,
     invariant,
     precondition,
     rule,
@@ -41,7 +42,7 @@ QUICK = settings(
     database=None,
     suppress_health_check=list(HealthCheck),
 )
-HUNT = settings(QUICK, max_examples=1000, phases=[Phase.generate])  # a bug ends it early
+HUNT = settings(QUICK, max_examples=3000, phases=[Phase.generate])  # a bug ends it early
 
 
 def details(sale_id: str) -> s.SaleDetails:
@@ -69,6 +70,12 @@ class Store(RuleBasedStateMachine):
             one.payment_id for one in self.shop.accounts.values() if one.payment.status in statuses
         ]
         return found[index % len(found)] if found else ""
+
+    @initialize(part=PART, hold=YES)
+    def open(self, part: int, hold: bool) -> None:
+        """Begin the day with something that can be followed up."""
+        self.start("S1", part, hold, tip=False)
+        self.serve(0, works=True, told="all")
 
     @rule(sale=SALES, part=PART, hold=YES, tip=YES)
     def start(self, sale: str, part: int, hold: bool, tip: bool) -> None:
@@ -106,8 +113,9 @@ class Store(RuleBasedStateMachine):
         minor = (original.held_minor or original.captured.minor or 3000) // part
         if kind is p.PaymentType.INCREMENT:
             price = PRICES[original.request.sale_key.partition("/")[2]]
-            held = sum(self.shop.truth.holding.values())
-            if held + minor + sum(self.shop.truth.taken.values()) > price:
+            asked = sum(self.shop.payment(one).request.amount.minor for one in self.shop.open())
+            moved = (*self.shop.truth.holding.values(), *self.shop.truth.taken.values())
+            if asked + sum(moved) + minor > price:
                 return  # a raise asks nobody what the sale costs
         if kind is p.PaymentType.VOID:
             minor = original.held_minor or original.captured.minor or minor  # always the whole
@@ -255,7 +263,12 @@ MUTANTS = {
 }
 
 
-@pytest.mark.parametrize("mutant", MUTANTS)
+RARE = {"a doubt stops nobody", "other follow-ups do not count"}  # seen after some seconds
+
+
+@pytest.mark.parametrize(
+    "mutant", [pytest.param(one, marks=pytest.mark.slow if one in RARE else ()) for one in MUTANTS]
+)
 def test_a_planted_bug_is_seen(mutant: str) -> None:
     class Buggy(Store):
         judged = MUTANTS[mutant]

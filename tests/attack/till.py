@@ -71,6 +71,10 @@ class Till:
         await self.ledger.recover()
         return self.ledger
 
+    def set_clock_back(self) -> None:
+        """Have somebody set the wall clock back to the morning."""
+        self._clock.seconds = -3_600
+
     def close(self) -> None:
         """Close every file."""
         for connection in self._connections:

@@ -152,6 +152,7 @@ class Pruned:
     rev: int
     created_at: str  # ISO 8601 UTC
     ended_at: str
+    ended_seq: int
 
 
 Event = (

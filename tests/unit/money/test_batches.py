@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from bridge.money import payment as p
 from bridge.money.batch import (
     Batch,
     BatchClosed,
@@ -15,7 +16,7 @@ from bridge.money.batch import (
     judge_close,
 )
 from drivers.contract import Money
-from tests.attack.till import EUR, Till, open_till, pay
+from tests.attack.till import EUR, Till, after, open_till, pay
 
 TERMINAL = "counter-1"
 CLOSING = BatchClosing("eod-1", "2026-11-23T20:00:00.000Z")
@@ -43,14 +44,14 @@ def test_open_totals_prove_a_close_only_if_the_two_cases_differ(
 
 
 def test_only_its_own_attempt_is_ended_by_a_refusal() -> None:
-    batch = advance_batch(Batch(), CLOSING)
-    assert advance_batch(batch, BatchKept("eod-0", "late")).closing == CLOSING
-    assert advance_batch(batch, BatchKept("eod-1", "refused")) == Batch()
+    batch = advance_batch(Batch(), CLOSING, 7)
+    assert advance_batch(batch, BatchKept("eod-0", "late"), 8).closing == CLOSING
+    assert advance_batch(batch, BatchKept("eod-1", "refused"), 8).closing is None
 
 
 def test_a_close_without_a_name_is_a_close() -> None:
     closed = BatchClosed("2026-11-23T20:00:09.000Z", Money(0, EUR))
-    batch = advance_batch(advance_batch(Batch(), CLOSING), closed)
+    batch = advance_batch(advance_batch(Batch(), CLOSING, 7), closed, 9)
     assert (batch.closed_at, batch.closing, batch.closed) == (closed.closed_at, None, {})
 
 
@@ -104,7 +105,30 @@ async def test_an_attempt_that_was_never_sent_can_be_taken_back(tmp_path: Path) 
     async with open_till(tmp_path) as till:
         await till.ledger.batches.begin_close(TERMINAL, "eod-1")
         await till.ledger.batches.keep(TERMINAL, "terminal_offline")
-        assert (await reborn(till)) == Batch()
+        batch = await reborn(till)
+        assert (batch.closing, batch.closed_seq, batch.closed) == (None, 0, {})
+
+
+async def test_a_clock_that_is_set_back_moves_no_payment_into_another_batch(
+    tmp_path: Path,
+) -> None:
+    async with open_till(tmp_path) as till:
+        first = pay(1, 5000)
+        await till.done(first)
+        await till.ledger.batches.begin_close(TERMINAL, "eod-1")
+        await till.ledger.batches.close(TERMINAL, Money(5000, EUR), name="eod-1")
+        till.set_clock_back()
+        second = pay(2, 700, "S2")
+        await till.done(second)
+        for _ in range(2):
+            left = await till.ledger.batches.payments_of(TERMINAL)
+            assert [one.payment_id for one in left] == [second.payment_id]
+            void = p.PaymentType.VOID
+            assert await till.refused(after(first, 3, void, 5000)) == "void_not_possible"
+            await reborn(till)
+            await till.ledger.find_original(first.payment_id)
+            await till.ledger.find_original(second.payment_id)
+        assert await till.refused(after(second, 4, p.PaymentType.VOID, 700)) == ""
 
 
 async def reborn(till: Till) -> Batch:
