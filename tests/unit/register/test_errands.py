@@ -412,6 +412,8 @@ def test_a_close_without_an_answer_is_unknown_until_totals_show_it(
         assert known is not None
         assert (known["closed"], known["status"]) == (True, "unknown")
         assert known["compare"] == {"terminal": None, "journal": "50.00", "back_office": None}
+        retained = counter.errands.day_ends.documents[TERMINAL]
+        assert retained.model_dump(mode="json") == known
         assert counter.terminal.closes == 1
 
     at_a_counter(tmp_path, test)
@@ -587,5 +589,19 @@ def test_one_register_that_hammers_leaves_room_for_the_others(tmp_path: Path) ->
         with refused("terminal_busy"):
             counter.ask(k.CardRead)
         assert counter.ask(k.TerminalDiagnose, "till-2") is None
+
+    at_a_counter(tmp_path, test)
+
+
+def test_what_another_version_told_is_no_reason_not_to_start(tmp_path: Path) -> None:
+    async def test(counter: Counter) -> None:
+        batches = counter.till.ledger.batches
+        name = f"{TERMINAL} {OPERATION}"
+        await batches.begin_close(TERMINAL, name)
+        await batches.close(TERMINAL, c.Money(5000, EUR), name=name, answer='{"v": 9}')
+        await counter.reborn()
+        known = reconcile(counter)
+        assert known is not None
+        assert (known["closed"], known["status"]) == (True, "unknown")
 
     at_a_counter(tmp_path, test)
