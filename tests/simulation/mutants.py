@@ -378,9 +378,10 @@ MUTANTS: dict[str, tuple[Plant, ...]] = {
 
 # Where a bug shows itself sooner than in worlds like all others.
 MOOD_OF = {
-    "a plan begins anew after a restart": "deaths/",
     "a balance is believed whoever used the card": "crowded/",
     "a balance is read too early": "crowded/",
+    "a refused capture counts": "crowded/",
+    "a payment is voided after the close": "twins/",
     "running refunds do not count": "twins/",
     "every end of day matches": "typed in/",
 }

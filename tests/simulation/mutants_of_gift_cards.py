@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import uuid
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -12,11 +11,9 @@ from bridge.backoffice import giftcard_evidence
 from bridge.backoffice.attempts import Applied, Refused, Unknown
 from bridge.backoffice.giftcards import GiftCards
 from bridge.backoffice.graphql import BackOffice
-from bridge.errors import RequestError
 from bridge.money import payment as p
 from bridge.money import plans as plans_module
 from bridge.money.plan import BeginLeg, Done, EndHold, Wait
-from bridge.money.plans import Plans
 from drivers import contract as c
 from tests.simulation.plant import Plant
 
@@ -65,22 +62,6 @@ def _gives_up_in_doubt(step: Any, _plan: p.Plan, payments: Any) -> Any:
                 if hold.funds is p.Funds.HELD and not tries:
                     return EndHold(hold, "void", 0)
     return step
-
-
-def _begins_anew(original: AnyCallable) -> AnyCallable:
-    async def run(self: Plans) -> None:
-        for plan in tuple(self._open.values()):
-            known = self._ledger.get(plan.legs[0].payment_id)
-            if known is not None and known.payment.funds is p.Funds.HELD:
-                name = str(uuid.uuid5(uuid.UUID(plan.plan_id), f"again {known.rev}"))
-                try:
-                    wanted = replace(known.payment.request, payment_id=name, approved_by="nobody")
-                    await self._ledger.accept(wanted)
-                except RequestError:
-                    pass
-        await original(self)
-
-    return run
 
 
 def _sends_a_lost_use_again(original: AnyCallable) -> AnyCallable:
@@ -145,7 +126,6 @@ GIFT_CARD_MUTANTS: dict[str, tuple[Plant, ...]] = {
     "a plan captures before its card has paid": _on_next_step(_captures_early),
     "a plan captures whatever its card did": _on_next_step(_captures_whatever_the_card_did),
     "a plan takes a doubt for a no": _on_next_step(_gives_up_in_doubt),
-    "a plan begins anew after a restart": (Plant(Plans, "run", _begins_anew),),
     "a lost use is sent again": (
         Plant(BackOffice, "gift_card_trans_add", _sends_a_lost_use_again),
     ),

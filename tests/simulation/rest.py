@@ -34,7 +34,10 @@ def restless(world: World) -> str:
             return f"{short(account.payment_id)} is {account.payment.status.value}"
     if what := unended_hold(life):
         return what
+    followed = {one.payment.request.original_payment_id for one in life.ledger.unfinished()}
     for account in life.ledger.unsigned():
+        if account.payment_id in followed:
+            continue  # its reversal is in doubt: that one is asked about
         return f"{short(account.payment_id)} awaits a signature"
     for purchase in life.ledger.open_purchases():
         if purchase.purchase.state in {s.PurchaseState.PENDING, s.PurchaseState.SENDING}:
