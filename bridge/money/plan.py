@@ -16,7 +16,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Literal
 
-from bridge.money.payment import Funds, Payment, PaymentType, Plan, PlanLeg, Status
+from bridge.money.payment import GIVES, Funds, Payment, PaymentType, Plan, PlanLeg, Status
 
 _MAY_PAY = frozenset({PaymentType.SALE, PaymentType.CAPTURE})
 
@@ -107,16 +107,27 @@ def load_step(
         return "release"
     if any(one.awaits_signature for one in siblings):
         return "wait"
-    captured = sum(one.refundable_minor for one in siblings)
-    filled = sum(
-        one.request.amount.minor
-        for one in siblings
-        if one.request.type is PaymentType.LOAD
-        and one.funds is not Funds.VOIDED
-        and (one.status is Status.APPROVED or one.concluding == "capture")
-    )
-    if remaining_minor == 0 and filled + load.request.amount.minor <= captured:
+    free = unspent_minor(siblings)
+    if remaining_minor == 0 and load.request.amount.minor <= free:
         return "capture"
     if is_overdue and all(one.is_final for one in siblings if one.request.type in _MAY_PAY):
         return "release"
     return "wait"
+
+
+def unspent_minor(payments: Sequence[Payment]) -> int:
+    """Return what a sale's payments brought that is on no gift card and on no way back."""
+    captured = sum(one.refundable_minor for one in payments)
+    going_back = sum(
+        one.request.amount.minor
+        for one in payments
+        if one.request.type in GIVES and (not one.is_final or one.may_have_moved)
+    )
+    filled = sum(
+        one.request.amount.minor
+        for one in payments
+        if one.request.type is PaymentType.LOAD
+        and one.funds is not Funds.VOIDED
+        and (one.status is Status.APPROVED or one.concluding == "capture")
+    )
+    return captured - going_back - filled

@@ -165,7 +165,7 @@ def _judge_loads(shop: Shop) -> None:
         filled = sum(
             _approved_minor(one) for one in found if one.funds is Funds.LOADED and one.is_final
         )
-        assert filled <= sum(one.captured.minor for one in found), "filled with nobody's money"
+        assert filled <= sum(one.refundable_minor for one in found), "filled with nobody's money"
 
 
 def _judge_plans(shop: Shop) -> None:

@@ -126,3 +126,48 @@ def test_a_plan_that_took_nothing_leaves_its_sale_to_whoever_pays_it(tmp_path: P
             judge(shop)
 
     in_shop(tmp_path, main)
+
+
+@pytest.mark.parametrize("operation", ["payment/refund", "payment/void"])
+def test_money_that_filled_a_card_goes_back_once_it_is_off_the_card(
+    tmp_path: Path, operation: str
+) -> None:
+    async def main(shop: Shop) -> None:
+        load = {"sale_id": "S1", "gift_card": gift(), "amounts": euros("30.00")}
+        async with shop.open():
+            loaded = await shop.begin("gift_card/load", load)
+            paid = await shop.begin("payment/start", {"sale_id": "S1", "amounts": euros("30.00")})
+            await asyncio.sleep(2 * SOON)
+            amounts = {"amounts": euros("30.00")} if operation == "payment/refund" else {}
+            back = {"original_payment_id": paid, **amounts}
+            answer = await shop.ask(operation, {"payment_id": new_id(), **back})
+            assert answer["error"]["code"] == "not_allowed"
+            assert answer["error"]["detail"]["suggest"] == "gift_card/reverse"
+            undo = {"original_payment_id": loaded, "gift_card": gift()}
+            await shop.begin("gift_card/reverse", undo)
+            await asyncio.sleep(SOON)
+            await shop.begin(operation, back)
+            await asyncio.sleep(2 * SOON)
+            assert shop.terminal.ledger.taken_minor() == 0
+            judge(shop)
+
+    in_shop(tmp_path, main)
+
+
+def test_goods_sold_beside_a_gift_card_are_refunded_without_it(tmp_path: Path) -> None:
+    async def main(shop: Shop) -> None:
+        load = {"sale_id": "S1", "gift_card": gift(), "amounts": euros("30.00")}
+        async with shop.open():
+            await shop.begin("gift_card/load", load)
+            paid = await shop.begin("payment/start", {"sale_id": "S1", "amounts": euros("50.00")})
+            await asyncio.sleep(2 * SOON)
+            await shop.begin(
+                "payment/refund", {"original_payment_id": paid, "amounts": euros("20.00")}
+            )
+            await asyncio.sleep(2 * SOON)
+            more = {"original_payment_id": paid, "amounts": euros("0.01")}
+            answer = await shop.ask("payment/refund", {"payment_id": new_id(), **more})
+            assert answer["error"]["detail"]["available_amount"] == "0.00"
+            await shop.begin("payment/refund", {**more, "approved_by": "anna"})
+
+    in_shop(tmp_path, main)
