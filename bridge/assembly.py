@@ -35,17 +35,17 @@ from bridge.money.retention import Retention
 from bridge.money.reversals import Reversals, SignaturePolicy
 from bridge.money.settlement import BooksPolicy
 from bridge.register import contract as k
-from bridge.register.desk import Desk, DeskSettings
+from bridge.register.desk import Desk
 from bridge.register.mqtt import Mqtt
 from bridge.register.publisher import Publisher
 from bridge.settings import (
     CONTROL_NAME,
     JOURNAL_NAME,
     api_names,
+    desk_settings,
     line_address,
     login_settings,
     mqtt_settings,
-    receipt_style,
     token_store,
 )
 from bridge.terminal.condition import StationSettings
@@ -231,25 +231,9 @@ def _assemble(
     recorder: Recorder | None,
     gift_cards: GiftCards | None,
 ) -> Parts:
-    topics = k.Topics(config.mqtt.base_topic)
-    will = k.encode(k.BridgeState(state="offline", reason="connection_lost"))
-    bus = wires.bus(
-        mqtt_settings(config.mqtt, environment),
-        base_topic=config.mqtt.base_topic,
-        will=will,
-        new_epoch=lambda: uuid.uuid4().hex[:12],
-        rng=random.SystemRandom(),
-    )
+    settings = desk_settings(config)
+    bus = _bus(config, environment, wires)
     names = {name: one.name or name for name, one in config.terminals.items()}
-    defaults = {name: one.terminal for name, one in config.registers.items() if one.terminal}
-    pools = {name: one.terminals for name, one in config.pools.items()}
-    office = config.back_office
-    settings = DeskSettings(
-        topics,
-        defaults,
-        pools,
-        receipt_style=receipt_style(config),
-    )
     plans = Plans(ledger, lambda terminal, payment: stations[terminal].release(payment))
     desk = Desk(bus, ledger, stations, settings, now=utc_now, gift_cards=gift_cards, plans=plans)
     facts = Facts(
@@ -271,7 +255,7 @@ def _assemble(
         ledger,
         desk,
         facts,
-        topics,
+        settings.topics,
         terminal_names=names,
         signatures=reversals,
         stage_seconds={name: one.settings.stage_seconds for name, one in stations.items()},
@@ -279,9 +263,11 @@ def _assemble(
         last_seq=journal.last_seq(),
     )
     patience = None
-    if office is not None:
-        wait = timedelta(hours=office.lines_within_hours)
+    if config.back_office is not None:
+        wait = timedelta(hours=config.back_office.lines_within_hours)
         patience = Patience(ledger, wait, now=utc_now, write_time=k.format_time)
+    keep = config.receipts.keep_months
+    retention = Retention(ledger, journal, keep, now=utc_now, write_time=k.format_time)
     control = Control(config.site.state_directory / CONTROL_NAME, ledger, desk)
     return Parts(
         config=config,
@@ -298,12 +284,16 @@ def _assemble(
         plans=plans,
         reversals=reversals,
         patience=patience,
-        retention=Retention(
-            ledger,
-            journal,
-            config.receipts.keep_months,
-            now=utc_now,
-            write_time=k.format_time,
-        ),
+        retention=retention,
         control=control,
+    )
+
+
+def _bus(config: cfg.Config, environment: Mapping[str, str], wires: Wires) -> Mqtt:
+    return wires.bus(
+        mqtt_settings(config.mqtt, environment),
+        base_topic=config.mqtt.base_topic,
+        will=k.encode(k.BridgeState(state="offline", reason="connection_lost")),
+        new_epoch=lambda: uuid.uuid4().hex[:12],
+        rng=random.SystemRandom(),
     )

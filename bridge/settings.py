@@ -10,7 +10,9 @@ from bridge.backoffice.api_names import ApiNames
 from bridge.backoffice.settings import LoginSettings
 from bridge.backoffice.tokens import TokenStore
 from bridge.errors import ConfigError
+from bridge.register import contract as k
 from bridge.register.bus import MqttSettings, TlsSettings
+from bridge.register.desk import DeskSettings
 from bridge.register.receipts import ReceiptStyle
 from bridge.terminal.lines import SerialAddress, TcpAddress
 from drivers.contract import SerialDefaults
@@ -104,4 +106,14 @@ def receipt_style(config: cfg.Config) -> ReceiptStyle:
     return ReceiptStyle(
         heading=(config.site.name or config.site.store_code,),
         columns={name: one.receipt_columns for name, one in config.registers.items()},
+    )
+
+
+def desk_settings(config: cfg.Config) -> DeskSettings:
+    """Return who uses which terminal, and where registers are spoken to."""
+    return DeskSettings(
+        k.Topics(config.mqtt.base_topic),
+        {name: one.terminal for name, one in config.registers.items() if one.terminal},
+        {name: one.terminals for name, one in config.pools.items()},
+        receipt_style=receipt_style(config),
     )
