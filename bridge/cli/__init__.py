@@ -125,6 +125,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     resolve.add_argument("--by", required=True, metavar="NAME", help="who answers")
     resolve.add_argument("--code", default="", help="the approval code on the slip (approved)")
+    resolve.add_argument("--amount", default="", help="the amount on it, if not as asked")
     resolve.add_argument("--record-id", default="", help="its number there (booked)")
     add("drivers", _drivers, "list the installed drivers: settings, capabilities", config=False)
     find = add("find", _find, "list the serial ports, and who is behind them")
@@ -305,7 +306,12 @@ def _resolve(options: argparse.Namespace) -> int:
         order |= {"do": "decide_discrepancy", "decision": options.answer}
     else:
         outcome = options.answer.replace("-", "_")
-        order |= {"do": "resolve_payment", "outcome": outcome, "approval_code": options.code}
+        order |= {
+            "do": "resolve_payment",
+            "outcome": outcome,
+            "approval_code": options.code,
+            "amount": options.amount,
+        }
     path = _load(options).site.state_directory / CONTROL_NAME
     try:
         answer = asyncio.run(ask(path, order))

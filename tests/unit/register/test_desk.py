@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from bridge.control import Control
 from bridge.errors import RequestError
 from bridge.money import payment as p
 from bridge.money.table import ENDS_OF_WAITS, advance
@@ -286,5 +287,29 @@ def test_a_refusal_that_was_not_heard_in_time_is_not_heard_at_all(tmp_path: Path
         told = [(one.topic.split("/")[3], json.loads(one.payload)) for one in replies.outgoing]
         statuses = [(till, answer["status"]) for till, answer in told]
         assert statuses == [("till-2", "error"), ("till-1", "accepted")]
+
+    in_a_shop(tmp_path, test)
+
+
+def test_the_command_line_may_say_what_amount_the_slip_shows(tmp_path: Path) -> None:
+    async def test(shop: Shop) -> None:
+        await shop.pay("till-1", 1, "10.00")
+        await shop.until("till-1", 1, stage="waiting_for_card")
+        shop.ports["counter-1"].unplug()
+        await shop.until("till-1", 1, status="in_doubt")
+        control = Control(tmp_path / "control.sock", shop.ledger, shop.desk)
+        order = {
+            "do": "resolve_payment",
+            "payment_id": payment_id(1),
+            "outcome": "approved",
+            "by": "anna",
+            "approval_code": "481516",
+        }
+        refused = await control._answer(json.dumps(order | {"amount": "10.01"}).encode())
+        assert (refused["ok"], refused["code"]) == (False, "invalid_amount")
+        taken = await control._answer(json.dumps(order | {"amount": "4.00"}).encode())
+        assert taken["ok"], taken
+        document = await shop.until("till-1", 1, status="approved")
+        assert document["amounts"]["authorized_amount"] == "4.00"
 
     in_a_shop(tmp_path, test)
