@@ -12,16 +12,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from types import MappingProxyType
-from typing import Protocol
 
 from bridge.errors import BusError, MessageRefused
 from bridge.money import payment as p
 from bridge.money.accounts import Account
 from bridge.money.ledger import Ledger
-from bridge.money.reversals import SignaturePolicy
 from bridge.register import contract as k
 from bridge.register.countdown import seconds_left
 from bridge.register.desk import Desk
+from bridge.register.news_sources import Bus, Facts, Signatures
 from bridge.register.paper import payment_document, receipt_documents
 from bridge.register.prompts import is_open, prompt_document, prompt_id
 from bridge.register.retiring import to_retire
@@ -42,51 +41,6 @@ RECEIPT_COPIES = frozenset({"customer", "merchant", "signature", "administration
 NO_LIMITS: Mapping[Stage, float] = MappingProxyType({})
 NO_TERMINALS: Mapping[str, Mapping[Stage, float]] = MappingProxyType({})
 AWAY_SECONDS = 0.5  # how long to wait after the broker refused a publish
-
-
-class Bus(Protocol):
-    """The broker, as `mqtt.py` reaches it."""
-
-    async def publish(
-        self,
-        topic: str,
-        payload: bytes,
-        *,
-        retain: bool = False,
-        expiry_seconds: int | None = None,
-        correlation: bytes | None = None,
-    ) -> None:
-        """Return once the broker has it; raises BusError."""
-
-
-class Facts(Protocol):
-    """What the service knows of itself beside payments."""
-
-    def bridge_state(self, epoch: str) -> k.BridgeState:
-        """The bridge's own state."""
-
-    def bridge_info(self) -> k.BridgeInfo:
-        """Who this bridge is."""
-
-    def health(self) -> k.BridgeHealth:
-        """Whether it can take payments, and why not."""
-
-    def terminal_infos(self) -> Mapping[str, k.TerminalInfo]:
-        """What the terminals are."""
-
-    def terminal_states(self) -> Mapping[str, k.TerminalState]:
-        """How the terminals are."""
-
-
-class Signatures(Protocol):
-    """Who ends the wait for signatures."""
-
-    @property
-    def policy(self) -> SignaturePolicy:
-        """How long clerks are asked, and what happens when nobody answers."""
-
-    def can_void(self, terminal_id: str) -> bool:
-        """Whether a terminal can take a payment back."""
 
 
 @dataclass(slots=True)

@@ -8,7 +8,8 @@ DOCUMENTS: Final = {
     # the payment
     "spec": "The minor version of the contract; minors only add.",
     "PaymentDocument.rev": "Grows by one with every change, from 1; ignore a document with a lower "
-    "one than you have.",
+    "one than you have. Of one revision `queue_position`, `countdown_s` and `next_check_at` may "
+    "come anew.",
     "PaymentDocument.register_id": "Whose payment it is.",
     "PaymentDocument.terminal_id": "The terminal that does it; `gift-cards` where the back office "
     "does, null while none is chosen.",
