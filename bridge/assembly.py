@@ -170,6 +170,7 @@ async def build(
         executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="journal")
         opened.callback(executor.shutdown)
         journal = wires.journal(connection, executor)
+        opened.push_async_callback(journal.finish)
         office = config.back_office
         ledger = Ledger(
             journal,

@@ -35,6 +35,9 @@ T = TypeVar("T")
 COMMITS_WAITING_MAX = 20_000
 # Commits that share one fsync. Bounds the time the oldest of them waits for the others.
 GROUP_COMMITS_MAX = 256
+# How long a change that nobody waits for (a receipt) looks for company. An approval that follows a
+# receipt at once would otherwise stand behind the receipt's own commit.
+COMPANY_SECONDS = 0.01
 
 # Only what may change is updated, so that the indexes on the rest stay untouched: each page that a
 # commit changes is written to the log, and that is most of what a commit costs.
@@ -92,6 +95,7 @@ class Journal:
         self._codec = codec or EventCodec()
         self._waiting: deque[tuple[Change, asyncio.Future[int]]] = deque()
         self._writing = False
+        self._deferred: asyncio.TimerHandle | None = None  # writes what is not urgent
         self._broken: JournalError | None = None
 
     @property
@@ -103,11 +107,12 @@ class Journal:
         """Return the number of the last entry; for the start, before anything is appended."""
         return int(self._connection.execute("select max(seq) from entry").fetchone()[0] or 0)
 
-    def append(self, change: Change) -> asyncio.Future[int]:
+    def append(self, change: Change, *, urgent: bool = True) -> asyncio.Future[int]:
         """Return a future of the last `seq` written; done once the change is on disk.
 
         Changes reach the disk in the order of the calls, even if nobody waits. If the caller is
-        canceled the change is written all the same.
+        canceled the change is written all the same. One that is not `urgent` shares the next
+        commit, or has one of its own after `COMPANY_SECONDS`.
 
         Raises (in the future):
             JournalError: Nothing of the change was written, and nothing ever will be again.
@@ -120,12 +125,21 @@ class Journal:
             future.set_exception(self._broken)
             return future
         self._waiting.append((change, future))
-        if not self._writing:
-            self._start_writing(loop)
+        if urgent:
+            self._write_what_waits()
+        elif self._deferred is None:
+            self._deferred = loop.call_later(COMPANY_SECONDS, self._write_what_waits)
         return future
+
+    def _write_what_waits(self) -> None:
+        if self._waiting and not self._writing:
+            self._start_writing(asyncio.get_running_loop())
 
     def _start_writing(self, loop: asyncio.AbstractEventLoop) -> None:
         self._writing = True
+        if self._deferred is not None:
+            self._deferred.cancel()
+            self._deferred = None
         count = min(len(self._waiting), GROUP_COMMITS_MAX)
         group = [self._waiting.popleft() for _ in range(count)]
         changes = [change for change, _ in group]
@@ -194,6 +208,13 @@ class Journal:
             lambda: self._connection.execute(f"pragma incremental_vacuum({pages:d})").fetchall()
         )
 
+    async def finish(self) -> None:
+        """Return once everything that was appended is on disk, or never can be."""
+        while self._waiting:
+            _, last = self._waiting[-1]
+            self._write_what_waits()
+            await asyncio.wait({last})
+
     async def pulse(self) -> None:
         """Return when the writer thread has answered: it is alive, and so is the disk.
 
@@ -205,6 +226,7 @@ class Journal:
     async def _run(self, work: Callable[[], T]) -> T:
         if self._broken is not None:
             raise self._broken
+        self._write_what_waits()  # a reader sees what was appended before
         try:
             return await asyncio.get_running_loop().run_in_executor(self._executor, work)
         except sqlite3.Error as error:

@@ -289,7 +289,7 @@ class Ledger(Recollection):
         if before is not None and account.payment == before.payment:
             self._perform(account, actions)
             return before
-        future = self._journal.append(change_of(before, decided, expectation))
+        future = self._journal.append(change_of(before, decided, expectation), urgent=wait)
         tell = p.Publish() in actions
         if not wait:
             if before is not None:

@@ -40,9 +40,9 @@ class SlowJournal(Journal):
 
     held: asyncio.Event | None = None
 
-    def append(self, change: Change) -> asyncio.Future[int]:
+    def append(self, change: Change, *, urgent: bool = True) -> asyncio.Future[int]:
         """Write the change, but say so only once the disk is let go."""
-        written = super().append(change)
+        written = super().append(change, urgent=urgent)
         if self.held is None:
             return written
         return asyncio.ensure_future(_after(self.held, written))

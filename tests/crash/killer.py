@@ -102,14 +102,14 @@ def journal_with(fuse: Fuse) -> type[Journal]:
     """Return a journal that dies before or after a commit."""
 
     class FusedJournal(Journal):
-        def append(self, change: Change) -> asyncio.Future[int]:
+        def append(self, change: Change, *, urgent: bool = True) -> asyncio.Future[int]:
             kinds = {type(entry.event).__name__ for entry in change.entries}
             labels = [label for kind, label in EVENT_LABELS.items() if kind in kinds]
             fuse.armed = fuse.armed or "Requested" in kinds
             for label in labels:
                 fuse.reach(f"{label} asked")
             fuse.reach("commit asked")
-            future = super().append(change)
+            future = super().append(change, urgent=urgent)
 
             def done(_: object) -> None:
                 for label in labels:

@@ -45,13 +45,13 @@ def journal_with(fuse: Fuse) -> type[Journal]:
     """Return a journal whose process dies when the fuse burns."""
 
     class FusedJournal(Journal):
-        def append(self, change: Change) -> asyncio.Future[int]:
+        def append(self, change: Change, *, urgent: bool = True) -> asyncio.Future[int]:
             never: asyncio.Future[int] = asyncio.get_running_loop().create_future()
             fuse.left -= 1
             if fuse.left > 0:
-                return super().append(change)
+                return super().append(change, urgent=urgent)
             if fuse.left == 0 and fuse.side == "after":
-                super().append(change).add_done_callback(lambda _: fuse.burnt.set())
+                super().append(change, urgent=urgent).add_done_callback(lambda _: fuse.burnt.set())
             else:
                 fuse.burnt.set()
             return never

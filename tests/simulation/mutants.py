@@ -150,8 +150,8 @@ def _pubacks_first(original: AnyCallable) -> AnyCallable:
 
 
 def _publishes_what_is_not_stored(original: AnyCallable) -> AnyCallable:
-    def append(self: Journal, change: Change) -> asyncio.Future[int]:
-        future: asyncio.Future[int] = original(self, change)
+    def append(self: Journal, change: Change, *, urgent: bool = True) -> asyncio.Future[int]:
+        future: asyncio.Future[int] = original(self, change, urgent=urgent)
         early: asyncio.Future[int] = asyncio.get_running_loop().create_future()
 
         def later(done: asyncio.Future[int]) -> None:

@@ -14,7 +14,8 @@ import pytest
 from bridge.errors import JournalError, RequestError
 from bridge.money import payment as p
 from bridge.money import sale as s
-from bridge.money.journal import Journal
+from bridge.money.entries import Entry
+from bridge.money.journal import Change, Journal
 from bridge.money.journal_file import MIGRATIONS, Ownership, open_database, open_for_reading
 from bridge.money.ledger import Ledger
 from bridge.money.memory import SETTLED_IN_MEMORY_MAX
@@ -71,14 +72,16 @@ class Disk:
         self._open: list[sqlite3.Connection] = []
 
     def ledger(self, *, books: bool = True) -> Ledger:
-        connection = open_database(self.path)
-        self._open.append(connection)
         return Ledger(
-            Journal(connection, self._executor),
+            self.journal(),
             books=BooksPolicy("S012", required=books),
             now=lambda: AT,
             local_now=lambda: AT[:19],
         )
+
+    def journal(self) -> Journal:
+        self._open.append(open_database(self.path))
+        return Journal(self._open[-1], self._executor)
 
     async def reborn(self) -> Ledger:
         ledger = self.ledger()
@@ -303,6 +306,38 @@ async def test_progress_does_not_wait_and_is_on_disk_before_what_follows(disk: D
     account = again.get(payment_id)
     assert account is not None
     assert [line.stage for line in account.history] == ["", "starting", "waiting_for_card", ""]
+
+
+async def test_what_nobody_waits_for_shares_the_next_commit(disk: Disk) -> None:
+    ledger = disk.ledger()
+    payment_id = request(1).payment_id
+    await ledger.accept(request(1), p.Started(None))
+    commits: list[str] = []
+    disk._open[-1].set_trace_callback(lambda said: commits.append(said.lower()))
+    await ledger.apply(payment_id, Progress(Stage.WAITING_FOR_CARD), wait=False)
+    await ledger.apply(payment_id, Declined("05"))
+    assert commits.count("commit") == 1
+
+
+async def test_what_nobody_waits_for_and_nothing_follows_is_on_disk_soon(disk: Disk) -> None:
+    ledger = disk.ledger()
+    payment_id = request(1).payment_id
+    await ledger.accept(request(1), p.Started(None))
+    ledger.something_changed.clear()
+    await ledger.apply(payment_id, Progress(Stage.WAITING_FOR_CARD), wait=False)
+    async with asyncio.timeout(10):
+        await ledger.something_changed.wait()
+    account = (await disk.reborn()).get(payment_id)
+    assert account is not None
+    assert [line.stage for line in account.history][2:3] == ["waiting_for_card"]
+
+
+async def test_a_clean_end_stores_what_nobody_waited_for(disk: Disk) -> None:
+    journal = disk.journal()
+    entry = Entry("018f6f0e", Progress(Stage.WAITING_FOR_CARD), AT)
+    journal.append(Change((entry,)), urgent=False)
+    await journal.finish()
+    assert [one.event for one in await disk.journal().entries_of("018f6f0e")] == [entry.event]
 
 
 async def test_without_a_journal_there_is_no_payment(disk: Disk) -> None:
