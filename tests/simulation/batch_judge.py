@@ -24,15 +24,17 @@ class BatchJudge:
 
     story: Story
     truth: Truth
-    clock_set_back: bool = False  # what closed when is told by the wall clock: known, and bounded
     _entries: int = 0
+    _requested: dict[str, int] = field(default_factory=dict)  # payment -> its place in the journal
     _ended: dict[str, int] = field(default_factory=dict)  # payment -> its place in the journal
     _closed: dict[str, int] = field(default_factory=dict)  # terminal -> place of its last close
 
     def committed(self, subject: str, kind: str) -> None:
         """One more entry is in the journal."""
         self._entries += 1
-        if kind in ENDS:
+        if kind == "Requested":
+            self._requested[subject] = self._entries
+        elif kind in ENDS:
             self._ended[subject] = self._entries
         elif kind == "BatchClosed":
             self._closed[subject.partition("/")[2]] = self._entries
@@ -43,9 +45,8 @@ class BatchJudge:
         if order.kind != "Reverse":
             return
         ended = self._ended.get(order.original_id, 0)
-        if self._closed.get(order.terminal_id, 0) > ended and self.clock_set_back:
-            self.story.mark("void after a close, by a clock that was set back")
-        elif self._closed.get(order.terminal_id, 0) > ended:
+        asked = self._requested.get(order.payment_id, 0)  # before the close was heard, it was right
+        if ended < self._closed.get(order.terminal_id, 0) < asked:
             self.story.accuse("S14", f"a void of {order.original_id} leaves after the close")
 
     def moved(self, charge: Charge) -> None:
@@ -71,8 +72,6 @@ class BatchJudge:
         self.story.mark(f"end of day {result['status']}")
         mine = [o for o in self.truth.closings if o.terminal_id == result["terminal_id"]]
         if result["status"] != "matched" or not result["closed"] or not mine:
-            return
-        if self.clock_set_back:
             return
         closing, compared = mine[-1], result["compare"]
         terminal, journal = (_cents(compared[name]) for name in ("terminal", "journal"))

@@ -42,7 +42,7 @@ def _running_ones_do_not_count(original: AnyCallable) -> AnyCallable:
 
 def _forgets_the_close(original: AnyCallable) -> AnyCallable:
     def refuse(*arguments: Any, **more: Any) -> None:
-        more["batch_closed_at"] = ""
+        more["batch_closed_seq"] = 0
         original(*arguments, **more)
 
     return refuse
