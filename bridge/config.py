@@ -187,13 +187,16 @@ class Config(Section):
 
     @model_validator(mode="after")
     def _terminals_exist(self) -> Self:
+        there = f"there is {', '.join(sorted(self.terminals)) or 'none at all'}"
         for name, register in self.registers.items():
             if register.terminal is not None and register.terminal not in self.terminals:
-                raise ValueError(f"registers.{name}.terminal: no terminal {register.terminal}")
+                raise ValueError(
+                    f"registers.{name}.terminal: no terminal {register.terminal}; {there}"
+                )
         for name, pool in self.pools.items():
             for terminal in pool.terminals:
                 if terminal not in self.terminals:
-                    raise ValueError(f"pools.{name}.terminals: no terminal {terminal}")
+                    raise ValueError(f"pools.{name}.terminals: no terminal {terminal}; {there}")
         return self
 
 

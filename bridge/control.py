@@ -140,7 +140,9 @@ class Control:
             )
         if bool(order.record_id) == order.send_again:
             raise RequestError(
-                "invalid_request", "say either record_id or send_again", path="record_id"
+                "invalid_request",
+                "say either record_id (its number in the back office) or send_again",
+                path="record_id",
             )
         waiting = {s.PurchaseState.UNCONFIRMED, s.PurchaseState.REJECTED}
         if account.purchase.state not in waiting:

@@ -106,7 +106,7 @@ def _parser() -> argparse.ArgumentParser:
     show = add("show", _show, "show one payment: what was known when")
     show.add_argument("payment_id", help="the id, or its beginning or end")
     resolve = add("resolve", _resolve, "answer what only a person can know")
-    resolve.add_argument("payment_id", help="the whole id")
+    resolve.add_argument("payment_id", help="the whole id, as `show` prints it")
     resolve.add_argument(
         "answer",
         choices=[
@@ -219,6 +219,9 @@ def _check(options: argparse.Namespace) -> int:
         from rich.table import Table
 
         table = Table(box=None, show_header=False)
+        table.add_column()
+        table.add_column(overflow="fold")  # whole paths: somebody has to look there
+        table.add_column(overflow="fold")
         marks = {"ok": "[green]ok[/]", "look": "[yellow]look[/]", "wrong": "[red]wrong[/]"}
         for result in results:
             table.add_row(marks[result.state], result.what, result.text)

@@ -43,6 +43,9 @@ _VALUES: Final[Json] = {
 _ALSO: Final = {
     "payment/start": ("sale_id",),
     "payment/refund": ("original_payment_id",),
+    "gift_card/load": ("gift_card",),
+    "gift_card/activate": ("gift_card",),
+    "gift_card/unload": ("approved_by",),
     "Evidence": ("approval_code",),
 }
 
