@@ -39,7 +39,6 @@ from bridge.register.desk import Desk
 from bridge.register.mqtt import Mqtt
 from bridge.register.publisher import Publisher
 from bridge.settings import (
-    CONTROL_NAME,
     JOURNAL_NAME,
     api_names,
     desk_settings,
@@ -269,7 +268,7 @@ def _assemble(
         patience = Patience(ledger, wait, now=utc_now, write_time=k.format_time)
     keep = config.receipts.keep_months
     retention = Retention(ledger, journal, keep, now=utc_now, write_time=k.format_time)
-    control = Control(config.site.state_directory / CONTROL_NAME, ledger, desk)
+    control = Control(config.site.state_directory / cfg.CONTROL_NAME, ledger, desk)
     return Parts(
         config=config,
         ledger=ledger,

@@ -6,17 +6,20 @@ Unknown keys are refused, because a typo that is ignored is a setting that does 
 from __future__ import annotations
 
 import difflib
+import os
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from bridge.errors import ConfigError
 
 CONFIG_BYTES_MAX = 1 << 20  # a large store's file has a few kilobytes
 SECRET_BYTES_MAX = 4_096
+CONTROL_NAME = "control.sock"  # in the state directory, for the command line
+SOCKET_PATH_BYTES_MAX = 107  # Source: unix(7), sun_path with its final zero
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,31}$")]
 
@@ -37,6 +40,17 @@ class Site(Section):
     unsigned: Literal["stands", "reversed"] = "stands"
     signature_seconds: float = Field(default=120.0, ge=5.0, le=900.0)
     state_directory: Path = Path("/var/lib/paybridge")
+
+    @field_validator("state_directory")
+    @classmethod
+    def _has_room_for_the_socket(cls, state: Path) -> Path:
+        size = len(os.fsencode(state / CONTROL_NAME))
+        if size > SOCKET_PATH_BYTES_MAX:
+            raise ValueError(
+                f"choose a shorter path: {CONTROL_NAME} in it is a Unix socket, whose path would "
+                f"have {size} bytes, and {SOCKET_PATH_BYTES_MAX} are allowed"
+            )
+        return state
 
 
 class Tls(Section):

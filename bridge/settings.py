@@ -18,7 +18,6 @@ from bridge.terminal.lines import SerialAddress, TcpAddress
 from drivers.contract import SerialDefaults
 
 JOURNAL_NAME = "journal.sqlite"
-CONTROL_NAME = "control.sock"
 
 
 def api_names(office: cfg.BackOffice) -> ApiNames:

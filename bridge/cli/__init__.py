@@ -295,8 +295,8 @@ def _show(options: argparse.Namespace) -> int:
 
 
 def _resolve(options: argparse.Namespace) -> int:
+    from bridge.config import CONTROL_NAME
     from bridge.control import ask
-    from bridge.settings import CONTROL_NAME
 
     order: dict[str, object] = {"payment_id": options.payment_id, "by": options.by}
     if options.answer in {"booked", "send-again"}:

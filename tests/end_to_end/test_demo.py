@@ -7,6 +7,8 @@ import json
 import os
 import signal
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -41,9 +43,16 @@ def named_in_processes(text: str) -> list[str]:
     return found
 
 
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """A short path: the demo's service has a Unix socket in it, of at most 107 bytes."""
+    with tempfile.TemporaryDirectory(prefix="demo-") as name:
+        yield Path(name)
+
+
 @pytest.mark.slow
-async def test_a_day_at_the_till_ends_with_equal_books(tmp_path: Path) -> None:
-    process = await started(tmp_path, "--fast", "--json")
+async def test_a_day_at_the_till_ends_with_equal_books(folder: Path) -> None:
+    process = await started(folder, "--fast", "--json")
 
     async with asyncio.timeout(PLAYED_SECONDS_MAX):
         out, told = await process.communicate()
@@ -78,12 +87,12 @@ async def test_a_day_at_the_till_ends_with_equal_books(tmp_path: Path) -> None:
     assert outcome["terminal_minor"] + outcome["gift_cards_minor"] == outcome["journal_minor"]
     assert outcome["journal_minor"] == outcome["back_office_minor"]
     assert process.returncode == 0
-    assert left_behind(tmp_path) == []
+    assert left_behind(folder) == []
 
 
 @pytest.mark.slow
-async def test_a_demo_that_is_stopped_leaves_no_process_and_no_file(tmp_path: Path) -> None:
-    process = await started(tmp_path, "--fast")
+async def test_a_demo_that_is_stopped_leaves_no_process_and_no_file(folder: Path) -> None:
+    process = await started(folder, "--fast")
     assert process.stdout is not None
     async with asyncio.timeout(STOPPED_SECONDS_MAX):
         while b"service: started" not in await process.stdout.readline():
@@ -92,5 +101,5 @@ async def test_a_demo_that_is_stopped_leaves_no_process_and_no_file(tmp_path: Pa
         await process.communicate()
 
     assert process.returncode == 130
-    assert left_behind(tmp_path) == []
-    assert named_in_processes(str(tmp_path)) == []
+    assert left_behind(folder) == []
+    assert named_in_processes(str(folder)) == []

@@ -31,6 +31,11 @@ def test_the_example_is_a_configuration() -> None:
     ("changes", "key", "words"),
     [
         ({"site": {"store_cod": "S"}}, "site.store_cod", "did you mean store_code"),
+        (
+            {"site": {"store_code": "S", "state_directory": "/var/lib/" + "long/" * 20}},
+            "site.state_directory",
+            "choose a shorter path",
+        ),
         ({"mqttt": {}}, "mqttt", "did you mean mqtt"),
         ({"site": {}}, "site.store_code", "missing"),
         ({"mqtt": {"port": 99999}}, "mqtt.port", "65535"),
