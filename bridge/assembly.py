@@ -14,6 +14,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from bridge import config as cfg
@@ -156,11 +157,7 @@ async def build(
         JournalError: The journal is somebody else's, damaged, or cannot be written.
     """
     drivers = load_drivers(config)
-    state = config.site.state_directory
-    try:
-        state.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError as error:
-        raise ConfigError("site.state_directory", f"{state}: {error.strerror}") from error
+    state = _state_directory(config)
     async with AsyncExitStack() as opened:  # closed in reverse: the journal after its thread
         ownership = Ownership(state / JOURNAL_NAME)
         opened.callback(ownership.release)
@@ -217,6 +214,20 @@ async def build(
             recorder=recorder,
             gift_cards=gift_cards,
         )
+
+
+def _state_directory(config: cfg.Config) -> Path:
+    """Return where the journal lies, made if need be.
+
+    Raises:
+        ConfigError: It cannot be made.
+    """
+    state = config.site.state_directory
+    try:
+        state.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError("site.state_directory", f"{state}: {error.strerror}") from error
+    return state
 
 
 def _assemble(

@@ -13,12 +13,11 @@ import json
 import logging
 import os
 import sys
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from bridge import __version__, log
-from bridge.cli.conformance import add_arguments as add_conformance_arguments
+from bridge.cli.arguments import CONFIG_DEFAULT, parser
 from bridge.errors import (
     BackOfficeUnavailable,
     BridgeError,
@@ -38,21 +37,19 @@ EXIT_JOURNAL = 74
 EXIT_NOT_ALLOWED = 77
 EXIT_CONFIG = 78
 
-CONFIG_DEFAULT = Path("/etc/paybridge/paybridge.toml")
-
 _LOGGER = logging.getLogger(__name__)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run one command and exit with its status."""
-    options = _parser().parse_args(arguments)
-    if not hasattr(options, "command"):
-        _parser().print_help()
+    options = parser().parse_args(arguments)
+    if options.command is None:
+        parser().print_help()
         sys.exit(EXIT_USAGE)
     # What a module logs is for a running service; a person here gets answers and errors.
     logging.getLogger().addHandler(logging.NullHandler())
     try:
-        sys.exit(options.command(options))
+        sys.exit(COMMANDS[options.command](options))
     except BridgeError as error:
         _say_error(options, error)
         sys.exit(_status_of(error))
@@ -61,108 +58,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(EXIT_FAILED)
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="paybridge",
-        description="Takes card payments for cash registers: MQTT in, card terminals out, every "
-        "captured payment recorded in the back office once.",
-        epilog="New here? Try `paybridge demo`. In a store: `paybridge check`, then "
-        "`paybridge login`, then `paybridge run`.",
-    )
-    parser.add_argument("--version", action="version", version=f"paybridge {__version__}")
-    commands = parser.add_subparsers(title="commands", metavar="COMMAND")
-
-    def add(
-        name: str, command: object, text: str, *, config: bool = True
-    ) -> argparse.ArgumentParser:
-        sub = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
-        sub.set_defaults(command=command)
-        if config:
-            sub.add_argument(
-                "--config",
-                type=Path,
-                default=CONFIG_DEFAULT,
-                metavar="FILE",
-                help=f"the configuration (default: {CONFIG_DEFAULT})",
-            )
-        sub.add_argument(
-            "--json", action="store_true", help="print JSON instead of text for people"
-        )
-        return sub
-
-    add("run", _run, "run the bridge until it is told to stop (this is what systemd starts)")
-    add("check", _check, "check the configuration, the ports, the journal and the login")
-    login = add("login", _login, "log this machine in to the back office, with a code to type")
-    login.add_argument("--browser", action="store_true", help="use a browser on this machine")
-    login.add_argument(
-        "--accept-other", action="store_true", help="accept another user than before"
-    )
-    add("logout", _logout, "forget the login, here and at the provider")
-    payments = add("payments", _payments, "list payments, newest first")
-    payments.add_argument("--open", action="store_true", help="only those that need something")
-    payments.add_argument("--limit", type=int, default=20, metavar="N", help="how many (20)")
-    show = add("show", _show, "show one payment: what was known when")
-    show.add_argument("payment_id", help="the id, or its beginning or end")
-    resolve = add("resolve", _resolve, "answer what only a person can know")
-    resolve.add_argument("payment_id", help="the whole id, as `show` prints it")
-    resolve.add_argument(
-        "answer",
-        choices=[
-            "approved",
-            "not-charged",
-            "refund-if-found",
-            "booked",
-            "send-again",
-            "book",
-            "noted",
-        ],
-        metavar="ANSWER",
-        help="in doubt: approved, not-charged or refund-if-found (see the terminal's slip); "
-        "booking unconfirmed or rejected: booked (it is in the back office) or send-again; "
-        "the terminal contradicts itself: book (record that money) or noted (dealt with)",
-    )
-    resolve.add_argument("--by", required=True, metavar="NAME", help="who answers")
-    resolve.add_argument("--code", default="", help="the approval code on the slip (approved)")
-    resolve.add_argument("--amount", default="", help="the amount on it, if not as asked")
-    resolve.add_argument("--record-id", default="", help="its number there (booked)")
-    add("drivers", _drivers, "list the installed drivers: settings, capabilities", config=False)
-    find = add("find", _find, "list the serial ports, and who is behind them")
-    find.add_argument("--port", action="append", default=[], metavar="PATH", help="only this one")
-    find.add_argument("--probe", action="store_true", help="ask who it is; moves no money")
-    find.add_argument(
-        "--tcp",
-        action="append",
-        default=[],
-        metavar="HOST:PORT",
-        help="ask who listens there; moves no money",
-    )
-    find.add_argument(
-        "--anywhere", action="store_true", help="also beyond this machine and private networks"
-    )
-    demo = add("demo", _demo, "play a day at a till with simulated parts", config=False)
-    demo.add_argument("--stay", action="store_true", help="keep everything up afterwards")
-    demo.add_argument("--fast", action="store_true", help="without the pauses for viewers")
-    contract = add(
-        "contract",
-        _contract,
-        "write the register contract as AsyncAPI, schemas, text",
-        config=False,
-    )
-    contract.add_argument("--out", type=Path, required=True, metavar="DIR", help="the folder")
-    contract.add_argument(
-        "--check", action="store_true", help="write nothing; fail when a file there is stale"
-    )
-    conformance = add(
-        "conformance",
-        _conformance,
-        "play good and bad days at a live register and say what it did right and wrong",
-        config=False,
-    )
-    add_conformance_arguments(conformance)
-    add("version", _version, "print the version", config=False)
-    return parser
 
 
 # --- running
@@ -463,3 +358,20 @@ def _status_of(error: Exception) -> int:
 
 if __name__ == "__main__":
     main()
+
+
+COMMANDS: Mapping[str, Callable[[argparse.Namespace], int]] = {
+    "run": _run,
+    "check": _check,
+    "login": _login,
+    "logout": _logout,
+    "payments": _payments,
+    "show": _show,
+    "resolve": _resolve,
+    "drivers": _drivers,
+    "find": _find,
+    "demo": _demo,
+    "contract": _contract,
+    "conformance": _conformance,
+    "version": _version,
+}

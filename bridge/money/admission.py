@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 
 from bridge.errors import RequestError
 from bridge.money.accounts import Account
@@ -255,20 +256,10 @@ def refuse_follow_up(
         _refuse_what_gift_cards_hold(request, siblings)
     match request.type:
         case PaymentType.REFUND:
-            pending = sum(
-                one.request.amount.minor
-                for one in running
-                if one.request.type in {PaymentType.REFUND, PaymentType.VOID}
-            )
-            rest = original.refundable_minor - pending
+            rest = original.refundable_minor - _asked_minor(running, GIVES)
             _refuse_more_than(request, rest, "refund_exceeds_captured", original)
         case PaymentType.CAPTURE:
-            pending = sum(
-                one.request.amount.minor
-                for one in running
-                if one.request.type is PaymentType.CAPTURE
-            )
-            rest = original.held_minor - pending
+            rest = original.held_minor - _asked_minor(running, {PaymentType.CAPTURE})
             _refuse_more_than(request, rest, "capture_exceeds_authorized", original)
             _refuse_beside_an_end(request, running)
         case PaymentType.INCREMENT:
@@ -287,6 +278,11 @@ def refuse_follow_up(
                 raise _not_allowed(request, original, "is being taken off already")
         case PaymentType.SALE | PaymentType.PREAUTH | PaymentType.LOAD:
             raise AssertionError("a start follows up nothing")
+
+
+def _asked_minor(running: Sequence[Payment], types: AbstractSet[PaymentType]) -> int:
+    """Return what those of `running` that are of these types may still move."""
+    return sum(one.request.amount.minor for one in running if one.request.type in types)
 
 
 def _refuse_what_gift_cards_hold(request: PaymentRequest, siblings: Sequence[Payment]) -> None:
