@@ -13,6 +13,7 @@ from typing import Any
 
 from drivers.contract import ProtocolError
 from drivers.zvt import messages as m
+from drivers.zvt import upkeep as u
 from drivers.zvt.fields import (
     bcd_or_none,
     decode_bcd,
@@ -41,7 +42,7 @@ _TRACKS = frozenset((0x23, 0x24, 0x2D))
 _NEVER_KEPT = frozenset((0x3A, 0xD1))  # CVC and PIN data: not even masked
 _LINES = range(0xF1, 0xF9)
 
-_COMMANDS: dict[int, type[m.BmpCommand]] = {
+_COMMANDS: dict[int, type[m.BmpCommand | u.Plain]] = {
     kind.CONTROL: kind
     for kind in (
         *(m.Authorization, m.PreAuthorization, m.PartialReversal, m.BookTotal, m.Tip),
@@ -54,9 +55,10 @@ _COMMANDS: dict[int, type[m.BmpCommand]] = {
             m.EndOfDay,
         ),
         *(m.Totals, m.Initialization, m.StatusEnquiry, m.Diagnosis, m.LogOff, m.AbortRequest),
+        *u.PLAIN,
     )
 }
-_WITH_PASSWORD = frozenset((0x0630, 0x0631, 0x0620, 0x0650, 0x0610, 0x0693))
+_WITH_PASSWORD = frozenset((0x0630, 0x0631, 0x0620, 0x0650, 0x0610, 0x0693)) | u.WITH_PASSWORD
 
 _Decoder = Callable[[bytes], object]
 _Encoder = Callable[[Any], bytes]
@@ -129,7 +131,9 @@ _REGISTRATION = _Layout("service", "tlv")
 _CONTAINER_ONLY = _Layout("tlv")
 
 
-def decode(apdu: bytes, charset: str = "auto", answer_to: int = 0) -> m.Message | m.Unknown:
+def decode(
+    apdu: bytes, charset: str = "auto", answer_to: int = 0
+) -> m.Message | u.Upkeep | m.Unknown:
     """Return what one whole APDU says; `answer_to` is the command it ends, for 06 0F.
 
     Raises:
@@ -150,7 +154,9 @@ def decode(apdu: bytes, charset: str = "auto", answer_to: int = 0) -> m.Message 
     return message or m.Unknown(control, len(data))
 
 
-def encode(message: m.Message, charset: str = "cp437", sequence: int | None = None) -> bytes:
+def encode(
+    message: m.Message | u.Upkeep, charset: str = "cp437", sequence: int | None = None
+) -> bytes:
     """Return `message` as one APDU, with a message sequence id if it is to carry one.
 
     Raises:
@@ -195,6 +201,16 @@ def encode(message: m.Message, charset: str = "cp437", sequence: int | None = No
             for bmp, line in zip(_LINES, lines, strict=False):
                 data += encode_bmp(bmp, encode_text(line, charset))
             data += _optional(0xF9, message.beeps) + _written(message, _CONTAINER_ONLY, charset)
+        case (
+            u.TopUp()
+            | u.ReprintRange()
+            | u.SetTerminalId()
+            | u.SetTerminalClock()
+            | u.ChangePassword()
+            | u.SetLanguage()
+            | u.SwitchBaud()
+        ):
+            data = u.write(message)
         case _:
             data = bytes.fromhex(message.password) + _written(message, _COMMAND, charset)
     return encode_apdu(message.CONTROL, data)
@@ -234,7 +250,7 @@ def _keep_other(
         others.append((bmp, mask_raw(raw)))
 
 
-def _written(message: m.Message, layout: _Layout, charset: str) -> bytes:
+def _written(message: m.Message | u.Upkeep, layout: _Layout, charset: str) -> bytes:
     parts: list[bytes] = []
     for name, bmp, encoder in layout.written:
         value = getattr(message, name)
@@ -256,7 +272,7 @@ def _optional(bmp: int, value: int | None) -> bytes:
 # --- commands of the register
 
 
-def _decode_command(control: int, data: bytes, charset: str) -> m.Message | None:
+def _decode_command(control: int, data: bytes, charset: str) -> m.Message | u.Upkeep | None:
     if control == m.Registration.CONTROL:
         return _decode_registration(data, charset)
     if control == m.ReadCard.CONTROL:
@@ -265,7 +281,7 @@ def _decode_command(control: int, data: bytes, charset: str) -> m.Message | None
         return _decode_display(data, charset)
     kind = _COMMANDS.get(control)
     if kind is None:
-        return None
+        return u.read(control, data)
     optional = control == m.StatusEnquiry.CONTROL and len(data) >= _PASSWORD_BYTES
     position = _PASSWORD_BYTES if optional or control in _WITH_PASSWORD else 0
     if len(data) < position:

@@ -18,6 +18,7 @@ from drivers.zvt import codec
 from drivers.zvt import messages as m
 from drivers.zvt.framing import LinkTimers
 from drivers.zvt.sequence import sequence_of
+from drivers.zvt.upkeep import Upkeep
 from simulators.cable import Line, Port
 from simulators.shopper import Scenario, Shopper
 from simulators.terminal_ledger import TerminalLedger
@@ -88,7 +89,7 @@ class ZvtTerminal:
         )
         self._port: Port | None = None
         self._group: asyncio.TaskGroup | None = None
-        self._commands: deque[tuple[m.Message | m.Unknown, int, int | None]] = deque()
+        self._commands: deque[tuple[m.Message | Upkeep | m.Unknown, int, int | None]] = deque()
         self._wake = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
@@ -196,7 +197,7 @@ class ZvtTerminal:
                 self._running.cancel()
 
     async def _run_one(
-        self, message: m.Message | m.Unknown, session: int, number: int | None
+        self, message: m.Message | Upkeep | m.Unknown, session: int, number: int | None
     ) -> None:
         self._device.begin(session, number)
         handler = HANDLERS.get(type(message))

@@ -13,6 +13,7 @@ from typing import Literal
 from drivers.zvt import codec
 from drivers.zvt import messages as m
 from drivers.zvt.framing import Link, LinkTimers, SerialLink, TcpLink
+from drivers.zvt.upkeep import Upkeep
 from simulators.cable import Inbox, Line
 
 Answer = Callable[[m.Message], m.Reply | None]
@@ -43,7 +44,7 @@ class RawRegister:
         while not self._apdus:
             await self._hear(until)
         message = codec.decode(self._apdus.popleft(), answer_to=answer_to)
-        assert not isinstance(message, m.Unknown)
+        assert not isinstance(message, m.Unknown | Upkeep)
         return message
 
     async def _hear(self, until: float) -> None:
