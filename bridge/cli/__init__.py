@@ -176,7 +176,7 @@ def _payments(options: argparse.Namespace) -> int:
 def _show(options: argparse.Namespace) -> int:
     from bridge.cli.journal import find_payment
 
-    story = find_payment(_load(options), options.payment_id.removeprefix("…"))
+    story = find_payment(_load(options), options.payment_id)
     if story is None:
         print(f"there is no payment {options.payment_id}", file=sys.stderr)
         return EXIT_FAILED
@@ -190,10 +190,13 @@ def _show(options: argparse.Namespace) -> int:
 
 
 def _resolve(options: argparse.Namespace) -> int:
+    from bridge.cli.journal import find_payment_id
     from bridge.config import CONTROL_NAME
     from bridge.control import ask
 
-    order: dict[str, object] = {"payment_id": options.payment_id, "by": options.by}
+    config = _load(options)
+    payment_id = find_payment_id(config, options.payment_id) or options.payment_id
+    order: dict[str, object] = {"payment_id": payment_id, "by": options.by}
     if options.answer in {"booked", "send-again"}:
         order |= {
             "do": "resolve_purchase",
@@ -210,7 +213,7 @@ def _resolve(options: argparse.Namespace) -> int:
             "approval_code": options.code,
             "amount": options.amount,
         }
-    path = _load(options).site.state_directory / CONTROL_NAME
+    path = config.site.state_directory / CONTROL_NAME
     try:
         answer = asyncio.run(ask(path, order))
     except (OSError, ValueError, TimeoutError) as error:
@@ -219,7 +222,7 @@ def _resolve(options: argparse.Namespace) -> int:
     if options.json:
         _print_json(answer)
     elif answer.get("ok"):
-        print(f"{options.payment_id}: {answer.get('status') or answer.get('booking')}")
+        print(f"{payment_id}: {answer.get('status') or answer.get('booking')}")
     else:
         print(f"refused: {answer.get('message')} ({answer.get('code')})", file=sys.stderr)
     return 0 if answer.get("ok") else EXIT_FAILED

@@ -79,7 +79,7 @@ def _add_payments(add: Add) -> None:
     show = add("show", "show one payment: what was known when")
     show.add_argument("payment_id", help="the id, or its beginning or end")
     resolve = add("resolve", "answer what only a person can know")
-    resolve.add_argument("payment_id", help="the whole id, as `show` prints it")
+    resolve.add_argument("payment_id", help="the id, or its beginning or end")
     resolve.add_argument(
         "answer",
         choices=ANSWERS,

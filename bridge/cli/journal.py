@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
+import sqlite3
 from typing import TYPE_CHECKING, Any
 
 from bridge.config import Config
 from bridge.money.accounts import fold_payment, fold_purchase
 from bridge.money.amounts import format_amount
-from bridge.money.entries import EventCodec, read_entries, read_payments, read_purchases
+from bridge.money.entries import (
+    EventCodec,
+    PaymentRow,
+    read_entries,
+    read_payments,
+    read_purchases,
+)
 from bridge.money.journal_file import open_for_reading
 from bridge.settings import JOURNAL_NAME
 from drivers.contract import Money
@@ -61,15 +68,16 @@ def payments_table(rows: list[dict[str, Any]]) -> Table:
     """Return the list as a table for a terminal."""
     from rich.table import Table
 
-    table = Table()
-    for title in ("created", "payment", "register", "terminal"):
-        table.add_column(title)
-    table.add_column("amount", justify="right")
-    table.add_column("status")
-    table.add_column("booking")
+    # Just within 80 columns; what is longer is folded, never cut.
+    table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False)
+    for title in ("created (UTC)", "payment", "register", "terminal"):
+        table.add_column(title, overflow="fold")
+    table.add_column("amount", justify="right", overflow="fold")
+    table.add_column("status", overflow="fold")
+    table.add_column("booking", overflow="fold")
     for row in rows:
         table.add_row(
-            row["created_at"][:19].replace("T", " "),
+            row["created_at"][5:16].replace("T", " "),  # `show` tells the year
             f"…{row['payment_id'][-SHOWN_CHARACTERS:]}",
             row["register_id"],
             row["terminal_id"],
@@ -78,6 +86,31 @@ def payments_table(rows: list[dict[str, Any]]) -> Table:
             _colored(row["recording"]),
         )
     return table
+
+
+def find_payment_id(config: Config, part: str) -> str | None:
+    """Return the id of the one payment whose id begins or ends so; None if not just one does.
+
+    Raises:
+        JournalError: There is no journal, or it cannot be read.
+    """
+    connection = open_for_reading(config.site.state_directory / JOURNAL_NAME)
+    try:
+        rows = _payments_named(connection, part)
+    finally:
+        connection.close()
+    return rows[0].payment_id if len(rows) == 1 else None
+
+
+def _payments_named(connection: sqlite3.Connection, part: str) -> list[PaymentRow]:
+    part = part.removeprefix("…")  # as the list shows it
+    if not part:
+        return []
+    return read_payments(
+        connection,
+        "substr(payment_id, 1, ?) = ? or substr(payment_id, ?) = ?",
+        (len(part), part, -len(part), part),
+    )
 
 
 def find_payment(config: Config, part: str) -> dict[str, Any] | None:
@@ -89,11 +122,7 @@ def find_payment(config: Config, part: str) -> dict[str, Any] | None:
     connection = open_for_reading(config.site.state_directory / JOURNAL_NAME)
     codec = EventCodec()
     try:
-        rows = read_payments(
-            connection,
-            "substr(payment_id, 1, ?) = ? or substr(payment_id, ?) = ?",
-            (len(part), part, -len(part), part),
-        )
+        rows = _payments_named(connection, part)
         if len(rows) != 1:
             return None
         entries = read_entries(connection, codec, rows[0].payment_id)
