@@ -240,7 +240,7 @@ class GiftCardSteps:
         self, payment: p.Payment, how: Literal["capture", "release"], code: str
     ) -> None:
         """The end of a hold was not confirmed: ask again later, or look at the balance."""
-        name, card = payment.request.payment_id, h.card_of(payment.request)
+        name = payment.request.payment_id
         if payment.doubt is None or code in UNHELPFUL:
             await self._ledger.apply(name, c.Unclear("no_answer", code))
             return
@@ -248,11 +248,9 @@ class GiftCardSteps:
         if self._same_errors[name] < SAME_ERROR_MAX:
             await self._ledger.apply(name, c.Unclear("error", code))
             return
-        found = await self._office.gift_card_balance(card.code, CodeType(card.kind))
-        if not isinstance(found, GiftCardBalance):
-            await self._ledger.apply(name, c.Unclear("balance_unreadable"))
+        balance = await self._read_balance(payment.request)
+        if balance is None:
             return
-        balance = Decimal(found.balance)
         if balance == e.balance_after(payment, h.before_of(payment), how):
             text = f"the back office answers {code} to the {how}, and the balance is as after it"
             inferred = text if how == "capture" else ""
@@ -331,7 +329,7 @@ class GiftCardSteps:
     async def _judge_by_balance(self, payment: p.Payment) -> None:
         """Read the balance twice, after a quiet time, and say what it proves of a lost hold."""
         request, before = payment.request, h.before_of(payment)
-        name, card = request.payment_id, h.card_of(request)
+        name = request.payment_id
         if e.amount_to_hold(request, before.balance) is None:
             await self._ledger.apply(name, h.insufficient(before))
             return
@@ -340,11 +338,9 @@ class GiftCardSteps:
         if now < quiet_until:
             self._ask_at(name, quiet_until)
             return
-        found = await self._office.gift_card_balance(card.code, CodeType(card.kind))
-        if not isinstance(found, GiftCardBalance):
-            await self._ledger.apply(name, c.Unclear("balance_unreadable"))
+        balance = await self._read_balance(payment.request)
+        if balance is None:
             return
-        balance = Decimal(found.balance)
         if self._reading.get(name) != balance:
             self._reading[name] = balance
             self._ask_at(name, asyncio.get_running_loop().time() + READING_GAP_SECONDS)
@@ -370,6 +366,15 @@ class GiftCardSteps:
 
     def _ask_at(self, name: str, at: float) -> None:
         self._queue.put(Work(name, p.AskTerminal(0.0), at))
+
+    async def _read_balance(self, request: p.PaymentRequest) -> Decimal | None:
+        """Return what is on a payment's card; None, and the ledger knows, if nobody tells."""
+        card = h.card_of(request)
+        found = await self._office.gift_card_balance(card.code, CodeType(card.kind))
+        if isinstance(found, GiftCardBalance):
+            return Decimal(found.balance)
+        await self._ledger.apply(request.payment_id, c.Unclear("balance_unreadable"))
+        return None
 
     async def _ask_a_person(self, name: str, why: str) -> None:
         self._forget(name)

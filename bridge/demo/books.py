@@ -15,7 +15,6 @@ from bridge.money.journal_file import open_for_reading
 from bridge.money.sale import PurchaseDue
 from simulators.terminal_ledger import MOVES, TAKES, read_ledger, standing
 
-CURRENCY = "EUR"  # the back office names none
 _MINOR_PER_UNIT = 100  # of it
 _GIFT_CARD_EFFECT = "gift_card_trans_"
 

@@ -224,14 +224,7 @@ class KnownPayments:
                 payment_id=account.payment_id,
                 funds=account.payment.funds.value,
             )
-        return self._replies.response(
-            request,
-            "accepted",
-            payment_id=account.payment_id,
-            payment_status=account.payment.status.value,
-            rev=account.rev,
-            duplicate=not is_first,
-        )
+        return self._replies.about(request, account, "accepted", duplicate=not is_first)
 
     async def attach(self, register_id: str, request: k.SaleAttach) -> k.Response:
         """Keep what a sale consisted of; its money is in the books once it is covered."""
@@ -249,12 +242,10 @@ class KnownPayments:
                 "invalid_request", "say at least one line of what was sold", path="sale.lines"
             )
         account, duplicate = await self._ledger.attach(key, details)
-        return self._replies.response(
+        return self._replies.about(
             request,
+            account,
             "ok",
-            payment_id=account.payment_id,
-            payment_status=account.payment.status.value,
-            rev=account.rev,
             duplicate=duplicate,
             result={"recording": account.payment.recording.value},
         )

@@ -49,14 +49,17 @@ class Replies:
         self.outgoing: list[Outgoing] = []
         self.dirty: dict[str, None] = {}  # payments a register asked to see again, in order
 
-    def about(self, request: k.AnyRequest, account: Account, status: str) -> k.Response:
-        """Return the response that tells how a payment is."""
+    def about(
+        self, request: k.AnyRequest, account: Account, status: str, **more: object
+    ) -> k.Response:
+        """Return the response that tells how a payment is; `more` are its other fields."""
         return self.response(
             request,
             status,
             payment_id=account.payment_id,
             payment_status=account.payment.status.value,
             rev=account.rev,
+            **more,
         )
 
     def response(self, request: k.AnyRequest, status: str, **more: object) -> k.Response:

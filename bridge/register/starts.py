@@ -320,12 +320,10 @@ class Starts:
             refuse_foreign(account.payment.request, wanted.register_id)
             self._show_again(account.payment_id)
         position = self._waiting.positions().get(account.payment_id)
-        return self._replies.response(
+        return self._replies.about(
             request,
+            account,
             "accepted",
-            payment_id=account.payment_id,
-            payment_status=account.payment.status.value,
-            rev=account.rev,
             duplicate=duplicate,
             result={"queue_position": position} if position else None,
         )

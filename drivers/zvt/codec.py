@@ -201,15 +201,7 @@ def encode(
             for bmp, line in zip(_LINES, lines, strict=False):
                 data += encode_bmp(bmp, encode_text(line, charset))
             data += _optional(0xF9, message.beeps) + _written(message, _CONTAINER_ONLY, charset)
-        case (
-            u.TopUp()
-            | u.ReprintRange()
-            | u.SetTerminalId()
-            | u.SetTerminalClock()
-            | u.ChangePassword()
-            | u.SetLanguage()
-            | u.SwitchBaud()
-        ):
+        case _ if isinstance(message, u.Positional):
             data = u.write(message)
         case _:
             data = bytes.fromhex(message.password) + _written(message, _COMMAND, charset)

@@ -156,10 +156,6 @@ class Talk:
         if self._deadline is not None:
             self._deadline = min(self._deadline, self.now + seconds)
 
-    def emit(self, event: TerminalEvent) -> None:
-        """Tell an event that nothing waits for."""
-        self._events.append(event)
-
     def offer(self, event: Offered) -> None:
         """Tell an approval and wait until it is stored; the script replies in `stored`."""
         self._events.append(event)

@@ -9,7 +9,7 @@ are positional.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, TypedDict
+from typing import ClassVar, TypedDict, get_args
 
 from drivers.zvt.fields import Tlv, decode_bmps, encode_bmp, encode_tlv, mask_raw, tlv_or_none
 from drivers.zvt.messages import Command, Remainder
@@ -215,10 +215,7 @@ Positional = (
     | SwitchBaud
 )
 Upkeep = Plain | Positional
-PLAIN: tuple[type[Plain], ...] = (
-    *(AccountBalance, ActivateCard, Procurement, TaxFree, TelephonicAuthorization, Reset),
-    *(PrintConfiguration, UploadOffline, SelfTest, ServiceMode, SwitchProtocol, SoftwareUpdate),
-)
+PLAIN: tuple[type[Plain], ...] = get_args(Plain)
 WITH_PASSWORD = frozenset({TelephonicAuthorization.CONTROL, UploadOffline.CONTROL})
 
 

@@ -6,19 +6,10 @@ Their models stand in `envelope.py` (what they share), `starts.py`, `payments.py
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, get_args
 
 from bridge.register.contract.errands import (
     AnyErrand,
-    CardBalance,
-    CardRead,
-    TerminalCheck,
-    TerminalDiagnose,
-    TerminalDisplay,
-    TerminalLastTransaction,
-    TerminalLogin,
-    TerminalReconcile,
-    TerminalTotals,
 )
 from bridge.register.contract.payments import (
     GiftCardBalance,
@@ -70,37 +61,6 @@ AnyRequest = (
 )
 
 REQUESTS: Final[dict[str, type[AnyRequest]]] = {
-    model.operation: model
-    for model in (
-        PaymentStart,
-        GiftCardLoad,
-        GiftCardActivate,
-        GiftCardUnload,
-        GiftCardReverse,
-        GiftCardBalance,
-        GiftCardDeactivate,
-        PaymentIncrement,
-        PaymentCapture,
-        PaymentRefund,
-        PaymentVoid,
-        PaymentTipAdjust,
-        PaymentCancel,
-        PaymentStatus,
-        PaymentList,
-        PaymentAcknowledge,
-        PaymentResolve,
-        PromptAnswer,
-        SaleAttach,
-        TerminalCheck,
-        TerminalTotals,
-        TerminalReconcile,
-        TerminalLogin,
-        TerminalDiagnose,
-        TerminalLastTransaction,
-        TerminalDisplay,
-        CardRead,
-        CardBalance,
-        ReceiptReprint,
-    )
+    model.operation: model for model in get_args(AnyRequest)
 }
 """Every command there is, by the operation in its topic."""
