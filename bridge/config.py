@@ -294,18 +294,54 @@ def _known_keys(parents: list[str], model: type | None) -> list[str]:
     return list(section.model_fields) if section else []
 
 
-def read_secret(path: Path | None, credential: str, environment: Mapping[str, str]) -> str:
-    """Return a secret from its file, or from the systemd credential of that name, or "".
+def read_credential(name: str, environment: Mapping[str, str]) -> bytes | None:
+    """Return what systemd handed over under `name`, None when it handed over no such file.
+
+    With `LoadCredential=` the folder is always there; the files are there as far as the store has
+    them. Source: systemd.exec(5) of systemd 252, "Credentials".
 
     Raises:
-        ConfigError: The file is named but cannot be read.
+        ConfigError: There is one and it cannot be used.
     """
+    assert name, "the folder of the credentials is not a credential"
     folder = environment.get("CREDENTIALS_DIRECTORY")
-    if path is None and folder and (Path(folder) / credential).exists():
-        path = Path(folder) / credential
-    if path is None:
-        return ""
+    if not folder:
+        return None
+    return _read_small(f"credential {name}", Path(folder) / name, absent_is_fine=True)
+
+
+def read_secret(
+    key: str, path: Path | None, credential: str, environment: Mapping[str, str]
+) -> str:
+    """Return a secret from its file, else from the systemd credential of that name, else "".
+
+    Args:
+        key: Where the file is configured, for the error.
+        path: The configured file; it wins over the credential.
+        credential: Name of the credential, never empty.
+        environment: The process's, where systemd says where the credentials are.
+
+    Raises:
+        ConfigError: There is a secret and it cannot be read, or is not a short UTF-8 text.
+    """
+    where = key if path is not None else f"credential {credential}"
+    found = _read_small(key, path) if path else read_credential(credential, environment)
     try:
-        return path.read_text()[:SECRET_BYTES_MAX].strip()
+        return (found or b"").decode().strip()
+    except UnicodeDecodeError as error:
+        raise ConfigError(where, "is not UTF-8 text; was the right file taken?") from error
+
+
+def _read_small(key: str, path: Path, *, absent_is_fine: bool = False) -> bytes | None:
+    try:
+        with path.open("rb") as file:
+            found = file.read(SECRET_BYTES_MAX + 1)
+    except FileNotFoundError as error:
+        if absent_is_fine:
+            return None
+        raise ConfigError(key, f"{path}: {error.strerror}") from error
     except OSError as error:
-        raise ConfigError("", f"{path}: {error.strerror}") from error
+        raise ConfigError(key, f"{path}: {error.strerror}") from error
+    if len(found) > SECRET_BYTES_MAX:
+        raise ConfigError(key, f"{path}: is longer than {SECRET_BYTES_MAX} bytes; not a secret")
+    return found

@@ -32,15 +32,17 @@ def login_settings(office: cfg.BackOffice, environment: Mapping[str, str]) -> Lo
         ConfigError: A setting contradicts another, or a secret cannot be read.
     """
     login = office.login
+    # The unit hands over every credential that the store has; where the flow wants no secret, one
+    # that lies there is not ours to use. A secret file that is configured contradicts the flow.
+    secret = ""
+    if login.flow == "client_credentials" or login.client_secret_file is not None:
+        key = "back_office.login.client_secret_file"
+        secret = cfg.read_secret(key, login.client_secret_file, "client-secret", environment)
     try:
         return LoginSettings(
             issuer=login.issuer,
             client_id=login.client_id,
-            client_secret=cfg.read_secret(
-                login.client_secret_file,
-                "client-secret" if login.flow == "client_credentials" else "",
-                environment,
-            ),
+            client_secret=secret,
             scopes=login.scopes,
             flow=login.flow,
             redirect_port=login.redirect_port,
@@ -51,12 +53,12 @@ def login_settings(office: cfg.BackOffice, environment: Mapping[str, str]) -> Lo
 
 
 def token_store(state_directory: Path, environment: Mapping[str, str]) -> TokenStore:
-    """Return where the login is kept, encrypted when systemd gave a key (`login-key`)."""
-    folder = environment.get("CREDENTIALS_DIRECTORY")
-    key = None
-    if folder and (Path(folder) / "login-key").exists():
-        key = (Path(folder) / "login-key").read_bytes()
-    return TokenStore(state_directory, key)
+    """Return where the login is kept, encrypted when systemd gave a key (`login-key`).
+
+    Raises:
+        ConfigError: The key cannot be read, or is of another length.
+    """
+    return TokenStore(state_directory, cfg.read_credential("login-key", environment))
 
 
 def mqtt_settings(config: cfg.Mqtt, environment: Mapping[str, str]) -> MqttSettings:
@@ -71,7 +73,9 @@ def mqtt_settings(config: cfg.Mqtt, environment: Mapping[str, str]) -> MqttSetti
         port=config.port,
         client_id=config.client_id,
         username=config.username,
-        password=cfg.read_secret(config.password_file, "mqtt-password", environment),
+        password=cfg.read_secret(
+            "mqtt.password_file", config.password_file, "mqtt-password", environment
+        ),
         protocol=config.protocol,
         tls=None
         if tls is None

@@ -100,7 +100,9 @@ class TokenStore:
 
     def __init__(self, directory: Path, key: bytes | None = None) -> None:
         if key is not None and len(key) != KEY_BYTES:
-            raise ConfigError("login key", f"the key must be {KEY_BYTES} bytes, not {len(key)}")
+            raise ConfigError(
+                "credential login-key", f"the key must be {KEY_BYTES} bytes, not {len(key)}"
+            )
         self._directory = directory / "login"
         self._path = self._directory / "login.json"
         self._lock_path = self._directory / "login.lock"

@@ -17,7 +17,7 @@ from bridge.backoffice.api_names import ApiNames
 from bridge.backoffice.graphql import BackOffice
 from bridge.backoffice.http import open_client
 from bridge.backoffice.login import Login
-from bridge.errors import BridgeError, JournalError, LoginRequired
+from bridge.errors import BridgeError, ConfigError, JournalError, LoginRequired
 from bridge.money.journal_file import Ownership, open_for_reading
 from bridge.settings import (
     JOURNAL_NAME,
@@ -126,6 +126,8 @@ async def _back_office(
             )
             await books.ping()
             names = await books.learn_names()
+    except ConfigError as error:
+        return [Finding(what, "wrong", f"{error}; `run` will not start")]
     except LoginRequired as error:
         return [Finding(what, "look", f"{error}; run `paybridge login` (payments go on)")]
     except BridgeError as error:

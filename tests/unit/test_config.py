@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 
 from bridge import config as cfg
 from bridge.errors import ConfigError
+from bridge.settings import login_settings, mqtt_settings, token_store
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "paybridge.toml"
 
@@ -72,8 +74,62 @@ def test_a_file_that_is_not_there_or_not_toml_is_a_config_error(tmp_path: Path) 
 def test_a_secret_comes_from_its_file_or_from_systemd(tmp_path: Path) -> None:
     (tmp_path / "mqtt-password").write_text("hush\n")
     environment = {"CREDENTIALS_DIRECTORY": str(tmp_path)}
-    assert cfg.read_secret(None, "mqtt-password", environment) == "hush"
-    assert cfg.read_secret(tmp_path / "mqtt-password", "x", {}) == "hush"
-    assert cfg.read_secret(None, "mqtt-password", {}) == ""
-    with pytest.raises(ConfigError):
-        cfg.read_secret(tmp_path / "none", "x", {})
+    file = "mqtt.password_file"
+    assert cfg.read_secret(file, None, "mqtt-password", environment) == "hush"
+    assert cfg.read_secret(file, tmp_path / "mqtt-password", "x", {}) == "hush"
+    assert cfg.read_secret(file, None, "mqtt-password", {}) == ""
+    assert cfg.read_secret(file, None, "client-secret", environment) == ""
+    with pytest.raises(ConfigError) as caught:
+        cfg.read_secret(file, tmp_path / "none", "x", {})
+    assert caught.value.key == file
+
+
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [
+        (lambda path: path.mkdir(), "Is a directory"),
+        (lambda path: path.write_bytes(b"\xff\xfe"), "UTF-8"),
+        (lambda path: path.write_bytes(b"x" * 4_097), "longer than 4096"),
+    ],
+)
+def test_a_secret_that_cannot_be_one_is_refused_by_name(
+    tmp_path: Path, spoil: Callable[[Path], object], words: str
+) -> None:
+    spoil(tmp_path / "mqtt-password")
+    environment = {"CREDENTIALS_DIRECTORY": str(tmp_path)}
+    with pytest.raises(ConfigError, match=words) as caught:
+        cfg.read_secret("mqtt.password_file", None, "mqtt-password", environment)
+    assert caught.value.key == "credential mqtt-password"
+    with pytest.raises(ConfigError, match=words) as caught:
+        cfg.read_secret("mqtt.password_file", tmp_path / "mqtt-password", "x", {})
+    assert caught.value.key == "mqtt.password_file"
+
+
+@pytest.mark.parametrize("files", [(), ("login-key", "mqtt-password", "client-secret")])
+@pytest.mark.parametrize("flow", ["auto", "device", "browser", "client_credentials"])
+def test_every_login_flow_takes_what_systemd_hands_over(
+    tmp_path: Path, files: tuple[str, ...], flow: str
+) -> None:
+    for name in files:
+        (tmp_path / name).write_bytes(b"k" * 32)
+    environment = {"CREDENTIALS_DIRECTORY": str(tmp_path)}
+    office = cfg.BackOffice.model_validate(
+        {
+            "endpoint": "https://shop.example/graphql",
+            "login": {"issuer": "https://shop.example/", "client_id": "paybridge", "flow": flow},
+        }
+    )
+    token_store(tmp_path, environment)
+    mqtt_settings(cfg.Mqtt(), environment)
+    if flow == "client_credentials" and not files:
+        with pytest.raises(ConfigError, match="client_secret"):
+            login_settings(office, environment)
+    else:
+        found = login_settings(office, environment)
+        assert bool(found.client_secret) == (flow == "client_credentials")
+
+
+def test_a_login_key_that_cannot_be_read_is_a_config_error(tmp_path: Path) -> None:
+    (tmp_path / "login-key").mkdir()
+    with pytest.raises(ConfigError, match="login-key"):
+        token_store(tmp_path, {"CREDENTIALS_DIRECTORY": str(tmp_path)})
