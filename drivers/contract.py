@@ -136,7 +136,7 @@ class Approval:
     of one transaction have equal fingerprints. It is the driver's own text, opaque to the bridge.
     """
 
-    amount: Money  # what was taken, tip included; may differ from what was asked for
+    amount: Money  # what was taken, with all of the parts below; may differ from what was asked
     fingerprint: str
     terminal_id: str = ""  # the acquirer's name for the terminal (nexo POIID, ZVT 29)
     transaction_id: str = ""  # the terminal's number for it (receipt number)
@@ -144,8 +144,12 @@ class Approval:
     approval_code: str = ""
     merchant_id: str = ""
     time_text: str = ""  # the terminal's local time, ISO 8601 without offset, "" if unknown
+    # Parts of `amount` that the terminal itself named, never computed. They explain an amount
+    # above what was asked in the conversation that took the money, and nowhere else.
     tip: Money | None = None
-    surcharge: Money | None = None
+    surcharge: Money | None = None  # the merchant's, for this card (nexo SurchargeAmount)
+    fee: Money | None = None  # the host's or terminal owner's, e.g. for currency conversion
+    cash_back: Money | None = None  # paid out in cash
     card: Card = field(default_factory=Card)
     batch: str = ""  # what `EndOfDay` closes; a void is possible only in the same batch
     text: str = ""  # the terminal's own words, for the clerk

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from bridge.money.amounts import format_amount
 from bridge.money.payment import (
     INFERRED,
     MAYBE_CHARGED,
@@ -24,7 +25,7 @@ from bridge.money.payment import (
 )
 from bridge.money.signature import Signature
 from bridge.money.signing import needs_signature
-from drivers.contract import Approval, Canceled, Declined, Failed
+from drivers.contract import Approval, Canceled, Declined, Failed, Money
 
 # Where an approval leaves the money, and whether the books must hear of it.
 OUTCOME_OF = {
@@ -40,12 +41,15 @@ OUTCOME_OF = {
 }
 
 
-def approve(payment: Payment, approval: Approval) -> Outcome:
-    """Return the payment once the terminal says that money moved."""
+def approve(payment: Payment, approval: Approval, *, by_person: bool = False) -> Outcome:
+    """Return the payment once the terminal says that money moved, or a person (`by_person`).
+
+    A person who saw a smaller amount on the slip has looked already.
+    """
     request = payment.request
-    odd: tuple[Discrepancy, ...] = ()
-    if approval.amount.minor > request.amount.minor and approval.tip is None:
-        odd = (Discrepancy("more_than_asked", "the terminal took more than was asked", approval),)
+    odd = amount_discrepancies(payment, approval)
+    if by_person:
+        odd = tuple(one for one in odd if one.kind != "less_than_asked")
     if approval.amount.currency != request.amount.currency:
         text = f"the terminal took {approval.amount.currency}"
         odd = (*odd, Discrepancy("another_currency", text, approval))
@@ -61,6 +65,64 @@ def approve(payment: Payment, approval: Approval) -> Outcome:
         signature=Signature.ASKED if needs_signature(payment, approval) else None,
     )
     return believe(approved, approval)
+
+
+def amount_discrepancies(payment: Payment, approval: Approval) -> tuple[Discrepancy, ...]:
+    """Return what a person must know of an amount that is neither what was asked nor allowed.
+
+    A larger amount is explained by the tip, surcharge, fee and cash-back that the answer names, but
+    only in the conversation that took the money: a terminal's memory may show somebody else's. Tips
+    have a limit.
+    """
+    request = payment.request
+    taken, asked = approval.amount.minor, request.amount.minor
+    if approval.amount.currency != request.amount.currency:
+        return ()  # nothing can be compared; a discrepancy of its own says so
+    if taken < asked:
+        if request.accept_partial:
+            return ()
+        text = f"the terminal took {_text(approval.amount)} of {_text(request.amount)}"
+        return (Discrepancy("less_than_asked", text, approval),)
+    if taken == asked:
+        return ()
+    over = taken - asked
+    if not _was_told_while_paying(payment, approval):
+        text = f"{_text(approval.amount)} were taken for {_text(request.amount)}"
+        return (Discrepancy("more_than_asked", text, approval),)
+    tip_minor = _minor(approval.tip)
+    tip_limit_minor = max(request.tip_limit_minor, _minor(request.tip))
+    explained = (
+        max(min(tip_minor, tip_limit_minor) - _minor(request.tip), 0)
+        + _minor(approval.surcharge)
+        + _minor(approval.fee)
+        + _minor(approval.cash_back)
+    )
+    if over <= explained:
+        return ()
+    unexplained = Money(over - explained, approval.amount.currency)
+    why = "tip above the limit" if tip_minor > tip_limit_minor else "not named by the terminal"
+    text = f"{_text(unexplained)} more than was asked: {why}"
+    return (Discrepancy("more_than_asked", text, approval),)
+
+
+def _was_told_while_paying(payment: Payment, approval: Approval) -> bool:
+    """Tell whether an approval came in the payment's own conversation, or was offered there."""
+    if payment.status is not Status.IN_DOUBT:
+        return True
+    offer = payment.offer
+    return (
+        offer is not None
+        and offer.amount == approval.amount
+        and offer.fingerprint == approval.fingerprint
+    )
+
+
+def _minor(part: Money | None) -> int:
+    return part.minor if part is not None else 0
+
+
+def _text(amount: Money) -> str:
+    return f"{format_amount(amount)} {amount.currency}"
 
 
 def believe(payment: Payment, approval: Approval) -> Outcome:

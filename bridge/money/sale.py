@@ -68,7 +68,7 @@ class CapturedPayment:
     payment_id: str
     amount: Money
     tip_minor: int
-    surcharge_minor: int
+    surcharge_minor: int  # what pays neither goods nor staff: surcharge, fee and cash-back
     label: str  # how it was paid, for the record: brand or method
     captured_at: str  # local wall-clock time, ISO 8601 without offset
 

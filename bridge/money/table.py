@@ -234,7 +234,7 @@ def _resolve(payment: Payment, event: Resolved) -> Outcome:
             amount=event.amount or known.amount,
             approval_code=event.approval_code or known.approval_code,
         )
-        resolved, actions = approve(payment, approval)
+        resolved, actions = approve(payment, approval, by_person=True)
         if payment.offer is not None and approval.amount != payment.offer.amount:
             text = f"{event.by} saw another amount than the terminal had offered"
             resolved, _ = disagree(resolved, Discrepancy("another_amount", text, payment.offer))

@@ -32,6 +32,7 @@ _EVIDENCE = {  # what a discrepancy's evidence says of the payment
     "approved_after_failed": "approved",
     "second_approval": "approved",
     "more_than_asked": "approved",
+    "less_than_asked": "approved",
     "inferred": "approved",
     "denied_after_approved": "failed",
     "another_amount": "approved",
@@ -162,6 +163,8 @@ def _amounts(payment: p.Payment, remaining: Money) -> k.PaymentAmounts:
     known = approval if payment.status is p.Status.APPROVED else None
     tip = (known.tip or fixed) if known else None
     surcharge = (known.surcharge or nothing) if known else None
+    fee = (known.fee or nothing) if known else None
+    cash_back = (known.cash_back or nothing) if known else None
     taken = k.format_amount(known.amount) if known and known.amount.currency == currency else None
     return k.PaymentAmounts(
         currency=currency,
@@ -170,8 +173,8 @@ def _amounts(payment: p.Payment, remaining: Money) -> k.PaymentAmounts:
         captured_amount=_captured(payment, currency),
         tip_amount=k.format_amount(tip) if tip else None,
         surcharge_amount=k.format_amount(surcharge) if surcharge else None,
-        cash_back_amount=k.format_amount(nothing) if known else None,
-        total_fees_amount=k.format_amount(nothing) if known else None,
+        cash_back_amount=k.format_amount(cash_back) if cash_back else None,
+        total_fees_amount=k.format_amount(fee) if fee else None,
         refunded_amount=_text(payment.refunded_minor, currency) if known else None,
         remaining_amount=k.format_amount(remaining) if payment.is_final else None,
     )

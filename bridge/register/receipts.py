@@ -53,6 +53,8 @@ _ENGLISH = {
     "approval": "Approval code",
     "tip": "Tip included",
     "surcharge": "Surcharge included",
+    "fee": "Fee included",
+    "cash_back": "Cash paid out",
     "amount": "Amount",
     "approved": "Approved",
     "signature": "Signature",
@@ -90,6 +92,8 @@ _GERMAN = {
     "approval": "Genehmigung",
     "tip": "davon Trinkgeld",
     "surcharge": "davon Zuschlag",
+    "fee": "davon Entgelt",
+    "cash_back": "davon Bargeld",
     "amount": "Betrag",
     "approved": "Zahlung erfolgt",
     "signature": "Unterschrift",
@@ -215,7 +219,12 @@ def _compose(
         if value:
             lines += _row(words[label], value, columns)
     lines.append(rule)
-    for label, money in (("tip", approval.tip), ("surcharge", approval.surcharge)):
+    for label, money in (
+        ("tip", approval.tip),
+        ("surcharge", approval.surcharge),
+        ("fee", approval.fee),
+        ("cash_back", approval.cash_back),
+    ):
         if money is not None and money.minor:
             lines += _row(words[label], _amount(money, german=german), columns)
     lines += _row(words["amount"], _amount(approval.amount, german=german), columns)

@@ -31,6 +31,9 @@ TAKES = frozenset({PaymentType.SALE, PaymentType.CAPTURE})  # brings money to a 
 GIVES = frozenset({PaymentType.REFUND, PaymentType.VOID})  # takes money back out of the books
 GIFT_CARDS = "gift-cards"  # stands where the name of a terminal does; no terminal may have it
 INFERRED = "inferred"  # in `Approval.extra`: why it is believed, where no answer said so
+# The most that a tip may be, unless the site says otherwise: the amount itself. More is a mistyped
+# tip far oftener than a kind shopper.
+TIP_LIMIT_PERCENT = 100
 STARTS = frozenset({PaymentType.SALE, PaymentType.PREAUTH, PaymentType.LOAD})
 FOLLOW_UPS = frozenset(PaymentType) - STARTS
 
@@ -84,6 +87,7 @@ class PaymentRequest:
     content_hash: str  # equal for two requests with the same meaning
     sale_id: str = ""
     tip: Money | None = None
+    tip_limit_percent: int = TIP_LIMIT_PERCENT  # of the amount without tip, for all tips together
     accept_partial: bool = False
     sale: SaleDetails | None = None
     lines_later: bool = False  # the register will tell what was sold after the payment
@@ -110,6 +114,12 @@ class PaymentRequest:
     def method(self) -> Literal["card", "gift_card"]:
         """What is paid with; a gift card's work waits in its own queue."""
         return "gift_card" if self.terminal_id == GIFT_CARDS else "card"
+
+    @property
+    def tip_limit_minor(self) -> int:
+        """The most that may be tipped, all tips together, in minor units."""
+        goods_minor = self.amount.minor - (self.tip.minor if self.tip else 0)
+        return goods_minor * self.tip_limit_percent // 100
 
     @property
     def sale_key(self) -> str:

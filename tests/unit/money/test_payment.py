@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -293,6 +294,70 @@ def test_a_persons_word_is_completed_by_later_evidence_of_the_same_amount() -> N
     after, _ = advance(told, c.Approved(APPROVAL))
     assert after.approval == APPROVAL
     assert after.discrepancies == ()
+
+
+@pytest.mark.parametrize("part", ["tip", "surcharge", "fee", "cash_back"])
+def test_a_named_part_explains_a_larger_amount_in_its_own_conversation(part: str) -> None:
+    parts: dict[str, Any] = {part: c.Money(210, EUR)}
+    more = c.Approval(c.Money(5000, EUR), fingerprint="T1/0009", **parts)
+    after, _ = advance(STATES["in_progress"], c.Approved(more))
+    assert (after.captured, after.discrepancies) == (c.Money(5000, EUR), ())
+
+
+@pytest.mark.parametrize("part", ["tip", "surcharge", "fee", "cash_back"])
+def test_a_named_part_explains_no_cent_beyond_itself(part: str) -> None:
+    parts: dict[str, Any] = {part: c.Money(209, EUR)}
+    more = c.Approval(c.Money(5000, EUR), fingerprint="T1/0009", **parts)
+    after, _ = advance(STATES["in_progress"], c.Approved(more))
+    assert [odd.kind for odd in after.discrepancies] == ["more_than_asked"]
+    assert "0.01 EUR" in after.discrepancies[0].text
+
+
+def test_a_part_that_only_the_memory_names_explains_nothing() -> None:
+    more = c.Approval(c.Money(5000, EUR), fingerprint="T1/0009", tip=c.Money(210, EUR))
+    after, _ = advance(STATES["in_doubt"], c.Approved(more))
+    assert [odd.kind for odd in after.discrepancies] == ["more_than_asked"]
+
+
+def test_a_part_that_was_offered_while_paying_still_explains_after_a_doubt() -> None:
+    more = c.Approval(c.Money(5000, EUR), fingerprint="T1/0009", tip=c.Money(210, EUR))
+    doubtful = replace(STATES["in_doubt"], offer=more)
+    after, _ = advance(doubtful, c.Approved(more))
+    assert (after.status, after.discrepancies) == (Status.APPROVED, ())
+    other = replace(more, fingerprint="T1/0010")
+    after, _ = advance(doubtful, c.Approved(other))
+    assert [odd.kind for odd in after.discrepancies] == ["more_than_asked"]
+
+
+def test_a_tip_that_was_ordered_explains_nothing_above_the_order() -> None:
+    tipped = replace(STATES["in_progress"], request=replace(REQUEST, tip=c.Money(500, EUR)))
+    told = c.Approval(c.Money(5000, EUR), fingerprint="T1/0009", tip=c.Money(500, EUR))
+    after, _ = advance(tipped, c.Approved(told))
+    assert [odd.kind for odd in after.discrepancies] == ["more_than_asked"]
+    more = replace(told, tip=c.Money(710, EUR))
+    after, _ = advance(tipped, c.Approved(more))
+    assert after.discrepancies == ()
+
+
+def test_a_tip_above_its_limit_is_looked_at_by_a_person() -> None:
+    paying = STATES["in_progress"]
+    at_limit = c.Approval(c.Money(9580, EUR), fingerprint="T1/0009", tip=c.Money(4790, EUR))
+    after, _ = advance(paying, c.Approved(at_limit))
+    assert after.discrepancies == ()
+    above = replace(at_limit, amount=c.Money(9581, EUR), tip=c.Money(4791, EUR))
+    after, _ = advance(paying, c.Approved(above))
+    assert [odd.kind for odd in after.discrepancies] == ["more_than_asked"]
+    assert "tip above the limit" in after.discrepancies[0].text
+
+
+def test_a_partial_approval_off_by_one_cent_is_partial_or_a_discrepancy() -> None:
+    less = c.Approval(c.Money(4789, EUR), fingerprint="T1/0009")
+    after, _ = advance(STATES["in_progress"], c.Approved(less))
+    assert (after.captured, after.status) == (c.Money(4789, EUR), Status.APPROVED)
+    assert [odd.kind for odd in after.discrepancies] == ["less_than_asked"]
+    allowed = replace(STATES["in_progress"], request=replace(REQUEST, accept_partial=True))
+    after, _ = advance(allowed, c.Approved(less))
+    assert (after.captured, after.discrepancies) == (c.Money(4789, EUR), ())
 
 
 def test_more_than_asked_is_captured_and_shown_as_a_discrepancy() -> None:

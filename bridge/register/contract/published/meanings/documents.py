@@ -61,12 +61,12 @@ DOCUMENTS: Final = {
     "captured_amount": "What was taken from the shopper; of a hold, what was captured of it. Null "
     "while nothing was.",
     "PaymentAmounts.tip_amount": "The tip, contained in `authorized_amount`; null until approved.",
-    "surcharge_amount": "What the terminal added, contained in the amount; null where that is not "
-    "known.",
+    "surcharge_amount": "What the shop adds for this card, contained in the amount; null where "
+    "that is not known.",
     "PaymentAmounts.cash_back_amount": "Cash for the shopper, contained in `authorized_amount`; "
     "null until approved.",
-    "total_fees_amount": "What the terminal says that the payment costs the shop; null until "
-    "approved.",
+    "total_fees_amount": "A fee that terminal or host took for the service, contained in "
+    "`authorized_amount`; null until approved.",
     "refunded_amount": "What went back so far; null until approved.",
     "remaining_amount": "What the sale still needs; null until final.",
     # cards and hosts
