@@ -438,6 +438,12 @@ class BatchTotals:
     lines: tuple[TotalsLine, ...] = ()
     batch: str = ""  # the terminal's or its host's number of it
     time_text: str = ""  # when, by the terminal: local, ISO 8601 without offset, "" if unknown
+    gave_more: bool = False  # more was given back than taken: `total` is what went out on balance
+
+    @property
+    def net_minor(self) -> int:
+        """What the batch brought, in minor units; below zero where more was given back."""
+        return -self.total.minor if self.gave_more else self.total.minor
 
 
 @dataclass(frozen=True, slots=True)

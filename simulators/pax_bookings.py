@@ -275,7 +275,7 @@ class PaxBookings:
                 and r.host_code == "00"
             ]
             counts.append(len(found))
-            amounts.append(max(sum(found), 0))
+            amounts.append(sum(found))
         batch = self.memory.contents.batch
         self.ledger.append(Entry(self.ledger.next_number(), "closed", sum(amounts), self.currency))
         self.memory.close_batch()

@@ -34,6 +34,12 @@ class BatchClosed:
     total: Money
     name: str = ""  # of the end of day; "" for one that nobody can ask for again
     answer: str = ""  # JSON: what the register was told of it
+    gave_more: bool = False  # more was given back than taken: `total` is what went out on balance
+
+    @property
+    def net_minor(self) -> int:
+        """What the batch brought, in minor units; below zero where more was given back."""
+        return -self.total.minor if self.gave_more else self.total.minor
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,15 +95,16 @@ def advance_batch(batch: Batch, event: BatchEvent, seq: int) -> Batch:
 
 
 def judge_close(
-    told: Money, *, since_close_minor: int, since_attempt_minor: int
+    net_minor: int, *, since_close_minor: int, since_attempt_minor: int
 ) -> Literal["closed", "kept", "unknown"]:
     """Say what a terminal's open totals prove of an attempt to close whose answer was lost.
 
-    `since_close_minor` is what the journal counts since the last known close, and
-    `since_attempt_minor` since the attempt: signed sums in minor units of the same currency.
+    `net_minor` is what the terminal tells, `since_close_minor` what the journal counts since the
+    last known close, and `since_attempt_minor` since the attempt: signed sums in minor units of the
+    same currency.
     """
     if since_close_minor == since_attempt_minor:
         return "unknown"
-    if told.minor == since_attempt_minor:
+    if net_minor == since_attempt_minor:
         return "closed"
-    return "kept" if told.minor == since_close_minor else "unknown"
+    return "kept" if net_minor == since_close_minor else "unknown"

@@ -20,7 +20,7 @@ from bridge.money.entries import Entry
 from bridge.money.journal import Change, Journal
 from bridge.money.memory import Memory
 from bridge.money.reconciliation import compare
-from drivers.contract import Money
+from drivers.contract import BatchTotals, Money
 
 NEVER = Batch()
 NEWEST_MAX = 50  # of a terminal's payments, most of which made no transaction at all on a bad day
@@ -63,11 +63,18 @@ class Batches:
         await self._store(terminal_id, BatchClosing(name, self._now()))
 
     async def close(
-        self, terminal_id: str, total: Money, *, name: str = "", answer: str = ""
+        self,
+        terminal_id: str,
+        total: Money,
+        *,
+        name: str = "",
+        answer: str = "",
+        gave_more: bool = False,
     ) -> None:
         """Note that the terminal's batch was closed: what is in it cannot be voided any more.
 
         `answer` is what the register was told (JSON); it hears the same when it asks again.
+        With `gave_more` the total is what went out on balance.
 
         Raises:
             JournalError: It could not be stored.
@@ -75,7 +82,7 @@ class Batches:
         closing = self.of(terminal_id).closing
         # Nobody paid at the terminal between the attempt and its answer, which may be old by now.
         at = closing.began_at if closing is not None and closing.name == name else self._now()
-        await self._store(terminal_id, BatchClosed(at, total, name, answer))
+        await self._store(terminal_id, BatchClosed(at, total, name, answer, gave_more))
 
     async def keep(self, terminal_id: str, reason: str) -> None:
         """Note that the attempt certainly closed nothing: refused, or never sent.
@@ -87,7 +94,9 @@ class Batches:
         if closing is not None:
             await self._store(terminal_id, BatchKept(closing.name, reason))
 
-    async def judge(self, terminal_id: str, told: Money) -> Literal["closed", "kept", "unknown"]:
+    async def judge(
+        self, terminal_id: str, told: BatchTotals
+    ) -> Literal["closed", "kept", "unknown"]:
         """Settle an attempt to close whose answer was lost, by what the open totals are now.
 
         Raises:
@@ -98,15 +107,16 @@ class Batches:
         held = await self.payments_of(terminal_id)
         since = [one for one in held if one.ended_seq > self.of(terminal_id).closing_seq]
         found = judge_close(
-            told,
-            since_close_minor=compare(told.minor, held, books=False).journal_minor,
-            since_attempt_minor=compare(told.minor, since, books=False).journal_minor,
+            told.net_minor,
+            since_close_minor=compare(0, held, books=False).journal_minor,
+            since_attempt_minor=compare(0, since, books=False).journal_minor,
         )
         match found:
             case "closed":
                 before = [one for one in held if one not in since]
-                total = Money(compare(0, before, books=False).journal_minor, told.currency)
-                event = BatchClosed(closing.began_at, total, closing.name)
+                net_minor = compare(0, before, books=False).journal_minor
+                total = Money(abs(net_minor), told.total.currency)
+                event = BatchClosed(closing.began_at, total, closing.name, gave_more=net_minor < 0)
                 await self._store(terminal_id, event)
             case "kept":
                 await self.keep(terminal_id, "the terminal's totals go on")

@@ -78,7 +78,7 @@ class DayEnds:
         closing = self._batches.of(terminal_id).closing
         if closing is None or (closing.name in self.under_way and closing.name != name):
             return
-        found = await self._batches.judge(terminal_id, told.total)
+        found = await self._batches.judge(terminal_id, told)
         _LOGGER.info("terminal=%s end_of_day=%s found=%s", terminal_id, closing.name, found)
         if found == "unknown" and closing.name == name:
             raise unknown(terminal_id)
@@ -112,7 +112,9 @@ class DayEnds:
             held = [one for one in held if not one.payment.is_final or one.ended_seq <= last]
         document = self._compare(terminal_id, told, held, closed_at)
         answer = k.encode(document).decode()
-        await self._batches.close(terminal_id, told.total, name=name, answer=answer)
+        await self._batches.close(
+            terminal_id, told.total, name=name, answer=answer, gave_more=told.gave_more
+        )
         self.documents[terminal_id] = document
         result: dict[str, Any] = document.model_dump(mode="json")
         return result
@@ -134,7 +136,7 @@ class DayEnds:
     def _compare(
         self, terminal_id: str, told: c.BatchTotals, batch: list[Account], at: str
     ) -> k.ReconciliationDocument:
-        found = compare(told.total.minor, batch, books=self._ledger.keeps_books)
+        found = compare(told.net_minor, batch, books=self._ledger.keeps_books)
         currency = told.total.currency
         return k.ReconciliationDocument(
             terminal_id=terminal_id,
@@ -191,7 +193,7 @@ def _unheard(terminal_id: str, closed: BatchClosed) -> k.ReconciliationDocument:
         closed=True,
         status="unknown",
         currency=currency,
-        compare=k.Comparison(terminal=None, journal=_signed(closed.total.minor, currency)),
+        compare=k.Comparison(terminal=None, journal=_signed(closed.net_minor, currency)),
     )
 
 

@@ -22,6 +22,7 @@ from drivers.pax.fields import (
     masked_pan,
     single,
     split,
+    sum_of,
     ungroup,
 )
 from drivers.pax.messages import (
@@ -258,7 +259,7 @@ def _trace(field: str) -> AnsweredTrace:
 def _numbers(field: str) -> tuple[int, ...]:
     # One public client separates them with `=`, another with US.
     parts = re.split(f"[={US}]", field) if field else []
-    return tuple(amount_of(part) or 0 for part in parts)
+    return tuple(sum_of(part) or 0 for part in parts)
 
 
 def encode_answer(answer: Answer) -> bytes:

@@ -105,6 +105,12 @@ def amount_of(text: str) -> int | None:
     return int(text) if fits else None
 
 
+def sum_of(text: str) -> int | None:
+    """Return the sum that `text` spells, below zero with a hyphen ahead; None when it is none."""
+    number = amount_of(text.removeprefix("-"))
+    return -number if number is not None and text.startswith("-") else number
+
+
 def ecr_reference(reference: str, *, second: bool = False) -> str:
     """Return the ECR reference of a payment: 16 digits and capitals, the same for ever.
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 from drivers.contract import (
     Baseline,
     BatchTotals,
@@ -31,10 +34,10 @@ from drivers.pax.script import Ask, Heard, NotHeard, Script
 from drivers.pax.settings import PaxSettings
 
 FIRST_RECORD = "0"
-# Position of the amounts that count for the till within a row of R01; the next number of the row
-# is the amount that belongs to a count.
+# Position of the counts that matter to the till within a row of R01; the next number of the row is
+# the amount that belongs to a count. Only the row of credit cards tells more than sale and return.
 _SALES, _CAPTURES = 0, 8
-_RETURNS = {"credit": 4, "debit": 2, "ebt": 2, "cash": 2}
+_CREDIT_RETURNS, _RETURNS = 4, 2
 
 
 def probe(settings: PaxSettings) -> Script:
@@ -98,38 +101,65 @@ def end_of_day(operation: EndOfDay, settings: PaxSettings) -> Script:
 
 
 def _closed(closed: BatchClosed, currency: str) -> BatchTotals:
-    lines = tuple(
-        TotalsLine(tender, count, Money(amount, currency))
+    """Read what was closed: per tender one sum, with what was given back taken off."""
+    rows = [
+        _Row(tender, count, amount)
         for tender, count, amount in zip(codes.TENDERS, closed.counts, closed.amounts, strict=False)
-        if count
-    )
-    total = Money(sum(line.amount.minor for line in lines), currency)
-    return BatchTotals(
+    ]
+    return _balance(
+        rows,
+        currency,
         closed=True,
-        total=total,
-        lines=lines,
         batch=closed.host.batch,
         time_text=time_text(closed.moment),
     )
 
 
 def _totals(totals: Totals, currency: str) -> BatchTotals:
-    """Sum up sales and captures; returns are lines of their own, because an amount has no sign."""
-    lines = []
-    taken = returned = 0
+    """Read what is open: sales, captures and returns of each tender."""
+    rows = []
     for tender, row in zip(codes.TENDERS, totals.rows, strict=False):
         sales, amount = _pair(row, _SALES)
         if tender == "credit":
             captures, captured = _pair(row, _CAPTURES)
             sales, amount = sales + captures, amount + captured
-        back, given = _pair(row, _RETURNS[tender]) if tender in _RETURNS else (0, 0)
-        if sales:
-            lines.append(TotalsLine(tender, sales, Money(amount, currency)))
-        if back:
-            lines.append(TotalsLine(f"{tender} returns", back, Money(given, currency)))
-        taken, returned = taken + amount, returned + given
-    total = Money(max(taken - returned, 0), currency)
-    return BatchTotals(closed=False, total=total, lines=tuple(lines))
+        back, given = _pair(row, _CREDIT_RETURNS if tender == "credit" else _RETURNS)
+        rows += [_Row(tender, sales, amount), _Row(f"{tender} returns", back, -given)]
+    return _balance(rows, currency, closed=False)
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """One sum of a terminal's totals; below zero where it was given back."""
+
+    name: str
+    count: int
+    net_minor: int
+
+
+def _balance(
+    rows: Sequence[_Row], currency: str, *, closed: bool, batch: str = "", time_text: str = ""
+) -> BatchTotals:
+    """Add up a batch, in one way for the open one and for the one that was closed."""
+    net_minor = sum(row.net_minor for row in rows)
+    return BatchTotals(
+        closed=closed,
+        total=Money(abs(net_minor), currency),
+        # An amount has no sign: what was given back stands in a line whose name says so.
+        lines=tuple(
+            TotalsLine(_line_name(row), row.count, Money(abs(row.net_minor), currency))
+            for row in rows
+            if row.count
+        ),
+        batch=batch,
+        time_text=time_text,
+        gave_more=net_minor < 0,
+    )
+
+
+def _line_name(row: _Row) -> str:
+    given_back = row.net_minor < 0 and not row.name.endswith(" returns")
+    return f"{row.name} returns" if given_back else row.name
 
 
 def _pair(row: tuple[int, ...], position: int) -> tuple[int, int]:

@@ -104,6 +104,34 @@ def test_a_gift_card_pays_and_is_given_back(kind: Kind, tmp_path: Path) -> None:
     at_a_counter(kind, tmp_path, visit)
 
 
+@pytest.mark.parametrize(
+    ("paid", "net"), [("5.00", "3.00"), ("", "-2.00")], ids=["more taken", "more given back"]
+)
+@on_every_line
+def test_totals_and_end_of_day_count_what_gift_cards_got_back_alike(
+    kind: Kind, paid: str, net: str, tmp_path: Path
+) -> None:
+    async def visit(counter: Counter) -> None:
+        earlier = await redeem(counter, "20.00")
+        if paid:
+            await counter.follow("void", earlier.request.payment_id)
+            await counter.ready()
+            earlier = await redeem(counter, paid)
+        else:
+            await counter.ask("terminal/reconcile")
+        answer = await counter.follow("refund", earlier.request.payment_id, "2.00")
+        await counter.end_of(answer["payment_id"])
+        for operation in ("terminal/totals", "terminal/reconcile"):
+            told = await counter.ask(operation)
+            assert told["status"] == "ok", told
+            assert told["result"]["compare"]["terminal"] == net
+            assert told["result"]["compare"]["journal"] == net
+            assert told["result"]["status"] == "matched"
+            assert told["result"]["differences"] == []
+
+    at_a_counter(kind, tmp_path, visit)
+
+
 @on_every_line
 def test_a_gift_card_that_has_not_enough_pays_nothing_or_what_it_has(
     kind: Kind, tmp_path: Path

@@ -183,6 +183,36 @@ def test_totals_count_sales_captures_and_returns() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("row", "net", "lines"),
+    [
+        ("&&&1=500=1=200", 300, [("gift", 500), ("gift returns", 200)]),
+        ("&&&0=0=1=200", -200, [("gift returns", 200)]),
+        ("1=1000&&&0=0=1=200", 800, [("credit", 1000), ("gift returns", 200)]),
+        ("&&&&1=300=1=100&1=50=1=70", 180, None),
+    ],
+)
+def test_what_any_tender_gave_back_counts_against(
+    row: str, net: int, lines: list[tuple[str, int]] | None
+) -> None:
+    open_batch = final(EndOfDay(close=False), {"R00": f"0|R01|1.35|000000|OK|00|{row}"})
+    assert isinstance(open_batch, BatchTotals)
+    assert open_batch.net_minor == net
+    if lines is not None:
+        assert [(line.brand, line.amount.minor) for line in open_batch.lines] == lines
+
+
+def test_a_tender_that_gave_back_more_than_it_took_is_closed_with_its_sign() -> None:
+    answer = "0|B01|1.35|000000|OK|00^CLOSED^^^^7|1=0=0=1|1000=0=0=-1200|"
+    closed = final(EndOfDay(), {"B00": answer})
+    assert isinstance(closed, BatchTotals)
+    assert (closed.net_minor, closed.total) == (-200, Money(200, "USD"))
+    assert [(line.brand, line.amount.minor) for line in closed.lines] == [
+        ("credit", 1000),
+        ("gift returns", 1200),
+    ]
+
+
 def test_an_end_of_day_tells_its_batch_and_its_time() -> None:
     answer = "0|B01|1.35|000000|OK|00^CLOSED^^^^7|1=0|1000=0|20261123220102|T1|M1"
     totals = final(EndOfDay(), {"B00": answer})

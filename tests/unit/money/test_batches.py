@@ -15,11 +15,16 @@ from bridge.money.batch import (
     advance_batch,
     judge_close,
 )
-from drivers.contract import Money
+from drivers.contract import BatchTotals, Money
 from tests.attack.till import EUR, Till, after, open_till, pay
 
 TERMINAL = "counter-1"
 CLOSING = BatchClosing("eod-1", "2026-11-23T20:00:00.000Z")
+
+
+def totals(net_minor: int) -> BatchTotals:
+    """Return what a terminal tells of its open batch."""
+    return BatchTotals(closed=False, total=Money(abs(net_minor), EUR), gave_more=net_minor < 0)
 
 
 @pytest.mark.parametrize(
@@ -31,15 +36,15 @@ CLOSING = BatchClosing("eod-1", "2026-11-23T20:00:00.000Z")
         (5700, 5700, 700, "kept"),
         (0, 0, 0, "unknown"),  # an empty batch looks the same after its close
         (5000, 5000, 5000, "unknown"),
+        (-200, -200, 0, "kept"),  # more was given back than taken
+        (200, -200, 0, "unknown"),
         (4999, 5000, 0, "unknown"),  # the terminal counts something that we do not
     ],
 )
 def test_open_totals_prove_a_close_only_if_the_two_cases_differ(
     told: int, since_close: int, since_attempt: int, found: str
 ) -> None:
-    judged = judge_close(
-        Money(told, EUR), since_close_minor=since_close, since_attempt_minor=since_attempt
-    )
+    judged = judge_close(told, since_close_minor=since_close, since_attempt_minor=since_attempt)
     assert judged == found
 
 
@@ -81,7 +86,7 @@ async def test_the_next_totals_tell_what_became_of_an_attempt(
         await till.done(pay(1, 5000))
         await till.ledger.batches.begin_close(TERMINAL, "eod-1")
         await reborn(till)
-        assert await till.ledger.batches.judge(TERMINAL, Money(told, EUR)) == found
+        assert await till.ledger.batches.judge(TERMINAL, totals(told)) == found
         batch = await reborn(till)
         assert batch.closing is None
         assert ("eod-1" in batch.closed) is (found == "closed")
@@ -95,7 +100,7 @@ async def test_what_was_paid_after_the_attempt_is_in_the_next_batch(tmp_path: Pa
         await till.ledger.batches.begin_close(TERMINAL, "eod-1")
         later = pay(2, 700, "S2")
         await till.done(later)
-        assert await till.ledger.batches.judge(TERMINAL, Money(700, EUR)) == "closed"
+        assert await till.ledger.batches.judge(TERMINAL, totals(700)) == "closed"
         (left,) = await till.ledger.batches.payments_of(TERMINAL)
         assert left.payment_id == later.payment_id
         assert till.ledger.batches.of(TERMINAL).closed["eod-1"].total == Money(5000, EUR)
