@@ -45,7 +45,7 @@ POST one JSON command, or a list, to the control address; GET /_ledger returns e
                                                    retry_after_seconds as the fault needs them
   {{"do": "clear_faults"}}
   {{"do": "away", "seconds": 60}}  {{"do": "back"}}      refuse connections for a while
-  {{"do": "options", "decimals": "number", "introspection": false}}
+  {{"do": "options", "decimals": "number", "introspection": false, "purchase_query": true}}
   {{"do": "permissions", "client_id": "paybridge", "permissions": ["AddPurchase"]}}
   {{"do": "gift_card", "code": "G1", "pin": "1", "balance": "10.00"}}
   {{"do": "spend_elsewhere", "code": "G1", "amount": "4.00"}}

@@ -161,7 +161,11 @@ class BackOffice:
         self.away_changed(away)
 
     def _set_options(
-        self, *, decimals: str | None = None, introspection: bool | None = None
+        self,
+        *,
+        decimals: str | None = None,
+        introspection: bool | None = None,
+        purchase_query: bool | None = None,
     ) -> None:
         if decimals not in (None, "string", "number"):
             raise ValueError("decimals must be string or number")
@@ -169,6 +173,8 @@ class BackOffice:
             self.api.decimals_as_numbers = decimals == "number"
         if introspection is not None:
             self.api.introspection = introspection
+        if purchase_query is not None:
+            self.api.purchase_query = purchase_query
 
     def _new_gift_card(
         self, *, code: str, balance: str, pin: str | None = None, code_type: str = "PHYSICAL"

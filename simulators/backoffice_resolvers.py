@@ -88,6 +88,7 @@ class Resolvers:
             "giftcardTransAdd": self._giftcard_trans_add,
             "giftcardTransCapture": self._giftcard_trans_capture,
             "purchaseAdd": self._purchase_add,
+            "purchase": self._purchase,
         }
 
     def _require(self, permission: str) -> None:
@@ -115,6 +116,25 @@ class Resolvers:
     def _purchase_add(self, _info: object, add: Json) -> Json:
         self._require("AddPurchase")
         return {"id": self._state.purchase_add(add).id}
+
+    def _purchase(
+        self, _info: object, *, id: str | None = None, transactionId: str | None = None
+    ) -> Json:
+        found = [
+            one
+            for one in self._state.purchases.values()
+            if id in (None, one.id) and transactionId in (None, one.transaction_id)
+        ]
+        rows = [
+            {
+                "id": one.id,
+                "transactionId": one.transaction_id,
+                "storeCode": one.store_code,
+                "payAmount": one.pay_amount,
+            }
+            for one in found
+        ]
+        return {"limitedByPermission": False, "results": rows}
 
     def _giftcard_trans_add(self, _info: object, trans: Json) -> Json:
         trans_type = TransType(trans["transType"])

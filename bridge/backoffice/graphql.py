@@ -30,6 +30,15 @@ from bridge.backoffice.documents import (
     purchase_add,
 )
 from bridge.backoffice.http import Answer, NoAnswer, exchange, is_safe_url
+from bridge.backoffice.purchase_lookup import (
+    PurchaseLookup,
+    is_shown,
+    lookup_query,
+    purchase_query,
+    read_lookup,
+    read_rows_type,
+    rows_query,
+)
 from bridge.errors import BackOfficeUnavailable, ConfigError, LoginRequired, Rejected
 
 _LOGGER = logging.getLogger(__name__)
@@ -84,10 +93,28 @@ class BackOffice:
         self._deadline_seconds = deadline_seconds
         self._names = names or ApiNames()
         self.names_are_read = False  # from the server's own schema
+        self._lookup: PurchaseLookup | None = None  # how purchases can be asked for
+        self._lookup_is_known = False  # read from the schema, or seen not to be there
 
     async def purchase_add(self, purchase: Purchase) -> Attempt:
         """Record `purchase` once; call it again for the same purchase only after NotApplied."""
         return await self._mutate(purchase_add(purchase, self._names))
+
+    async def purchase_exists(self, record_id: str, transaction_id: str = "") -> bool | None:
+        """Say whether the back office shows the purchase `record_id`; None when it cannot tell.
+
+        The documented API cannot: then, and while the server is away or hides rows, it is None,
+        which is neither yes nor no. With `transaction_id` a record of another transaction is a no
+        where the server shows whose it is. Changes nothing at the server.
+        """
+        if not self._lookup_is_known:
+            await self._learn_lookup()
+        if self._lookup is None:
+            return None
+        data = await self._query(purchase_query(self._lookup, record_id))
+        if not isinstance(data, dict):
+            return None
+        return is_shown(self._lookup, data, record_id, transaction_id)
 
     async def gift_card_trans_add(self, transaction: GiftCardTransaction) -> Attempt:
         """Use, fund or hold a gift card once; call it again only after NotApplied."""
@@ -146,6 +173,21 @@ class BackOffice:
             for words in self._names.missing:
                 _LOGGER.warning("gift cards: %s; without holds a card is used at once", words)
         return self._names
+
+    async def _learn_lookup(self) -> None:
+        """Read from the schema how purchases can be asked for; stays unknown if it is not shown."""
+        found = await self._query(lookup_query())
+        schema = found.get("__schema") if isinstance(found, dict) else None
+        if not isinstance(schema, dict):
+            return
+        rows_type = read_rows_type(schema)
+        if rows_type is not None:
+            shown = await self._query(rows_query(rows_type))
+            kind = shown.get("__type") if isinstance(shown, dict) else None
+            if not isinstance(kind, dict):
+                return
+            self._lookup = read_lookup(schema, kind)
+        self._lookup_is_known = True
 
     async def ping(self) -> None:
         """Return if the API answers and lets us in; it changes nothing.
