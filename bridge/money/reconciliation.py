@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -21,28 +21,36 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class Reconciliation:
-    """Three sums of one batch, in minor units, signed: money given back counts against."""
+    """Sums of one batch, in minor units, signed: money given back counts against.
+
+    Each is named after who said it. What is recorded, our own journal says: that the back office
+    acknowledged it, not that it has it now.
+    """
 
     terminal_minor: int
     journal_minor: int
-    back_office_minor: int | None  # None: the books are somebody else's
+    recorded_minor: int | None  # None: the books are somebody else's
     differences: tuple[Difference, ...]
 
     @property
     def status(self) -> Literal["matched", "different"]:
-        """Whether the three agree and nothing is open."""
-        books = self.back_office_minor
-        equal = self.terminal_minor == self.journal_minor and books in {None, self.journal_minor}
+        """Whether the terminal and the journal agree, and nothing in the journal is open."""
+        recorded = self.recorded_minor
+        equal = self.terminal_minor == self.journal_minor and recorded in {
+            None,
+            self.journal_minor,
+        }
         return "matched" if equal and not self.differences else "different"
 
 
 def compare(terminal_minor: int, batch: Sequence[Account], *, books: bool) -> Reconciliation:
     """Return the comparison of a batch: the payments of one terminal since its last close."""
+    sums = net_by_payment(batch)
     return Reconciliation(
         terminal_minor=terminal_minor,
-        journal_minor=sum(_net_minor(account.payment) for account in batch),
-        back_office_minor=sum(
-            _net_minor(account.payment)
+        journal_minor=sum(sums.values()),
+        recorded_minor=sum(
+            sums[account.payment_id]
             for account in batch
             if account.payment.recording is p.Recording.RECORDED
             or account.payment.request.type is p.PaymentType.TIP_ADJUST
@@ -50,21 +58,35 @@ def compare(terminal_minor: int, batch: Sequence[Account], *, books: bool) -> Re
         )
         if books
         else None,
-        differences=tuple(_differences(batch)),
+        differences=tuple(_differences(batch, sums)),
     )
 
 
-def _net_minor(payment: p.Payment) -> int:
-    """Return what the operation did to the batch; a voided pair counts nothing."""
-    if payment.status is not p.Status.APPROVED and payment.funds not in p.MOVED:
+def net_by_payment(batch: Iterable[Account]) -> dict[str, int]:
+    """Return what each payment of a batch did to its sum, in minor units, signed.
+
+    This is the only arithmetic of a batch. A void takes back its original with every tip that was
+    added to it, as if none of them had been.
+    """
+    payments = {account.payment_id: account.payment for account in batch}
+    return {name: _net_minor(one, payments) for name, one in payments.items()}
+
+
+def _net_minor(payment: p.Payment, batch: Mapping[str, p.Payment]) -> int:
+    kind, approval = payment.request.type, payment.approval
+    if approval is None or payment.funds in {p.Funds.NONE, p.Funds.UNKNOWN}:
         return 0
-    kind = payment.request.type
-    approved = payment.approval.amount.minor if payment.approval else 0
-    if kind in p.TAKES:
-        return 0 if payment.funds is p.Funds.VOIDED else payment.captured.minor
-    if kind is p.PaymentType.REFUND:
-        return -approved
-    return approved if kind is p.PaymentType.TIP_ADJUST else 0
+    original = batch.get(payment.request.original_payment_id)
+    match kind:
+        case p.PaymentType.SALE | p.PaymentType.CAPTURE:
+            return 0 if payment.funds is p.Funds.VOIDED else approval.amount.minor
+        case p.PaymentType.REFUND:
+            return -approval.amount.minor
+        case p.PaymentType.TIP_ADJUST:
+            voided = original is not None and original.funds is p.Funds.VOIDED
+            return 0 if voided else approval.amount.minor
+        case _:
+            return 0  # what is held is in no batch; a void is done to its original
 
 
 def _never_booked(payment: p.Payment) -> bool:
@@ -72,10 +94,10 @@ def _never_booked(payment: p.Payment) -> bool:
     return payment.recording is p.Recording.NOT_REQUIRED and payment.funds is p.Funds.REFUNDED
 
 
-def _differences(batch: Iterable[Account]) -> Iterable[Difference]:
+def _differences(batch: Iterable[Account], sums: Mapping[str, int]) -> Iterable[Difference]:
     for account in batch:
         payment = account.payment
-        minor = _net_minor(payment) or payment.request.amount.minor
+        minor = sums[account.payment_id] or payment.request.amount.minor
         if payment.status is p.Status.IN_DOUBT:
             yield Difference(account.payment_id, "in_doubt", minor)
         elif payment.discrepancies and not payment.decided_by:

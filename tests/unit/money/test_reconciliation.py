@@ -37,17 +37,59 @@ def account(
 SALE = account("a", TYPE.SALE, 5000, FUNDS.CAPTURED)
 
 
+def tip_on(name: str, original: str, minor: int) -> Account:
+    """Return a tip that was added to a payment of the batch."""
+    tip = account(name, TYPE.TIP_ADJUST, minor, FUNDS.CAPTURED, RECORDING.NOT_REQUIRED)
+    request = replace(tip.payment.request, original_payment_id=original)
+    return replace(tip, payment=replace(tip.payment, request=request))
+
+
+def test_a_void_takes_its_payments_tip_back_too() -> None:
+    sale = account("s", TYPE.SALE, 2000, FUNDS.VOIDED, tip_minor=300)
+    void = account("v", TYPE.VOID, 2300, FUNDS.VOIDED)
+    found = compare(0, [sale, tip_on("t", "s", 300), void], books=True)
+    assert (found.terminal_minor, found.journal_minor, found.recorded_minor) == (0, 0, 0)
+    assert (found.status, found.differences) == ("matched", ())
+
+
+def test_a_void_takes_no_other_payments_tip_back() -> None:
+    voided = account("s", TYPE.SALE, 2000, FUNDS.VOIDED)
+    batch = [SALE, tip_on("t", "a", 300), voided, account("v", TYPE.VOID, 2000, FUNDS.VOIDED)]
+    assert compare(5300, batch, books=True).status == "matched"
+
+
+def test_a_refund_that_gives_the_tip_back_leaves_nothing() -> None:
+    sale = account("s", TYPE.SALE, 2000, FUNDS.REFUNDED, refunded_minor=2300)
+    refund = account("r", TYPE.REFUND, 2300, FUNDS.RETURNED)
+    assert compare(0, [sale, tip_on("t", "s", 300), refund], books=True).status == "matched"
+
+
+def test_parts_of_a_raised_hold_count_what_was_captured_and_no_more() -> None:
+    hold = account("h", TYPE.PREAUTH, 5000, FUNDS.HELD, RECORDING.NOT_REQUIRED, added_minor=1000)
+    raised = account("i", TYPE.INCREMENT, 1000, FUNDS.HELD, RECORDING.NOT_REQUIRED)
+    first = account("c", TYPE.CAPTURE, 2000, FUNDS.CAPTURED)
+    voided = account("d", TYPE.CAPTURE, 1500, FUNDS.VOIDED)
+    assert compare(2000, [hold, raised, first, voided], books=True).journal_minor == 2000
+
+
+def test_money_that_a_person_had_booked_counts_whatever_was_told_first() -> None:
+    declined = p.Status.DECLINED
+    late = account("x", TYPE.SALE, 700, FUNDS.CAPTURED, status=declined)
+    back = account("y", TYPE.REFUND, 200, FUNDS.RETURNED, status=declined)
+    assert compare(500, [late, back], books=True).journal_minor == 500
+
+
 def test_a_day_without_trouble_matches() -> None:
     partly = account("b", TYPE.SALE, 3000, FUNDS.PARTIALLY_REFUNDED, refunded_minor=1000)
     refund = account("c", TYPE.REFUND, 1000, FUNDS.RETURNED)
     hold = account("d", TYPE.PREAUTH, 9000, FUNDS.CAPTURED, RECORDING.NOT_REQUIRED)
     capture = account("e", TYPE.CAPTURE, 6000, FUNDS.CAPTURED)
-    tip = account("f", TYPE.TIP_ADJUST, 300, FUNDS.CAPTURED, RECORDING.NOT_REQUIRED)
+    tip = tip_on("f", "a", 300)
     voided = account("g", TYPE.SALE, 700, FUNDS.VOIDED)
     void = account("h", TYPE.VOID, 700, FUNDS.VOIDED)
     batch = [SALE, partly, refund, hold, capture, tip, voided, void]
     found = compare(13300, batch, books=True)
-    assert (found.journal_minor, found.back_office_minor) == (13300, 13300)
+    assert (found.journal_minor, found.recorded_minor) == (13300, 13300)
     assert found.status == "matched"
 
 
@@ -95,4 +137,4 @@ def test_a_cent_more_at_the_terminal_is_different() -> None:
 
 def test_books_that_somebody_else_keeps_are_not_compared() -> None:
     found = compare(5000, [account("a", TYPE.SALE, 5000, FUNDS.CAPTURED)], books=False)
-    assert (found.back_office_minor, found.status) == (None, "matched")
+    assert (found.recorded_minor, found.status) == (None, "matched")
