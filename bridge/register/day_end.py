@@ -179,9 +179,19 @@ def unknown(terminal_id: str) -> RequestError:
 def _document(terminal_id: str, closed: BatchClosed) -> k.ReconciliationDocument:
     """Return what was told of a close; what is known of it where nothing was, or is not read."""
     try:
-        return k.ReconciliationDocument.model_validate_json(closed.answer)
+        document = k.ReconciliationDocument.model_validate_json(closed.answer)
     except ValidationError:  # never told, or told in the words of another version
         return _unheard(terminal_id, closed)
+    if document.compare.books == "not_compared" and document.compare.back_office is not None:
+        # An older version told the journal's word as the back office's own.
+        said = {
+            "recorded": document.compare.back_office,
+            "back_office": None,
+            "back_office_reason": "no_query",
+        }
+        compare = document.compare.model_copy(update=said)
+        return document.model_copy(update={"compare": compare})
+    return document
 
 
 def _unheard(terminal_id: str, closed: BatchClosed) -> k.ReconciliationDocument:
@@ -193,16 +203,24 @@ def _unheard(terminal_id: str, closed: BatchClosed) -> k.ReconciliationDocument:
         closed=True,
         status="unknown",
         currency=currency,
-        compare=k.Comparison(terminal=None, journal=_signed(closed.net_minor, currency)),
+        compare=k.Comparison(
+            terminal=None,
+            journal=_signed(closed.net_minor, currency),
+            books="not_compared",
+            back_office_reason="not_asked",
+        ),
     )
 
 
 def _comparison(found: Reconciliation, currency: str) -> k.Comparison:
-    books = found.back_office_minor
+    recorded = found.recorded_minor
     return k.Comparison(
         terminal=_signed(found.terminal_minor, currency),
         journal=_signed(found.journal_minor, currency),
-        back_office=None if books is None else _signed(books, currency),
+        recorded=None if recorded is None else _signed(recorded, currency),
+        books="not_compared",
+        back_office=None,
+        back_office_reason="not_ours" if recorded is None else "no_query",
     )
 
 

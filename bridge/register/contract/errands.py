@@ -33,7 +33,7 @@ class TerminalTotals(TerminalErrand):
 
 
 class TerminalReconcile(TerminalErrand):
-    """End of day: close the batch and compare it with the journal and the back office."""
+    """End of day: close the batch and compare it with the journal and what is recorded."""
 
     operation: ClassVar[str] = "terminal/reconcile"
 

@@ -219,11 +219,17 @@ class TotalsLine(Wire):
 
 
 class Comparison(Wire):
-    """Three sums of one batch; decimal text, negative when more went back than came in."""
+    """Sums of one batch, each named after who said it; decimal text, negative when more went back.
+
+    `books` tells whether the back office was asked; what nobody compared is never `matched`.
+    """
 
     terminal: str | None
     journal: str
+    recorded: str | None = None
+    books: Literal["matched", "different", "not_compared"] = "not_compared"
     back_office: str | None = None
+    back_office_reason: Literal["not_ours", "no_query", "not_asked"] | None = None
 
 
 class DifferenceLine(Wire):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -14,6 +15,7 @@ import pytest
 
 from bridge.errors import RequestError
 from bridge.money import payment as p
+from bridge.money import sale as s
 from bridge.register import contract as k
 from bridge.register.bus import Delivery
 from bridge.register.errands import (
@@ -385,7 +387,9 @@ def test_a_payment_after_the_close_is_in_the_next_batch_however_late_it_is_noted
         counter.ask(k.TerminalTotals)
         await counter.terminal.do(totals(700))
         (second,) = await counter.answers()
-        assert second["compare"] == {"terminal": "7.00", "journal": "7.00", "back_office": "0.00"}
+        compared = second["compare"]
+        assert (compared["terminal"], compared["journal"]) == ("7.00", "7.00")
+        assert (compared["recorded"], compared["back_office"]) == ("0.00", None)
 
     at_a_counter(tmp_path, test)
 
@@ -411,7 +415,9 @@ def test_a_close_without_an_answer_is_unknown_until_totals_show_it(
         known = reconcile(counter)
         assert known is not None
         assert (known["closed"], known["status"]) == (True, "unknown")
-        assert known["compare"] == {"terminal": None, "journal": "50.00", "back_office": None}
+        compared = known["compare"]
+        assert (compared["terminal"], compared["journal"]) == (None, "50.00")
+        assert (compared["books"], compared["back_office"]) == ("not_compared", None)
         retained = counter.errands.day_ends.documents[TERMINAL]
         assert retained.model_dump(mode="json") == known
         assert counter.terminal.closes == 1
@@ -603,5 +609,59 @@ def test_what_another_version_told_is_no_reason_not_to_start(tmp_path: Path) -> 
         known = reconcile(counter)
         assert known is not None
         assert (known["closed"], known["status"]) == (True, "unknown")
+
+    at_a_counter(tmp_path, test)
+
+
+@pytest.mark.parametrize("keeps_books", [True, False])
+def test_the_books_are_never_told_as_matched_by_our_own_word(
+    tmp_path: Path, keeps_books: bool
+) -> None:
+    async def test(counter: Counter) -> None:
+        counter.till.ledger._books = replace(counter.till.ledger._books, required=keeps_books)
+        wanted = pay(1, 5000)
+        await counter.till.done(wanted)
+        if keeps_books:  # acknowledged, and lost there
+            name = f"S012-{wanted.payment_id}"
+            await counter.till.ledger.apply_purchase(name, s.Sending())
+            await counter.till.ledger.apply_purchase(name, s.Recorded("P1"))
+        reconcile(counter)
+        await counter.terminal.do(closed(5000))
+        (found,) = await counter.answers()
+        assert found["status"] == "matched", "terminal and journal"
+        reason = "no_query" if keeps_books else "not_ours"
+        assert found["compare"] == {
+            "terminal": "50.00",
+            "journal": "50.00",
+            "recorded": "50.00" if keeps_books else None,
+            "books": "not_compared",
+            "back_office": None,
+            "back_office_reason": reason,
+        }
+
+    at_a_counter(tmp_path, test)
+
+
+def test_what_an_older_version_called_the_back_office_is_told_as_recorded(tmp_path: Path) -> None:
+    async def test(counter: Counter) -> None:
+        batches = counter.till.ledger.batches
+        name = f"{TERMINAL} {OPERATION}"
+        told = {
+            "terminal_id": TERMINAL,
+            "closed_at": "2026-11-23T20:00:00.000Z",
+            "closed": True,
+            "status": "matched",
+            "currency": EUR,
+            "compare": {"terminal": "50.00", "journal": "50.00", "back_office": "50.00"},
+        }
+        await batches.begin_close(TERMINAL, name)
+        answer = json.dumps(told)
+        await batches.close(TERMINAL, c.Money(5000, EUR), name=name, answer=answer)
+        await counter.reborn()
+        known = reconcile(counter)
+        assert known is not None
+        compared = known["compare"]
+        assert (compared["recorded"], compared["back_office"]) == ("50.00", None)
+        assert compared["books"] == "not_compared"
 
     at_a_counter(tmp_path, test)

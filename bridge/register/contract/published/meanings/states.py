@@ -120,14 +120,15 @@ STATES: Final = {
     # its end of day
     "closed_at": "When it was compared.",
     "closed": "Whether the batch was closed; `false`: it was only compared.",
-    "ReconciliationDocument.status": "`matched`: the sums are equal and nothing is open; "
+    "ReconciliationDocument.status": "`matched`: the terminal's sum is the journal's, and nothing "
+    "in the journal is open; it says nothing about the back office, see `compare.books`. "
     "`unknown`: the terminal's answer was lost, and only its later totals showed the close.",
     "ReconciliationDocument.host_reconciliation_id": "The batch's number, as the payments in it "
     "name it; null where the terminal does not tell.",
     "ReconciliationDocument.time_stamp": "When it was closed, by the terminal's own clock, local "
     "time without offset; null where it does not tell.",
     "ReconciliationDocument.totals": "The terminal's own sums, one for each brand.",
-    "compare": "The sums of the terminal, the journal and the back office.",
+    "compare": "Sums of the batch, each named after who said it.",
     "differences": "The payments that explain, or may explain, why the sums differ.",
     "TotalsLine.payment_brand": "The brand as the terminal names it.",
     "TotalsLine.count": "How many payments.",
@@ -135,8 +136,15 @@ STATES: Final = {
     "Comparison.terminal": "What the terminal says, decimal text; negative when more went back "
     "than came in, null when its answer was lost.",
     "Comparison.journal": "What the journal says of the same payments.",
-    "Comparison.back_office": "What of it is recorded; null where the register's own extract "
-    "records sales.",
+    "Comparison.recorded": "What of it the back office acknowledged, by the journal's word; null "
+    "where the register's own extract records sales.",
+    "Comparison.books": "Whether the back office's own sum agrees with `recorded`; `not_compared` "
+    "where nobody asked it.",
+    "Comparison.back_office": "What the back office itself says; null where it was not asked, and "
+    "`back_office_reason` says why.",
+    "Comparison.back_office_reason": "`no_query`: its interface has no question whose answer shows "
+    "our records; `not_ours`: the register's own extract records sales; `not_asked`: the close was "
+    "only inferred; null where it was asked, and in what older versions stored.",
     "DifferenceLine.payment_id": "The payment to look at.",
     "DifferenceLine.kind": "What is open about it.",
     "DifferenceLine.amount": "How much it moved or was to move, decimal text; negative for money "
