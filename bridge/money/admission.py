@@ -53,6 +53,25 @@ def refuse_conflict(request: PaymentRequest, known: PaymentRequest) -> None:
         )
 
 
+def refuse_rival(request: PaymentRequest, rival: PaymentRequest) -> None:
+    """Refuse an id that was used for a plan and is used for a payment now, or the other way round.
+
+    Raises:
+        RequestError: `not_allowed` or `idempotency_conflict`.
+    """
+    if request.register_id != rival.register_id:
+        raise RequestError(
+            "not_allowed", "this payment belongs to another register", path="payment_id"
+        )
+    raise RequestError(
+        "idempotency_conflict",
+        f"this payment_id was used before for a {'payment' if request.plan else 'plan'}; "
+        "a new payment needs a new id",
+        path="payment_id",
+        payment_id=rival.payment_id,
+    )
+
+
 def refuse_unsafe_start(
     request: PaymentRequest, siblings: Sequence[Payment], captured: Sequence[CapturedPayment]
 ) -> None:

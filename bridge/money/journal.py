@@ -62,6 +62,7 @@ class Expectation:
     payment_id: str  # is not in the journal yet
     sale_key: str
     siblings: int  # payments of this sale that are
+    rival_ids: tuple[str, ...] = ()  # are not in the journal either
 
 
 class StaleView(Exception):
@@ -274,8 +275,9 @@ class Journal:
 
     def _holds(self, expected: Expectation) -> bool:
         execute = self._connection.execute
-        known = execute("select 1 from payment where payment_id=?", (expected.payment_id,))
-        if known.fetchone() is not None:
-            return False
+        for name in (expected.payment_id, *expected.rival_ids):
+            known = execute("select 1 from payment where payment_id=?", (name,))
+            if known.fetchone() is not None:
+                return False
         count = execute("select count(*) from payment where sale_key=?", (expected.sale_key,))
         return bool(count.fetchone()[0] == expected.siblings)

@@ -13,6 +13,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import replace
 from functools import partial
 
+from bridge.errors import RequestError
 from bridge.money import payment as p
 from bridge.money import sale as s
 from bridge.money.accounts import (
@@ -29,6 +30,7 @@ from bridge.money.admission import (
     refuse_attachment,
     refuse_conflict,
     refuse_follow_up,
+    refuse_rival,
     refuse_unsafe_start,
 )
 from bridge.money.batches import Batches
@@ -97,14 +99,28 @@ class Ledger(Recollection):
             if not one.payment.is_final or one.payment.owes_release:
                 await self.apply(one.payment_id, p.Restarted())
 
-    def check(self, request: p.PaymentRequest) -> None:
-        """Refuse at once what memory already knows must not start; `accept` decides for good.
+    async def check(self, request: p.PaymentRequest) -> None:
+        """Refuse what must not start as things are now; `accept` decides for good.
 
         Raises:
             RequestError: See `admission.py`.
+            JournalError: The journal cannot be read.
         """
+        try:
+            self._check(request)
+        except RequestError:
+            await self._recall(request)  # memory may have forgotten what speaks for it
+            self._check(request)
+
+    def _check(self, request: p.PaymentRequest) -> None:
         if request.payment_id not in self._accounts:
             self._refuse(request)
+
+    async def _recall(self, request: p.PaymentRequest) -> None:
+        """Bring everything into memory that the journal knows about a request's ids."""
+        for name in (request.payment_id, *request.rival_ids):
+            await self._load_payment(name)
+        await self._load_sale(request.sale_key)
 
     async def accept(
         self, request: p.PaymentRequest, started: p.Started | None = None
@@ -122,23 +138,29 @@ class Ledger(Recollection):
         events: tuple[p.Event, ...] = (p.Requested(request),)
         if started is not None:
             events = (*events, started)
+        is_recalled = False
         while True:
             async with self._locks.of(payment_id):  # the same command twice: the second waits here
                 known = self._accounts.get(payment_id)
                 if known is not None:
                     refuse_conflict(request, known.payment.request)
                     return known, True
-                count = self._refuse(request)
-                self._reserved[payment_id] = request
                 try:
-                    expectation = Expectation(payment_id, key, count)
-                    return await self._store(None, events, expectation), False
-                except StaleView:
-                    pass  # the journal knows more of this sale than memory does
-                finally:
-                    del self._reserved[payment_id]
-            await self._load_payment(payment_id)
-            await self._load_sale(key)
+                    count = self._refuse(request)
+                except RequestError:
+                    if is_recalled:
+                        raise
+                else:
+                    self._reserved[payment_id] = request
+                    try:
+                        expectation = Expectation(payment_id, key, count, request.rival_ids)
+                        return await self._store(None, events, expectation), False
+                    except StaleView:
+                        pass  # the journal knows more of these ids than memory does
+                    finally:
+                        del self._reserved[payment_id]
+            await self._recall(request)
+            is_recalled = True
 
     def now(self) -> str:
         """Return the wall clock as the journal writes it: ISO 8601 UTC."""
@@ -332,6 +354,10 @@ class Ledger(Recollection):
         Raises:
             RequestError: See `admission.py`.
         """
+        for name in request.rival_ids:
+            rival = self._accounts.get(name)
+            if rival is not None:
+                refuse_rival(request, rival.payment.request)
         key = request.sale_key
         siblings = self.of_sale(key)
         rivals = [p.Payment(r) for r in self._reserved.values() if r.sale_key == key]

@@ -192,11 +192,6 @@ class Plans:
         self._beyond_help.add(name)
 
 
-def leg_id(plan_id: str, number: int) -> str:
-    """Return the id of a plan's leg, counted from 1: the same however often it is made."""
-    return str(uuid.uuid5(uuid.UUID(plan_id), f"leg {number}"))
-
-
 def ending_id(plan_id: str, hold_id: str, attempt: int) -> str:
     """Return the id of the payment that ends a hold of a plan."""
     return str(uuid.uuid5(uuid.UUID(plan_id), f"end {hold_id} {attempt}"))

@@ -11,7 +11,7 @@ from bridge.money import payment as p
 from bridge.money.accounts import Account
 from bridge.money.admission import refuse_amount
 from bridge.money.ledger import Ledger
-from bridge.money.plans import leg_id
+from bridge.money.payment import leg_id
 from bridge.money.signature import Signature, SignatureJudged
 from bridge.register import contract as k
 from bridge.register.intake import sale_details

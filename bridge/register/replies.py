@@ -10,7 +10,7 @@ from bridge.errors import RequestError
 from bridge.money import payment as p
 from bridge.money.accounts import Account
 from bridge.money.ledger import Ledger
-from bridge.money.plans import leg_id
+from bridge.money.payment import leg_id
 from bridge.register import contract as k
 from bridge.register.bus import Delivery
 

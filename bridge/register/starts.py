@@ -16,7 +16,7 @@ from bridge.errors import RequestError
 from bridge.money import payment as p
 from bridge.money.accounts import Account
 from bridge.money.ledger import Ledger
-from bridge.money.plans import leg_id
+from bridge.money.payment import leg_id
 from bridge.register import contract as k
 from bridge.register.bus import Delivery
 from bridge.register.choice import Choice
@@ -84,8 +84,6 @@ class Starts:
         """Begin a payment or a split payment, or find the one that this command began."""
         if request.plan is not None:
             return await self._start_plan(delivery, register_id, request)
-        if self._ledger.get(leg_id(request.payment_id, 1)) is not None:
-            raise _used_before("this payment_id was used for a plan")
         known = await self._known_or_fresh(delivery, register_id, request)
         takers: dict[str, Taker] = {}
         if not known:  # what exists is only read: its terminal may have another name by now
@@ -185,7 +183,7 @@ class Starts:
         self, delivery: Delivery, register_id: str, request: k.PaymentStart
     ) -> k.Response:
         """Begin a split payment: its first leg now, the others as the plan says."""
-        known = await self._ledger.find(leg_id(request.payment_id, 1))
+        known = await self._ledger.find_original(leg_id(request.payment_id, 1))
         if known is not None:  # only read: its terminal may have another name by now
             refuse_foreign(known.payment.request, register_id)
             if known.payment.request.content_hash != k.content_hash(request):
@@ -332,7 +330,7 @@ class Starts:
         self, takers: Mapping[str, Taker], wanted: p.PaymentRequest, *, queue: bool
     ) -> tuple[Account, bool]:
         """Claim a terminal and store the payment; give the terminal back if it was refused."""
-        self._ledger.check(wanted)  # a sale in doubt says more than a busy terminal
+        await self._ledger.check(wanted)  # a sale in doubt says more than a busy terminal
         try:
             name, started = self._waiting.claim(takers, wanted, queue=queue)
         except RequestError:

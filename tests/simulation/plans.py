@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import Decimal
 
-from bridge.money.plans import leg_id
+from bridge.money.payment import leg_id
 from tests.simulation.attempts import Attempt
 
 

@@ -48,6 +48,7 @@ from bridge.money.payment.request import (
     PaymentType,
     Plan,
     PlanLeg,
+    leg_id,
 )
 from bridge.money.payment.state import (
     FINAL,
@@ -113,4 +114,5 @@ __all__ = [
     "Status",
     "StopOnTerminal",
     "TellOriginal",
+    "leg_id",
 ]

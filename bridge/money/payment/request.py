@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
@@ -59,6 +60,11 @@ class PlanLeg:
     amount: Money
 
 
+def leg_id(plan_id: str, number: int) -> str:
+    """Return the id of a plan's leg, counted from 1: the same however often it is made."""
+    return str(uuid.uuid5(uuid.UUID(plan_id), f"leg {number}"))
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """Several payments that are one: gift cards are held, the card pays, then they are captured.
@@ -114,6 +120,21 @@ class PaymentRequest:
     def method(self) -> Literal["card", "gift_card"]:
         """What is paid with; a gift card's work waits in its own queue."""
         return "gift_card" if self.terminal_id == GIFT_CARDS else "card"
+
+    @property
+    def rival_ids(self) -> tuple[str, ...]:
+        """Payments that cannot be beside this one: they were begun under the same id.
+
+        A register knows a plan by one id, the journal by its legs; so a plan's id may be that of
+        no payment, and a payment's id that of no plan.
+        """
+        if self.plan is not None:
+            is_first = self.payment_id == self.plan.legs[0].payment_id
+            return (self.plan.plan_id,) if is_first else ()
+        try:
+            return (leg_id(self.payment_id, 1),)
+        except ValueError:
+            return ()  # no UUID, so no plan has it
 
     @property
     def tip_limit_minor(self) -> int:

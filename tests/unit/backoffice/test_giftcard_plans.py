@@ -10,8 +10,8 @@ from decimal import Decimal
 import pytest
 
 from bridge.money import payment as p
-from bridge.money.payment import Funds, Status
-from bridge.money.plans import Plans, leg_id
+from bridge.money.payment import Funds, Status, leg_id
+from bridge.money.plans import Plans
 from bridge.money.sale import SaleDetails, SaleLine
 from drivers.contract import Approval, Approved, Canceled, Card, Declined, Money, Unclear
 from simulators.backoffice_records import TransStatus

@@ -153,6 +153,69 @@ async def test_the_same_id_with_other_content_is_a_conflict_even_after_years(dis
     assert duplicate
 
 
+def leg_of_a_plan(plan_number: int) -> p.PaymentRequest:
+    """Return the only leg of a plan that a register knows as payment `plan_number`."""
+    plan_id = request(plan_number).payment_id
+    leg = p.PlanLeg(p.leg_id(plan_id, 1), "card", Money(4790, EUR))
+    plan = p.Plan(plan_id, (leg,))
+    return request(0, sale_id=plan_id, payment_id=leg.payment_id, plan=plan)
+
+
+async def settled_and_forgotten(disk: Disk, wanted: p.PaymentRequest) -> Ledger:
+    """Return a ledger of a later life that does not have the paid `wanted` in memory."""
+    ledger = disk.ledger(books=False)
+    await paid(ledger, wanted)
+    await ledger.retire(wanted.payment_id)
+    again = disk.ledger(books=False)
+    await again.recover()
+    assert again.get(wanted.payment_id) is None
+    return again
+
+
+async def test_the_id_of_a_plan_is_no_payments_id_for_ever(disk: Disk) -> None:
+    leg = leg_of_a_plan(1)
+    ledger = await settled_and_forgotten(disk, leg)
+    for sale_id in ("", "another sale"):
+        with pytest.raises(RequestError) as caught:
+            await ledger.accept(request(1, sale_id))
+        assert caught.value.code == "idempotency_conflict"
+        assert caught.value.detail["payment_id"] == leg.payment_id
+    _, duplicate = await ledger.accept(leg)
+    assert duplicate, "the plan itself is found"
+
+
+async def test_the_id_of_a_payment_is_no_plans_id_for_ever(disk: Disk) -> None:
+    ledger = await settled_and_forgotten(disk, request(1))
+    with pytest.raises(RequestError) as caught:
+        await ledger.accept(leg_of_a_plan(1))
+    assert caught.value.code == "idempotency_conflict"
+    assert ledger.get(request(1).payment_id) is not None, "so that its answer says what moved"
+
+
+async def test_one_id_as_a_plan_and_as_a_payment_at_once_starts_one_of_them(disk: Disk) -> None:
+    ledger = disk.ledger()
+    answers = await asyncio.gather(
+        ledger.accept(leg_of_a_plan(1)), ledger.accept(request(1)), return_exceptions=True
+    )
+    assert [type(one).__name__ for one in answers] == ["tuple", "RequestError"]
+
+
+async def test_another_registers_plan_is_not_allowed_rather_than_told(disk: Disk) -> None:
+    ledger = await settled_and_forgotten(disk, leg_of_a_plan(1))
+    with pytest.raises(RequestError) as caught:
+        await ledger.accept(request(1, register_id="till-2"))
+    assert caught.value.code == "not_allowed"
+
+
+async def test_what_memory_forgot_is_read_before_anything_is_refused(disk: Disk) -> None:
+    ledger = await settled_and_forgotten(disk, request(1, "S1"))
+    load = request(2, "S1", 2000, type=p.PaymentType.LOAD, gift=True)
+    await ledger.check(load)
+    ledger = await disk.reborn()
+    _, duplicate = await ledger.accept(load)
+    assert not duplicate, "the journal knows that its sale was paid"
+
+
 async def test_a_sale_in_doubt_is_not_charged_again(disk: Disk) -> None:
     ledger = disk.ledger()
     await ledger.accept(request(1, "S1"), p.Started(None))
@@ -392,3 +455,25 @@ async def test_memory_is_bounded(disk: Disk) -> None:
     found = await ledger.find(wanted[0].payment_id)
     assert found is not None
     assert found.payment.status is p.Status.APPROVED
+
+
+async def test_a_sale_is_not_forgotten_while_one_of_its_payments_is_live(disk: Disk) -> None:
+    ledger = disk.ledger(books=False)
+    first = await paid(ledger, request(1, "S1", 2000), 2000)
+    await ledger.accept(request(2, "S1", 2790), p.Started(Baseline("")))
+    await ledger.retire(first)
+    count = SETTLED_IN_MEMORY_MAX + 5
+    wanted = [request(n) for n in range(10, 10 + count)]
+    for begin in range(0, count, 100):
+        await asyncio.gather(*(paid(ledger, one) for one in wanted[begin : begin + 100]))
+    for one in wanted:
+        await ledger.retire(one.payment_id)
+    assert [one.payment_id for one in ledger.of_sale("till-1/S1")] == [
+        first,
+        request(2).payment_id,
+    ], "what the sale still lacks depends on all of its payments"
+    account = ledger.get(request(2).payment_id)
+    assert account is not None
+    assert ledger.remaining(account).minor == 2790 - 2000
+    said = Approved(approval(2790, "T1/2"))
+    assert (await ledger.apply(request(2).payment_id, said)).payment.captured.minor == 2790

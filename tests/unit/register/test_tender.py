@@ -9,7 +9,7 @@ import pytest
 
 from bridge.errors import RequestError
 from bridge.money import payment as p
-from bridge.money.plans import leg_id
+from bridge.money.payment import leg_id
 from bridge.register import contract as k
 from bridge.register.intake import payment_request
 from bridge.register.tender import leg_amounts, legs_of, refuse_bad_plan
