@@ -262,6 +262,12 @@ def refuse_follow_up(
             "original_not_found", "the bridge knows no such payment", path="original_payment_id"
         )
     original = followed.payment
+    if request.amount.currency != original.request.amount.currency:
+        raise RequestError(
+            "invalid_request",
+            f"the original was in {original.request.amount.currency}",
+            path="amounts.currency",
+        )
     followable = FOLLOWABLE.get(request.type)
     if followable is not None and original.request.type not in followable:
         raise _not_allowed(request, original, f"is a {original.request.type.value}")
@@ -290,6 +296,8 @@ def refuse_follow_up(
         case PaymentType.TIP_ADJUST:
             if original.funds is not Funds.CAPTURED or original.refunded_minor:
                 raise _not_allowed(request, original, "is not a plain captured payment")
+            if any(one.request.type in GIVES for one in running):
+                raise _not_allowed(request, original, "is being given back")
         case PaymentType.UNLOAD:
             if original.funds is not Funds.LOADED:
                 raise _not_allowed(request, original, "is not on its card")
@@ -323,12 +331,6 @@ def _refuse_what_gift_cards_hold(request: PaymentRequest, siblings: Sequence[Pay
 def _refuse_more_than(
     request: PaymentRequest, rest_minor: int, code: str, original: Payment
 ) -> None:
-    if request.amount.currency != original.request.amount.currency:
-        raise RequestError(
-            "invalid_request",
-            f"the original was in {original.request.amount.currency}",
-            path="amounts.currency",
-        )
     if request.amount.minor > rest_minor:
         available = format_amount(Money(max(rest_minor, 0), request.amount.currency))
         raise RequestError(

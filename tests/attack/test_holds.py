@@ -209,3 +209,24 @@ def test_a_plan_is_refused_beside_a_hold_of_the_whole_sale() -> None:
 def test_nothing_is_charged_beside_a_plan_that_holds_its_whole_amount() -> None:
     first, second, _ = plan(2000, 2000, 1000)
     assert code(pay(9, 4000), held(first), held(second)) == "sale_already_paid"
+
+
+async def test_a_hold_with_a_tip_covers_its_sale_without_the_tip(tmp_path: Path) -> None:
+    async with open_till(tmp_path) as till:
+        tip = Money(500, EUR)
+        await till.done(pay(1, 3500, type=PREAUTH, tip=tip, sale=goods(5000)))
+        assert await till.refused(pay(2, 2001)) == "invalid_request"
+        assert await till.refused(pay(3, 2000)) == "", "the tip pays the staff, not the goods"
+
+
+async def test_each_capture_of_a_hold_uses_it_up_further(tmp_path: Path) -> None:
+    async with open_till(tmp_path) as till:
+        hold = pay(1, 5000, type=PREAUTH, sale=goods(5000))
+        await till.done(hold)
+        for number, minor in ((2, 1000), (3, 2000), (4, 500)):
+            await till.done(after(hold, number, p.PaymentType.CAPTURE, minor, is_last=False))
+        assert (till.payment(hold).used_minor, till.payment(hold).held_minor) == (3500, 1500)
+        too_much = after(hold, 5, p.PaymentType.CAPTURE, 1501, is_last=False)
+        assert await till.refused(too_much) == "capture_exceeds_authorized"
+        await till.done(after(hold, 6, p.PaymentType.CAPTURE, 1500))
+        assert till.payment(hold).used_minor == 5000

@@ -225,3 +225,46 @@ async def test_a_refund_of_a_retired_sale_is_possible_after_a_restart(disk: Disk
     refund = await done(again, follow_up(2, p.PaymentType.REFUND, 4790))
     assert refund.funds is p.Funds.RETURNED
     assert original(again).funds is p.Funds.REFUNDED
+
+
+async def test_a_tip_is_not_added_to_what_was_given_back_in_part(disk: Disk) -> None:
+    ledger = disk.ledger()
+    await started(ledger)
+    await done(ledger, follow_up(2, p.PaymentType.REFUND, 1000))
+    with pytest.raises(RequestError) as caught:
+        await ledger.accept(follow_up(3, p.PaymentType.TIP_ADJUST, 500))
+    assert caught.value.code == "not_allowed"
+
+
+@pytest.mark.parametrize("kind", [p.PaymentType.REFUND, p.PaymentType.VOID])
+async def test_a_tip_is_not_added_while_its_payment_is_given_back(
+    disk: Disk, kind: p.PaymentType
+) -> None:
+    ledger = disk.ledger()
+    await started(ledger)
+    back = follow_up(2, kind, 4790)
+    await ledger.accept(back, p.Started(None))
+    with pytest.raises(RequestError) as caught:
+        await ledger.accept(follow_up(3, p.PaymentType.TIP_ADJUST, 500))
+    assert caught.value.code == "not_allowed"
+    await ledger.apply(back.payment_id, Declined("05"))
+    await ledger.accept(follow_up(3, p.PaymentType.TIP_ADJUST, 500))
+
+
+@pytest.mark.parametrize(
+    ("kind", "of"),
+    [
+        (p.PaymentType.REFUND, p.PaymentType.SALE),
+        (p.PaymentType.TIP_ADJUST, p.PaymentType.SALE),
+        (p.PaymentType.CAPTURE, p.PaymentType.PREAUTH),
+        (p.PaymentType.INCREMENT, p.PaymentType.PREAUTH),
+    ],
+)
+async def test_a_follow_up_in_another_currency_is_refused(
+    disk: Disk, kind: p.PaymentType, of: p.PaymentType
+) -> None:
+    ledger = disk.ledger()
+    await started(ledger, of)
+    with pytest.raises(RequestError) as caught:
+        await ledger.accept(follow_up(2, kind, 500, amount=Money(500, "USD")))
+    assert (caught.value.code, caught.value.path) == ("invalid_request", "amounts.currency")
