@@ -37,6 +37,7 @@ from bridge.money.reversals import Reversals, SignaturePolicy
 from bridge.money.settlement import BooksPolicy
 from bridge.register import contract as k
 from bridge.register.desk import Desk
+from bridge.register.display import means_of
 from bridge.register.mqtt import Mqtt
 from bridge.register.publisher import Publisher
 from bridge.settings import (
@@ -270,6 +271,7 @@ def _assemble(
         terminal_names=names,
         signatures=reversals,
         stage_seconds={name: one.settings.stage_seconds for name, one in stations.items()},
+        means={name: means_of(one.capabilities) for name, one in stations.items()},
         now=utc_now,
         last_seq=journal.last_seq(),
     )

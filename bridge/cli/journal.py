@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from bridge.config import Config
 from bridge.money.accounts import fold_payment, fold_purchase
-from bridge.money.amounts import format_amount
+from bridge.money.amounts import format_amount, parse_amount
 from bridge.money.entries import (
     EventCodec,
     PaymentRow,
@@ -17,6 +17,7 @@ from bridge.money.entries import (
     read_purchases,
 )
 from bridge.money.journal_file import open_for_reading
+from bridge.money.wording import spoken
 from bridge.settings import JOURNAL_NAME
 from drivers.contract import Money
 
@@ -81,7 +82,7 @@ def payments_table(rows: list[dict[str, Any]]) -> Table:
             f"…{row['payment_id'][-SHOWN_CHARACTERS:]}",
             row["register_id"],
             row["terminal_id"],
-            f"{row['amount']} {row['currency']}",
+            _money(parse_amount(row["amount"], row["currency"])),
             _colored(row["status"]),
             _colored(row["recording"]),
         )
@@ -209,7 +210,7 @@ def _facts(event: Any) -> dict[str, str]:
 
 
 def _money(money: Money) -> str:
-    return f"{format_amount(money)} {money.currency}"
+    return spoken(money)
 
 
 def _colored(word: str) -> str:

@@ -11,7 +11,7 @@ from functools import lru_cache
 from bridge.money import payment as p
 from bridge.money.accounts import Account, PurchaseAccount
 from bridge.register import contract as k
-from bridge.register.display import display_of
+from bridge.register.display import ANYTHING, Means, display_of
 from bridge.register.receipts import (
     ReceiptStyle,
     fields_of,
@@ -61,11 +61,13 @@ def payment_document(
     style: ReceiptStyle = PLAIN,
     countdown_seconds: int | None = None,
     next_check_at: datetime | None = None,
+    means: Means = ANYTHING,
 ) -> k.PaymentDocument:
     """Return the whole retained document of a payment.
 
     `position` is its place in a line, `countdown_seconds` how long what the display shows will
-    last, `next_check_at` when the terminal is asked about a doubt again.
+    last, `next_check_at` when the terminal is asked about a doubt again, `means` what it can still
+    be asked for.
     """
     payment, request = account.payment, account.payment.request
     error = _error(payment)
@@ -93,7 +95,11 @@ def payment_document(
             "poi_transaction_id": _poi_transaction(payment.approval),
             "recording": _recording(payment, purchase),
             "display": display_of(
-                payment, remaining=remaining, terminal_name=terminal_name, position=position
+                payment,
+                remaining=remaining,
+                terminal_name=terminal_name,
+                position=position,
+                means=means,
             ).model_copy(update={"countdown_s": countdown_seconds}),
             "receipts": tuple(_receipts(account, topics, style)),
             "in_doubt": _in_doubt(account, next_check_at),

@@ -6,8 +6,8 @@ import uuid
 from datetime import datetime
 
 from bridge.money import payment as p
-from bridge.money.amounts import format_amount
 from bridge.money.signature import Signature
+from bridge.money.wording import spoken
 from bridge.register import contract as k
 
 YES, NO = "yes", "no"
@@ -51,7 +51,7 @@ def prompt_document(
     return k.PromptDocument(
         prompt_id=prompt_id(payment.request.payment_id),
         payment_id=payment.request.payment_id,
-        text=f"Is the signature right? {format_amount(amount)} {amount.currency}",
+        text=f"Is the signature right? {spoken(amount)}",
         buttons=(k.Button(id=YES, label="Yes"), k.Button(id=NO, label="No")),
         expires_at=expires_at,
         default_answer=k.PromptDefault(confirmed=unanswered_stands),

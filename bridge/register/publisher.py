@@ -20,6 +20,7 @@ from bridge.money.ledger import Ledger
 from bridge.register import contract as k
 from bridge.register.countdown import seconds_left
 from bridge.register.desk import Desk
+from bridge.register.display import ANYTHING, Means
 from bridge.register.news_sources import Bus, Facts, Signatures
 from bridge.register.paper import payment_document, receipt_documents
 from bridge.register.prompts import is_open, prompt_document, prompt_id
@@ -40,6 +41,7 @@ PASSING = frozenset({p.Status.QUEUED, p.Status.IN_PROGRESS, p.Status.CANCELING})
 RECEIPT_COPIES = frozenset({"customer", "merchant", "signature", "administration"})
 NO_LIMITS: Mapping[Stage, float] = MappingProxyType({})
 NO_TERMINALS: Mapping[str, Mapping[Stage, float]] = MappingProxyType({})
+NO_MEANS: Mapping[str, Means] = MappingProxyType({})
 AWAY_SECONDS = 0.5  # how long to wait after the broker refused a publish
 
 
@@ -69,12 +71,14 @@ class Publisher:
         signatures: Signatures,
         now: Callable[[], datetime],
         stage_seconds: Mapping[str, Mapping[Stage, float]] = NO_TERMINALS,
+        means: Mapping[str, Means] = NO_MEANS,
         last_seq: int = 0,
     ) -> None:
         """Publish below `topics`.
 
         `now` is the wall clock in UTC, `last_seq` the journal's last entry at the start,
-        `stage_seconds` how long a shopper may stay in a stage, by terminal, where that is limited.
+        `stage_seconds` how long a shopper may stay in a stage, by terminal, where that is limited,
+        `means` what each terminal can be asked for.
         """
         self._bus = bus
         self._ledger = ledger
@@ -85,6 +89,7 @@ class Publisher:
         self._signatures = signatures
         self._now = now
         self._stage_seconds = stage_seconds
+        self._means = means
         self._told = _Told()
         self._since = k.format_time(now())
         self._stream = Stream(last_seq, self._since)
@@ -276,6 +281,7 @@ class Publisher:
                 expires_at=self._signatures.policy.expires_at(account),
             ),
             next_check_at=self._next_check_at(account),
+            means=self._means.get(request.terminal_id, ANYTHING),
         )
         topic = self._topics.payment(request.register_id, request.payment_id)
         await self._publish(

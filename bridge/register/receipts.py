@@ -12,9 +12,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
+from bridge.errors import RequestError
 from bridge.money import payment as p
 from bridge.money.accounts import Account
-from bridge.money.amounts import MINOR_DIGITS, digits_of, format_amount
+from bridge.money.amounts import MINOR_DIGITS, format_amount, parse_amount
+from bridge.money.wording import spoken
 from drivers.contract import Approval, MaskedPan, Money, Receipt
 
 Columns = Literal[32, 40, 48]
@@ -214,7 +216,7 @@ def _compose(
         ("entry", words.get(card.entry_mode, "")),
         ("aid", card.application_id),
         ("approval", approval.approval_code),
-        ("balance", approval.extra.get("balance_after", "")),
+        ("balance", _balance(approval, german=german)),
     ):
         if value:
             lines += _row(words[label], value, columns)
@@ -247,10 +249,16 @@ def _card_name(approval: Approval) -> str:
 
 
 def _amount(money: Money, *, german: bool) -> str:
-    text = format_amount(money)
-    if german and digits_of(money.currency):
-        text = text.replace(".", ",")
-    return f"{text} {money.currency}"
+    return spoken(money, comma=german)
+
+
+def _balance(approval: Approval, *, german: bool) -> str:
+    """Return what is left on a gift card, "" where nobody told."""
+    told = approval.extra.get("balance_after", "")
+    try:
+        return _amount(parse_amount(told, approval.amount.currency), german=german) if told else ""
+    except RequestError:
+        return told  # below zero, or with more digits: as the back office wrote it
 
 
 def _time(text: str) -> str:

@@ -17,6 +17,7 @@ from bridge.money import payment as p
 from bridge.money.signature import Signature
 from bridge.register.contract import REQUESTS, RequestTopic, Topics, decode_request, encode
 from bridge.register.contract.published import (
+    buttons_table,
     commands_table,
     errors_table,
     model_at,
@@ -93,6 +94,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "topics": topics_table,
     "commands": commands_table,
     "states": states_table,
+    "buttons": buttons_table,
     "errors": errors_table,
     "recipes": recipes,
 }

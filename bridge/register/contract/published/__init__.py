@@ -16,6 +16,7 @@ from bridge.register.contract.published.catalog import (
 )
 from bridge.register.contract.published.files import contract_files
 from bridge.register.contract.published.reference import (
+    buttons_table,
     commands_table,
     errors_table,
     topics_table,
@@ -25,6 +26,7 @@ from bridge.register.contract.published.schemas import show_json
 
 __all__ = [
     "Publication",
+    "buttons_table",
     "commands_table",
     "contract_files",
     "errors_table",

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any, Final
 
+from bridge.register.contract.buttons import BUTTONS
 from bridge.register.contract.errors import ERRORS
 from bridge.register.contract.fields import SPEC
 from bridge.register.contract.published.catalog import Publication, summary
@@ -51,6 +52,7 @@ def asyncapi_document(found: Sequence[Publication]) -> Json:
                 }
             },
         },
+        "x-buttons": {name: asdict(facts) for name, facts in BUTTONS.items()},
         "x-error-codes": {code: asdict(facts) for code, facts in sorted(ERRORS.items())},
     }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
+from bridge.register.contract.buttons import BUTTONS
 from bridge.register.contract.errors import ERRORS
 from bridge.register.contract.published.asyncapi import asyncapi_document
 from bridge.register.contract.published.catalog import publications
@@ -17,6 +18,7 @@ def contract_files() -> dict[str, str]:
     errors = {code: asdict(facts) for code, facts in sorted(ERRORS.items())}
     files = {
         "README.md": reference(found),
+        "buttons.json": show_json({name: asdict(facts) for name, facts in BUTTONS.items()}) + "\n",
         "asyncapi.json": show_json(asyncapi_document(found)) + "\n",
         "errors.json": show_json(errors) + "\n",
     }

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
+from bridge.register.contract.buttons import BUTTONS, ButtonFacts
 from bridge.register.contract.envelope import Request
 from bridge.register.contract.errors import ERRORS
 from bridge.register.contract.fields import SPEC
@@ -32,7 +33,8 @@ def reference(found: Sequence[Publication]) -> str:
         "# The register contract, message by message",
         f"Version {SPEC}. Made from the code by `paybridge contract`; do not edit. "
         "The guide that explains how to use it is [docs/mqtt.md](../mqtt.md). Machine-readable: "
-        "[asyncapi.json](asyncapi.json), [errors.json](errors.json), [schemas/](schemas).",
+        "[asyncapi.json](asyncapi.json), [errors.json](errors.json), "
+        "[buttons.json](buttons.json), [schemas/](schemas).",
         "The bridge leaves out no field: what is not known is `null`. A register may leave out "
         "what is not marked *required*, and ignores fields and values it does not know. Amounts "
         "are decimal text with exactly the digits of their currency, as `12.50` EUR or `1250` JPY.",
@@ -57,7 +59,7 @@ def reference(found: Sequence[Publication]) -> str:
                 schemas[name].get("description", ""),
                 _fields(schemas[name]),
             ]
-    sections += ["## Error codes", errors_table()]
+    sections += ["## Buttons", buttons_table(), "## Error codes", errors_table()]
     return "\n\n".join(section for section in sections if section) + "\n"
 
 
@@ -86,6 +88,20 @@ def commands_table() -> str:
             named = ", ".join(f"`{name}`" for name in needed)
             rows.append((f"`{each.operation}`", summary(each.model), named))
     return _table(("operation", "what it does", "must say"), rows)
+
+
+def buttons_table() -> str:
+    """Return every button with what it means and what a register sends for it."""
+    rows = [(f"`{name}`", facts.meaning, _sends(facts)) for name, facts in BUTTONS.items()]
+    return _table(("button", "it means", "send"), rows)
+
+
+def _sends(facts: ButtonFacts) -> str:
+    if not facts.operation:
+        return "nothing"
+    if not facts.operation.count("/"):
+        return f"{facts.operation}, with a new `payment_id`"
+    return f"`{facts.operation}` `{json.dumps(facts.sends, ensure_ascii=False)}`"
 
 
 def errors_table() -> str:

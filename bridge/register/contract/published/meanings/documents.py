@@ -122,8 +122,8 @@ DOCUMENTS: Final = {
     "published; null for no countdown.",
     "buttons": "What the clerk may press now.",
     "may_leave_screen": "Whether the clerk may do something else meanwhile.",
-    "Button.id": "What it means, e.g. `cancel`, `retry`, `receipt`; an open list. Do not show what "
-    "you do not know.",
+    "Button.id": "What it means; the table of buttons says what to send. An open list: do not show "
+    "what you do not know.",
     "Button.label": "What stands on it, in the clerk's language.",
     # receipts
     "copy": "Whom it is for: `customer`, `merchant`, or `signature` for the merchant's copy that "
