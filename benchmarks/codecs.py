@@ -10,15 +10,15 @@ import time
 from collections.abc import Callable
 
 from drivers.contract import MaskedPan
-from drivers.pax import codec as pax
-from drivers.pax import framing as pax_framing
-from drivers.pax.messages import Result
-from drivers.telium import caisse_ap
-from drivers.telium import framing as telium_framing
-from drivers.telium import messages as telium
-from drivers.zvt import codec as zvt
-from drivers.zvt import framing as zvt_framing
-from drivers.zvt.messages import StatusInformation
+from drivers.pax.codec import framing as pax_framing
+from drivers.pax.codec import payload as pax
+from drivers.pax.codec.messages import Result
+from drivers.telium.codec import caisse_ap
+from drivers.telium.codec import framing as telium_framing
+from drivers.telium.codec import messages as telium
+from drivers.zvt.codec import apdu as zvt
+from drivers.zvt.codec import framing as zvt_framing
+from drivers.zvt.codec.messages import StatusInformation
 
 FIELD_ZVT_PARSE_PER_SECOND = (2_300, 6_400)  # of the field's Python library, on two cores
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.stage import bridge, mosquitto, write_config
-from simulators.serial_port import PtyLine
+from simulators.terminals.shared.serial_port import PtyLine
 
 IDLE_SECONDS = 10.0
 BARE = (

@@ -1,7 +1,8 @@
 """A ZVT terminal that thinks about nothing: the least a peer on a serial line must say.
 
 For measurements only: it approves everything at once, prints nothing and keeps no books, so that
-what is measured is the bridge and not the terminal. The real simulator is `simulators.zvt`.
+what is measured is the bridge and not the terminal. The real simulator is
+`simulators.terminals.zvt`.
 """
 
 from __future__ import annotations
@@ -9,10 +10,10 @@ from __future__ import annotations
 import time
 from datetime import datetime
 
-from drivers.zvt import codec
-from drivers.zvt import messages as m
-from drivers.zvt.framing import LinkTimers, SerialLink, encode_apdu, split_apdu
-from simulators.serial_port import PtyLine
+from drivers.zvt.codec import apdu as codec
+from drivers.zvt.codec import messages as m
+from drivers.zvt.codec.framing import LinkTimers, SerialLink, encode_apdu, split_apdu
+from simulators.terminals.shared.serial_port import PtyLine
 
 TERMINAL_ID = "29001006"
 POSITIVE = encode_apdu(0x8000)

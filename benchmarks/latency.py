@@ -21,7 +21,7 @@ import aiomqtt
 from benchmarks import floor
 from benchmarks.instant import InstantTerminal
 from benchmarks.stage import bridge, mosquitto, process, write_config
-from simulators.serial_port import PtyLine
+from simulators.terminals.shared.serial_port import PtyLine
 
 ROUND_SECONDS_MAX = 10.0
 QUIET_SECONDS = 0.15

@@ -24,14 +24,14 @@ from benchmarks import floor
 from benchmarks.stage import free_port, process
 from bridge.errors import RequestError
 from bridge.money import payment as p
-from bridge.money.journal import Journal
-from bridge.money.journal_file import open_database
+from bridge.money.commit_decision import BooksPolicy
 from bridge.money.ledger import Ledger
-from bridge.money.settlement import BooksPolicy
-from bridge.terminal.condition import StationSettings
-from bridge.terminal.lines import SerialAddress, TcpAddress, open_line
+from bridge.money.store.database import open_database
+from bridge.money.store.journal import Journal
 from bridge.terminal.plugins import load_driver
 from bridge.terminal.station import Station
+from bridge.terminal.status import StationSettings
+from bridge.terminal.transport import SerialAddress, TcpAddress, open_line
 from drivers import contract as c
 
 NOW = "2026-11-23T12:00:00.000Z"

@@ -14,15 +14,15 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from benchmarks.stage import process
-from bridge.backoffice.attempts import Applied
-from bridge.backoffice.graphql import BackOffice
-from bridge.backoffice.http import open_client
-from bridge.backoffice.recorder import IN_FLIGHT_MAX, Recorder, purchase_of
+from bridge.backoffice.api.attempts import Applied
+from bridge.backoffice.api.client import BackOffice
+from bridge.backoffice.http_exchange import open_client
+from bridge.backoffice.purchase_recorder import IN_FLIGHT_MAX, Recorder, purchase_of
 from bridge.money import payment as p
-from bridge.money.journal import Journal
-from bridge.money.journal_file import open_database
+from bridge.money.commit_decision import BooksPolicy
 from bridge.money.ledger import Ledger
-from bridge.money.settlement import BooksPolicy
+from bridge.money.store.database import open_database
+from bridge.money.store.journal import Journal
 from drivers.contract import Approval, Approved, Baseline, Money
 
 NOW = "2026-11-23T12:00:00.000Z"

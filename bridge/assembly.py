@@ -18,28 +18,27 @@ from pathlib import Path
 from typing import Any
 
 from bridge import config as cfg
-from bridge.backoffice.giftcards import GiftCards
-from bridge.backoffice.graphql import BackOffice
-from bridge.backoffice.http import open_client
-from bridge.backoffice.login import Login
-from bridge.backoffice.recorder import Recorder
+from bridge.backoffice.api.client import BackOffice
+from bridge.backoffice.gift_cards.payment_method import GiftCards
+from bridge.backoffice.http_exchange import open_client
+from bridge.backoffice.login.login import Login
+from bridge.backoffice.purchase_recorder import Recorder
 from bridge.control import Control
 from bridge.errors import ConfigError
-from bridge.facts import Facts, Identity
-from bridge.money.journal import Journal
-from bridge.money.journal_file import Ownership, open_database
+from bridge.money.background.incomplete_sales import Patience
+from bridge.money.background.retention import Retention
+from bridge.money.background.signature_reversals import Reversals, SignaturePolicy
+from bridge.money.background.split_payments import Plans
+from bridge.money.commit_decision import BooksPolicy
 from bridge.money.ledger import Ledger
-from bridge.money.patience import Patience
 from bridge.money.payment import GIFT_CARDS
-from bridge.money.plans import Plans
-from bridge.money.retention import Retention
-from bridge.money.reversals import Reversals, SignaturePolicy
-from bridge.money.settlement import BooksPolicy
-from bridge.register import contract as k
-from bridge.register.desk import Desk
-from bridge.register.display import means_of
-from bridge.register.mqtt import Mqtt
-from bridge.register.publisher import Publisher
+from bridge.money.store.database import Ownership, open_database
+from bridge.money.store.journal import Journal
+from bridge.register import api as k
+from bridge.register.commands.router import Desk
+from bridge.register.mqtt.client import Mqtt
+from bridge.register.publishing.clerk_display import means_of
+from bridge.register.publishing.publisher import Publisher
 from bridge.settings import (
     JOURNAL_NAME,
     api_names,
@@ -49,11 +48,12 @@ from bridge.settings import (
     mqtt_settings,
     token_store,
 )
-from bridge.terminal.condition import StationSettings
-from bridge.terminal.lines import SerialAddress, TcpAddress, open_line
+from bridge.status import Facts, Identity
+from bridge.terminal.conversation import Line
 from bridge.terminal.plugins import load_driver, read_settings
 from bridge.terminal.station import Station
-from bridge.terminal.talk import Line
+from bridge.terminal.status import StationSettings
+from bridge.terminal.transport import SerialAddress, TcpAddress, open_line
 from drivers.contract import Driver, Stage
 
 

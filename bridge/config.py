@@ -135,7 +135,7 @@ class Terminal(Section):
 
 
 class Login(Section):
-    """How to log in to the back office; see `bridge/backoffice/settings.py` for each word."""
+    """How to log in to the back office; see `bridge/backoffice/login/settings.py` for each word."""
 
     issuer: str = Field(min_length=1)
     client_id: str = Field(min_length=1)

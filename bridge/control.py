@@ -18,10 +18,10 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from bridge.errors import RequestError
 from bridge.money import payment as p
-from bridge.money import sale as s
+from bridge.money import purchase as s
 from bridge.money.amounts import parse_amount
 from bridge.money.ledger import Ledger
-from bridge.register.desk import Desk
+from bridge.register.commands.router import Desk
 
 _LOGGER = logging.getLogger(__name__)
 

@@ -14,9 +14,9 @@ from collections.abc import Callable, Mapping
 
 from bridge import config as cfg
 from bridge.assembly import Parts, Wires, build
-from bridge.backoffice.recorder import IN_FLIGHT_MAX
+from bridge.backoffice.purchase_recorder import IN_FLIGHT_MAX
 from bridge.errors import BusError
-from bridge.register import contract as k
+from bridge.register import api as k
 from bridge.systemd import Notifier, watchdog_interval
 
 _LOGGER = logging.getLogger(__name__)

@@ -6,15 +6,15 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from bridge import config as cfg
-from bridge.backoffice.api_names import ApiNames
-from bridge.backoffice.settings import LoginSettings
-from bridge.backoffice.tokens import TokenStore
+from bridge.backoffice.api.names import ApiNames
+from bridge.backoffice.login.settings import LoginSettings
+from bridge.backoffice.login.token_file import TokenStore
 from bridge.errors import ConfigError
-from bridge.register import contract as k
-from bridge.register.bus import MqttSettings, TlsSettings
-from bridge.register.desk import DeskSettings
-from bridge.register.receipts import ReceiptStyle
-from bridge.terminal.lines import SerialAddress, TcpAddress
+from bridge.register import api as k
+from bridge.register.commands.router import DeskSettings
+from bridge.register.mqtt.messages import MqttSettings, TlsSettings
+from bridge.register.publishing.receipt_text import ReceiptStyle
+from bridge.terminal.transport import SerialAddress, TcpAddress
 from drivers.contract import SerialDefaults
 
 JOURNAL_NAME = "journal.sqlite"

@@ -16,12 +16,24 @@ from types import ModuleType
 from typing import Any
 
 COMMANDS: dict[tuple[str, ...], tuple[str, str]] = {
-    ("terminal", "zvt"): ("simulators.zvt", "a card terminal that speaks ZVT (Germany, Austria)"),
-    ("terminal", "pax"): ("simulators.pax", "a card terminal that speaks PAX POSLINK"),
-    ("terminal", "telium"): ("simulators.telium", "a card terminal that speaks Telium"),
-    ("backoffice",): ("simulators.backoffice", "the GraphQL back office that records payments"),
-    ("oidc",): ("simulators.oidc", "the login that the back office asks for"),
-    ("register",): ("simulators.register_command", "a cash register that talks MQTT"),
+    ("terminal", "zvt"): (
+        "simulators.terminals.zvt",
+        "a card terminal that speaks ZVT (Germany, Austria)",
+    ),
+    ("terminal", "pax"): (
+        "simulators.terminals.pax.terminal",
+        "a card terminal that speaks PAX POSLINK",
+    ),
+    ("terminal", "telium"): (
+        "simulators.terminals.telium.program",
+        "a card terminal that speaks Telium",
+    ),
+    ("backoffice",): (
+        "simulators.back_office.program",
+        "the GraphQL back office that records payments",
+    ),
+    ("oidc",): ("simulators.identity_provider.site", "the login that the back office asks for"),
+    ("register",): ("simulators.register.program", "a cash register that talks MQTT"),
 }
 
 

@@ -6,8 +6,8 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-from bridge.register.contract import REQUESTS, RequestTopic, Topics, decode_request, encode
-from bridge.register.contract.published import model_at
+from bridge.register.api import REQUESTS, RequestTopic, Topics, decode_request, encode
+from bridge.register.api.published import model_at
 
 TOPICS = Topics()
 FENCE = f"{TOPICS.base}/bridge/fence/"  # the bridge's own markers, which are no part of it

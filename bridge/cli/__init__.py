@@ -272,7 +272,7 @@ def _find(options: argparse.Namespace) -> int:
 
 def _demo(options: argparse.Namespace) -> int:
     try:
-        from bridge.demo import play
+        from simulators.demo import play
     except ImportError as error:
         print(
             f"the demo needs its extras: pip install 'paybridge[demo]' ({error})", file=sys.stderr
@@ -297,8 +297,8 @@ def _conformance(options: argparse.Namespace) -> int:
     from bridge.cli.conformance import facts, print_report, settings_from
 
     try:
-        from bridge.conformance import conform
-        from bridge.demo.part import PartFailed
+        from simulators.conformance import conform
+        from simulators.demo.process import PartFailed
     except ImportError as error:
         print(
             f"this needs the demo's parts: pip install 'paybridge[demo]' ({error})", file=sys.stderr

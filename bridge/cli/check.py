@@ -13,12 +13,12 @@ from typing import Literal
 
 from bridge import config as cfg
 from bridge.assembly import utc_now
-from bridge.backoffice.api_names import ApiNames
-from bridge.backoffice.graphql import BackOffice
-from bridge.backoffice.http import open_client
-from bridge.backoffice.login import Login
+from bridge.backoffice.api.client import BackOffice
+from bridge.backoffice.api.names import ApiNames
+from bridge.backoffice.http_exchange import open_client
+from bridge.backoffice.login.login import Login
 from bridge.errors import BridgeError, ConfigError, JournalError, LoginRequired
-from bridge.money.journal_file import Ownership, open_for_reading
+from bridge.money.store.database import Ownership, open_for_reading
 from bridge.settings import (
     JOURNAL_NAME,
     api_names,
@@ -27,8 +27,8 @@ from bridge.settings import (
     mqtt_settings,
     token_store,
 )
-from bridge.terminal.lines import open_line
 from bridge.terminal.plugins import load_driver, read_settings
+from bridge.terminal.transport import open_line
 
 BROKER_SECONDS = 3.0  # a broker on the same machine or LAN accepts at once
 

@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 from bridge.errors import ConfigError
 
 if TYPE_CHECKING:
-    from bridge.conformance import ConformanceSettings, Report
-    from bridge.conformance.ear import BrokerAddress
+    from simulators.conformance import ConformanceSettings, Report
+    from simulators.conformance.message_recorder import BrokerAddress
 
 PORTS = {"mqtt": 1883, "mqtts": 8883}
 MARKS = {"right": "[green]right[/]", "wrong": "[red]wrong[/]", "not shown": "[dim]not shown[/]"}
@@ -66,10 +66,10 @@ def settings_from(options: argparse.Namespace) -> ConformanceSettings:
     Raises:
         ConfigError: One of them cannot be used.
     """
-    from bridge.conformance import ConformanceSettings
-    from bridge.conformance.clerk import Commands
-    from bridge.conformance.lessons import LESSONS
-    from bridge.register.contract import is_id
+    from bridge.register.api import is_id
+    from simulators.conformance import ConformanceSettings
+    from simulators.conformance.register_operator import Commands
+    from simulators.conformance.scenarios import LESSONS
 
     if not is_id(options.register):
         raise ConfigError("--register", f"{options.register!r} is no register id, like till-1")
@@ -107,7 +107,7 @@ def print_report(report: Report) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from bridge.conformance import certificate
+    from simulators.conformance import certificate
 
     table = Table(box=None, show_header=False)
     for finding in report.findings:
@@ -119,7 +119,7 @@ def print_report(report: Report) -> None:
 
 
 def _broker(options: argparse.Namespace) -> BrokerAddress:
-    from bridge.conformance.ear import BrokerAddress
+    from simulators.conformance.message_recorder import BrokerAddress
 
     parts = urlsplit(options.broker)
     if parts.scheme not in PORTS or not parts.hostname:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from bridge.register.contract.published import contract_files
+from bridge.register.api.published import contract_files
 
 
 def stale_files(folder: Path) -> list[str]:

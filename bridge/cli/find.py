@@ -9,10 +9,8 @@ from pathlib import Path
 
 from bridge import config as cfg
 from bridge.cli.drivers import installed_drivers
-from bridge.errors import JournalError
-from bridge.money.journal_file import Ownership
-from bridge.settings import JOURNAL_NAME, line_address
-from bridge.terminal.finder import (
+from bridge.discovery.private_network import resolve
+from bridge.discovery.serial_ports import (
     Answer,
     Question,
     SerialPort,
@@ -22,9 +20,11 @@ from bridge.terminal.finder import (
     list_serial_ports,
     name_port,
 )
-from bridge.terminal.lines import SerialAddress, TcpAddress
-from bridge.terminal.near import resolve
+from bridge.errors import JournalError
+from bridge.money.store.database import Ownership
+from bridge.settings import JOURNAL_NAME, line_address
 from bridge.terminal.plugins import load_driver, read_settings
+from bridge.terminal.transport import SerialAddress, TcpAddress
 from drivers.contract import Driver
 
 HELD = "the running bridge has it; `paybridge check` says how it is"

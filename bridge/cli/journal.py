@@ -7,16 +7,16 @@ import sqlite3
 from typing import TYPE_CHECKING, Any
 
 from bridge.config import Config
-from bridge.money.accounts import fold_payment, fold_purchase
 from bridge.money.amounts import format_amount, parse_amount
-from bridge.money.entries import (
+from bridge.money.store.database import open_for_reading
+from bridge.money.store.journal_entries import (
     EventCodec,
     PaymentRow,
     read_entries,
     read_payments,
     read_purchases,
 )
-from bridge.money.journal_file import open_for_reading
+from bridge.money.store.records import fold_payment, fold_purchase
 from bridge.money.wording import spoken
 from bridge.settings import JOURNAL_NAME
 from drivers.contract import Money

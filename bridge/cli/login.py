@@ -16,11 +16,11 @@ from rich.status import Status
 from rich.text import Text
 
 from bridge.assembly import utc_now
-from bridge.backoffice import graphql
-from bridge.backoffice.device import DeviceCode
-from bridge.backoffice.http import open_client
-from bridge.backoffice.id_token import Identity
-from bridge.backoffice.login import Login, OtherIdentity
+from bridge.backoffice.api import client as graphql
+from bridge.backoffice.http_exchange import open_client
+from bridge.backoffice.login.device_flow import DeviceCode
+from bridge.backoffice.login.id_token import Identity
+from bridge.backoffice.login.login import Login, OtherIdentity
 from bridge.cli.check import gift_card_names
 from bridge.config import BackOffice, Config
 from bridge.errors import ConfigError

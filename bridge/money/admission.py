@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 
 from bridge.errors import RequestError
-from bridge.money.accounts import Account
 from bridge.money.amounts import format_amount
 from bridge.money.payment import (
     GIVES,
@@ -18,8 +17,9 @@ from bridge.money.payment import (
     Resolved,
     Status,
 )
-from bridge.money.plan import unspent_minor
-from bridge.money.sale import CapturedPayment, SaleDetails, outstanding_minor, paid_minor
+from bridge.money.purchase import CapturedPayment, SaleDetails, outstanding_minor, paid_minor
+from bridge.money.split_payment import unspent_minor
+from bridge.money.store.records import Account
 from drivers.contract import Money
 
 # What each follow-up may be of. What only changed a payment (a raised hold, a tip) is undone or

@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Literal
 
-from bridge.money.accounts import Account, fold_payment
-from bridge.money.batch import (
+from bridge.money.reconciliation import compare
+from bridge.money.store.cache import Memory
+from bridge.money.store.journal import Change, Journal
+from bridge.money.store.journal_entries import Entry
+from bridge.money.store.records import Account, fold_payment
+from bridge.money.terminal_batch import (
     Batch,
     BatchClosed,
     BatchClosing,
@@ -16,10 +20,6 @@ from bridge.money.batch import (
     judge_close,
     subject_of,
 )
-from bridge.money.entries import Entry
-from bridge.money.journal import Change, Journal
-from bridge.money.memory import Memory
-from bridge.money.reconciliation import compare
 from drivers.contract import BatchTotals, Money
 
 NEVER = Batch()

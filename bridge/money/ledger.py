@@ -15,8 +15,24 @@ from functools import partial
 
 from bridge.errors import RequestError
 from bridge.money import payment as p
-from bridge.money import sale as s
-from bridge.money.accounts import (
+from bridge.money import purchase as s
+from bridge.money.admission import (
+    refuse_attachment,
+    refuse_conflict,
+    refuse_follow_up,
+    refuse_rival,
+    refuse_unsafe_start,
+)
+from bridge.money.batches import Batches
+from bridge.money.commit_decision import BooksPolicy, Moment, SaleAsKnown, change_of, decide
+from bridge.money.live_actions import WorkQueue, WorkQueues
+from bridge.money.locks import Locks
+from bridge.money.payment.signature import ReversalFailed, SignatureJudged
+from bridge.money.redaction import may_prune, prune
+from bridge.money.store.journal import Change, Expectation, Journal, StaleView
+from bridge.money.store.journal_entries import Entry
+from bridge.money.store.payment_store import Recollection
+from bridge.money.store.records import (
     Account,
     PurchaseAccount,
     captured_payments,
@@ -26,22 +42,6 @@ from bridge.money.accounts import (
     recording_news,
     stored,
 )
-from bridge.money.admission import (
-    refuse_attachment,
-    refuse_conflict,
-    refuse_follow_up,
-    refuse_rival,
-    refuse_unsafe_start,
-)
-from bridge.money.batches import Batches
-from bridge.money.entries import Entry
-from bridge.money.journal import Change, Expectation, Journal, StaleView
-from bridge.money.locks import Locks
-from bridge.money.pruning import may_prune, prune
-from bridge.money.recollection import Recollection
-from bridge.money.settlement import BooksPolicy, Moment, SaleAsKnown, change_of, decide
-from bridge.money.signature import ReversalFailed, SignatureJudged
-from bridge.money.work import WorkQueue, WorkQueues
 from drivers.contract import Approved
 
 # Events after which the books may have to hear of a sale.

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from bridge.money import payment as p
-from bridge.money.accounts import Account
+from bridge.money.store.records import Account
 
 
 @dataclass(frozen=True, slots=True)

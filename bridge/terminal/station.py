@@ -16,14 +16,14 @@ from bridge.errors import RequestError
 from bridge.log import about
 from bridge.money import payment as p
 from bridge.money.ledger import Ledger
-from bridge.money.work import Work
-from bridge.terminal.cashier import Cashier
-from bridge.terminal.claims import Claims
-from bridge.terminal.condition import Condition, StationSettings, StationState
-from bridge.terminal.doubts import Doubts
-from bridge.terminal.link import Link
-from bridge.terminal.probing import Probing
-from bridge.terminal.talk import Line
+from bridge.money.live_actions import Work
+from bridge.terminal.connection import Link
+from bridge.terminal.conversation import Line
+from bridge.terminal.health_check import Probing
+from bridge.terminal.in_doubt import Doubts
+from bridge.terminal.lease import Claims
+from bridge.terminal.payment_runner import Cashier
+from bridge.terminal.status import Condition, StationSettings, StationState
 from drivers import contract as c
 
 ERRANDS_WAITING_MAX = 10  # one register asks at a time; more is a register that hammers

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from drivers.contract import API_VERSION, Capabilities, SerialDefaults
-from drivers.pax.dialogue import PaxDialogue
+from drivers.pax.conversation.dialogue import PaxDialogue
 from drivers.pax.settings import PaxSettings
 
 __all__ = ["DRIVER", "PaxSettings"]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from drivers.contract import CURRENCY_LETTERS
-from drivers.pax.framing import LinkTimers
+from drivers.pax.codec.framing import LinkTimers
 
 
 @dataclass(frozen=True, slots=True)

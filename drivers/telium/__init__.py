@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from drivers.contract import API_VERSION, Capabilities, SerialDefaults
-from drivers.telium.dialogue import TeliumDialogue
-from drivers.telium.ip_dialogue import CaisseApDialogue
+from drivers.telium.conversation.caisse_ap import CaisseApDialogue
+from drivers.telium.conversation.concert import TeliumDialogue
 from drivers.telium.settings import CaisseApSettings, TeliumSettings
 
 __all__ = [

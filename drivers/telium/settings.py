@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from drivers.telium.codes import CURRENCY_NUMBERS
+from drivers.telium.codec.codes import CURRENCY_NUMBERS
 
 TILL_DIGITS = 2
 VERSION_DIGITS = 4

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from drivers.contract import API_VERSION, Capabilities, SerialDefaults
-from drivers.zvt.dialogue import ZvtDialogue
+from drivers.zvt.conversation.dialogue import ZvtDialogue
 from drivers.zvt.settings import AMOUNT_ENTRY_LOCKED, RECEIPTS_TO_REGISTER, ZvtSettings
 
 __all__ = ["DRIVER", "ZvtDriver", "ZvtSettings"]

@@ -9,9 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from drivers.zvt.codes import CURRENCY_NUMBERS
-from drivers.zvt.fields import CHARSETS
-from drivers.zvt.framing import LinkTimers
+from drivers.zvt.codec.codes import CURRENCY_NUMBERS
+from drivers.zvt.codec.fields import CHARSETS
+from drivers.zvt.codec.framing import LinkTimers
 
 ProfileName = Literal["default", "card_complete", "feig", "global_payments", "hobex"]
 

@@ -17,25 +17,24 @@ DRIVER_MODULES = frozenset(
     | {"operator", "re", "string", "struct", "typing"}
 )
 
-COLUMNS = frozenset({"register", "terminal", "backoffice", "console"})
+COLUMNS = frozenset({"register", "terminal", "discovery", "backoffice", "console"})
 BEHAVIORS = frozenset(
     {
-        "bridge.register.desk",
+        "bridge.register.commands.router",
         "bridge.terminal.station",
-        "bridge.backoffice.recorder",
-        "bridge.backoffice.giftcards",
+        "bridge.backoffice.purchase_recorder",
+        "bridge.backoffice.gift_cards.payment_method",
     }
 )
 # A module of a column that imports one of these is a wire: it knows how to talk, decides nothing.
 WIRE_LIBRARIES = frozenset({"aiomqtt", "httpx", "paho", "serial", "socket", "ssl", "uvicorn"})
-COMPOSERS = frozenset(
-    {"bridge.service", "bridge.assembly", "bridge.settings"}
-    | {"bridge.cli", "bridge.conformance", "bridge.demo"}
-)
+COMPOSERS = frozenset({"bridge.service", "bridge.assembly", "bridge.settings"} | {"bridge.cli"})
 # Tasks are born, and awaited, here only.
-STARTERS = frozenset({"bridge.service", "bridge.conformance", "bridge.demo"})
-SPEAKERS = frozenset({"bridge.cli", "bridge.demo"})  # talk to a person at a terminal
-DEMO = frozenset({"bridge.cli", "bridge.demo"})  # may compose the simulators
+STARTERS = frozenset({"bridge.service"})
+SPEAKERS = frozenset({"bridge.cli"})  # talks to a person at a terminal
+# Run a whole store as processes; only the command line may start them.
+PLAYERS = frozenset({"simulators.demo", "simulators.conformance"})
+COMMAND_LINE = frozenset({"bridge.cli"})
 
 # Files that say nothing about what is inside them collect everything.
 EMPTY_NAMES = frozenset({"utils", "util", "helpers", "helper", "manager", "base", "common", "misc"})
@@ -94,20 +93,22 @@ def drivers_are_pure(module: str, tree: ast.AST) -> Iterator[str]:
 
 
 def simulators_know_codecs_only(module: str, tree: ast.AST) -> Iterator[str]:
-    """Yield where a simulator imports the bridge, or the other side of its own talk."""
+    """Yield where a simulator imports the bridge, or more of a driver than its codec."""
+    if _is_in(module, PLAYERS):
+        return
     for each in imports(module, tree):
-        if each.is_of("bridge") or each.is_of("tests"):
+        if each.is_of("bridge") or each.is_of("tests") or _is_in(each.name, PLAYERS):
             yield f"{module}:{each.line} a simulator imports {each.name}"
-        if each.is_of("drivers") and not each.is_of("drivers.contract"):
-            _, _, codec = each.name.partition(".")[2].partition(".")
-            if not codec or codec == "DRIVER" or codec.startswith("dialogue"):
-                yield f"{module}:{each.line} a simulator imports {each.name}, which is no codec"
+        is_driver = each.is_of("drivers") and not each.is_of("drivers.contract")
+        if is_driver and each.name.split(".")[2:3] != ["codec"]:
+            yield f"{module}:{each.line} a simulator imports {each.name}, which is no codec"
 
 
 def bridge_knows_no_protocol(module: str, tree: ast.AST) -> Iterator[str]:
     """Yield where the bridge imports simulators, tests, or a driver by name."""
     for each in imports(module, tree):
-        if each.is_of("tests") or (each.is_of("simulators") and not _is_in(module, DEMO)):
+        may_play = _is_in(module, COMMAND_LINE) and _is_in(each.name, PLAYERS)
+        if each.is_of("tests") or (each.is_of("simulators") and not may_play):
             yield f"{module}:{each.line} the bridge imports {each.name}"
         if each.is_of("drivers") and not each.is_of("drivers.contract"):
             yield f"{module}:{each.line} the bridge imports the driver {each.name}"
@@ -128,6 +129,8 @@ def columns_know_only_themselves_and_money(module: str, tree: ast.AST) -> Iterat
     if not own:
         return
     for each in imports(module, tree):
+        if (own, _column(each.name)) == ("discovery", "terminal"):
+            continue  # it opens the same lines, to see who answers
         if _column(each.name) not in {"", own} or _is_in(each.name, COMPOSERS):
             yield f"{module}:{each.line} {own} imports {each.name}"
 

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from bridge.money import payment as p
-from bridge.money.sale import IllegalPurchaseEvent, advance_purchase
-from bridge.money.table import advance
+from bridge.money.payment.machine import advance
+from bridge.money.purchase import IllegalPurchaseEvent, advance_purchase
 from tests.unit.money import test_payment, test_sale
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "architecture.md"

@@ -27,37 +27,39 @@ RULES: tuple[tuple[Rule, str], ...] = (
 # A module's name and a line that it must not hold, per rule.
 BAD: dict[Rule, tuple[tuple[str, str], ...]] = {
     rules.drivers_are_pure: (
-        ("drivers.zvt.dialogue", "import asyncio"),
-        ("drivers.zvt.framing", "from time import monotonic"),
-        ("drivers.zvt.framing", "def now():\n    import datetime"),
+        ("drivers.zvt.conversation.dialogue", "import asyncio"),
+        ("drivers.zvt.codec.framing", "from time import monotonic"),
+        ("drivers.zvt.codec.framing", "def now():\n    import datetime"),
         ("drivers.contract", "import logging"),
         ("drivers.zvt", "from bridge.errors import LineError"),
-        ("drivers.zvt.fields", "import pydantic"),
+        ("drivers.zvt.codec.fields", "import pydantic"),
     ),
     rules.simulators_know_codecs_only: (
-        ("simulators.zvt", "from drivers.zvt.dialogue import Talk"),
-        ("simulators.zvt", "from drivers.zvt import dialogue"),
-        ("simulators.zvt", "from drivers.zvt import DRIVER"),
-        ("simulators.zvt", "import drivers.zvt"),
-        ("simulators.register", "from bridge.register.contract import decode"),
+        ("simulators.terminals.zvt", "from drivers.zvt.conversation.dialogue import Talk"),
+        ("simulators.terminals.zvt", "from drivers.zvt import dialogue"),
+        ("simulators.terminals.zvt", "from drivers.zvt import DRIVER"),
+        ("simulators.terminals.zvt", "import drivers.zvt"),
+        ("simulators.register", "from bridge.register.api import decode"),
     ),
     rules.bridge_knows_no_protocol: (
         ("bridge.terminal.station", "from drivers.zvt import DRIVER"),
-        ("bridge.terminal.plugins", "import drivers.zvt.messages"),
+        ("bridge.terminal.plugins", "import drivers.zvt.codec.messages"),
         ("bridge.service", "from simulators import cable"),
         ("bridge.log", "import tests.conftest"),
     ),
     rules.money_knows_no_column: (
-        ("bridge.money.ledger", "from bridge.register import desk"),
-        ("bridge.money.ledger", "from bridge.terminal.lines import open_line"),
-        ("bridge.money.work", "from ..backoffice import recorder"),
-        ("bridge.money.journal", "import httpx"),
-        ("bridge.money.journal", "from bridge.service import Service"),
+        ("bridge.money.ledger", "from bridge.register.commands import router"),
+        ("bridge.money.ledger", "from bridge.terminal.transport import open_line"),
+        ("bridge.money.live_actions", "from ..backoffice import purchase_recorder"),
+        ("bridge.money.store.journal", "import httpx"),
+        ("bridge.money.store.journal", "from bridge.service import Service"),
     ),
     rules.columns_know_only_themselves_and_money: (
-        ("bridge.register.desk", "from bridge.terminal.station import Station"),
-        ("bridge.backoffice.recorder", "import bridge.register.contract.documents"),
-        ("bridge.terminal.lines", "from bridge.cli import main"),
+        ("bridge.register.commands.router", "from bridge.terminal.station import Station"),
+        ("bridge.backoffice.purchase_recorder", "import bridge.register.api.documents"),
+        ("bridge.terminal.transport", "from bridge.cli import main"),
+        ("bridge.terminal.station", "from bridge.discovery import usb_ids"),
+        ("bridge.discovery.usb_ids", "from bridge.register.api import topics"),
     ),
     rules.time_chance_and_tasks_are_passed_in: (
         ("bridge.money.ledger", "import time"),
@@ -80,15 +82,27 @@ BAD: dict[Rule, tuple[tuple[str, str], ...]] = {
 }
 # What stands beside the bad and must pass.
 GOOD: tuple[tuple[Rule, str, str], ...] = (
-    (rules.drivers_are_pure, "drivers.zvt.framing", "from drivers.contract import Step"),
-    (rules.simulators_know_codecs_only, "simulators.zvt", "from drivers.zvt.messages import Abort"),
-    (rules.simulators_know_codecs_only, "simulators.zvt", "from drivers.zvt import framing"),
-    (rules.simulators_know_codecs_only, "simulators.zvt", "from drivers.contract import Money"),
-    (rules.bridge_knows_no_protocol, "bridge.cli", "import simulators.shopper"),
+    (rules.drivers_are_pure, "drivers.zvt.codec.framing", "from drivers.contract import Step"),
+    (
+        rules.simulators_know_codecs_only,
+        "simulators.terminals.zvt",
+        "from drivers.zvt.codec.messages import Abort",
+    ),
+    (
+        rules.simulators_know_codecs_only,
+        "simulators.terminals.zvt",
+        "from drivers.zvt.codec import framing",
+    ),
+    (
+        rules.simulators_know_codecs_only,
+        "simulators.terminals.zvt",
+        "from drivers.contract import Money",
+    ),
+    (rules.bridge_knows_no_protocol, "bridge.cli", "import simulators.demo"),
     (rules.money_knows_no_column, "bridge.money.ledger", "from bridge.money import journal"),
     (
         rules.columns_know_only_themselves_and_money,
-        "bridge.register.desk",
+        "bridge.register.commands.router",
         "from bridge.money.ledger import Ledger",
     ),
     (
@@ -144,24 +158,24 @@ def test_wires_and_behaviors_meet_in_the_service_only() -> None:
         for sentence in rules.behavior_knows_no_wire(module, tree, wires)
     ]
     assert broken == []
-    assert "bridge.terminal.lines" in wires
+    assert "bridge.terminal.transport" in wires
 
 
 @pytest.mark.parametrize(
     ("module", "lines", "broken"),
     [
-        ("bridge.terminal.station", "from bridge.terminal.lines import open_line", True),
-        ("bridge.terminal.station", "from bridge.terminal import lines", True),
-        ("bridge.register.desk", "import aiomqtt", True),
-        ("bridge.terminal.lines", "import serial, bridge.terminal.station", True),
-        ("bridge.config", "from bridge.terminal import lines, station", True),
-        ("bridge.service", "from bridge.terminal import lines, station", False),
-        ("bridge.config", "from bridge.terminal import lines", False),
-        ("bridge.terminal.station", "from bridge.terminal.talk import converse", False),
+        ("bridge.terminal.station", "from bridge.terminal.transport import open_line", True),
+        ("bridge.terminal.station", "from bridge.terminal import transport", True),
+        ("bridge.register.commands.router", "import aiomqtt", True),
+        ("bridge.terminal.transport", "import serial, bridge.terminal.station", True),
+        ("bridge.config", "from bridge.terminal import transport, station", True),
+        ("bridge.service", "from bridge.terminal import transport, station", False),
+        ("bridge.config", "from bridge.terminal import transport", False),
+        ("bridge.terminal.station", "from bridge.terminal.conversation import converse", False),
     ],
 )
 def test_a_meeting_elsewhere_is_noticed(module: str, lines: str, broken: bool) -> None:
-    wires = frozenset({"bridge.terminal.lines"})
+    wires = frozenset({"bridge.terminal.transport"})
     assert bool(list(rules.behavior_knows_no_wire(module, ast.parse(lines), wires))) == broken
 
 

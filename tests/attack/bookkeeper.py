@@ -12,11 +12,11 @@ from typing import Any, Literal
 
 from bridge.errors import RequestError
 from bridge.money import payment as p
-from bridge.money import sale as s
-from bridge.money.accounts import Account, captured_payments
+from bridge.money import purchase as s
 from bridge.money.admission import refuse_follow_up, refuse_unsafe_start
-from bridge.money.plan import BeginLeg, EndHold, PlanStep, Wait, next_step
-from bridge.money.settlement import BooksPolicy, Decision, Moment, SaleAsKnown, decide
+from bridge.money.commit_decision import BooksPolicy, Decision, Moment, SaleAsKnown, decide
+from bridge.money.split_payment import BeginLeg, EndHold, PlanStep, Wait, next_step
+from bridge.money.store.records import Account, captured_payments
 from drivers.contract import Approval, Approved, Card, Declined, Failed, Money, Unclear
 
 EUR = "EUR"

@@ -18,10 +18,10 @@ from hypothesis.stateful import (
 )
 
 from bridge.money import payment as p
-from bridge.money import sale as s
+from bridge.money import purchase as s
 from bridge.money.admission import refuse_follow_up, refuse_unsafe_start
-from bridge.money.plan import Done, EndHold, PlanStep, next_step
-from bridge.money.settlement import Decision, SaleAsKnown, decide
+from bridge.money.commit_decision import Decision, SaleAsKnown, decide
+from bridge.money.split_payment import Done, EndHold, PlanStep, next_step
 from drivers.contract import Failed, Money, Unclear
 from tests.attack.bookkeeper import EUR, Rules, Shop, check, check_end, following, request
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from bridge.money import payment as p
-from bridge.money.memory import SETTLED_IN_MEMORY_MAX
+from bridge.money.store.cache import SETTLED_IN_MEMORY_MAX
 from drivers.contract import Approved, Baseline, Declined, Money, Unclear
 from tests.attack.till import EUR, Till, after, approval, goods, open_till, pay
 

@@ -16,10 +16,10 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from bridge.money.payment import TAKES, PaymentType
-from bridge.register import contract as k
+from bridge.register import api as k
 from simulators.broker import Message
-from simulators.terminal_ledger import MOVES
-from simulators.terminal_ledger import TAKES as TOOK
+from simulators.terminals.shared.ledger import MOVES
+from simulators.terminals.shared.ledger import TAKES as TOOK
 from tests.unit.register.shop import TOPICS, Shop, in_a_shop, payment_id
 
 TAKING = TAKES | {PaymentType.TIP_ADJUST}

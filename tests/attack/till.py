@@ -12,11 +12,11 @@ from pathlib import Path
 
 from bridge.errors import RequestError
 from bridge.money import payment as p
-from bridge.money import sale as s
-from bridge.money.journal import Change, Journal
-from bridge.money.journal_file import open_database
+from bridge.money import purchase as s
+from bridge.money.commit_decision import BooksPolicy
 from bridge.money.ledger import Ledger
-from bridge.money.settlement import BooksPolicy
+from bridge.money.store.database import open_database
+from bridge.money.store.journal import Change, Journal
 from drivers.contract import Approval, Approved, Baseline, Card, Money
 
 EUR = "EUR"

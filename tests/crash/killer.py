@@ -16,15 +16,15 @@ from pathlib import Path
 
 from bridge import service
 from bridge.assembly import Wires
-from bridge.backoffice.attempts import Attempt
-from bridge.backoffice.documents import Purchase
-from bridge.backoffice.graphql import BackOffice
+from bridge.backoffice.api.attempts import Attempt
+from bridge.backoffice.api.client import BackOffice
+from bridge.backoffice.api.documents import Purchase
 from bridge.config import load
-from bridge.money.journal import Change, Journal
-from bridge.register.bus import Connected, Delivery
-from bridge.register.mqtt import Mqtt
-from bridge.terminal.lines import SerialAddress, TcpAddress, open_line
-from bridge.terminal.talk import Line
+from bridge.money.store.journal import Change, Journal
+from bridge.register.mqtt.client import Mqtt
+from bridge.register.mqtt.messages import Connected, Delivery
+from bridge.terminal.conversation import Line
+from bridge.terminal.transport import SerialAddress, TcpAddress, open_line
 
 # Marks of a ZVT frame on a serial line: DLE STX, then class and instruction.
 AUTHORIZATION = b"\x10\x02\x06\x01"

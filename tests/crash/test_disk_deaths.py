@@ -13,10 +13,10 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from bridge.money import payment as p
-from bridge.money.accounts import fold_payment
-from bridge.money.entries import Entry, read_entries, read_payments
-from bridge.money.journal import Change, Journal
-from bridge.money.journal_file import MIGRATIONS, prepare
+from bridge.money.store.database import MIGRATIONS, prepare
+from bridge.money.store.journal import Change, Journal
+from bridge.money.store.journal_entries import Entry, read_entries, read_payments
+from bridge.money.store.records import fold_payment
 from simulators.loop import run_virtual
 from tests.attack.till import pay
 from tests.simulation.disk import Disk, DiskDoor, Witness, open_journal

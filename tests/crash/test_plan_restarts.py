@@ -16,10 +16,10 @@ from typing import Literal
 import pytest
 
 from bridge.money import payment as p
-from bridge.money.journal import Change, Journal
-from bridge.money.plans import Plans
+from bridge.money.background.split_payments import Plans
+from bridge.money.store.journal import Change, Journal
 from drivers.contract import Approval, Approved, Card, Declined, Failed, Money
-from simulators.backoffice_records import TransStatus
+from simulators.back_office.records import TransStatus
 from tests.unit.backoffice.giftcard_store import PIN, Store
 from tests.unit.backoffice.test_giftcard_plans import CARD_ID, PLAN, SECOND, legs
 from tests.unit.backoffice.world import play

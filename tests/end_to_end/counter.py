@@ -20,25 +20,25 @@ from typing import Any, Literal
 
 from bridge.errors import LineError
 from bridge.money import payment as p
-from bridge.money.entries import EventCodec
-from bridge.money.journal import Journal
-from bridge.money.journal_file import open_database
+from bridge.money.commit_decision import BooksPolicy
 from bridge.money.ledger import Ledger
-from bridge.money.settlement import BooksPolicy
-from bridge.register import contract as k
-from bridge.register.bus import Delivery
-from bridge.register.desk import Desk, DeskSettings
-from bridge.terminal.condition import StationSettings
+from bridge.money.store.database import open_database
+from bridge.money.store.journal import Journal
+from bridge.money.store.journal_entries import EventCodec
+from bridge.register import api as k
+from bridge.register.commands.router import Desk, DeskSettings
+from bridge.register.mqtt.messages import Delivery
 from bridge.terminal.station import Station
+from bridge.terminal.status import StationSettings
 from drivers import contract as c
 from drivers import pax, telium, zvt
-from simulators.cable import CableEnd, MemoryPort
 from simulators.loop import VirtualLoop, run_virtual
-from simulators.pax import PaxTerminal
-from simulators.shopper import Mischief, MischiefKind, Place, Plan, Scenario
-from simulators.telium import CaisseApTerminal, TeliumTerminal
-from simulators.terminal_ledger import Entry, TerminalLedger, standing
-from simulators.zvt import ZvtTerminal
+from simulators.terminals.pax.terminal import PaxTerminal
+from simulators.terminals.shared.cable import CableEnd, MemoryPort
+from simulators.terminals.shared.ledger import Entry, TerminalLedger, standing
+from simulators.terminals.shared.shopper import Mischief, MischiefKind, Place, Plan, Scenario
+from simulators.terminals.telium.program import CaisseApTerminal, TeliumTerminal
+from simulators.terminals.zvt import ZvtTerminal
 from tests.end_to_end.till import start_fields
 
 START = datetime(2026, 11, 23, 12, tzinfo=UTC)

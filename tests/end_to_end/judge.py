@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
-from simulators.terminal_ledger import Entry, standing
+from simulators.terminals.shared.ledger import Entry, standing
 
 Json = dict[str, Any]
 

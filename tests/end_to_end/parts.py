@@ -19,7 +19,7 @@ import httpx
 
 from bridge.cli.journal import find_payment
 from bridge.config import load
-from simulators.terminal_ledger import Entry, read_ledger
+from simulators.terminals.shared.ledger import Entry, read_ledger
 from tests.end_to_end.broker import Mosquitto
 from tests.end_to_end.judge import violations
 from tests.end_to_end.program import Json, Program

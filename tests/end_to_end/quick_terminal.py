@@ -12,9 +12,9 @@ import random
 import signal
 from datetime import datetime
 
-from simulators.terminal_command import chosen_scenario, kind_of, serve_terminal
-from simulators.terminal_ledger import TerminalLedger
-from simulators.zvt import PROFILES, Flash, ZvtTerminal, add_arguments
+from simulators.terminals.shared.ledger import TerminalLedger
+from simulators.terminals.shared.program import chosen_scenario, kind_of, serve_terminal
+from simulators.terminals.zvt import PROFILES, Flash, ZvtTerminal, add_arguments
 
 ACKNOWLEDGE_SECONDS = 0.4  # T2, three times
 REPLY_SECONDS = 0.8  # T3

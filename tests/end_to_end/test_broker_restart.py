@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from simulators.register import Register
-from simulators.register_broker import Broker
+from simulators.register.broker_address import Broker
+from simulators.register.till import Register
 from tests.end_to_end.parts import open_store, plan
 
 pytestmark = pytest.mark.mosquitto

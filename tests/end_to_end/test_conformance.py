@@ -13,7 +13,7 @@ from pathlib import Path
 import aiomqtt
 import pytest
 
-from bridge.conformance.lessons import LESSONS
+from simulators.conformance.scenarios import LESSONS
 from tests.end_to_end.broker import Mosquitto, free_port, running
 from tests.end_to_end.program import Json, Program
 

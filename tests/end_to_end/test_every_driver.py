@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from bridge.money import payment as p
-from simulators.shopper import MischiefKind, Place
+from simulators.terminals.shared.shopper import MischiefKind, Place
 from tests.end_to_end.counter import KINDS, Counter, Kind, at_a_counter, plan, trouble
 
 every_kind = pytest.mark.parametrize("kind", KINDS, ids=[one.name for one in KINDS])

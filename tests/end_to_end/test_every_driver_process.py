@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from simulators.terminal_ledger import Entry, read_ledger, standing
+from simulators.terminals.shared.ledger import Entry, read_ledger, standing
 from tests.end_to_end.broker import Mosquitto
 from tests.end_to_end.counter import KINDS, Kind
 from tests.end_to_end.parts import TERMINAL, base_tables, plan, scenario, write_config

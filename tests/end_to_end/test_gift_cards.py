@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from simulators.backoffice_resolvers import TILL_PERMISSIONS
+from simulators.back_office.resolvers import TILL_PERMISSIONS
 from tests.end_to_end.parts import Store, plan
 from tests.end_to_end.till import start_fields
 

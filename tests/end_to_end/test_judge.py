@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from simulators.terminal_ledger import Entry
+from simulators.terminals.shared.ledger import Entry
 from tests.end_to_end.judge import violations
 
 APPROVED = Entry(1, "approved", 1200, "EUR")

@@ -19,8 +19,8 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
 from bridge.errors import BusError
-from bridge.register.bus import Connected, Delivery, MqttSettings, TlsSettings
-from bridge.register.mqtt import QUEUE_MAX, Mqtt
+from bridge.register.mqtt.client import QUEUE_MAX, Mqtt
+from bridge.register.mqtt.messages import Connected, Delivery, MqttSettings, TlsSettings
 from tests.end_to_end.broker import Mosquitto, free_port, make_certificates, running
 
 pytestmark = pytest.mark.mosquitto

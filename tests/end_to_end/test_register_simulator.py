@@ -15,8 +15,7 @@ from typing import Any
 import pytest
 
 from bridge.errors import RequestError
-from bridge.register.bus import Delivery, MqttSettings
-from bridge.register.contract import (
+from bridge.register.api import (
     BridgeState,
     Display,
     PaymentAmounts,
@@ -31,10 +30,11 @@ from bridge.register.contract import (
     encode,
     error_body,
 )
-from bridge.register.contract.documents import Status
-from bridge.register.mqtt import Mqtt
-from simulators.register import Register
-from simulators.register_broker import Broker
+from bridge.register.api.documents import Status
+from bridge.register.mqtt.client import Mqtt
+from bridge.register.mqtt.messages import Delivery, MqttSettings
+from simulators.register.broker_address import Broker
+from simulators.register.till import Register
 from tests.end_to_end.broker import Mosquitto, running
 
 pytestmark = pytest.mark.mosquitto

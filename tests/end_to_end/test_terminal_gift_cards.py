@@ -13,13 +13,13 @@ from pathlib import Path
 import pytest
 
 from bridge.money import payment as p
-from bridge.register import contract as k
-from bridge.register.paper import payment_document
+from bridge.register import api as k
+from bridge.register.publishing.payment_document import payment_document
 from drivers.contract import Money
-from simulators.pax import PaxTerminal
-from simulators.pax_gift import GIFT_CARD
-from simulators.pax_profile import PaxProfile
-from simulators.shopper import MischiefKind, Place
+from simulators.terminals.pax.gift_host import GIFT_CARD
+from simulators.terminals.pax.profile import PaxProfile
+from simulators.terminals.pax.terminal import PaxTerminal
+from simulators.terminals.shared.shopper import MischiefKind, Place
 from tests.end_to_end.counter import (
     KINDS,
     TERMINAL,

@@ -17,8 +17,8 @@ from typing import Any
 
 import pytest
 
-from simulators.register import Register
-from simulators.register_broker import Broker
+from simulators.register.broker_address import Broker
+from simulators.register.till import Register
 from tests.end_to_end.broker import Mosquitto, running
 
 pytestmark = [pytest.mark.slow, pytest.mark.mosquitto]

@@ -10,9 +10,9 @@ from __future__ import annotations
 from decimal import Decimal
 
 from bridge.money import payment as p
-from bridge.money import sale as s
+from bridge.money import purchase as s
 from bridge.money.payment import Funds, PaymentType, Status
-from simulators.backoffice_records import GiftCardTrans, TransStatus
+from simulators.back_office.records import GiftCardTrans, TransStatus
 from tests.matrix.shop import Shop
 
 TAKING = {PaymentType.SALE, PaymentType.CAPTURE}

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from bridge.backoffice import giftcard_evidence as e
-from bridge.backoffice.attempts import Applied, Attempt, NotApplied, Refused, Unknown
-from bridge.backoffice.documents import GiftCardCapture
-from bridge.backoffice.giftcards import GiftCards
-from bridge.backoffice.recorder import Recorder
+from bridge.backoffice.api.attempts import Applied, Attempt, NotApplied, Refused, Unknown
+from bridge.backoffice.api.documents import GiftCardCapture
+from bridge.backoffice.gift_cards import evidence as e
+from bridge.backoffice.gift_cards.payment_method import GiftCards
+from bridge.backoffice.purchase_recorder import Recorder
 from bridge.money import payment as p
-from bridge.money.plans import Plans
+from bridge.money.background.split_payments import Plans
 from drivers import contract as c
 from tests.matrix.shop import PIN
 

@@ -18,30 +18,30 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from bridge.backoffice.api_names import ApiNames
-from bridge.backoffice.giftcards import GiftCards
-from bridge.backoffice.recorder import Recorder
+from bridge.backoffice.api.names import ApiNames
+from bridge.backoffice.gift_cards.payment_method import GiftCards
+from bridge.backoffice.purchase_recorder import Recorder
 from bridge.errors import LineError
 from bridge.money import payment as p
-from bridge.money.accounts import Account
-from bridge.money.journal import Journal
-from bridge.money.journal_file import open_database
+from bridge.money.background.split_payments import Plans
+from bridge.money.commit_decision import BooksPolicy
 from bridge.money.ledger import Ledger
-from bridge.money.plans import Plans
-from bridge.money.settlement import BooksPolicy
-from bridge.register import contract as k
-from bridge.register.bus import Connected, Delivery
-from bridge.register.desk import Desk, DeskSettings
-from bridge.terminal.condition import StationSettings
+from bridge.money.store.database import open_database
+from bridge.money.store.journal import Journal
+from bridge.money.store.records import Account
+from bridge.register import api as k
+from bridge.register.commands.router import Desk, DeskSettings
+from bridge.register.mqtt.messages import Connected, Delivery
 from bridge.terminal.station import Station
+from bridge.terminal.status import StationSettings
 from drivers.zvt import DRIVER, ZvtSettings
-from simulators.backoffice_faults import Fault, fault_named
-from simulators.backoffice_records import CodeType, TransType
-from simulators.backoffice_resolvers import TILL_PERMISSIONS
-from simulators.cable import CableEnd, MemoryPort
+from simulators.back_office.faults import Fault, fault_named
+from simulators.back_office.records import CodeType, TransType
+from simulators.back_office.resolvers import TILL_PERMISSIONS
 from simulators.loop import run_virtual
-from simulators.shopper import Plan, Scenario
-from simulators.zvt import ZvtTerminal
+from simulators.terminals.shared.cable import CableEnd, MemoryPort
+from simulators.terminals.shared.shopper import Plan, Scenario
+from simulators.terminals.zvt import ZvtTerminal
 from tests.simulation.loop import WorldLoop
 from tests.unit.backoffice.giftcard_store import CODEC, Tokens
 from tests.unit.backoffice.world import BEGIN, World

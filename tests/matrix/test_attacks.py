@@ -9,8 +9,8 @@ from typing import Literal
 
 import pytest
 
-from bridge.money.journal import Journal
 from bridge.money.payment import Status
+from bridge.money.store.journal import Journal
 from tests.crash.test_plan_restarts import Fuse, journal_with
 from tests.matrix import scenes
 from tests.matrix.judge import judge

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from bridge.money.payment import Funds, Status
-from simulators.backoffice_records import CodeType
-from simulators.backoffice_resolvers import ALL_PERMISSIONS, TILL_PERMISSIONS
+from simulators.back_office.records import CodeType
+from simulators.back_office.resolvers import ALL_PERMISSIONS, TILL_PERMISSIONS
 from tests.matrix.judge import judge
 from tests.matrix.shop import GIFT, PIN, SECOND_GIFT, Json, Shop, euros, gift, in_shop, new_id
 from tests.unit.backoffice.world import BEGIN

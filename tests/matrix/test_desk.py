@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from bridge.register.bus import Delivery
-from simulators.shopper import Plan, Scenario
+from bridge.register.mqtt.messages import Delivery
+from simulators.terminals.shared.shopper import Plan, Scenario
 from tests.matrix.judge import judge
 from tests.matrix.shop import EPOCH, REGISTER, TOPICS, Json, Shop, euros, gift, in_shop, new_id
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from simulators.backoffice_faults import NAMED
+from simulators.back_office.faults import NAMED
 from tests.matrix import scenes
 from tests.matrix.judge import judge
 from tests.matrix.scenes import Scene

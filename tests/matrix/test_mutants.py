@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from bridge.backoffice.giftcards import GiftCards
-from bridge.backoffice.recorder import Recorder
-from bridge.money.plans import Plans
+from bridge.backoffice.gift_cards.payment_method import GiftCards
+from bridge.backoffice.purchase_recorder import Recorder
+from bridge.money.background.split_payments import Plans
 from tests.matrix import mutants as m
 from tests.matrix import scenes
 from tests.matrix.judge import judge

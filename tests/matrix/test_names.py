@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bridge.backoffice.api_names import ApiNames
-from bridge.backoffice.documents import (
+from bridge.backoffice.api.documents import (
     CodeType,
     GiftCardCapture,
     GiftCardTransaction,
@@ -16,6 +15,7 @@ from bridge.backoffice.documents import (
     gift_card_trans_add,
     gift_card_trans_capture,
 )
+from bridge.backoffice.api.names import ApiNames
 from bridge.cli.check import gift_card_names
 from bridge.config import parse
 from bridge.money.payment import Status

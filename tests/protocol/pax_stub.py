@@ -6,7 +6,7 @@ import base64
 import re
 from collections.abc import Mapping
 
-from drivers.pax.framing import ACK, FrameReceiver, encode_frame
+from drivers.pax.codec.framing import ACK, FrameReceiver, encode_frame
 
 SECOND_FIELD = b"\x1c"
 BALANCE = b"23"  # the only transaction type that moves nothing

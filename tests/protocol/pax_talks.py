@@ -9,8 +9,8 @@ from drivers.contract import (
     TerminalEvent,
 )
 from drivers.pax import PaxSettings
-from drivers.pax.dialogue import PaxDialogue
-from drivers.pax.fields import ecr_reference
+from drivers.pax.codec.fields import ecr_reference
+from drivers.pax.conversation.dialogue import PaxDialogue
 from tests.protocol.pax_stub import (
     ScriptedTerminal,
     commands_in,

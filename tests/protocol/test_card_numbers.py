@@ -11,14 +11,14 @@ from hypothesis import strategies as st
 from drivers import contract as c
 from drivers.contract import CARD_DIGITS_MAX, CARD_DIGITS_MIN, mask_cards
 from drivers.pax import PaxSettings
-from drivers.pax.dump import masked_payload
+from drivers.pax.codec.dump import masked_payload
 from drivers.telium import CaisseApSettings, TeliumSettings
-from drivers.telium.caisse_ap import encode_tags
-from drivers.telium.dialogue import TeliumDialogue
-from drivers.telium.dump import masked_serial, masked_text
-from drivers.telium.framing import encode_frame
-from drivers.telium.ip_dialogue import CaisseApDialogue
-from drivers.telium.reference import attempt_reference
+from drivers.telium.codec.caisse_ap import encode_tags
+from drivers.telium.codec.dump import masked_serial, masked_text
+from drivers.telium.codec.framing import encode_frame
+from drivers.telium.codec.reference import attempt_reference
+from drivers.telium.conversation.caisse_ap import CaisseApDialogue
+from drivers.telium.conversation.concert import TeliumDialogue
 from tests.protocol.pax_talks import (
     ABSENT,
     PAY,

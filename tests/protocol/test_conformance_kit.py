@@ -14,7 +14,7 @@ from drivers import conformance
 from drivers import contract as c
 from drivers.conformance import Scene, check
 from drivers.zvt import ZvtDriver, ZvtSettings
-from drivers.zvt.dialogue import ZvtDialogue
+from drivers.zvt.conversation.dialogue import ZvtDialogue
 from tests.protocol.test_conformance_zvt import IDLE_TERMINAL, PAID
 from tests.protocol.test_zvt_dialogue import PAY, YES
 from tests.protocol.zvt_stub import ScriptedTerminal, count_money_commands

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from drivers import contract as c
 from drivers.contract import FinalEvent, Step
 from drivers.pax import PaxSettings
-from drivers.pax.dialogue import PaxDialogue
+from drivers.pax.conversation.dialogue import PaxDialogue
 from tests.protocol.pax_stub import commands_in, commands_in_queries, count_money_commands, frame
 from tests.protocol.pax_talks import (
     ABSENT,

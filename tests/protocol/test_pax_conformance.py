@@ -27,7 +27,7 @@ from drivers.contract import (
     Unclear,
 )
 from drivers.pax import DRIVER, PaxSettings
-from drivers.pax.dialogue import PaxDialogue
+from drivers.pax.conversation.dialogue import PaxDialogue
 from tests.protocol.pax_stub import (
     ScriptedHttpTerminal,
     ScriptedTerminal,

@@ -24,7 +24,7 @@ from drivers.contract import (
     Unclear,
 )
 from drivers.pax import PaxSettings
-from drivers.pax.dialogue import PaxDialogue
+from drivers.pax.conversation.dialogue import PaxDialogue
 from tests.protocol.pax_stub import (
     frame,
 )

@@ -11,10 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from drivers.contract import MaskedPan, ProtocolError
-from drivers.pax.codec import decode_answer, decode_request, encode_answer, encode_request
-from drivers.pax.dump import masked_payload
-from drivers.pax.fields import ecr_reference, find
-from drivers.pax.framing import (
+from drivers.pax.codec.dump import masked_payload
+from drivers.pax.codec.fields import ecr_reference, find
+from drivers.pax.codec.framing import (
     ACK,
     FrameLink,
     FrameReceiver,
@@ -25,7 +24,7 @@ from drivers.pax.framing import (
     encode_frame,
     lrc,
 )
-from drivers.pax.messages import (
+from drivers.pax.codec.messages import (
     Answer,
     AskDetail,
     AskedAccount,
@@ -43,6 +42,7 @@ from drivers.pax.messages import (
     Totals,
     Transact,
 )
+from drivers.pax.codec.payload import decode_answer, decode_request, encode_answer, encode_request
 from tests.protocol.vectors import FOLDER_VARIABLE
 
 FOLDER = os.environ.get(FOLDER_VARIABLE)

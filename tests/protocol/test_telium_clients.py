@@ -18,13 +18,13 @@ from typing import Any
 
 import pytest
 
-from bridge.terminal.lines import DescriptorLine, SerialAddress, TcpAddress, open_line
+from bridge.terminal.transport import DescriptorLine, SerialAddress, TcpAddress, open_line
 from drivers.contract import Approved, Dialogue, Money, Pay, Probe, TerminalReady
 from drivers.telium import CAISSE_AP_DRIVER, DRIVER, CaisseApSettings, TeliumSettings
-from simulators.serial_port import PtyPort
-from simulators.shopper import BUILT_IN, Scenario
-from simulators.tcp_port import TcpPort
-from simulators.telium import PROFILES, CaisseApTerminal, TeliumTerminal
+from simulators.terminals.shared.serial_port import PtyPort
+from simulators.terminals.shared.shopper import BUILT_IN, Scenario
+from simulators.terminals.shared.tcp_port import TcpPort
+from simulators.terminals.telium.program import PROFILES, CaisseApTerminal, TeliumTerminal
 
 CLIENT_SECONDS = 30  # a client that waits longer than this waits for ever
 INSTANT = BUILT_IN["instant"]

@@ -11,11 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from drivers.contract import MaskedPan, ProtocolError
-from drivers.telium import caisse_ap
-from drivers.telium import messages as m
-from drivers.telium.dump import masked_serial, masked_text
-from drivers.telium.framing import Damage, Frame, FrameReader, Item, Signal, encode_frame
-from drivers.telium.reference import attempt_reference
+from drivers.telium.codec import caisse_ap
+from drivers.telium.codec import messages as m
+from drivers.telium.codec.dump import masked_serial, masked_text
+from drivers.telium.codec.framing import Damage, Frame, FrameReader, Item, Signal, encode_frame
+from drivers.telium.codec.reference import attempt_reference
 
 # Seen on a wire between pyTeliumManager 2.4.2, pypostelium 0.0.5 and a terminal that answers them.
 WORKED_REQUEST = bytes.fromhex(

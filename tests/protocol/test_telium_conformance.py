@@ -9,8 +9,8 @@ import pytest
 from drivers.conformance import Scene, check
 from drivers.contract import Inquire, Money, Operation, Pay, Probe, Refund
 from drivers.telium import CAISSE_AP_DRIVER, DRIVER, CaisseApSettings, TeliumSettings
-from drivers.telium import messages as m
-from drivers.telium.framing import Frame, FrameReader, Item, Signal, encode_frame
+from drivers.telium.codec import messages as m
+from drivers.telium.codec.framing import Frame, FrameReader, Item, Signal, encode_frame
 
 PAY = Pay("018f6f0e-8a44-7c1b-9a3e-3d2f4b5c6d7e", Money(11245, "EUR"))
 REFUND = Refund("018f6f0e-8a44-7c1b-9a3e-3d2f4b5c6d7f", Money(550, "EUR"))

@@ -29,8 +29,8 @@ from drivers.contract import (
     Unclear,
 )
 from drivers.telium import DRIVER, TeliumSettings
-from drivers.telium import messages as m
-from drivers.telium.framing import encode_frame
+from drivers.telium.codec import messages as m
+from drivers.telium.codec.framing import encode_frame
 
 ENQ, ACK, NAK, EOT = b"\x05", b"\x06", b"\x15", b"\x04"
 EURO_12_50 = Money(1250, "EUR")

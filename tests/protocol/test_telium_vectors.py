@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from drivers.contract import MaskedPan
-from drivers.telium import caisse_ap
-from drivers.telium import messages as m
-from drivers.telium.dump import masked_serial, masked_text
-from drivers.telium.framing import Damage, Frame, FrameReader, Item, encode_frame, lrc
+from drivers.telium.codec import caisse_ap
+from drivers.telium.codec import messages as m
+from drivers.telium.codec.dump import masked_serial, masked_text
+from drivers.telium.codec.framing import Damage, Frame, FrameReader, Item, encode_frame, lrc
 from tests.protocol.vectors import FOLDER_VARIABLE
 
 Entry = dict[str, Any]

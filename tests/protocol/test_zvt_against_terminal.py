@@ -16,11 +16,11 @@ import pytest
 from drivers import contract as c
 from drivers.zvt import DRIVER, ZvtSettings
 from drivers.zvt.settings import ProfileName
-from simulators.cable import CableEnd, MemoryPort, Wire
 from simulators.loop import run_virtual
-from simulators.shopper import Mischief, MischiefKind, Place, Plan, Scenario
-from simulators.zvt import PROFILES, ZvtTerminal
-from simulators.zvt.profile import Profile
+from simulators.terminals.shared.cable import CableEnd, MemoryPort, Wire
+from simulators.terminals.shared.shopper import Mischief, MischiefKind, Place, Plan, Scenario
+from simulators.terminals.zvt import PROFILES, ZvtTerminal
+from simulators.terminals.zvt.profile import Profile
 
 Transport = Literal["serial", "tcp"]
 Numbers = tuple[

@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from drivers.contract import MaskedPan, ProtocolError
-from drivers.zvt import messages as m
-from drivers.zvt.codec import decode, encode
-from drivers.zvt.dump import masked_hex
-from drivers.zvt.fields import (
+from drivers.zvt.codec import messages as m
+from drivers.zvt.codec.apdu import decode, encode
+from drivers.zvt.codec.dump import masked_hex
+from drivers.zvt.codec.fields import (
     Tlv,
     decode_bcd,
     decode_bmps,
@@ -26,7 +26,7 @@ from drivers.zvt.fields import (
     encode_tlv,
     mask_text,
 )
-from drivers.zvt.sequence import sequence_of, sequence_tlv
+from drivers.zvt.codec.sequence import sequence_of, sequence_tlv
 
 PAN = "4111111111111111"
 PAN_BCD = bytes.fromhex(PAN)

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from drivers.contract import ProtocolError
-from drivers.zvt.framing import (
+from drivers.zvt.codec.framing import (
     ACK_BYTE,
     NAK_BYTE,
     LinkTimers,

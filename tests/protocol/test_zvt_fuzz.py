@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from drivers import contract as c
 from drivers.zvt import DRIVER, ZvtSettings
-from drivers.zvt.codec import decode, encode
-from drivers.zvt.messages import Unknown
-from drivers.zvt.sequence import sequence_of
+from drivers.zvt.codec.apdu import decode, encode
+from drivers.zvt.codec.messages import Unknown
+from drivers.zvt.codec.sequence import sequence_of
 from tests.protocol.test_zvt_dialogue import APPROVED, DONE, HOLD, SALE, YES
 from tests.protocol.test_zvt_inquiry import BUSY, IDLE, LOGGED_ON, NO_TURNOVER
 from tests.protocol.zvt_stub import count_money_commands

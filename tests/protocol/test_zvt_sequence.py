@@ -6,10 +6,10 @@ import pytest
 
 from drivers import contract as c
 from drivers.zvt import ZvtSettings
-from drivers.zvt import messages as m
-from drivers.zvt.codec import decode, encode
-from drivers.zvt.numbering import Numbering
-from drivers.zvt.sequence import following, is_newer, sequence_of
+from drivers.zvt.codec import messages as m
+from drivers.zvt.codec.apdu import decode, encode
+from drivers.zvt.codec.sequence import following, is_newer, sequence_of
+from drivers.zvt.conversation.numbering import Numbering
 from tests.protocol.test_zvt_dialogue import (
     APPROVED,
     DONE,

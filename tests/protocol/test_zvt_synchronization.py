@@ -10,14 +10,14 @@ import pytest
 
 from drivers import contract as c
 from drivers.zvt import DRIVER, ZvtSettings
-from drivers.zvt.codec import decode
-from drivers.zvt.evidence import fingerprint, same_transaction
-from drivers.zvt.messages import StatusInformation
-from simulators.cable import MemoryPort
+from drivers.zvt.codec.apdu import decode
+from drivers.zvt.codec.messages import StatusInformation
+from drivers.zvt.mapping.evidence import fingerprint, same_transaction
 from simulators.loop import run_virtual
-from simulators.shopper import Mischief, Plan, Scenario
-from simulators.zvt import ZvtTerminal
-from simulators.zvt.profile import Profile
+from simulators.terminals.shared.cable import MemoryPort
+from simulators.terminals.shared.shopper import Mischief, Plan, Scenario
+from simulators.terminals.zvt import ZvtTerminal
+from simulators.terminals.zvt.profile import Profile
 from tests.protocol.test_zvt_against_terminal import CALM, Desk, until_ready
 from tests.protocol.test_zvt_dialogue import APPROVED, FINGERPRINT, PAY_BYTES, register
 

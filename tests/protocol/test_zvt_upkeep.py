@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from drivers.zvt import messages as m
-from drivers.zvt import upkeep as u
-from drivers.zvt.codec import decode, encode
-from drivers.zvt.fields import Tlv
-from drivers.zvt.sequence import sequence_of, sequence_tlv
+from drivers.zvt.codec import messages as m
+from drivers.zvt.codec import service_messages as u
+from drivers.zvt.codec.apdu import decode, encode
+from drivers.zvt.codec.fields import Tlv
+from drivers.zvt.codec.sequence import sequence_of, sequence_tlv
 
 containers = st.none() | st.just((Tlv(0x15, b"de"),))
 byte = st.integers(0, 255)

@@ -8,10 +8,10 @@ from collections.abc import Callable
 import pytest
 
 from drivers.contract import MaskedPan, ProtocolError
-from drivers.zvt import messages as m
-from drivers.zvt.codec import decode, encode
-from drivers.zvt.dump import masked_hex
-from drivers.zvt.fields import (
+from drivers.zvt.codec import messages as m
+from drivers.zvt.codec.apdu import decode, encode
+from drivers.zvt.codec.dump import masked_hex
+from drivers.zvt.codec.fields import (
     Tlv,
     decode_bcd,
     decode_tlv,
@@ -21,7 +21,7 @@ from drivers.zvt.fields import (
     find_tlv,
     is_constructed,
 )
-from drivers.zvt.framing import (
+from drivers.zvt.codec.framing import (
     LinkTimers,
     SerialLink,
     TcpLink,

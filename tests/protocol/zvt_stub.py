@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Literal
 
-from drivers.zvt import messages as m
-from drivers.zvt.codec import decode, encode
-from drivers.zvt.framing import Link, LinkTimers, SerialLink, TcpLink
-from drivers.zvt.sequence import OFFER, following, sequence_of
+from drivers.zvt.codec import messages as m
+from drivers.zvt.codec.apdu import decode, encode
+from drivers.zvt.codec.framing import Link, LinkTimers, SerialLink, TcpLink
+from drivers.zvt.codec.sequence import OFFER, following, sequence_of
 
 MONEY_COMMANDS = frozenset((0x0601, 0x060C, 0x0622, 0x0623, 0x0624, 0x0625, 0x0626, 0x0630, 0x0631))
 YES = bytes.fromhex("800000")

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 import apsw
 
 from bridge.money import payment as p
-from bridge.money import sale as s
-from bridge.money.accounts import Account
-from simulators.backoffice_records import Purchase
+from bridge.money import purchase as s
+from bridge.money.store.records import Account
+from simulators.back_office.records import Purchase
 from simulators.broker import Broker
 from tests.simulation.disk import DiskDoor
 from tests.simulation.judge import cents, short

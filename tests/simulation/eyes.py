@@ -8,8 +8,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from bridge.money import payment as p
-from bridge.money.reversals import REASON
-from bridge.register.bus import Delivery
+from bridge.money.background.signature_reversals import REASON
+from bridge.register.mqtt.messages import Delivery
 from drivers import contract as c
 from tests.simulation import misfortune
 from tests.simulation.attempts import STARTING

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from bridge.money.accounts import Account
 from bridge.money.payment import Funds, PaymentType, Status
+from bridge.money.store.records import Account
 from tests.simulation.office import ELSEWHERE
 from tests.simulation.plans import PlannedLeg
 from tests.simulation.story import Story

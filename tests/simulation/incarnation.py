@@ -17,27 +17,27 @@ from typing import Any, Protocol
 
 import httpx
 
-from bridge.backoffice.giftcards import GiftCards
-from bridge.backoffice.graphql import BackOffice
-from bridge.backoffice.recorder import IN_FLIGHT_MAX, Recorder
+from bridge.backoffice.api.client import BackOffice
+from bridge.backoffice.gift_cards.payment_method import GiftCards
+from bridge.backoffice.purchase_recorder import IN_FLIGHT_MAX, Recorder
 from bridge.errors import JournalError
-from bridge.money.entries import EventCodec
-from bridge.money.journal import Journal
-from bridge.money.journal_file import prepare
+from bridge.money.background.signature_reversals import Reversals, SignaturePolicy
+from bridge.money.background.split_payments import Plans
+from bridge.money.commit_decision import BooksPolicy
 from bridge.money.ledger import Ledger
-from bridge.money.plans import Plans
-from bridge.money.reversals import Reversals, SignaturePolicy
-from bridge.money.settlement import BooksPolicy
-from bridge.register import contract as k
-from bridge.register.bus import Delivery
-from bridge.register.desk import Desk, DeskSettings
-from bridge.register.publisher import Publisher
-from bridge.terminal.condition import StationSettings
+from bridge.money.store.database import prepare
+from bridge.money.store.journal import Journal
+from bridge.money.store.journal_entries import EventCodec
+from bridge.register import api as k
+from bridge.register.commands.router import Desk, DeskSettings
+from bridge.register.mqtt.messages import Delivery
+from bridge.register.publishing.publisher import Publisher
 from bridge.terminal.station import Station
+from bridge.terminal.status import StationSettings
 from drivers import contract as c
 from drivers.zvt import ZvtSettings
 from simulators.broker import Broker
-from simulators.cable import MemoryPort
+from simulators.terminals.shared.cable import MemoryPort
 from tests.simulation.disk import Disk, DiskDoor, Witness, open_journal
 from tests.simulation.office import Office
 from tests.simulation.ports import Alive, BridgeBus, OfficeDoor, TokenPocket, WatchedTerminal

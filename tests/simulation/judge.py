@@ -15,7 +15,7 @@ from typing import Any
 
 from drivers import contract as c
 from simulators.broker import Message
-from simulators.shopper import CARDS
+from simulators.terminals.shared.shopper import CARDS
 from tests.simulation.attempts import STARTING, Attempt
 from tests.simulation.batch_judge import BatchJudge
 from tests.simulation.gift_judge import GiftJudge

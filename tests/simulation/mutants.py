@@ -11,24 +11,24 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
-from bridge.backoffice import graphql as graphql_module
-from bridge.backoffice.attempts import NotApplied, Unknown
-from bridge.backoffice.recorder import Recorder
+from bridge.backoffice.api import client as graphql_module
+from bridge.backoffice.api.attempts import NotApplied, Unknown
+from bridge.backoffice.purchase_recorder import Recorder
 from bridge.errors import JournalError
-from bridge.money import accounts
 from bridge.money import ledger as ledger_module
 from bridge.money import payment as p
-from bridge.money import sale as s
-from bridge.money.journal import Change, Journal
+from bridge.money import purchase as s
 from bridge.money.ledger import Ledger
-from bridge.register import starts
-from bridge.register.desk import Desk
-from bridge.terminal.cashier import Cashier
+from bridge.money.store import records as accounts
+from bridge.money.store.journal import Change, Journal
+from bridge.register.commands import start_payment as starts
+from bridge.register.commands.router import Desk
+from bridge.terminal.conversation import Talk
+from bridge.terminal.payment_runner import Cashier
 from bridge.terminal.station import Station
-from bridge.terminal.talk import Talk
 from drivers import contract as c
-from drivers.zvt import inquiry as inquiry_module
-from drivers.zvt import printing
+from drivers.zvt.codec import printing
+from drivers.zvt.conversation import inquiry as inquiry_module
 from tests.simulation import incarnation
 from tests.simulation.mutants_of_follow_ups import FOLLOW_UP_MUTANTS
 from tests.simulation.mutants_of_gift_cards import GIFT_CARD_MUTANTS

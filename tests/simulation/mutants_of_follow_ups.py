@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from bridge.money import accounts, admission, settlement
+from bridge.money import admission
+from bridge.money import commit_decision as settlement
 from bridge.money import ledger as ledger_module
 from bridge.money import payment as p
 from bridge.money.reconciliation import Reconciliation
-from bridge.terminal.cashier import Cashier
-from bridge.terminal.orders import money_operation
+from bridge.money.store import records as accounts
+from bridge.terminal.operations import money_operation
+from bridge.terminal.payment_runner import Cashier
 from tests.simulation.plant import Plant
 
 AnyCallable = Callable[..., Any]

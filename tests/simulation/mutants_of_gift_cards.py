@@ -7,13 +7,13 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from bridge.backoffice import giftcard_evidence
-from bridge.backoffice.attempts import Applied, Refused, Unknown
-from bridge.backoffice.giftcards import GiftCards
-from bridge.backoffice.graphql import BackOffice
+from bridge.backoffice.api.attempts import Applied, Refused, Unknown
+from bridge.backoffice.api.client import BackOffice
+from bridge.backoffice.gift_cards import evidence as giftcard_evidence
+from bridge.backoffice.gift_cards.payment_method import GiftCards
 from bridge.money import payment as p
-from bridge.money import plans as plans_module
-from bridge.money.plan import BeginLeg, Done, EndHold, Wait
+from bridge.money.background import split_payments as plans_module
+from bridge.money.split_payment import BeginLeg, Done, EndHold, Wait
 from drivers import contract as c
 from tests.simulation.plant import Plant
 

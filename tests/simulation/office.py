@@ -12,11 +12,11 @@ from decimal import Decimal
 from functools import cache
 from typing import Any
 
-from simulators.backoffice_faults import NAMED, Answer, Effect, Fault
-from simulators.backoffice_graphql import Execution, GraphQlApi, HttpAnswer, Request
-from simulators.backoffice_records import Json, TransType
-from simulators.backoffice_resolvers import TILL_PERMISSIONS
-from simulators.backoffice_state import BackOfficeState
+from simulators.back_office.faults import NAMED, Answer, Effect, Fault
+from simulators.back_office.graphql import Execution, GraphQlApi, HttpAnswer, Request
+from simulators.back_office.records import Json, TransType
+from simulators.back_office.resolvers import TILL_PERMISSIONS
+from simulators.back_office.state import BackOfficeState
 
 WORK_SECONDS = (0.02, 0.4)  # from the request's arrival to its effect
 ANSWER_SECONDS = (0.01, 0.3)  # and on to the answer

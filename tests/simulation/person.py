@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from bridge.errors import RequestError
 from bridge.money import payment as p
-from bridge.money import sale as s
-from bridge.money.accounts import Account
+from bridge.money import purchase as s
+from bridge.money.store.records import Account
 
 if TYPE_CHECKING:
     from tests.simulation.world import World

@@ -10,14 +10,14 @@ from typing import Literal
 
 import httpx
 
-from bridge.backoffice.connection import PHASE, Phase
+from bridge.backoffice.one_shot_transport import PHASE, Phase
 from bridge.errors import BackOfficeUnavailable, BusError, LineError, LoginRequired
-from bridge.register.bus import Connected, Delivery
+from bridge.register.mqtt.messages import Connected, Delivery
 from drivers import contract as c
 from drivers.zvt import DRIVER, ZvtSettings
-from drivers.zvt.dialogue import ZvtDialogue
+from drivers.zvt.conversation.dialogue import ZvtDialogue
 from simulators.broker import Broker, BrokerLink, Delivered, Lost, Message
-from simulators.cable import CableEnd, MemoryPort
+from simulators.terminals.shared.cable import CableEnd, MemoryPort
 from tests.simulation.office import Office
 
 RECONNECT_SECONDS = (0.2, 3.0)

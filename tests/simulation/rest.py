@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from bridge.money import payment as p
-from bridge.money import sale as s
-from bridge.money.accounts import Account
+from bridge.money import purchase as s
+from bridge.money.store.records import Account
 from tests.simulation.ending import is_missing
 from tests.simulation.incarnation import Incarnation
 from tests.simulation.judge import short

@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from bridge.money import payment as p
-from bridge.money.journal import Journal
-from bridge.money.journal_file import prepare
+from bridge.money.background.signature_reversals import Reversals, SignaturePolicy
+from bridge.money.commit_decision import BooksPolicy
 from bridge.money.ledger import Ledger
-from bridge.money.reversals import Reversals, SignaturePolicy
-from bridge.money.settlement import BooksPolicy
-from bridge.terminal.condition import StationSettings
+from bridge.money.store.database import prepare
+from bridge.money.store.journal import Journal
 from bridge.terminal.station import Station
+from bridge.terminal.status import StationSettings
 from drivers import contract as c
 from simulators.loop import run_virtual
 from tests.protocol.test_zvt_dialogue import APPROVED, YES

@@ -10,8 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
-from simulators.shopper import Plan, Scenario, Shopper
-from simulators.terminal_ledger import Entry, TerminalLedger
+from simulators.terminals.shared.ledger import Entry, TerminalLedger
+from simulators.terminals.shared.shopper import Plan, Scenario, Shopper
 
 Kind = Literal["paid", "held", "captured", "refunded", "tipped", "voided"]
 CARD_ORDERS = frozenset({"Pay", "Authorize", "Refund"})  # a shopper presents a card

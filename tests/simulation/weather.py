@@ -8,9 +8,9 @@ from typing import Any, Literal
 
 from drivers.zvt import ZvtSettings
 from simulators.broker import Misfortune
-from simulators.cable import Wire
-from simulators.shopper import Mischief, MischiefKind, Place, Plan
-from simulators.zvt.profile import PROFILES, Profile
+from simulators.terminals.shared.cable import Wire
+from simulators.terminals.shared.shopper import Mischief, MischiefKind, Place, Plan
+from simulators.terminals.zvt.profile import PROFILES, Profile
 from tests.simulation.tills import Habits
 from tests.simulation.trades import Trade
 

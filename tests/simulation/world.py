@@ -18,13 +18,13 @@ from functools import partial
 from typing import Any
 
 from bridge.errors import JournalError
-from simulators.backoffice_records import Json
-from simulators.backoffice_state import BackOfficeState
+from simulators.back_office.records import Json
+from simulators.back_office.state import BackOfficeState
 from simulators.broker import Broker
-from simulators.cable import MemoryPort
 from simulators.loop import Deadlock, VirtualLoop, run_virtual
-from simulators.zvt import ZvtTerminal
-from simulators.zvt.talk import NoReply
+from simulators.terminals.shared.cable import MemoryPort
+from simulators.terminals.zvt import ZvtTerminal
+from simulators.terminals.zvt.line_end import NoReply
 from tests.simulation import misfortune
 from tests.simulation.disk import Disk
 from tests.simulation.ending import compare_journal, judge_the_end

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from bridge.money.payment.request import PaymentRequest, PaymentType
+from bridge.money.payment.signature import ReversalFailed, SignatureJudged
 from bridge.money.payment.state import Payment, Recording
-from bridge.money.sale import SaleDetails
-from bridge.money.signature import ReversalFailed, SignatureJudged
+from bridge.money.purchase import SaleDetails
 from drivers.contract import (
     Approval,
     Baseline,

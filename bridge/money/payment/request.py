@@ -10,7 +10,7 @@ from typing import Literal
 
 from pydantic import JsonValue
 
-from bridge.money.sale import SaleDetails
+from bridge.money.purchase import SaleDetails
 from drivers.contract import Approval, Money
 
 

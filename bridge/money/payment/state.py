@@ -7,8 +7,8 @@ from enum import Enum
 from typing import Literal
 
 from bridge.money.payment.request import TAKES, PaymentRequest, PaymentType
-from bridge.money.sale import SaleDetails
-from bridge.money.signature import UNDECIDED, Signature
+from bridge.money.payment.signature import UNDECIDED, Signature
+from bridge.money.purchase import SaleDetails
 from drivers.contract import Approval, Baseline, Money, Receipt, Stage
 
 

@@ -10,17 +10,17 @@ from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
-from bridge.backoffice.api_names import ApiNames
-from bridge.backoffice.giftcards import GiftCards
+from bridge.backoffice.api.names import ApiNames
+from bridge.backoffice.gift_cards.payment_method import GiftCards
 from bridge.money import payment as p
-from bridge.money.entries import EventCodec
-from bridge.money.journal import Journal
-from bridge.money.journal_file import open_database
+from bridge.money.commit_decision import BooksPolicy
 from bridge.money.ledger import Ledger
-from bridge.money.settlement import BooksPolicy
+from bridge.money.store.database import open_database
+from bridge.money.store.journal import Journal
+from bridge.money.store.journal_entries import EventCodec
 from drivers.contract import Money
-from simulators.backoffice_faults import fault_named
-from simulators.backoffice_records import TransStatus
+from simulators.back_office.faults import fault_named
+from simulators.back_office.records import TransStatus
 from tests.unit.backoffice.world import World
 
 CODE, PIN = "6396210000004711", "1234"

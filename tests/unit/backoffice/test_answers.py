@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from bridge.backoffice.answers import classify, decimal_text, read_data
-from bridge.backoffice.attempts import Applied, NotApplied, Refused, Unknown
-from bridge.backoffice.http import Answer, parse_object, parse_retry_after
+from bridge.backoffice.api.answers import classify, decimal_text, read_data
+from bridge.backoffice.api.attempts import Applied, NotApplied, Refused, Unknown
+from bridge.backoffice.http_exchange import Answer, parse_object, parse_retry_after
 
 FIELD = "purchaseAdd"
 DONE = {"data": {FIELD: {"id": "P1"}}}

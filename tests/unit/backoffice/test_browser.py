@@ -14,16 +14,16 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 import pytest
 
-from bridge.backoffice.device import LoginDenied, LoginExpired
-from bridge.backoffice.id_token import Identity
-from bridge.backoffice.login import Login
-from bridge.backoffice.settings import LoginSettings
-from bridge.backoffice.tokens import TokenStore
+from bridge.backoffice.login.device_flow import LoginDenied, LoginExpired
+from bridge.backoffice.login.id_token import Identity
+from bridge.backoffice.login.login import Login
+from bridge.backoffice.login.settings import LoginSettings
+from bridge.backoffice.login.token_file import TokenStore
 from bridge.errors import BackOfficeUnavailable, ConfigError, Rejected
-from simulators import oidc
 from simulators.http_server import InProcessTransport
-from simulators.oidc_provider import Provider
-from simulators.oidc_records import Client, IdTokenFault
+from simulators.identity_provider import site as oidc
+from simulators.identity_provider.provider import Provider
+from simulators.identity_provider.records import Client, IdTokenFault
 from tests.unit.backoffice.world import BEGIN, ISSUER, signing_key
 
 

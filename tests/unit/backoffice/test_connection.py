@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from bridge.backoffice.http import (
+from bridge.backoffice.http_exchange import (
     BODY_BYTES_MAX,
     Answer,
     NoAnswer,

@@ -10,8 +10,7 @@ from graphql import build_schema, execute_sync, parse, validate
 from graphql.execution.values import get_variable_values
 from graphql.language import OperationDefinitionNode
 
-from bridge.backoffice.api_names import ApiNames, read_names
-from bridge.backoffice.documents import (
+from bridge.backoffice.api.documents import (
     CodeType,
     Document,
     GiftCardCapture,
@@ -27,8 +26,9 @@ from bridge.backoffice.documents import (
     ping,
     purchase_add,
 )
+from bridge.backoffice.api.names import ApiNames, read_names
 
-SCHEMA = build_schema(Path("simulators/pos.graphql").read_text(encoding="utf-8"))
+SCHEMA = build_schema(Path("simulators/back_office/pos.graphql").read_text(encoding="utf-8"))
 
 LINE = PurchaseLine(1, "SKU-1", False, "1.99", "1.99", "0.00", "0.00", "1", "EA")
 PURCHASE = Purchase(

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from bridge.backoffice.giftcard_holds import account_of
+from bridge.backoffice.gift_cards.holds import account_of
 from bridge.money import payment as p
-from bridge.money.table import advance, open_payment
+from bridge.money.payment.machine import advance, open_payment
 from drivers.contract import Baseline, Money, Unclear
 
 

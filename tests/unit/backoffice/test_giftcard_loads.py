@@ -10,7 +10,7 @@ import pytest
 from bridge.money import payment as p
 from bridge.money.payment import Funds, Status
 from drivers.contract import Approval, Approved, Declined, Money, Unclear
-from simulators.backoffice_records import TransStatus
+from simulators.back_office.records import TransStatus
 from tests.unit.backoffice.giftcard_store import Store, gift_request
 from tests.unit.backoffice.test_giftcards import InStore, in_store
 

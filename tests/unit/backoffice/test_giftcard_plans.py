@@ -10,11 +10,11 @@ from decimal import Decimal
 import pytest
 
 from bridge.money import payment as p
+from bridge.money.background.split_payments import Plans
 from bridge.money.payment import Funds, Status, leg_id
-from bridge.money.plans import Plans
-from bridge.money.sale import SaleDetails, SaleLine
+from bridge.money.purchase import SaleDetails, SaleLine
 from drivers.contract import Approval, Approved, Canceled, Card, Declined, Money, Unclear
-from simulators.backoffice_records import TransStatus
+from simulators.back_office.records import TransStatus
 from tests.unit.backoffice.giftcard_store import CARD, PIN, Store, gift_request
 from tests.unit.backoffice.test_giftcards import InStore, in_store
 

@@ -14,7 +14,7 @@ import pytest
 from bridge.money import payment as p
 from bridge.money.payment import Funds, Status
 from drivers.contract import Baseline, Money, Unclear
-from simulators.backoffice_records import CodeType, TransStatus
+from simulators.back_office.records import CodeType, TransStatus
 from tests.unit.backoffice.giftcard_store import AT, CODE, PIN, Store, gift_request
 from tests.unit.backoffice.world import play
 

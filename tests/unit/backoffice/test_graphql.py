@@ -12,8 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
-from bridge.backoffice.api_names import ApiNames
-from bridge.backoffice.attempts import (
+from bridge.backoffice.api.attempts import (
     Applied,
     Attempt,
     GiftCardBalance,
@@ -21,7 +20,8 @@ from bridge.backoffice.attempts import (
     Refused,
     Unknown,
 )
-from bridge.backoffice.documents import (
+from bridge.backoffice.api.client import BackOffice
+from bridge.backoffice.api.documents import (
     CodeType,
     GiftCardCapture,
     GiftCardTransaction,
@@ -29,9 +29,9 @@ from bridge.backoffice.documents import (
     PurchaseLine,
     TransType,
 )
-from bridge.backoffice.graphql import BackOffice
+from bridge.backoffice.api.names import ApiNames
 from bridge.errors import BackOfficeUnavailable, ConfigError, LoginRequired, Rejected
-from simulators.backoffice_faults import NAMED, fault_named
+from simulators.back_office.faults import NAMED, fault_named
 from tests.unit.backoffice.world import World, play
 
 LINE = PurchaseLine(1, 'SKU "1" \\ ü', False, "1.99", "1.99", "0.00", "0.00", "1", "EA")

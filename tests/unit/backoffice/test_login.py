@@ -17,13 +17,13 @@ import pytest
 from joserfc import jwt
 from joserfc.jwk import ECKey, KeySet, OctKey, OKPKey
 
-from bridge.backoffice.device import DeviceCode, LoginDenied, LoginExpired
-from bridge.backoffice.id_token import Identity, read_identity
-from bridge.backoffice.login import Login, OtherIdentity
-from bridge.backoffice.provider import Grant, ProviderWire
-from bridge.backoffice.settings import LoginSettings
+from bridge.backoffice.login.device_flow import DeviceCode, LoginDenied, LoginExpired
+from bridge.backoffice.login.id_token import Identity, read_identity
+from bridge.backoffice.login.login import Login, OtherIdentity
+from bridge.backoffice.login.provider import Grant, ProviderWire
+from bridge.backoffice.login.settings import LoginSettings
 from bridge.errors import BackOfficeUnavailable, ConfigError, LoginRequired, Rejected
-from simulators.oidc_records import IdTokenFault
+from simulators.identity_provider.records import IdTokenFault
 from tests.unit.backoffice.world import BEGIN, ISSUER, TOKEN_PATH, World, play
 
 DISCOVERY = "/.well-known/openid-configuration"

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from graphql import build_schema, execute_sync, parse
 
-from bridge.backoffice.documents import Document
-from bridge.backoffice.purchase_lookup import (
+from bridge.backoffice.api.documents import Document
+from bridge.backoffice.api.purchase_lookup import (
     PurchaseLookup,
     is_shown,
     lookup_query,

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from bridge.backoffice.attempts import Applied, Attempt, NotApplied, Refused, Unknown
-from bridge.backoffice.documents import Purchase
-from bridge.backoffice.recorder import (
+from bridge.backoffice.api.attempts import Applied, Attempt, NotApplied, Refused, Unknown
+from bridge.backoffice.api.documents import Purchase
+from bridge.backoffice.purchase_recorder import (
     BACKOFF_SECONDS_MAX,
     IN_FLIGHT_MAX,
     Recorder,
@@ -22,11 +22,11 @@ from bridge.backoffice.recorder import (
 )
 from bridge.errors import LoginRequired
 from bridge.money import payment as p
-from bridge.money import sale as s
-from bridge.money.journal import Journal
-from bridge.money.journal_file import open_database
+from bridge.money import purchase as s
+from bridge.money.commit_decision import BooksPolicy
 from bridge.money.ledger import Ledger
-from bridge.money.settlement import BooksPolicy
+from bridge.money.store.database import open_database
+from bridge.money.store.journal import Journal
 from drivers.contract import Approval, Approved, Money
 from simulators.loop import run_virtual
 

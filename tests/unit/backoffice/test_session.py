@@ -12,8 +12,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from bridge.backoffice.login import Login
-from bridge.backoffice.tokens import Storage
+from bridge.backoffice.login.login import Login
+from bridge.backoffice.login.token_file import Storage
 from bridge.errors import BackOfficeUnavailable, LoginRequired
 from simulators.loop import VirtualLoop
 from tests.unit.backoffice.world import BEGIN, TOKEN_PATH, World, play

@@ -10,7 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from bridge.backoffice.tokens import LockTaken, Storage, StoredLogin, StoreUnreadable, TokenStore
+from bridge.backoffice.login.token_file import (
+    LockTaken,
+    Storage,
+    StoredLogin,
+    StoreUnreadable,
+    TokenStore,
+)
 from bridge.errors import ConfigError
 
 KEY = bytes(range(32))

@@ -13,19 +13,20 @@ from typing import Any
 import httpx
 from joserfc.jwk import RSAKey
 
-from bridge.backoffice.device import DeviceCode
-from bridge.backoffice.graphql import BackOffice, TokenSource
-from bridge.backoffice.id_token import Identity
-from bridge.backoffice.login import Login
-from bridge.backoffice.settings import Flow, LoginSettings
-from bridge.backoffice.tokens import TokenStore
-from simulators import backoffice, oidc
-from simulators.backoffice_answers import BackOffice as OfficeSimulator
-from simulators.backoffice_state import BackOfficeState
+from bridge.backoffice.api.client import BackOffice, TokenSource
+from bridge.backoffice.login.device_flow import DeviceCode
+from bridge.backoffice.login.id_token import Identity
+from bridge.backoffice.login.login import Login
+from bridge.backoffice.login.settings import Flow, LoginSettings
+from bridge.backoffice.login.token_file import TokenStore
+from simulators.back_office import program as backoffice
+from simulators.back_office.answers import BackOffice as OfficeSimulator
+from simulators.back_office.state import BackOfficeState
 from simulators.http_server import InProcessTransport
+from simulators.identity_provider import site as oidc
+from simulators.identity_provider.provider import Provider
+from simulators.identity_provider.records import Client
 from simulators.loop import VirtualLoop, run_virtual
-from simulators.oidc_provider import Provider
-from simulators.oidc_records import Client
 
 ISSUER = "http://127.0.0.1/"
 ENDPOINT = "http://127.0.0.1/api/graphql"

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from bridge.conformance import Finding, Report, Verdict, certificate
+from simulators.conformance import Finding, Report, Verdict, certificate
 
 RIGHT = Finding("approve", Verdict.RIGHT, "acknowledged the final document (approved)")
 ALWAYS = Finding("always", Verdict.RIGHT, "retains no command")

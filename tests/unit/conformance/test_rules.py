@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from bridge.conformance.findings import Finding, Verdict
-from bridge.conformance.rules import RULES, judge
-from bridge.conformance.transcript import Heard, Transcript
-from bridge.register.contract import Topics
+from bridge.register.api import Topics
+from simulators.conformance.findings import Finding, Verdict
+from simulators.conformance.rules import RULES, judge
+from simulators.conformance.transcript import Heard, Transcript
 
 NOW = datetime(2026, 3, 2, 9, 13, 41, tzinfo=UTC)
 TILL = "paybridge/v1/registers/till-1"

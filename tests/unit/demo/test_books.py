@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from bridge.demo.books import read_bookings, read_charges, read_gift_moves
-from bridge.demo.comparison import Booking, Books, Charge, Entry, GiftMove, compare
-from simulators.terminal_ledger import Entry as Line
-from simulators.terminal_ledger import TerminalLedger
+from simulators.demo.books import read_bookings, read_charges, read_gift_moves
+from simulators.demo.comparison import Booking, Books, Charge, Entry, GiftMove, compare
+from simulators.terminals.shared.ledger import Entry as Line
+from simulators.terminals.shared.ledger import TerminalLedger
 
 
 def terminal_lines(path: Path, *lines: Line) -> Path:

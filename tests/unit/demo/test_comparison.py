@@ -6,7 +6,7 @@ import dataclasses
 
 import pytest
 
-from bridge.demo.comparison import (
+from simulators.demo.comparison import (
     Booking,
     Books,
     Charge,

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from bridge.demo.part import Part, PartFailed
+from simulators.demo.process import Part, PartFailed
 
 ECHO = """
 import sys

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from bridge.demo.picture import Picture, PromiseBroken, Step
+from simulators.demo.screen_model import Picture, PromiseBroken, Step
 
 
 async def test_a_wait_ends_when_the_picture_changes() -> None:

@@ -7,10 +7,10 @@ import io
 import pytest
 from rich.console import Console
 
-from bridge.demo.comparison import Booking, Books, Charge, GiftMove, compare
-from bridge.demo.outcome import show
-from bridge.demo.picture import Document, Invitation, Picture, Step
-from bridge.demo.view import Screen
+from simulators.demo.comparison import Booking, Books, Charge, GiftMove, compare
+from simulators.demo.outcome import show
+from simulators.demo.screen_model import Document, Invitation, Picture, Step
+from simulators.demo.view import Screen
 
 IN_DOUBT: Document = {
     "type": "sale",

@@ -13,10 +13,10 @@ import pytest
 
 from bridge.errors import RequestError
 from bridge.money import payment as p
-from bridge.money import sale as s
+from bridge.money import purchase as s
+from bridge.money.background.incomplete_sales import Patience
 from bridge.money.ledger import Ledger
-from bridge.money.patience import Patience
-from bridge.register.contract import format_time
+from bridge.register.api import format_time
 from drivers.contract import Approved, Money
 from simulators.loop import run_virtual
 from tests.unit.money.test_ledger import EUR, SALE, Disk, approval, paid, request

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from bridge.money import payment as p
-from bridge.money.batch import (
+from bridge.money.terminal_batch import (
     Batch,
     BatchClosed,
     BatchClosing,

@@ -11,7 +11,7 @@ import pytest
 
 from bridge.errors import RequestError
 from bridge.money import payment as p
-from bridge.money import sale as s
+from bridge.money import purchase as s
 from bridge.money.ledger import Ledger
 from drivers.contract import Approved, Baseline, Declined, Money, Unclear
 from tests.unit.money.test_ledger import EUR, SALE, Disk, approval, request

@@ -13,13 +13,13 @@ import pytest
 
 from bridge.errors import JournalError, RequestError
 from bridge.money import payment as p
-from bridge.money import sale as s
-from bridge.money.entries import Entry
-from bridge.money.journal import Change, Journal
-from bridge.money.journal_file import MIGRATIONS, Ownership, open_database, open_for_reading
+from bridge.money import purchase as s
+from bridge.money.commit_decision import BooksPolicy
 from bridge.money.ledger import Ledger
-from bridge.money.memory import SETTLED_IN_MEMORY_MAX
-from bridge.money.settlement import BooksPolicy
+from bridge.money.store.cache import SETTLED_IN_MEMORY_MAX
+from bridge.money.store.database import MIGRATIONS, Ownership, open_database, open_for_reading
+from bridge.money.store.journal import Change, Journal
+from bridge.money.store.journal_entries import Entry
 from drivers.contract import (
     Approval,
     Approved,

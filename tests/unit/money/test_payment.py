@@ -10,9 +10,9 @@ import pytest
 
 from bridge.money import payment as p
 from bridge.money.payment import Funds, Recording, Status
-from bridge.money.sale import SaleDetails
-from bridge.money.signature import ReversalFailed, Signature, SignatureJudged
-from bridge.money.table import advance
+from bridge.money.payment.machine import advance
+from bridge.money.payment.signature import ReversalFailed, Signature, SignatureJudged
+from bridge.money.purchase import SaleDetails
 from drivers import contract as c
 
 EUR = "EUR"

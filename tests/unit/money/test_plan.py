@@ -8,7 +8,7 @@ import pytest
 
 from bridge.money import payment as p
 from bridge.money.payment import Funds, Status
-from bridge.money.plan import BeginLeg, Done, EndHold, PlanStep, Wait, load_step, next_step
+from bridge.money.split_payment import BeginLeg, Done, EndHold, PlanStep, Wait, load_step, next_step
 from drivers.contract import Approval, Money
 
 EUR = "EUR"

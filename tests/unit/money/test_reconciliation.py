@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 
 from bridge.money import payment as p
-from bridge.money.accounts import Account
 from bridge.money.reconciliation import compare
+from bridge.money.store.records import Account
 from drivers.contract import Approval, Money
 from tests.unit.money.test_payment import REQUEST
 

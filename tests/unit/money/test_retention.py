@@ -11,12 +11,12 @@ import pytest
 
 from bridge.errors import RequestError
 from bridge.money import payment as p
-from bridge.money import sale as s
-from bridge.money.accounts import Account
-from bridge.money.journal_file import open_for_reading
+from bridge.money import purchase as s
+from bridge.money.background.retention import Retention, months_before
 from bridge.money.ledger import Ledger
-from bridge.money.retention import Retention, months_before
-from bridge.register.contract import format_time
+from bridge.money.store.database import open_for_reading
+from bridge.money.store.records import Account
+from bridge.register.api import format_time
 from drivers.contract import Approval, Approved, Baseline, Card, MaskedPan, Money, Receipt
 from tests.attack.till import EUR, Till, after, open_till, pay
 

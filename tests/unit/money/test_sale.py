@@ -6,7 +6,7 @@ import itertools
 
 import pytest
 
-from bridge.money import sale as s
+from bridge.money import purchase as s
 from drivers.contract import Money
 
 LINE = s.SaleLine(1, "4006381333931", "2", "each", "3.95", 790)

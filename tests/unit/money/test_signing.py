@@ -11,10 +11,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from bridge.money import payment as p
-from bridge.money.ledger import Ledger
-from bridge.money.payment import Funds, Recording, Status
-from bridge.money.plan import Done, EndHold, Wait, load_step, next_step
-from bridge.money.reversals import (
+from bridge.money.background.signature_reversals import (
     ATTEMPTS_MAX,
     LOOK_SECONDS,
     REASON,
@@ -22,8 +19,11 @@ from bridge.money.reversals import (
     SignaturePolicy,
     void_id,
 )
-from bridge.money.signature import ReversalFailed, Signature, SignatureJudged
-from bridge.money.table import advance
+from bridge.money.ledger import Ledger
+from bridge.money.payment import Funds, Recording, Status
+from bridge.money.payment.machine import advance
+from bridge.money.payment.signature import ReversalFailed, Signature, SignatureJudged
+from bridge.money.split_payment import Done, EndHold, Wait, load_step, next_step
 from drivers import contract as c
 from tests.unit.money.test_ledger import AT, EUR, SALE, Disk, approval, request
 from tests.unit.money.test_payment import APPROVAL, REQUEST, STATES

@@ -14,9 +14,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from bridge.money import payment as p
-from bridge.money.signature import Signature
-from bridge.register.contract import REQUESTS, RequestTopic, Topics, decode_request, encode
-from bridge.register.contract.published import (
+from bridge.money.payment.signature import Signature
+from bridge.register.api import REQUESTS, RequestTopic, Topics, decode_request, encode
+from bridge.register.api.published import (
     buttons_table,
     commands_table,
     errors_table,
@@ -25,7 +25,7 @@ from bridge.register.contract.published import (
     show_json,
     topics_table,
 )
-from bridge.register.display import display_of
+from bridge.register.publishing.clerk_display import display_of
 from drivers import contract as c
 from tests.unit.money.test_payment import STATES
 

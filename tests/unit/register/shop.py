@@ -17,24 +17,24 @@ from pathlib import Path
 from typing import Any
 
 from bridge.errors import LineError, MessageRefused
-from bridge.facts import Facts, Identity
-from bridge.money.journal import Journal
-from bridge.money.journal_file import open_database
+from bridge.money.background.signature_reversals import Reversals, SignaturePolicy
+from bridge.money.commit_decision import BooksPolicy
 from bridge.money.ledger import Ledger
-from bridge.money.reversals import Reversals, SignaturePolicy
-from bridge.money.settlement import BooksPolicy
-from bridge.register import contract as k
-from bridge.register.desk import Desk, DeskSettings
-from bridge.register.publisher import Publisher
-from bridge.terminal.condition import StationSettings
+from bridge.money.store.database import open_database
+from bridge.money.store.journal import Journal
+from bridge.register import api as k
+from bridge.register.commands.router import Desk, DeskSettings
+from bridge.register.publishing.publisher import Publisher
+from bridge.status import Facts, Identity
 from bridge.terminal.station import Station
+from bridge.terminal.status import StationSettings
 from drivers.contract import Stage
 from drivers.zvt import DRIVER, ZvtSettings
 from simulators.broker import Broker, Message
-from simulators.cable import MemoryPort
 from simulators.loop import run_virtual
-from simulators.shopper import Scenario
-from simulators.zvt import ZvtTerminal
+from simulators.terminals.shared.cable import MemoryPort
+from simulators.terminals.shared.shopper import Scenario
+from simulators.terminals.zvt import ZvtTerminal
 from tests.simulation.ports import Alive, BridgeBus
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from bridge.register.contract import (
+from bridge.register.api import (
     MINOR_DIGITS,
     BridgeHealth,
     BridgeState,
@@ -24,7 +24,7 @@ from bridge.register.contract import (
     format_time,
     parse_amount,
 )
-from bridge.register.contract.decode import decode_register_state
+from bridge.register.api.decode import decode_register_state
 from drivers.contract import Money
 
 # The examples of CONTRACT sections 1, 2 and 5, as they are published.

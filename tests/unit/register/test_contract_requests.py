@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bridge.errors import RequestError
-from bridge.register.contract import (
+from bridge.register.api import (
     ERRORS,
     REQUEST_BYTES_MAX,
     REQUESTS,

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from bridge.register.contract import (
+from bridge.register.api import (
     BridgeTopic,
     EventsTopic,
     PaymentTopic,

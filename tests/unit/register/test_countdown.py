@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from bridge.money import payment as p
-from bridge.money.accounts import Account, HistoryLine
-from bridge.money.signature import Signature
-from bridge.register.countdown import seconds_left
+from bridge.money.payment.signature import Signature
+from bridge.money.store.records import Account, HistoryLine
+from bridge.register.publishing.countdown import seconds_left
 from drivers.contract import Stage
-from simulators.shopper import Mischief, Plan, Scenario
+from simulators.terminals.shared.shopper import Mischief, Plan, Scenario
 from tests.unit.money.test_payment import STATES
 from tests.unit.register.shop import Plans, Shop, in_a_shop
 

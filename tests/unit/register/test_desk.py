@@ -11,13 +11,13 @@ import pytest
 from bridge.control import Control
 from bridge.errors import RequestError
 from bridge.money import payment as p
-from bridge.money.table import ENDS_OF_WAITS, advance
-from bridge.register import contract as k
-from bridge.register.bus import Delivery
-from bridge.register.desk import DeskSettings
-from bridge.register.replies import Replies
+from bridge.money.payment.machine import ENDS_OF_WAITS, advance
+from bridge.register import api as k
+from bridge.register.commands.router import DeskSettings
+from bridge.register.mqtt.messages import Delivery
+from bridge.register.outbox import Replies
 from simulators.broker import Message
-from simulators.shopper import Plan, Scenario
+from simulators.terminals.shared.shopper import Plan, Scenario
 from tests.unit.money.test_payment import STATES
 from tests.unit.register.shop import TOPICS, Json, Plans, Shop, in_a_shop, payment_id
 

@@ -15,15 +15,15 @@ import pytest
 
 from bridge.errors import RequestError
 from bridge.money import payment as p
-from bridge.money import sale as s
-from bridge.register import contract as k
-from bridge.register.bus import Delivery
-from bridge.register.errands import (
+from bridge.money import purchase as s
+from bridge.register import api as k
+from bridge.register.commands.terminal_operation import (
     CHECK_SECONDS_MAX,
     ERRAND_SECONDS_MAX,
     ERRANDS_OF_REGISTER_MAX,
     Errands,
 )
+from bridge.register.mqtt.messages import Delivery
 from drivers import contract as c
 from simulators.loop import run_virtual
 from tests.attack.till import EUR, Till, approval, open_till, pay

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from bridge.money import payment as p
-from bridge.money.accounts import Account, HistoryLine
-from bridge.money.table import advance
-from bridge.register import contract as k
-from bridge.register.paper import payment_document, receipt_documents
-from bridge.register.receipts import ReceiptStyle
-from bridge.register.retiring import DOCUMENTS_PER_REGISTER_MAX, to_retire
+from bridge.money.payment.machine import advance
+from bridge.money.store.records import Account, HistoryLine
+from bridge.register import api as k
+from bridge.register.publishing.document_retention import DOCUMENTS_PER_REGISTER_MAX, to_retire
+from bridge.register.publishing.payment_document import payment_document, receipt_documents
+from bridge.register.publishing.receipt_text import ReceiptStyle
 from drivers import contract as c
 from simulators.broker import Message
 from tests.unit.money.test_payment import REQUEST, STATES

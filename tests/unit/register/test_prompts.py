@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from bridge.money.reversals import SignaturePolicy, void_id
+from bridge.money.background.signature_reversals import SignaturePolicy, void_id
 from simulators.broker import Message
-from simulators.shopper import Plan, Scenario
+from simulators.terminals.shared.shopper import Plan, Scenario
 from tests.published import check
 from tests.unit.register.shop import TOPICS, Plans, Shop, in_a_shop, payment_id
 

@@ -12,8 +12,8 @@ from jsonschema import Draft7Validator, Draft202012Validator, ValidationError
 
 from bridge.cli.contract import stale_files, write_files
 from bridge.errors import RequestError
-from bridge.register.contract import ERRORS, REQUESTS, Response, Topics
-from bridge.register.contract.published import (
+from bridge.register.api import ERRORS, REQUESTS, Response, Topics
+from bridge.register.api.published import (
     contract_files,
     model_at,
     publications,
@@ -21,11 +21,11 @@ from bridge.register.contract.published import (
     sample,
     show_json,
 )
-from bridge.register.contract.published.meanings import MEANINGS
-from bridge.register.contract.published.meanings.commands import COMMANDS
-from bridge.register.contract.published.meanings.documents import DOCUMENTS
-from bridge.register.contract.published.meanings.states import STATES
-from bridge.register.contract.topics import TERMINAL_KINDS
+from bridge.register.api.published.meanings import MEANINGS
+from bridge.register.api.published.meanings.commands import COMMANDS
+from bridge.register.api.published.meanings.documents import DOCUMENTS
+from bridge.register.api.published.meanings.states import STATES
+from bridge.register.api.topics import TERMINAL_KINDS
 from tests.published import check, check_bridge
 from tests.unit.register.mqtt_document import DOCUMENT, examples, up_to_date
 

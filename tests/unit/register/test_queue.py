@@ -11,10 +11,10 @@ import pytest
 from bridge.config import parse
 from bridge.errors import ConfigError, RequestError
 from bridge.money import payment as p
-from bridge.money.table import QUEUE_TIMEOUT, advance
-from bridge.register.desk import DeskSettings
-from bridge.terminal.claims import LINE_MAX
-from simulators.shopper import Plan, Scenario
+from bridge.money.payment.machine import QUEUE_TIMEOUT, advance
+from bridge.register.commands.router import DeskSettings
+from bridge.terminal.lease import LINE_MAX
+from simulators.terminals.shared.shopper import Plan, Scenario
 from tests.unit.money.test_payment import STATES
 from tests.unit.register.shop import TOPICS, Plans, Shop, in_a_shop, payment_id
 

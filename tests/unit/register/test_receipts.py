@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from bridge.money import payment as p
-from bridge.money import sale as s
-from bridge.money.accounts import Account, HistoryLine
-from bridge.money.signature import Signature
-from bridge.register.paper import receipt_documents
-from bridge.register.receipts import Columns, ReceiptStyle, receipts_of
+from bridge.money import purchase as s
+from bridge.money.payment.signature import Signature
+from bridge.money.store.records import Account, HistoryLine
+from bridge.register.publishing.payment_document import receipt_documents
+from bridge.register.publishing.receipt_text import Columns, ReceiptStyle, receipts_of
 from drivers import contract as c
 from tests.unit.money.test_payment import REQUEST
 from tests.unit.register.shop import TOPICS, Shop, in_a_shop, payment_id

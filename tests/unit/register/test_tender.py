@@ -10,9 +10,9 @@ import pytest
 from bridge.errors import RequestError
 from bridge.money import payment as p
 from bridge.money.payment import leg_id
-from bridge.register import contract as k
-from bridge.register.intake import payment_request
-from bridge.register.tender import leg_amounts, legs_of, refuse_bad_plan
+from bridge.register import api as k
+from bridge.register.commands.payment_request import payment_request
+from bridge.register.commands.split_payment_request import leg_amounts, legs_of, refuse_bad_plan
 
 PLAN_ID = "018f6f0e-8a44-7c1b-9a3e-aaaaaaaaaaaa"
 

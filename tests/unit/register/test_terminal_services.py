@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-from simulators.shopper import Plan, Scenario
+from simulators.terminals.shared.shopper import Plan, Scenario
 from tests.unit.register.shop import Json, Plans, Shop, in_a_shop, payment_id
 
 OPERATION = "018f6f50-0000-7000-8000-0000000000f1"

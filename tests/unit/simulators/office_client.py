@@ -8,12 +8,12 @@ from typing import Any
 
 import httpx
 
-from simulators import oidc
-from simulators.backoffice import create_app
-from simulators.backoffice_answers import GRAPHQL_PATH, BackOffice
-from simulators.backoffice_state import BackOfficeState
+from simulators.back_office.answers import GRAPHQL_PATH, BackOffice
+from simulators.back_office.program import create_app
+from simulators.back_office.state import BackOfficeState
 from simulators.http_server import InProcessTransport
-from simulators.oidc_provider import Provider
+from simulators.identity_provider import site as oidc
+from simulators.identity_provider.provider import Provider
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 

@@ -15,10 +15,10 @@ import httpx
 from joserfc import jwt
 from joserfc.jwk import KeySet
 
-from simulators import oidc
 from simulators.http_server import InProcessTransport
-from simulators.oidc_provider import DEVICE_GRANT, Provider
-from simulators.oidc_records import Client
+from simulators.identity_provider import site as oidc
+from simulators.identity_provider.provider import DEVICE_GRANT, Provider
+from simulators.identity_provider.records import Client
 
 ISSUER = "http://127.0.0.1:8080/"
 REDIRECT = "http://127.0.0.1:8765/callback"

@@ -23,11 +23,11 @@ from drivers.contract import (
     Unclear,
 )
 from drivers.pax import DRIVER, PaxSettings
-from simulators.cable import CableEnd, MemoryPort, Wire
 from simulators.loop import VirtualLoop, run_virtual
-from simulators.pax import PaxTerminal
-from simulators.pax_profile import PaxProfile
-from simulators.shopper import Mischief, MischiefKind, Place, Plan, Scenario
+from simulators.terminals.pax.profile import PaxProfile
+from simulators.terminals.pax.terminal import PaxTerminal
+from simulators.terminals.shared.cable import CableEnd, MemoryPort, Wire
+from simulators.terminals.shared.shopper import Mischief, MischiefKind, Place, Plan, Scenario
 
 Kind = Literal["serial", "tcp"]
 Value = TypeVar("Value")

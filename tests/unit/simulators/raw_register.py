@@ -10,11 +10,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
-from drivers.zvt import codec
-from drivers.zvt import messages as m
-from drivers.zvt.framing import Link, LinkTimers, SerialLink, TcpLink
-from drivers.zvt.upkeep import Upkeep
-from simulators.cable import Inbox, Line
+from drivers.zvt.codec import apdu as codec
+from drivers.zvt.codec import messages as m
+from drivers.zvt.codec.framing import Link, LinkTimers, SerialLink, TcpLink
+from drivers.zvt.codec.service_messages import Upkeep
+from simulators.terminals.shared.cable import Inbox, Line
 
 Answer = Callable[[m.Message], m.Reply | None]
 

@@ -25,10 +25,17 @@ from drivers.telium import (
     CaisseApSettings,
     TeliumSettings,
 )
-from simulators.cable import CableEnd, MemoryPort, Wire
 from simulators.loop import VirtualLoop, run_virtual
-from simulators.shopper import BUILT_IN, Mischief, MischiefKind, Place, Plan, Scenario
-from simulators.telium import PROFILES, CaisseApTerminal, Profile, TeliumTerminal
+from simulators.terminals.shared.cable import CableEnd, MemoryPort, Wire
+from simulators.terminals.shared.shopper import (
+    BUILT_IN,
+    Mischief,
+    MischiefKind,
+    Place,
+    Plan,
+    Scenario,
+)
+from simulators.terminals.telium.program import PROFILES, CaisseApTerminal, Profile, TeliumTerminal
 
 Kind = Literal["serial", "tcp"]
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)

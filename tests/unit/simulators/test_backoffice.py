@@ -10,12 +10,12 @@ from decimal import Decimal
 import httpx
 import pytest
 
-from simulators import oidc
-from simulators.backoffice import create_app
-from simulators.backoffice_answers import GRAPHQL_PATH, REQUEST_BYTES_MAX, BackOffice
-from simulators.backoffice_faults import NAMED, Answer, Effect
-from simulators.backoffice_resolvers import ALL_PERMISSIONS
-from simulators.oidc_provider import Provider
+from simulators.back_office.answers import GRAPHQL_PATH, REQUEST_BYTES_MAX, BackOffice
+from simulators.back_office.faults import NAMED, Answer, Effect
+from simulators.back_office.program import create_app
+from simulators.back_office.resolvers import ALL_PERMISSIONS
+from simulators.identity_provider import site as oidc
+from simulators.identity_provider.provider import Provider
 from tests.unit.simulators.office_client import (
     BALANCE,
     BUY,

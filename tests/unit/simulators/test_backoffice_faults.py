@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from simulators.backoffice_faults import NAMED, UNLIMITED, Answer, Effect, FaultPlan, fault_named
+from simulators.back_office.faults import NAMED, UNLIMITED, Answer, Effect, FaultPlan, fault_named
 
 
 def answers(plan: FaultPlan, *operations: str) -> list[str]:

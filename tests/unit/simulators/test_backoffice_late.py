@@ -7,7 +7,7 @@ import asyncio
 import httpx
 import pytest
 
-from simulators.backoffice_faults import fault_named
+from simulators.back_office.faults import fault_named
 from simulators.loop import run_virtual
 from tests.unit.simulators.office_client import BUY, client_of, control, new_office, send
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from graphql import build_schema, lexicographic_sort_schema, parse, print_schema, validate
 
-from simulators.backoffice_graphql import SCHEMA_PATH
+from simulators.back_office.graphql import SCHEMA_PATH
 
 FOLDER = os.environ.get("PAYBRIDGE_EXTRA_VECTORS")
 OURS = build_schema(SCHEMA_PATH.read_text(encoding="utf-8"))

@@ -11,8 +11,9 @@ from typing import Any
 import httpx
 import pytest
 
-from simulators import backoffice, oidc
-from simulators.oidc_provider import DEVICE_GRANT
+from simulators.back_office import program as backoffice
+from simulators.identity_provider import site as oidc
+from simulators.identity_provider.provider import DEVICE_GRANT
 
 BUY = """mutation Buy { purchaseAdd(add: { transactionId: "T1", storeCode: "S1",
   purchasedOn: "2026-01-02T03:04:05", payAmount: "1.99", saleDiscountAmount: "0",

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from simulators.backoffice_records import ApiError, CodeType, TransStatus, TransType
-from simulators.backoffice_state import BackOfficeState
+from simulators.back_office.records import ApiError, CodeType, TransStatus, TransType
+from simulators.back_office.state import BackOfficeState
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from simulators.cable import Line, MemoryPort, Wire
 from simulators.loop import run_virtual
-from simulators.serial_port import PtyPort
-from simulators.tcp_port import TcpPort
+from simulators.terminals.shared.cable import Line, MemoryPort, Wire
+from simulators.terminals.shared.serial_port import PtyPort
+from simulators.terminals.shared.tcp_port import TcpPort
 
 
 async def everything(line: Line, count: int) -> bytes:

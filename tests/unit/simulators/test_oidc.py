@@ -8,10 +8,10 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 
-from simulators import oidc
 from simulators.http_server import InProcessTransport
-from simulators.oidc_provider import DEVICE_GRANT, Provider
-from simulators.oidc_records import Client
+from simulators.identity_provider import site as oidc
+from simulators.identity_provider.provider import DEVICE_GRANT, Provider
+from simulators.identity_provider.records import Client
 from tests.unit.simulators.oidc_site import (
     CHALLENGE,
     ISSUER,

@@ -24,9 +24,9 @@ from drivers.contract import (
     Unclear,
 )
 from drivers.pax import DRIVER, PaxSettings
-from simulators.pax_gift import GIFT_CARD
-from simulators.pax_profile import PaxProfile
-from simulators.shopper import MischiefKind, Place, Plan
+from simulators.terminals.pax.gift_host import GIFT_CARD
+from simulators.terminals.pax.profile import PaxProfile
+from simulators.terminals.shared.shopper import MischiefKind, Place, Plan
 from tests.unit.simulators.pax_shop import PAY, VISA, Kind, Shop, in_shop, mischief
 
 GIFT = PaxSettings(gift=True)

@@ -12,14 +12,14 @@ from typing import Any, Literal
 
 import pytest
 
-from bridge.terminal.lines import SerialAddress, TcpAddress, open_line
-from bridge.terminal.talk import Line
+from bridge.terminal.conversation import Line
+from bridge.terminal.transport import SerialAddress, TcpAddress, open_line
 from drivers.contract import Approved, BatchTotals, EndOfDay, FinalEvent, Inquire, Operation
 from drivers.pax import DRIVER, PaxSettings
-from drivers.pax.codec import encode_answer
-from drivers.pax.framing import encode_frame
-from drivers.pax.messages import Outcome
-from simulators.terminal_ledger import read_ledger, taken_minor
+from drivers.pax.codec.framing import encode_frame
+from drivers.pax.codec.messages import Outcome
+from drivers.pax.codec.payload import encode_answer
+from simulators.terminals.shared.ledger import read_ledger, taken_minor
 from tests.unit.simulators.pax_shop import PAY, Shop, in_shop
 
 ROOT = Path(__file__).parents[3]

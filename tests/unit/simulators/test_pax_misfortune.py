@@ -22,10 +22,10 @@ from drivers.contract import (
     Unclear,
 )
 from drivers.pax import PaxSettings
-from drivers.pax.fields import ecr_reference
-from simulators.cable import Wire
-from simulators.pax_profile import PaxProfile
-from simulators.shopper import MischiefKind, Place
+from drivers.pax.codec.fields import ecr_reference
+from simulators.terminals.pax.profile import PaxProfile
+from simulators.terminals.shared.cable import Wire
+from simulators.terminals.shared.shopper import MischiefKind, Place
 from tests.unit.simulators.pax_shop import PAY, VISA, Kind, Shop, in_shop, mischief
 
 USD = "USD"

@@ -21,8 +21,8 @@ from drivers.contract import (
     Unclear,
 )
 from drivers.pax import PaxSettings
-from simulators.pax_profile import PaxProfile
-from simulators.shopper import MischiefKind, Place, Plan
+from simulators.terminals.pax.profile import PaxProfile
+from simulators.terminals.shared.shopper import MischiefKind, Place, Plan
 from tests.unit.simulators.pax_shop import HTTP, PAY, Kind, Shop, in_shop, mischief
 
 PART = Plan(partial_minor=100, brand="visa")

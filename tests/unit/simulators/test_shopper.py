@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from simulators.shopper import (
+from simulators.terminals.shared.shopper import (
     BUILT_IN,
     CARDS,
     PLANS_BY_AMOUNT,

@@ -20,11 +20,11 @@ from drivers.contract import (
     Unclear,
 )
 from drivers.telium import TeliumSettings
-from drivers.telium import messages as m
-from drivers.telium.framing import Signal, encode_frame
-from simulators.cable import Wire
-from simulators.shopper import CARDS, Scenario
-from simulators.telium import PROFILES, Memory, TeliumTerminal
+from drivers.telium.codec import messages as m
+from drivers.telium.codec.framing import Signal, encode_frame
+from simulators.terminals.shared.cable import Wire
+from simulators.terminals.shared.shopper import CARDS, Scenario
+from simulators.terminals.telium.program import PROFILES, Memory, TeliumTerminal
 from tests.unit.simulators.telium_shop import INSTANT, Kind, Shop, one, shopper, visit
 
 ENQ, ACK, NAK, EOT = (signal.value for signal in (Signal.ENQ, Signal.ACK, Signal.NAK, Signal.EOT))

@@ -3,7 +3,13 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from simulators.terminal_ledger import Entry, TerminalLedger, read_ledger, standing, taken_minor
+from simulators.terminals.shared.ledger import (
+    Entry,
+    TerminalLedger,
+    read_ledger,
+    standing,
+    taken_minor,
+)
 
 PAID = Entry(number=1, kind="approved", amount_minor=2040, currency="EUR", receipt="0001")
 REVERSED = Entry(number=2, kind="reversed", amount_minor=2040, currency="EUR", original=1)

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from drivers.zvt import messages as m
-from simulators.terminal_ledger import read_ledger, taken_minor
+from drivers.zvt.codec import messages as m
+from simulators.terminals.shared.ledger import read_ledger, taken_minor
 from tests.unit.simulators.raw_register import DeviceLine, RawRegister, SocketLine
 
 ROOT = Path(__file__).parents[3]

@@ -4,13 +4,20 @@ from typing import Any, Literal
 
 import pytest
 
-from drivers.zvt import messages as m
-from drivers.zvt.fields import Tlv
-from simulators.cable import Wire
+from drivers.zvt.codec import messages as m
+from drivers.zvt.codec.fields import Tlv
 from simulators.loop import run_virtual
-from simulators.shopper import BUILT_IN, Mischief, MischiefKind, Place, Plan, Scenario
-from simulators.zvt import Flash, ZvtTerminal
-from simulators.zvt.profile import Profile
+from simulators.terminals.shared.cable import Wire
+from simulators.terminals.shared.shopper import (
+    BUILT_IN,
+    Mischief,
+    MischiefKind,
+    Place,
+    Plan,
+    Scenario,
+)
+from simulators.terminals.zvt import Flash, ZvtTerminal
+from simulators.terminals.zvt.profile import Profile
 from tests.unit.simulators.raw_register import LineLost
 from tests.unit.simulators.zvt_shop import (
     INSTANT,

@@ -6,10 +6,10 @@ from typing import Literal
 
 import pytest
 
-from drivers.zvt import messages as m
-from drivers.zvt.sequence import sequence_tlv
-from simulators.shopper import Plan
-from simulators.zvt.profile import PROFILES, Profile
+from drivers.zvt.codec import messages as m
+from drivers.zvt.codec.sequence import sequence_tlv
+from simulators.terminals.shared.shopper import Plan
+from simulators.terminals.zvt.profile import PROFILES, Profile
 from tests.unit.simulators.raw_register import RawRegister
 from tests.unit.simulators.zvt_shop import (
     PAY,

@@ -15,10 +15,10 @@ from typing import Literal, get_args
 from drivers import contract as c
 from drivers.zvt import DRIVER, ZvtSettings
 from drivers.zvt.settings import ProfileName
-from simulators.cable import CableEnd, MemoryPort, Wire
 from simulators.loop import VirtualLoop, run_virtual
-from simulators.shopper import Mischief, MischiefKind, Place, Plan, Scenario
-from simulators.zvt import PROFILES, ZvtTerminal
+from simulators.terminals.shared.cable import CableEnd, MemoryPort, Wire
+from simulators.terminals.shared.shopper import Mischief, MischiefKind, Place, Plan, Scenario
+from simulators.terminals.zvt import PROFILES, ZvtTerminal
 from tests.unit.simulators.zvt_shop import NOON
 
 SEEDS = range(60)

@@ -2,11 +2,11 @@ import asyncio
 
 import pytest
 
-from drivers.zvt import messages as m
-from drivers.zvt.fields import find_tlv
-from simulators.shopper import Plan, Scenario
-from simulators.zvt import PROFILES
-from simulators.zvt.profile import Profile
+from drivers.zvt.codec import messages as m
+from drivers.zvt.codec.fields import find_tlv
+from simulators.terminals.shared.shopper import Plan, Scenario
+from simulators.terminals.zvt import PROFILES
+from simulators.terminals.zvt.profile import Profile
 from tests.unit.simulators.zvt_shop import (
     INSTANT,
     PAY,

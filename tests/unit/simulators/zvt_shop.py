@@ -8,13 +8,20 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
-from drivers.zvt import messages as m
-from drivers.zvt.fields import Tlv
-from simulators.cable import MemoryPort, Wire
+from drivers.zvt.codec import messages as m
+from drivers.zvt.codec.fields import Tlv
 from simulators.loop import VirtualLoop, run_virtual
-from simulators.shopper import BUILT_IN, Mischief, MischiefKind, Place, Plan, Scenario
-from simulators.zvt import PROFILES, ZvtTerminal
-from simulators.zvt.profile import Profile
+from simulators.terminals.shared.cable import MemoryPort, Wire
+from simulators.terminals.shared.shopper import (
+    BUILT_IN,
+    Mischief,
+    MischiefKind,
+    Place,
+    Plan,
+    Scenario,
+)
+from simulators.terminals.zvt import PROFILES, ZvtTerminal
+from simulators.terminals.zvt.profile import Profile
 from tests.unit.simulators.raw_register import RawRegister
 
 Kind = Literal["serial", "tcp"]

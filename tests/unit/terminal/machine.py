@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from bridge.terminal.finder import SerialPort, list_serial_ports
+from bridge.discovery.serial_ports import SerialPort, list_serial_ports
 
 
 class Machine:

@@ -10,10 +10,10 @@ import pytest
 
 from bridge.cli.find import Configured, Found, configured, find
 from bridge.config import Terminal
+from bridge.discovery.serial_ports import SerialPort
 from bridge.errors import ConfigError
-from bridge.money.journal_file import Ownership
+from bridge.money.store.database import Ownership
 from bridge.settings import JOURNAL_NAME
-from bridge.terminal.finder import SerialPort
 from drivers import contract as c
 from drivers.zvt import ZvtSettings
 from tests.unit.terminal.machine import Machine

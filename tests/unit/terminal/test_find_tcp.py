@@ -10,8 +10,8 @@ import pytest
 from bridge.cli import main
 from bridge.cli.find import Configured, Found, find_tcp, tcp_address
 from bridge.config import Terminal
-from bridge.terminal.lines import TcpAddress
-from bridge.terminal.near import is_near, resolve
+from bridge.discovery.private_network import is_near, resolve
+from bridge.terminal.transport import TcpAddress
 from drivers.pax import DRIVER as PAX
 from drivers.zvt import DRIVER as ZVT
 from tests.unit.simulators.test_pax_lines import terminal

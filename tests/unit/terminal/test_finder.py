@@ -18,8 +18,7 @@ import pytest
 import serial
 
 from bridge.config import Terminal
-from bridge.errors import LineError
-from bridge.terminal.finder import (
+from bridge.discovery.serial_ports import (
     PROBE_SECONDS_MAX,
     Answer,
     Question,
@@ -29,21 +28,22 @@ from bridge.terminal.finder import (
     configuration,
     name_port,
 )
-from bridge.terminal.lines import SerialAddress, TcpAddress
-from bridge.terminal.usb_kinds import KINDS
+from bridge.discovery.usb_ids import KINDS
+from bridge.errors import LineError
+from bridge.terminal.transport import SerialAddress, TcpAddress
 from drivers import contract as c
 from drivers.pax import DRIVER as PAX
 from drivers.telium import CAISSE_AP_DRIVER as CAISSE_AP
 from drivers.telium import DRIVER as TELIUM
 from drivers.zvt import DRIVER as ZVT
 from drivers.zvt import ZvtDriver
-from simulators.cable import CableEnd, MemoryPort
 from simulators.loop import run_virtual
-from simulators.pax import PaxTerminal
-from simulators.pax_profile import PaxProfile
-from simulators.shopper import BUILT_IN
-from simulators.telium import CaisseApTerminal, TeliumTerminal
-from simulators.zvt import ZvtTerminal
+from simulators.terminals.pax.profile import PaxProfile
+from simulators.terminals.pax.terminal import PaxTerminal
+from simulators.terminals.shared.cable import CableEnd, MemoryPort
+from simulators.terminals.shared.shopper import BUILT_IN
+from simulators.terminals.telium.program import CaisseApTerminal, TeliumTerminal
+from simulators.terminals.zvt import ZvtTerminal
 from tests.unit.terminal.machine import Machine
 
 ROOT = Path(__file__).parents[3]

@@ -16,18 +16,18 @@ import pytest
 
 from bridge.errors import LineError, RequestError
 from bridge.money import payment as p
-from bridge.money.journal import Journal
-from bridge.money.journal_file import open_database
+from bridge.money.commit_decision import BooksPolicy
 from bridge.money.ledger import Ledger
-from bridge.money.settlement import BooksPolicy
-from bridge.terminal.condition import StationSettings
+from bridge.money.store.database import open_database
+from bridge.money.store.journal import Journal
 from bridge.terminal.station import Station
+from bridge.terminal.status import StationSettings
 from drivers.contract import Money
 from drivers.zvt import DRIVER, ZvtSettings
-from simulators.cable import CableEnd, MemoryPort
 from simulators.loop import run_virtual
-from simulators.shopper import BUILT_IN
-from simulators.zvt import PROFILES, ZvtTerminal
+from simulators.terminals.shared.cable import CableEnd, MemoryPort
+from simulators.terminals.shared.shopper import BUILT_IN
+from simulators.terminals.zvt import PROFILES, ZvtTerminal
 
 AT = "2026-11-23T12:00:00.000Z"
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from bridge.money import payment as p
-from simulators.telium import PROFILES, TeliumTerminal
+from simulators.terminals.telium.program import PROFILES, TeliumTerminal
 from tests.end_to_end.counter import KINDS, Counter, at_a_counter, plan
 
 SERIAL = next(kind for kind in KINDS if kind.name == "telium-serial")

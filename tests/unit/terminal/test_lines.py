@@ -14,13 +14,8 @@ import pytest
 import serial
 
 from bridge.errors import LineError
-from bridge.terminal.lines import (
-    UNSENT_BYTES_MAX,
-    SerialAddress,
-    TcpAddress,
-    open_line,
-)
-from bridge.terminal.talk import Line
+from bridge.terminal.conversation import Line
+from bridge.terminal.transport import UNSENT_BYTES_MAX, SerialAddress, TcpAddress, open_line
 from drivers.contract import SerialDefaults
 
 SAFETY_SECONDS = 10  # a broken line shall fail a test, not hang the suite

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from bridge.money import payment as p
-from simulators.pax import PaxTerminal
-from simulators.pax_profile import PaxProfile
-from simulators.shopper import Mischief
+from simulators.terminals.pax.profile import PaxProfile
+from simulators.terminals.pax.terminal import PaxTerminal
+from simulators.terminals.shared.shopper import Mischief
 from tests.end_to_end.counter import KINDS, Counter, Kind, at_a_counter, plan
 
 BY_NAME = {kind.name: replace(kind, persistent=False) for kind in KINDS if kind.transport == "tcp"}

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from bridge.money import payment as p
-from simulators.zvt import PROFILES, ZvtTerminal
+from simulators.terminals.zvt import PROFILES, ZvtTerminal
 from tests.end_to_end.counter import KINDS, Counter, Kind, at_a_counter, trouble
 
 WITH_IDS = [

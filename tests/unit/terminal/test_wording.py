@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from bridge.money.entries import EventCodec
-from bridge.terminal.wording import storable
+from bridge.money.store.journal_entries import EventCodec
+from bridge.terminal.text_sanitizer import storable
 from drivers import contract as c
 
 BAD = "caf\udcc3"  # a byte that was no UTF-8, as `surrogateescape` hands it on

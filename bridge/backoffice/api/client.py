@@ -1,0 +1,266 @@
+"""The wire to the back office's GraphQL API: one operation per request, sent once.
+
+It says what each attempt proves and decides nothing: no journal, no back-off, no order.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from typing import Any, Protocol
+
+import httpx
+
+from bridge.backoffice.api.answers import classify, decimal_text, read_data
+from bridge.backoffice.api.attempts import Attempt, GiftCardBalance, NotApplied, Refused, Unknown
+from bridge.backoffice.api.documents import (
+    CodeType,
+    Document,
+    GiftCardCapture,
+    GiftCardTransaction,
+    Purchase,
+    Unsupported,
+    gift_card_add,
+    gift_card_balance,
+    gift_card_trans_add,
+    gift_card_trans_capture,
+    names_query,
+    ping,
+    purchase_add,
+)
+from bridge.backoffice.api.names import ApiNames, read_names
+from bridge.backoffice.api.purchase_lookup import (
+    PurchaseLookup,
+    is_shown,
+    lookup_query,
+    purchase_query,
+    read_lookup,
+    read_rows_type,
+    rows_query,
+)
+from bridge.backoffice.http_exchange import Answer, NoAnswer, exchange, is_safe_url
+from bridge.errors import BackOfficeUnavailable, ConfigError, LoginRequired, Rejected
+
+_LOGGER = logging.getLogger(__name__)
+
+ENDPOINT_KEY = "back_office.endpoint"
+"""The setting to name when the address cannot be used."""
+
+
+class TokenSource(Protocol):
+    """Where the access token comes from; `login.Login` is one."""
+
+    async def access_token(self) -> str:
+        """Return a token that should be good now.
+
+        Raises:
+            LoginRequired: Only a person can provide one.
+            BackOfficeUnavailable: None can be had at the moment.
+        """
+
+    async def reject(self, token: str) -> None:
+        """Take note that the API did not accept `token`, so that it is not offered again."""
+
+
+class BackOffice:
+    """The back office's API for one endpoint.
+
+    No method raises for what the server does: the outcome is the returned value. If one is
+    cancelled while it runs, the mutation may have been applied.
+    """
+
+    def __init__(
+        self,
+        http: httpx.AsyncClient,
+        endpoint: str,
+        tokens: TokenSource,
+        *,
+        deadline_seconds: float,
+        names: ApiNames | None = None,
+    ) -> None:
+        """Remember the parts; nothing is sent.
+
+        `deadline_seconds` bounds each single request, and `names` replaces our guesses.
+
+        Raises:
+            ConfigError: `endpoint` is neither HTTPS nor plain HTTP to 127.0.0.1 or [::1].
+        """
+        if not is_safe_url(endpoint):
+            raise ConfigError(ENDPOINT_KEY, f"{endpoint} must be an https:// address")
+        self._http = http
+        self._endpoint = httpx.URL(endpoint)
+        self._tokens = tokens
+        self._deadline_seconds = deadline_seconds
+        self._names = names or ApiNames()
+        self.names_are_read = False  # from the server's own schema
+        self._lookup: PurchaseLookup | None = None  # how purchases can be asked for
+        self._lookup_is_known = False  # read from the schema, or seen not to be there
+
+    async def purchase_add(self, purchase: Purchase) -> Attempt:
+        """Record `purchase` once; call it again for the same purchase only after NotApplied."""
+        return await self._mutate(purchase_add(purchase, self._names))
+
+    async def purchase_exists(self, record_id: str, transaction_id: str = "") -> bool | None:
+        """Say whether the back office shows the purchase `record_id`; None when it cannot tell.
+
+        The documented API cannot: then, and while the server is away or hides rows, it is None,
+        which is neither yes nor no. With `transaction_id` a record of another transaction is a no
+        where the server shows whose it is. Changes nothing at the server.
+        """
+        if not self._lookup_is_known:
+            await self._learn_lookup()
+        if self._lookup is None:
+            return None
+        data = await self._query(purchase_query(self._lookup, record_id))
+        if not isinstance(data, dict):
+            return None
+        return is_shown(self._lookup, data, record_id, transaction_id)
+
+    async def gift_card_trans_add(self, transaction: GiftCardTransaction) -> Attempt:
+        """Use, fund or hold a gift card once; call it again only after NotApplied."""
+        try:
+            return await self._mutate(gift_card_trans_add(transaction, self._names))
+        except Unsupported as error:
+            return Refused("NOT_SUPPORTED", str(error))
+
+    async def gift_card_trans_capture(self, capture: GiftCardCapture) -> Attempt:
+        """End a hold once; call it again only after NotApplied."""
+        try:
+            return await self._mutate(gift_card_trans_capture(capture, self._names))
+        except Unsupported as error:
+            return Refused("NOT_SUPPORTED", str(error))
+
+    async def gift_card_add(self, code: str, pin: str) -> Attempt:
+        """Make a physical gift card with nothing on it; a code that exists is Refused."""
+        return await self._mutate(gift_card_add(code, pin, self._names))
+
+    async def gift_card_balance(
+        self, code: str, code_type: CodeType
+    ) -> GiftCardBalance | NotApplied | Refused:
+        """Return the card's balance; Refused `NOT_FOUND` when the API shows no such card."""
+        data = await self._query(gift_card_balance(code, code_type, self._names))
+        if not isinstance(data, dict):
+            return data
+        found = data.get("giftcard")
+        if not isinstance(found, dict):
+            return NotApplied("the answer names no gift cards")
+        rows = found.get("results")
+        if not rows and found.get("limitedByPermission") is True:
+            return Refused("NOT_AUTHORIZED", "we may not see this gift card")
+        if not rows:
+            return Refused("NOT_FOUND", "no gift card carries this code", "code")
+        row = rows[0] if isinstance(rows, list) and isinstance(rows[0], dict) else {}
+        balance = decimal_text(row.get("balance"))
+        if len(rows) > 1 or not balance:
+            return NotApplied("the answer does not name one gift card and its balance")
+        return GiftCardBalance(str(row.get("id") or ""), balance)
+
+    @property
+    def can_hold(self) -> bool:
+        """False when the server is known to offer no hold of a gift card's money."""
+        return not self._names.missing
+
+    async def learn_names(self) -> ApiNames:
+        """Ask the server for the names we only guess, and use them from now on.
+
+        A server that allows no introspection, or is away, leaves the names as they are. What it
+        is seen not to offer is said in the log.
+        """
+        data = await self._query(names_query())
+        if isinstance(data, dict) and isinstance(data.get("__schema"), dict):
+            self._names = read_names(data["__schema"], self._names)
+            self.names_are_read = True
+            for words in self._names.missing:
+                _LOGGER.warning("gift cards: %s; without holds a card is used at once", words)
+        return self._names
+
+    async def _learn_lookup(self) -> None:
+        """Read from the schema how purchases can be asked for; stays unknown if it is not shown."""
+        found = await self._query(lookup_query())
+        schema = found.get("__schema") if isinstance(found, dict) else None
+        if not isinstance(schema, dict):
+            return
+        rows_type = read_rows_type(schema)
+        if rows_type is not None:
+            shown = await self._query(rows_query(rows_type))
+            kind = shown.get("__type") if isinstance(shown, dict) else None
+            if not isinstance(kind, dict):
+                return
+            self._lookup = read_lookup(schema, kind)
+        self._lookup_is_known = True
+
+    async def ping(self) -> None:
+        """Return if the API answers and lets us in; it changes nothing.
+
+        Raises:
+            BackOfficeUnavailable: It does not answer, or is not itself.
+            LoginRequired: It wants a login.
+            Rejected: It lets us in but not use the API.
+        """
+        match await self._query(ping()):
+            case NotApplied(reason=reason, login_required=True):
+                raise LoginRequired(reason)
+            case NotApplied(reason=reason):
+                raise BackOfficeUnavailable(reason)
+            case Refused(code=code, message=message, path=path):
+                raise Rejected(code, message, path)
+
+    async def _mutate(self, document: Document) -> Attempt:
+        try:
+            answer = await self._send(document)
+        except LoginRequired as error:
+            return NotApplied(str(error), login_required=True)
+        except BackOfficeUnavailable as error:
+            return NotApplied(str(error))
+        except NoAnswer as error:
+            return Unknown(str(error))
+        return classify(answer, document.root_field)
+
+    async def _query(self, document: Document) -> dict[str, Any] | NotApplied | Refused:
+        try:
+            answer = await self._send(document)
+        except LoginRequired as error:
+            return NotApplied(str(error), login_required=True)
+        except (BackOfficeUnavailable, NoAnswer) as error:
+            return NotApplied(str(error))
+        return read_data(answer)
+
+    async def _send(self, document: Document) -> Answer:
+        """Send the document; once more with another token if the answer proves it did not count.
+
+        Raises:
+            LoginRequired: There is no token.
+            BackOfficeUnavailable: There is no token yet, or no byte left.
+            NoAnswer: Bytes may have left.
+        """
+        token = await self._tokens.access_token()
+        answer = await self._post(document, token)
+        if not _wants_login(answer, document):
+            return answer
+        await self._tokens.reject(token)
+        fresh = await self._tokens.access_token()
+        if fresh == token:
+            return answer
+        answer = await self._post(document, fresh)
+        if _wants_login(answer, document):
+            await self._tokens.reject(fresh)
+        return answer
+
+    async def _post(self, document: Document, token: str) -> Answer:
+        body = {
+            "query": document.text,
+            "operationName": document.operation,
+            "variables": document.variables,
+        }
+        request = self._http.build_request(
+            "POST",
+            self._endpoint,
+            content=json.dumps(body).encode(),
+            headers={"content-type": "application/json", "authorization": f"Bearer {token}"},
+        )
+        return await exchange(self._http, request, deadline_seconds=self._deadline_seconds)
+
+
+def _wants_login(answer: Answer, document: Document) -> bool:
+    outcome = classify(answer, document.root_field)
+    return isinstance(outcome, NotApplied) and outcome.login_required

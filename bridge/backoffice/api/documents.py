@@ -1,0 +1,258 @@
+"""What the bridge asks of the back office, as values and as GraphQL documents. Pure.
+
+The text of an operation never changes while the bridge runs; whatever varies, and whatever is
+secret, travels in the variables.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+
+from bridge.backoffice.api.names import (
+    CAPTURE_FIELD,
+    GIFT_CARD_ADD_FIELD,
+    GIFT_CARD_FIELD,
+    PURCHASE_FIELD,
+    TRANS_FIELD,
+    ApiNames,
+)
+
+
+class CodeType(Enum):
+    """Kinds of gift card code; a code is unique within its kind only."""
+
+    PHYSICAL = "PHYSICAL"
+    PERSONAL = "PERSONAL"
+    EXTERNAL = "EXTERNAL"
+
+
+class TransType(Enum):
+    """Kinds of gift card transaction, each with its own permission and sign."""
+
+    ADD = "ADD"
+    ADJUST = "ADJUST"
+    EXTERNAL = "EXTERNAL"
+    IMPORT = "IMPORT"
+    USE = "USE"
+
+
+@dataclass(frozen=True, slots=True)
+class PurchaseLine:
+    """One line of a purchase; money and quantity are decimal text such as `"-6.49"`."""
+
+    line_number: int
+    sku: str
+    is_refund: bool
+    unit_price: str
+    ext_price: str
+    item_discount_amount: str
+    sale_discount_amount: str
+    quantity: str
+    uom: str
+
+
+@dataclass(frozen=True, slots=True)
+class Purchase:
+    """One purchase as the back office records it; money is decimal text such as `"47.90"`.
+
+    Attributes:
+        transaction_id: Made once per sale; the server does not notice a second one.
+        purchased_on: Local date and time without an offset, e.g. `2026-03-02T09:14:02`.
+        channel, member_id, order_type, pay_method: Left out of the request when "".
+    """
+
+    transaction_id: str
+    store_code: str
+    purchased_on: str
+    pay_amount: str
+    sale_discount_amount: str
+    item_discount_amount: str
+    sub_total: str
+    refund_amount: str
+    tax_amount: str
+    lines: tuple[PurchaseLine, ...]
+    channel: str = ""
+    member_id: str = ""
+    order_type: str = ""
+    pay_method: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class GiftCardTransaction:
+    """One change of a gift card's balance.
+
+    Attributes:
+        code, pin: Secrets of the shopper; `pin` is "" when the card has none.
+        amount: Signed decimal text; negative takes money off the card.
+        source_id: Names the bridge in the back office's lists.
+        ref_no: Our reference, the same on every attempt; the server does not check it.
+        authorize_only: Hold now, finish or release with a `GiftCardCapture` later.
+    """
+
+    code_type: CodeType
+    code: str = field(repr=False)
+    trans_type: TransType
+    amount: str
+    source_id: str
+    ref_no: str
+    pin: str = field(default="", repr=False)
+    authorize_only: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class GiftCardCapture:
+    """The end of a hold.
+
+    Attributes:
+        transaction_id: The `record_id` of the hold.
+        amount: Decimal text of a part of the hold, "" for all of it.
+        cancel: Release the hold instead of keeping the money.
+    """
+
+    transaction_id: str
+    amount: str = ""
+    cancel: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """One named operation ready to be posted; its variables may hold a PIN and are never shown."""
+
+    operation: str
+    root_field: str
+    text: str
+    variables: Mapping[str, object] = field(default_factory=dict, repr=False)
+
+
+class Unsupported(Exception):
+    """The server is known to have no argument for what was asked; nothing was sent."""
+
+
+def ping() -> Document:
+    """Return the smallest query there is; it changes nothing and reads nothing."""
+    return Document("PaybridgePing", "__typename", "query PaybridgePing { __typename }")
+
+
+def names_query() -> Document:
+    """Return the introspection that shows what `api_names` guesses."""
+    kind = "type { name inputFields { name } ofType { name inputFields { name } } }"
+    fields = "fields { name args { name " + kind + " } }"
+    schema = f"queryType {{ {fields} }} mutationType {{ {fields} }}"
+    text = f"query PaybridgeNames {{ __schema {{ {schema} }} }}"
+    return Document("PaybridgeNames", "__schema", text)
+
+
+def purchase_add(purchase: Purchase, names: ApiNames) -> Document:
+    """Return the mutation that records `purchase`."""
+    optional = {
+        "channel": purchase.channel,
+        "memberId": purchase.member_id,
+        "orderType": purchase.order_type,
+        "payMethod": purchase.pay_method,
+    }
+    add = {
+        "transactionId": purchase.transaction_id,
+        "storeCode": purchase.store_code,
+        "purchasedOn": purchase.purchased_on,
+        "payAmount": purchase.pay_amount,
+        "saleDiscountAmount": purchase.sale_discount_amount,
+        "itemDiscountAmount": purchase.item_discount_amount,
+        "subTotal": purchase.sub_total,
+        "refundAmount": purchase.refund_amount,
+        "taxAmount": purchase.tax_amount,
+        **{name: value for name, value in optional.items() if value},
+        "lineItems": [_line(line) for line in purchase.lines],
+    }
+    text = (
+        f"mutation PurchaseAdd($add: {names.purchase_input}!) "
+        f"{{ {PURCHASE_FIELD}(add: $add) {{ id }} }}"
+    )
+    return Document("PurchaseAdd", PURCHASE_FIELD, text, {"add": add})
+
+
+def gift_card_trans_add(transaction: GiftCardTransaction, names: ApiNames) -> Document:
+    """Return the mutation that changes, or holds a change of, a gift card's balance.
+
+    Raises:
+        Unsupported: A hold is asked for and the server has none.
+    """
+    trans: dict[str, object] = {
+        "codeType": transaction.code_type.value,
+        "code": transaction.code,
+        "transType": transaction.trans_type.value,
+        "amount": transaction.amount,
+        "sourceId": transaction.source_id,
+        "refNo": transaction.ref_no,
+    }
+    if transaction.pin:
+        trans["pin"] = transaction.pin
+    if transaction.authorize_only:
+        trans[_require(names.authorize_flag, "to hold a gift card's money")] = True
+    text = (
+        f"mutation GiftCardTransAdd($trans: {names.trans_input}!) "
+        f"{{ {TRANS_FIELD}(trans: $trans) {{ id balance giftcardId }} }}"
+    )
+    return Document("GiftCardTransAdd", TRANS_FIELD, text, {"trans": trans})
+
+
+def gift_card_trans_capture(capture: GiftCardCapture, names: ApiNames) -> Document:
+    """Return the mutation that ends a hold.
+
+    Raises:
+        Unsupported: A release or a part is asked for and the server has none.
+    """
+    trans: dict[str, object] = {
+        _require(names.capture_id, "to name a hold"): capture.transaction_id
+    }
+    if capture.amount:
+        trans[_require(names.capture_amount, "to capture a part")] = capture.amount
+    if capture.cancel:
+        trans[_require(names.capture_cancel, "to release a hold")] = True
+    text = (
+        f"mutation GiftCardTransCapture($trans: {names.capture_input}!) "
+        f"{{ {CAPTURE_FIELD}(trans: $trans) {{ id balance giftcardId }} }}"
+    )
+    return Document("GiftCardTransCapture", CAPTURE_FIELD, text, {"trans": trans})
+
+
+def gift_card_balance(code: str, code_type: CodeType, names: ApiNames) -> Document:
+    """Return the query for the card that carries `code`."""
+    text = (
+        f"query GiftCardBalance($code: String!, $codeType: {names.code_type}!) "
+        f"{{ {GIFT_CARD_FIELD}(code: $code, codeType: $codeType) "
+        "{ limitedByPermission results { id balance } } }"
+    )
+    variables = {"code": code, "codeType": code_type.value}
+    return Document("GiftCardBalance", GIFT_CARD_FIELD, text, variables)
+
+
+def gift_card_add(code: str, pin: str, names: ApiNames) -> Document:
+    """Return the mutation that makes a physical gift card with nothing on it."""
+    card = {"physicalCode": code, **({"physicalPin": pin} if pin else {})}
+    text = (
+        f"mutation GiftCardAdd($giftcard: {names.gift_card_input}!) "
+        f"{{ {GIFT_CARD_ADD_FIELD}(giftcard: $giftcard) {{ id }} }}"
+    )
+    return Document("GiftCardAdd", GIFT_CARD_ADD_FIELD, text, {"giftcard": card})
+
+
+def _line(line: PurchaseLine) -> dict[str, object]:
+    return {
+        "lineNumber": line.line_number,
+        "sku": line.sku,
+        "isRefund": line.is_refund,
+        "unitPrice": line.unit_price,
+        "extPrice": line.ext_price,
+        "itemDiscountAmount": line.item_discount_amount,
+        "saleDiscountAmount": line.sale_discount_amount,
+        "quantity": line.quantity,
+        "uom": line.uom,
+    }
+
+
+def _require(name: str, purpose: str) -> str:
+    if not name:
+        raise Unsupported(f"this back office offers no way {purpose}")
+    return name

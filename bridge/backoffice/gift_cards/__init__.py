@@ -1,0 +1,1 @@
+"""The back office's gift cards as a payment method."""

@@ -1,0 +1,166 @@
+"""One HTTP exchange with the back office or its login provider, with an honest failure.
+
+It answers one question beyond the bytes: when no answer came, could the request have left? It
+knows nothing of GraphQL, of logins, or of what a status means.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, NoReturn
+from urllib.parse import urlsplit
+
+import certifi
+import httpx
+
+from bridge.backoffice.one_shot_transport import PHASE, OneShotTransport, Phase
+from bridge.errors import BackOfficeUnavailable, BridgeError, ConfigError
+
+BODY_BYTES_MAX = 1 << 20
+"""No answer we ask for comes near 1 MiB; a portal's page or a runaway server must not fill us."""
+
+_LOOPBACK = frozenset({"127.0.0.1", "::1"})
+_NO_BODY_CODING = frozenset({"", "identity"})
+
+
+class NotSent(BackOfficeUnavailable):
+    """The request provably never left: no name, no connection, no TLS, no free connection."""
+
+
+class NoAnswer(BridgeError):
+    """The request may have left and no whole answer came; what happened there is unknown."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back, whatever its status.
+
+    Attributes:
+        status: The HTTP status.
+        headers: Header fields by lower-case name.
+        body: The whole body, at most `BODY_BYTES_MAX` bytes; may hold tokens, so never shown.
+    """
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes = field(repr=False)
+
+
+def open_client(ca_file: Path | None = None) -> httpx.AsyncClient:
+    """Return the client for everything behind the store's wall; the caller closes it.
+
+    Certificates are always verified, against the usual authorities or `ca_file` instead of them.
+    The environment is not consulted: a stray proxy or `.netrc` entry must not see our tokens.
+    Every request uses a connection of its own, see `connection.py`.
+
+    Raises:
+        ConfigError: `ca_file` cannot be read or holds no certificate.
+    """
+    try:
+        tls = ssl.create_default_context(cafile=str(ca_file or certifi.where()))
+    except OSError as error:
+        raise ConfigError("ca_file", f"{ca_file} is no readable certificate file") from error
+    return httpx.AsyncClient(
+        transport=OneShotTransport(tls),
+        trust_env=False,
+        follow_redirects=False,
+        headers={
+            "connection": "close",
+            "accept": "application/json",
+            "accept-encoding": "identity",
+            "user-agent": "paybridge",
+        },
+    )
+
+
+def is_safe_url(url: str) -> bool:
+    """Say whether tokens may travel to `url`: HTTPS, or plain HTTP to a loopback literal."""
+    try:
+        # Each of the two overlooks what the other refuses: ports and brackets, odd characters.
+        port, parts = urlsplit(url).port, httpx.URL(url)
+    except (ValueError, httpx.InvalidURL):
+        return False
+    if port == 0 or not parts.host or parts.userinfo or parts.fragment:
+        return False
+    return parts.scheme == "https" or (parts.scheme == "http" and parts.host in _LOOPBACK)
+
+
+async def exchange(
+    http: httpx.AsyncClient, request: httpx.Request, *, deadline_seconds: float
+) -> Answer:
+    """Send one request and return its whole answer within `deadline_seconds`.
+
+    The request is sent once; nothing is repeated and no redirect is followed. If cancelled, the
+    connection is dropped and the request may or may not have been acted on.
+
+    Raises:
+        NotSent: No byte of the request left.
+        NoAnswer: Bytes may have left; the answer is missing, cut, too long or coded.
+    """
+    assert deadline_seconds > 0
+    phase = Phase()
+    request.extensions[PHASE] = phase
+    try:
+        async with asyncio.timeout(deadline_seconds):
+            response = await http.send(request, stream=True)
+            try:
+                return Answer(
+                    status=response.status_code,
+                    headers={name.lower(): value for name, value in response.headers.items()},
+                    body=await _read_body(response),
+                )
+            finally:
+                await response.aclose()
+    except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
+        raise NotSent(f"no connection to {request.url.host}: {error}") from error
+    except (httpx.UnsupportedProtocol, httpx.LocalProtocolError) as error:
+        raise NotSent(f"the request cannot be sent: {error}") from error
+    except TimeoutError as error:
+        words = f"no answer from {request.url.host} within {deadline_seconds:g} s"
+        # A transport that does not tell how far it got proves nothing, so the doubt stays.
+        if phase.connecting and not phase.sending:
+            raise NotSent(words) from error
+        raise NoAnswer(words) from error
+    except (httpx.RequestError, httpx.StreamError) as error:
+        raise NoAnswer(f"{type(error).__name__}: {error}") from error
+
+
+def parse_object(body: bytes) -> dict[str, Any] | None:
+    """Return the JSON object that `body` spells with every fraction as Decimal, else None."""
+    try:
+        value = json.loads(body, parse_float=Decimal, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError):
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def parse_retry_after(answer: Answer) -> float | None:
+    """Return the wait in seconds (0 to 3600) that `Retry-After` asks for; None without a number.
+
+    Source: RFC 9110, section 10.2.3; the form that names a date is rare and is left to back-off.
+    """
+    text = answer.headers.get("retry-after", "").strip()
+    if not (text.isascii() and text.isdigit() and len(text) <= 9):
+        return None
+    return float(min(int(text), 3600))
+
+
+async def _read_body(response: httpx.Response) -> bytes:
+    if response.headers.get("content-encoding", "").strip().lower() not in _NO_BODY_CODING:
+        raise NoAnswer("the answer is compressed, which was not asked for")
+    body = bytearray()
+    async for chunk in response.aiter_bytes():
+        body += chunk
+        if len(body) > BODY_BYTES_MAX:
+            raise NoAnswer(f"the answer is longer than {BODY_BYTES_MAX} bytes")
+    return bytes(body)
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no JSON")

@@ -1,0 +1,1 @@
+"""Which ports and terminals there are; only `paybridge find` uses it."""

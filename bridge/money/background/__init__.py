@@ -1,0 +1,1 @@
+"""What takes longer than one event: split payments, waiting sales, retention, reversals."""

@@ -1,0 +1,210 @@
+"""What a change of one payment means for its original, its sale and the books. Pure.
+
+The ledger stores what is said here in the same commit as the change itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+
+from bridge.money import payment as p
+from bridge.money import purchase as s
+from bridge.money.store.journal import Change, Expectation
+from bridge.money.store.journal_entries import Entry
+from bridge.money.store.records import (
+    Account,
+    PurchaseAccount,
+    captured_payments,
+    fold_event,
+    payment_row,
+    purchase_row,
+    same_but_for_time,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class BooksPolicy:
+    """What the shop's books want to know."""
+
+    store_code: str
+    summary_sku: str = "CARD-PAYMENT"
+    required: bool = True  # False: the register's own extract records sales
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """When something is decided."""
+
+    at: str  # ISO 8601 UTC, as the journal writes it
+    local: str  # the store's local time without offset, as the books want it
+
+
+@dataclass(frozen=True, slots=True)
+class SaleAsKnown:
+    """What is known of a payment's sale before it changes."""
+
+    others: Sequence[Account]  # the sale's other payments, oldest first
+    original: Account | None  # what the payment follows up
+    in_books: AbstractSet[str]  # ids of the sale's payments that a purchase names already
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What changes when events happen to a payment; stored in one commit."""
+
+    account: Account
+    actions: tuple[p.Action, ...]
+    entries: tuple[Entry, ...]
+    original: Account | None = None  # told of its follow-up
+    opened: PurchaseAccount | None = None  # what the books must be told
+
+
+def decide(
+    before: Account | None,
+    events: Sequence[p.Event],
+    sale: SaleAsKnown,
+    policy: BooksPolicy,
+    moment: Moment,
+) -> Decision:
+    """Return what `events` mean for a payment (None: a new one), its original and the books.
+
+    Raises:
+        IllegalEvent: The payment's state cannot have one of the events.
+    """
+    first, *rest = events
+    account, actions = fold_event(before, first, moment.at)
+    for event in rest:
+        account, more = fold_event(account, event, moment.at)
+        actions = (*actions, *more)
+    entries = [Entry(account.payment_id, event, moment.at) for event in events]
+    original = None
+    if p.TellOriginal() in actions and sale.original is not None:
+        original = _tell_original(account, sale, moment.at, entries)
+    opened = None
+    if p.Settle() in actions:
+        account, opened = _settle(account, sale, policy, moment, entries)
+    return Decision(account, actions, tuple(entries), original, opened)
+
+
+def change_of(before: Account | None, decided: Decision, expectation: Expectation | None) -> Change:
+    """Return the commit that stores a decision."""
+    changed = [payment_row(one) for one in (decided.account, decided.original) if one is not None]
+    if before is not None and same_but_for_time(changed[0], payment_row(before)):
+        del changed[0]  # nothing that it is found by has changed
+    opened = () if decided.opened is None else (purchase_row(decided.opened),)
+    return Change(decided.entries, tuple(changed), opened, expectation)
+
+
+def _tell_original(
+    account: Account, sale: SaleAsKnown, at: str, entries: list[Entry]
+) -> Account | None:
+    """Return the original of an approved follow-up once it knows."""
+    request, approval, original = account.payment.request, account.payment.approval, sale.original
+    assert original is not None, "looked at by the caller"
+    if approval is None:
+        return None
+    raise_of_hold = approval if request.type is p.PaymentType.INCREMENT else None
+    event = p.FollowedUp(
+        request.type, account.payment_id, approval.amount, request.is_last, raise_of_hold
+    )
+    entries.append(Entry(original.payment_id, event, at))
+    told, _ = fold_event(original, event, at)
+    if (
+        request.type in p.GIVES
+        and told.payment.refundable_minor == 0
+        and told.payment.recording is p.Recording.PENDING
+        and original.payment_id not in sale.in_books
+    ):
+        # Nothing of it is left to be recorded, and the books never had it.
+        return _leave_out(told, at, entries)
+    return told
+
+
+def _settle(
+    account: Account,
+    sale: SaleAsKnown,
+    policy: BooksPolicy,
+    moment: Moment,
+    entries: list[Entry],
+) -> tuple[Account, PurchaseAccount | None]:
+    """Decide what the books must be told now that the account's payment was captured."""
+    request = account.payment.request
+    if not policy.required:
+        return _leave_out(account, moment.at, entries), None
+    if request.type in p.GIVES:
+        if request.original_payment_id and request.original_payment_id not in sale.in_books:
+            # The sale will be recorded with what is left of it.
+            return _leave_out(account, moment.at, entries), None
+        due: s.PurchaseDue | None = _return_due(account, policy, moment)
+    else:
+        due = _sale_due(account, sale, policy, moment)
+    if due is None:
+        return account, None
+    entries.append(Entry(due.content.transaction_id, due, moment.at))
+    return account, PurchaseAccount(s.open_purchase(due), moment.at, moment.at)
+
+
+def _sale_due(
+    account: Account, sale: SaleAsKnown, policy: BooksPolicy, moment: Moment
+) -> s.PurchaseDue | None:
+    """Return the purchase that is due now that the account's payment brought its part."""
+    everything = (*sale.others, account)
+    # What a signature may still undo is taken, but not for the books yet.
+    unrecorded = captured_payments(
+        (
+            one
+            for one in everything
+            if one.payment_id not in sale.in_books and not one.payment.awaits_signature
+        ),
+        moment.local,
+    )
+    if not unrecorded:
+        return None
+    # A sale that is in the books already was paid again on a supervisor's word: that money
+    # is recorded by itself. So is money whose sale nobody completes.
+    alone = bool(sale.in_books) or any(one.payment.lines_overdue for one in everything)
+    told = (one.payment.sale for one in (account, *sale.others))
+    details = next((one for one in told if one is not None), None)
+    awaited = any(one.payment.request.lines_later for one in everything)
+    if details is None and awaited and not alone:
+        return None
+    if details is None and account.payment.request.plan is not None:
+        details = _details_of_plan(account.payment.request.plan, policy)
+    return s.settle(
+        account.payment.request.sale_key,
+        None if alone else details,
+        unrecorded,
+        store_code=policy.store_code,
+        summary_sku=policy.summary_sku,
+    )
+
+
+def _details_of_plan(plan: p.Plan, policy: BooksPolicy) -> s.SaleDetails:
+    """Return what a split payment without lines is recorded as: one sale, once it is whole."""
+    minor = plan.total.minor
+    line = s.SaleLine(1, policy.summary_sku, "1", "EA", "", minor, label="Split payment")
+    return s.SaleDetails(plan.total, (line,))
+
+
+def _return_due(account: Account, policy: BooksPolicy, moment: Moment) -> s.PurchaseDue:
+    """Return the purchase that records money given back."""
+    approval = account.payment.approval
+    assert approval is not None, "settled means approved"
+    return s.settle_return(
+        account.payment.request.sale_key,
+        account.payment_id,
+        approval.amount,
+        label=(approval.card.brand or "card").upper(),
+        returned_at=moment.local,
+        store_code=policy.store_code,
+        summary_sku=policy.summary_sku,
+    )
+
+
+def _leave_out(account: Account, at: str, entries: list[Entry]) -> Account:
+    """Return the account once the books need not hear of it; adds the entry that says so."""
+    news = p.RecordingChanged(p.Recording.NOT_REQUIRED)
+    entries.append(Entry(account.payment_id, news, at))
+    return fold_event(account, news, at)[0]

@@ -1,0 +1,125 @@
+"""What can still happen to a payment that is final: follow-ups, the books, late evidence. Pure.
+
+A final status is never rewritten, and evidence that money moved is never dropped.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from bridge.money.payment import (
+    Acknowledged,
+    Concluding,
+    Decided,
+    Discrepancy,
+    Event,
+    FollowedUp,
+    Funds,
+    HoldEnded,
+    Outcome,
+    Payment,
+    PaymentType,
+    Publish,
+    Recording,
+    RecordingChanged,
+    Resolved,
+    Restarted,
+    Started,
+    Status,
+    StopOnTerminal,
+)
+from bridge.money.payment.outcomes import believe, disagree, illegal
+from drivers.contract import Approval, Approved, Canceled, Declined, Failed, Offered
+
+
+def after_the_end(payment: Payment, event: Event) -> Outcome:
+    """Return what an event means for a payment that is final."""
+    match event:
+        case Approved(approval):
+            return _late_approval(payment, approval)
+        case Declined() | Canceled() | Failed() if payment.status is Status.APPROVED:
+            odd = Discrepancy("denied_after_approved", f"{type(event).__name__.lower()} came later")
+            return disagree(payment, odd)
+        case Resolved(outcome, by):
+            said_paid = outcome == "approved"
+            if said_paid is (payment.status is Status.APPROVED):
+                return payment, ()
+            odd = Discrepancy("operator_contradicts", f"{by} said {outcome}")
+            return disagree(payment, odd)
+        case Restarted() if payment.owes_release:
+            return payment, (StopOnTerminal(),)
+        case HoldEnded(code) if payment.owes_release:
+            ended = replace(payment, hold_ended=True)
+            if not code:
+                return ended, (Publish(),)
+            return disagree(ended, Discrepancy("hold_not_released", f"it answers {code}"))
+        case Acknowledged() if not payment.acknowledged:
+            return replace(payment, acknowledged=True), (Publish(),)
+        case Started() | Concluding() | Offered():
+            # Refusing an offer makes the terminal take it back: the safe answer to a bug.
+            raise illegal(payment, event)
+        case _:
+            return payment, ()
+
+
+def _late_approval(payment: Payment, approval: Approval) -> Outcome:
+    known = payment.approval
+    if payment.status is not Status.APPROVED:
+        odd = Discrepancy(f"approved_after_{payment.status.value}", "money moved", approval)
+        return disagree(payment, odd)
+    assert known is not None, "approved always says what was approved"
+    if known.fingerprint == approval.fingerprint:
+        return payment, ()
+    if not known.fingerprint and known.amount == approval.amount:
+        # A person said approved; now the terminal's own evidence is here and agrees.
+        return replace(payment, approval=approval), (Publish(),)
+    return disagree(payment, Discrepancy("second_approval", "money moved again", approval))
+
+
+def follow(payment: Payment, event: FollowedUp) -> Outcome:
+    """A follow-up was approved: say where the money is now."""
+    if not payment.is_final or payment.approval is None:
+        raise illegal(payment, event)
+    minor = event.amount.minor
+    match event.type:
+        case PaymentType.REFUND:
+            refunded = payment.refunded_minor + minor
+            whole = refunded >= payment.captured.minor
+            funds = Funds.REFUNDED if whole else Funds.PARTIALLY_REFUNDED
+            after = replace(payment, refunded_minor=refunded, funds=funds)
+        case PaymentType.VOID | PaymentType.UNLOAD:
+            after = replace(payment, funds=Funds.VOIDED)
+        case PaymentType.INCREMENT:
+            raised = event.approval or payment.raised
+            after = replace(payment, added_minor=payment.added_minor + minor, raised=raised)
+        case PaymentType.CAPTURE:
+            funds = Funds.CAPTURED if event.is_last else payment.funds
+            after = replace(payment, used_minor=payment.used_minor + minor, funds=funds)
+        case PaymentType.TIP_ADJUST:
+            after = replace(payment, tip_minor=payment.tip_minor + minor)
+        case PaymentType.SALE | PaymentType.PREAUTH | PaymentType.LOAD:
+            raise illegal(payment, event)
+    return after, (Publish(),)
+
+
+def record(payment: Payment, event: RecordingChanged) -> Outcome:
+    """Return the payment once its record in the books moved on."""
+    if payment.recording is Recording.NOT_REQUIRED:
+        raise illegal(payment, event)
+    return replace(
+        payment,
+        recording=event.recording,
+        record_id=event.record_id or payment.record_id,
+        recording_error=event.error,
+    ), (Publish(),)
+
+
+def decide(payment: Payment, event: Decided) -> Outcome:
+    """A person dealt with the discrepancies; money that only they show can go to the books."""
+    if not payment.is_final or not payment.discrepancies or payment.decided_by:
+        return payment, ()
+    decided = replace(payment, decided_by=event.by)
+    evidence = next((odd.approval for odd in payment.discrepancies if odd.approval), None)
+    if event.decision == "noted" or payment.status is Status.APPROVED or evidence is None:
+        return decided, (Publish(),)
+    return believe(decided, evidence)

@@ -1,0 +1,208 @@
+"""What the ledger remembers of the journal: everything open, and what was asked for lately.
+
+The half of the ledger that others read. Reading never waits; nothing is decided here, and nothing
+is remembered that is not on disk, but for events that nobody has to wait for (see `get_stored`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Container, Iterable, Iterator
+from dataclasses import dataclass, field
+
+from bridge.money import payment as p
+from bridge.money import purchase as s
+from bridge.money.admission import most_asked
+from bridge.money.store.records import Account, PurchaseAccount, captured_payments
+from drivers.contract import Money
+
+# Payments that are final, recorded and retired stay in memory for quick answers to repeated
+# commands; the journal has them all.
+SETTLED_IN_MEMORY_MAX = 1_000
+
+
+@dataclass(slots=True)
+class _Sales:
+    """Which payments and purchases belong together."""
+
+    payments: dict[str, dict[str, None]] = field(default_factory=dict)  # sale_key -> ids, in order
+    purchase_of: dict[str, str] = field(default_factory=dict)  # payment_id -> transaction_id
+
+
+class Memory:
+    """Payments and purchases, and what changed of them since somebody looked."""
+
+    def __init__(self) -> None:
+        """Remember nothing yet."""
+        self._accounts: dict[str, Account] = {}
+        self._on_disk: dict[str, Account] = {}  # of payments that memory knows more about
+        self._purchases: dict[str, PurchaseAccount] = {}
+        self._sales = _Sales()
+        self._open_purchases: dict[str, None] = {}  # transaction ids not in the books yet
+        self._to_record: dict[str, None] = {}  # transaction ids of pending purchases, in order
+        self._unfinished: dict[str, None] = {}  # payment ids whose outcome is open
+        self._unsigned: dict[str, None] = {}  # payment ids that await a signature
+        self._settled: deque[str] = deque()
+        self._changed: dict[str, None] = {}
+        self.something_changed = asyncio.Event()
+        self.purchases_pending = asyncio.Event()
+        self.signature_asked = asyncio.Event()
+
+    # --- for everybody
+
+    def get(self, payment_id: str) -> Account | None:
+        """Return a payment that is in memory: every open or published one, and some others."""
+        return self._accounts.get(payment_id)
+
+    def get_stored(self, payment_id: str) -> Account | None:
+        """Return a payment in memory as the journal has it: what may be told to others."""
+        return self._on_disk.get(payment_id) or self._accounts.get(payment_id)
+
+    def accounts(self) -> Iterable[Account]:
+        """Return the payments in memory, in the order of their acceptance."""
+        return tuple(self._accounts.values())
+
+    def newest_first(self) -> Iterator[Account]:
+        """Yield the payments in memory, the last accepted first."""
+        return reversed(self._accounts.values())
+
+    def unfinished(self) -> list[Account]:
+        """Return the payments whose outcome is open."""
+        return [self._accounts[name] for name in self._unfinished]
+
+    def unsigned(self) -> list[Account]:
+        """Return the payments whose signature nobody has accepted, and that were not undone."""
+        return [self._accounts[name] for name in self._unsigned]
+
+    def of_sale(self, sale_key: str) -> list[Account]:
+        """Return the payments of a sale that are in memory, in the order of their acceptance."""
+        return [self._accounts[name] for name in self._sales.payments.get(sale_key, ())]
+
+    def remaining(self, account: Account) -> Money:
+        """Return what is still to be paid of the account's sale."""
+        request = account.payment.request
+        siblings = self.of_sale(request.sale_key)
+        told = (one.payment.sale for one in (account, *siblings))
+        details = next((one for one in told if one is not None), None)
+        others = [one.payment for one in siblings if one is not account]
+        total = details.total if details is not None else most_asked(request, others)
+        left_minor = s.outstanding_minor(total, captured_payments(siblings, ""))
+        return Money(left_minor, total.currency)
+
+    def open_purchases(self) -> list[PurchaseAccount]:
+        """Return the purchases that are not in the books yet."""
+        return [self._purchases[name] for name in self._open_purchases]
+
+    def purchase(self, transaction_id: str) -> PurchaseAccount | None:
+        """Return a purchase in memory."""
+        return self._purchases.get(transaction_id)
+
+    def purchase_of(self, payment_id: str) -> PurchaseAccount | None:
+        """Return the purchase that records a payment, None while there is none in memory."""
+        return self._purchases.get(self._sales.purchase_of.get(payment_id, ""))
+
+    def overdue(self, captured_before: str) -> list[Account]:
+        """Return the captured payments that wait since that long for the rest of their sale.
+
+        `captured_before` is ISO 8601 UTC. They wait for lines or for money; neither may come.
+        """
+        return [
+            one
+            for one in self._accounts.values()
+            if one.payment.recording is p.Recording.PENDING
+            and not one.payment.awaits_signature
+            and not self._has_purchase(one.payment_id)
+            and one.ended_at < captured_before
+        ]
+
+    def take_pending_purchases(self) -> list[str]:
+        """Return the purchases that became pending since the last call, oldest first."""
+        pending = list(self._to_record)
+        self._to_record.clear()
+        self.purchases_pending.clear()
+        return pending
+
+    def take_changed(self) -> list[str]:
+        """Return the payments that changed since the last call, oldest change first."""
+        changed = list(self._changed)
+        self._changed.clear()
+        self.something_changed.clear()
+        return changed
+
+    # --- for the ledger
+
+    def _has_purchase(self, payment_id: str) -> bool:
+        return payment_id in self._sales.purchase_of
+
+    def _depth(self, payment_id: str) -> int:
+        """Return how many payments stand above a follow-up."""
+        account = self._accounts.get(payment_id)
+        original_id = account.payment.request.original_payment_id if account else ""
+        return 1 + self._depth(original_id) if original_id else 0
+
+    def _remember(self, account: Account) -> None:
+        name = account.payment_id
+        self._accounts[name] = account
+        if account.payment.is_final:
+            self._unfinished.pop(name, None)
+        else:
+            self._unfinished[name] = None
+        if account.payment.awaits_signature:
+            self._unsigned[name] = None
+            self.signature_asked.set()
+        else:
+            self._unsigned.pop(name, None)
+        self._sales.payments.setdefault(account.payment.request.sale_key, {})[name] = None
+
+    def _keep(self, account: PurchaseAccount) -> None:
+        name = account.purchase.content.transaction_id
+        self._purchases[name] = account
+        for payment_id in account.purchase.payment_ids:
+            self._sales.purchase_of[payment_id] = name
+        if account.purchase.state is s.PurchaseState.RECORDED:
+            self._open_purchases.pop(name, None)
+        else:
+            self._open_purchases[name] = None
+        if account.purchase.state is s.PurchaseState.PENDING:
+            self._to_record[name] = None
+            self.purchases_pending.set()
+
+    def _announce(self, account: Account, *, tell: bool) -> None:
+        """Note that this much of a payment is on disk now; `tell` whoever asks what changed."""
+        name = account.payment_id
+        if self._accounts.get(name) is account:
+            self._on_disk.pop(name, None)
+        elif name in self._on_disk:
+            self._on_disk[name] = account
+        if tell:
+            self._changed[name] = None
+            self.something_changed.set()
+
+    def _announce_later(self, account: Account, tell: bool, done: asyncio.Future[int]) -> None:
+        """Announce what nobody waited for, once it is on disk."""
+        if done.cancelled() or done.exception() is not None:
+            return  # the journal is latched; the next caller hears of it
+        self._announce(account, tell=tell)
+
+    def _retired(self, account: Account) -> None:
+        """Note that nobody needs a payment any more."""
+        self._accounts[account.payment_id] = account
+        self._settled.append(account.payment_id)
+
+    def _forget(self, awaited: Container[str]) -> list[str]:
+        """Drop the oldest settled sales but those `awaited`; return all names that are gone."""
+        gone: list[str] = []
+        while len(self._settled) > SETTLED_IN_MEMORY_MAX:
+            account = self._accounts.get(self._settled.popleft())
+            if account is None:
+                continue
+            key = account.payment.request.sale_key
+            if key in awaited or any(one.live for one in self.of_sale(key)):
+                continue
+            for payment_id in self._sales.payments.pop(key):
+                del self._accounts[payment_id]
+                name = self._sales.purchase_of.pop(payment_id, "")
+                self._purchases.pop(name, None)
+                gone += [payment_id, name]
+        return gone

@@ -1,0 +1,64 @@
+"""Every command that a register may send, by its operation. Pure.
+
+Their models stand in `envelope.py` (what they share), `starts.py`, `payments.py` and `errands.py`;
+`decode.py` turns a payload into one of them, or refuses it.
+"""
+
+from __future__ import annotations
+
+from typing import Final, get_args
+
+from bridge.register.api.existing_payment_commands import (
+    GiftCardBalance,
+    GiftCardDeactivate,
+    PaymentAcknowledge,
+    PaymentCancel,
+    PaymentList,
+    PaymentResolve,
+    PaymentStatus,
+    PromptAnswer,
+    ReceiptReprint,
+    SaleAttach,
+)
+from bridge.register.api.payment_commands import (
+    GiftCardActivate,
+    GiftCardLoad,
+    GiftCardReverse,
+    GiftCardUnload,
+    PaymentCapture,
+    PaymentIncrement,
+    PaymentRefund,
+    PaymentStart,
+    PaymentTipAdjust,
+    PaymentVoid,
+)
+from bridge.register.api.terminal_commands import AnyErrand
+
+AnyRequest = (
+    PaymentStart
+    | GiftCardLoad
+    | GiftCardActivate
+    | GiftCardUnload
+    | GiftCardReverse
+    | GiftCardBalance
+    | GiftCardDeactivate
+    | PaymentIncrement
+    | PaymentCapture
+    | PaymentRefund
+    | PaymentVoid
+    | PaymentTipAdjust
+    | PaymentCancel
+    | PaymentStatus
+    | PaymentList
+    | PaymentAcknowledge
+    | PaymentResolve
+    | PromptAnswer
+    | SaleAttach
+    | AnyErrand
+    | ReceiptReprint
+)
+
+REQUESTS: Final[dict[str, type[AnyRequest]]] = {
+    model.operation: model for model in get_args(AnyRequest)
+}
+"""Every command there is, by the operation in its topic."""

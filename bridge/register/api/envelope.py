@@ -1,0 +1,181 @@
+"""What commands share: the envelope, amounts, a gift card, what was sold. Pure.
+
+One deviation from CONTRACT section 2 ("unknown fields are ignored"): in commands that decide
+about money (`payment/start`, `payment/resolve`) an unknown field is refused with
+`invalid_request`, its path and the name it probably meant. A mistyped `tip_amuont` that is
+ignored is lost money; a refused one is seen on the first day of the integration. `metadata` takes
+anything, fields named `x_…` are skipped everywhere, the goods of a sale and all other commands
+ignore what they do not know, so a register may still be ahead of the bridge.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Final, Literal
+
+from pydantic import Field
+
+from bridge.errors import RequestError
+from bridge.money.amounts import parse_amount
+from bridge.register.api.fields import (
+    AmountText,
+    Currency,
+    Language,
+    QuantityText,
+    StrictWire,
+    Text,
+    UtcTime,
+    Wire,
+    Word,
+)
+from drivers.contract import Money
+
+LINES_MAX: Final = 500  # a full trolley has 120; 64 KiB hold about 300 complete lines
+METADATA_MAX: Final = 50  # entries; metadata is for references, not for documents
+DEADLINE_SECONDS_MIN: Final = 10  # a shopper must at least be able to find the card
+DEADLINE_SECONDS_MAX: Final = 600  # no terminal waits longer for a card
+DEADLINE_SECONDS_DEFAULT: Final = 120
+
+
+class Request(Wire):
+    """What every command carries. `request_id` comes back in the response."""
+
+    operation: ClassVar[str] = ""
+
+    request_id: Word
+    sent_at: UtcTime | None = None
+    expires_at: UtcTime | None = None
+    bridge_epoch: Word | None = None
+    operator_id: Word | None = None
+    shift_number: Word | None = None
+    totals_group_id: Word | None = None
+    language: Language | None = None
+
+    def check_amounts(self) -> None:
+        """Refuse amounts that are not written as their currency wants.
+
+        Raises:
+            RequestError: `invalid_amount`, with the field's path.
+        """
+
+
+class Tip(StrictWire):
+    """How a tip is decided. `tip_amount` belongs to mode `fixed`, `percentages` to `ask`."""
+
+    mode: Literal["none", "fixed", "ask"]
+    tip_amount: AmountText | None = None
+    percentages: tuple[Annotated[int, Field(ge=0, le=100)], ...] | None = Field(
+        default=None, max_length=6, strict=False
+    )
+
+
+class Amounts(StrictWire):
+    """What to take. `requested_amount` contains a fixed tip and cash-back (nexo's rule)."""
+
+    currency: Currency
+    requested_amount: AmountText
+    tip: Tip | None = None
+    cash_back_amount: AmountText | None = None
+
+    @property
+    def requested(self) -> Money:
+        """`requested_amount` as money."""
+        return parse_amount(self.requested_amount, self.currency, path="amounts.requested_amount")
+
+    @property
+    def fixed_tip(self) -> Money | None:
+        """The tip contained in `requested`, None unless its mode is `fixed`."""
+        if self.tip is None or self.tip.mode != "fixed":
+            return None
+        return parse_amount(self.tip.tip_amount, self.currency, path="amounts.tip.tip_amount")
+
+    @property
+    def cash_back(self) -> Money | None:
+        """The cash contained in `requested`."""
+        if self.cash_back_amount is None:
+            return None
+        return parse_amount(self.cash_back_amount, self.currency, path="amounts.cash_back_amount")
+
+    def check(self) -> None:
+        """Refuse amounts that are not written as `currency` wants, or that contradict each other.
+
+        Raises:
+            RequestError: `invalid_amount` or `invalid_request`, with the field's path.
+        """
+        if self.requested.minor == 0:
+            raise RequestError(
+                "invalid_amount",
+                "an amount of zero moves no money; nothing was started",
+                path="amounts.requested_amount",
+            )
+        if self.tip is not None and self.tip.mode != "fixed" and self.tip.tip_amount is not None:
+            raise RequestError(
+                "invalid_request",
+                f"a tip_amount needs mode 'fixed', not {self.tip.mode!r}",
+                path="amounts.tip.mode",
+            )
+        if self.tip is not None and self.tip.mode == "fixed" and self.tip.tip_amount is None:
+            raise RequestError(
+                "invalid_request", "mode 'fixed' needs a tip_amount", path="amounts.tip.tip_amount"
+            )
+        contained = sum(part.minor for part in (self.fixed_tip, self.cash_back) if part is not None)
+        if contained > self.requested.minor:
+            raise RequestError(
+                "invalid_amount",
+                "requested_amount contains tip and cash-back, so it cannot be less than them",
+                path="amounts.requested_amount",
+            )
+
+
+class SaleLine(Wire):
+    """One line of goods, as the purchase record needs it."""
+
+    item_id: int = Field(ge=0)
+    product_code: Word | None = None
+    ean_upc: Word | None = None
+    product_label: Text | None = None
+    quantity: QuantityText
+    unit_of_measure: Word = "each"
+    unit_price: QuantityText
+    item_amount: AmountText
+    item_discount_amount: AmountText | None = None
+    sale_discount_amount: AmountText | None = None
+    is_refund: bool = False
+    tax_code: Word | None = None
+
+
+class Sale(Wire):
+    """What was sold. Amounts are without sign; a line that goes back says `is_refund`."""
+
+    total_amount: AmountText
+    tax_amount: AmountText | None = None
+    item_discount_amount: AmountText | None = None
+    sale_discount_amount: AmountText | None = None
+    refund_amount: AmountText | None = None
+    member_id: Word | None = None
+    lines: tuple[SaleLine, ...] = Field(default=(), max_length=LINES_MAX, strict=False)
+
+    def check(self, currency: str) -> None:
+        """Refuse amounts that are not written as `currency` wants.
+
+        Raises:
+            RequestError: `invalid_amount`, with the field's path.
+        """
+        _check_fields(self, currency, "sale")
+        for index, line in enumerate(self.lines):
+            _check_fields(line, currency, f"sale.lines.{index}")
+
+
+class GiftCard(StrictWire):
+    """Which gift card pays. `pin` is used once and kept nowhere; a repeated command may lack it."""
+
+    identification_type: Literal["bar_code", "account_number", "manual", "isotrack2"] = "bar_code"
+    stored_value_id: Word = Field(repr=False)
+    code_type: Literal["physical", "personal", "external"] = "physical"
+    pin: Word | None = Field(default=None, repr=False)
+
+
+def _check_fields(model: Sale | SaleLine, currency: str, path: str) -> None:
+    for name in type(model).model_fields:
+        value = getattr(model, name)
+        if name.endswith("_amount") and value is not None:
+            parse_amount(value, currency, path=f"{path}.{name}")

@@ -1,0 +1,100 @@
+"""Commands for a terminal that move no money. Pure."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+from pydantic import Field
+
+from bridge.register.api.envelope import Request
+from bridge.register.api.fields import Id, PaymentId, Text
+
+
+class TerminalCheck(Request):
+    """Ask how a terminal is, without money. No terminal named: the register's own."""
+
+    operation: ClassVar[str] = "terminal/check"
+
+    terminal_id: Id | None = None
+    operation_id: PaymentId | None = None
+
+
+class TerminalErrand(Request):
+    """Something for a terminal that moves no money. No terminal named: the register's own."""
+
+    terminal_id: Id | None = None
+    operation_id: PaymentId | None = None
+
+
+class TerminalTotals(TerminalErrand):
+    """Read the totals of the open batch; nothing is closed."""
+
+    operation: ClassVar[str] = "terminal/totals"
+
+
+class TerminalReconcile(TerminalErrand):
+    """End of day: close the batch and compare it with the journal and what is recorded."""
+
+    operation: ClassVar[str] = "terminal/reconcile"
+
+    type: Literal["sale_reconciliation"] = "sale_reconciliation"
+    close: bool = True
+
+
+class TerminalLogin(TerminalErrand):
+    """Log the bridge on to the terminal again and see how it is."""
+
+    operation: ClassVar[str] = "terminal/login"
+
+
+class TerminalDisplay(TerminalErrand):
+    """Show lines on the terminal for some seconds."""
+
+    operation: ClassVar[str] = "terminal/display"
+
+    lines: tuple[Text, ...] = Field(min_length=1, max_length=8, strict=False)
+    seconds: int = Field(default=10, ge=1, le=60)
+
+
+class TerminalDiagnose(TerminalErrand):
+    """Have the terminal test its connection to its host; the answer's `result` has `passed`."""
+
+    operation: ClassVar[str] = "terminal/diagnose"
+
+
+class TerminalLastTransaction(TerminalErrand):
+    """Read the terminal's last transaction, and whose it is: `payment_id`, null for a stranger's.
+
+    Also while a payment is in doubt; it settles nothing.
+    """
+
+    operation: ClassVar[str] = "terminal/last_transaction"
+
+
+class CardRead(TerminalErrand):
+    """Read a card without money: brand and last digits, never the number."""
+
+    operation: ClassVar[str] = "card/read"
+
+    deadline_s: int = Field(default=60, ge=10, le=120)
+
+
+class CardBalance(TerminalErrand):
+    """Read what is left on a gift card that is presented at the terminal."""
+
+    operation: ClassVar[str] = "card/balance"
+
+    deadline_s: int = Field(default=60, ge=10, le=120)
+
+
+AnyErrand = (
+    TerminalCheck
+    | TerminalTotals
+    | TerminalReconcile
+    | TerminalLogin
+    | TerminalDiagnose
+    | TerminalLastTransaction
+    | TerminalDisplay
+    | CardRead
+    | CardBalance
+)

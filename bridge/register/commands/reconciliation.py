@@ -1,0 +1,229 @@
+"""A terminal's end of day as registers see it: its name, its comparison, and the same answer twice.
+
+A name is the register's `operation_id`, or its request where it gives none. The batch is closed
+once under one name, also when the answer was lost or the bridge died before it was told.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Any
+
+from pydantic import ValidationError
+
+from bridge.errors import RequestError
+from bridge.money.ledger import Ledger
+from bridge.money.reconciliation import Reconciliation, compare
+from bridge.money.store.records import Account
+from bridge.money.terminal_batch import BatchClosed
+from bridge.register import api as k
+from drivers import contract as c
+
+_LOGGER = logging.getLogger(__name__)
+
+# A register that gives no operation_id names its end of day by the request. It repeats a request
+# for seconds; much later the same request_id is a counter that began again.
+SAME_REQUEST_WITHIN = timedelta(minutes=10)
+
+
+class DayEnds:
+    """What registers are told of ends of day; the journal keeps it."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        """Compare with the payments of `ledger`."""
+        self._ledger = ledger
+        self._batches = ledger.batches
+        self.documents: dict[str, k.ReconciliationDocument] = {}  # the last one, by terminal
+        self.under_way: set[str] = set()  # names of what a terminal does now
+
+    def recall(self, terminals: Iterable[str]) -> None:
+        """Find what was told before a restart, to be published again."""
+        for terminal_id in terminals:
+            closed = self._batches.of(terminal_id).closed.values()
+            if closed:
+                last = max(closed, key=lambda one: one.closed_at)
+                self.documents[terminal_id] = _document(terminal_id, last)
+
+    def name(self, register_id: str, request: k.TerminalReconcile, terminal_id: str) -> str:
+        """Return what names an end of day for ever, or for some minutes."""
+        if request.operation_id is not None:
+            return f"{terminal_id} {request.operation_id}"
+        return f"{terminal_id} {register_id} {request.request_id}"
+
+    def known(self, terminal_id: str, name: str, *, lasting: bool) -> dict[str, Any] | None:
+        """Return the answer of an end of day that was done, None when it was not.
+
+        `lasting` says that the name means the same one for ever.
+        """
+        closed = self._batches.of(terminal_id).closed.get(name)
+        if closed is None or not (lasting or self._is_recent(closed.closed_at)):
+            return None
+        document = _document(terminal_id, closed)
+        result: dict[str, Any] = document.model_dump(mode="json")
+        return result
+
+    def is_open(self, terminal_id: str) -> bool:
+        """Tell whether an end of day was asked for, and nobody knows what came of it."""
+        return self._batches.of(terminal_id).closing is not None
+
+    async def look(self, terminal_id: str, name: str, told: c.BatchTotals) -> None:
+        """Settle an end of day without an answer by the totals that the terminal has now.
+
+        Raises:
+            RequestError: `outcome_unknown`: it is the one of this name, and still nobody knows.
+            JournalError: It could not be stored.
+        """
+        closing = self._batches.of(terminal_id).closing
+        if closing is None or (closing.name in self.under_way and closing.name != name):
+            return
+        found = await self._batches.judge(terminal_id, told)
+        _LOGGER.info("terminal=%s end_of_day=%s found=%s", terminal_id, closing.name, found)
+        if found == "unknown" and closing.name == name:
+            raise unknown(terminal_id)
+        if found == "closed":
+            self.recall((terminal_id,))
+
+    async def totals(self, terminal_id: str, told: c.BatchTotals) -> dict[str, Any]:
+        """Return the comparison of the open batch; settles an end of day without an answer.
+
+        Raises:
+            JournalError: It could not be stored.
+        """
+        await self.look(terminal_id, "", told)
+        batch = await self._batches.payments_of(terminal_id)
+        document = self._compare(terminal_id, told, batch, self._ledger.now())
+        result: dict[str, Any] = document.model_dump(mode="json")
+        return result
+
+    async def ended(self, terminal_id: str, name: str, told: c.BatchTotals) -> dict[str, Any]:
+        """Return the comparison of the batch that was closed, once it is stored.
+
+        Raises:
+            JournalError: It could not be stored.
+        """
+        known = self._batches.of(terminal_id)
+        closed_at = self._ledger.now()
+        held = await self._batches.payments_of(terminal_id)
+        if known.closing is not None and known.closing.name == name:
+            closed_at, last = known.closing.began_at, known.closing_seq
+            # Nobody paid there until it answered, which may be long ago.
+            held = [one for one in held if not one.payment.is_final or one.ended_seq <= last]
+        document = self._compare(terminal_id, told, held, closed_at)
+        answer = k.encode(document).decode()
+        await self._batches.close(
+            terminal_id, told.total, name=name, answer=answer, gave_more=told.gave_more
+        )
+        self.documents[terminal_id] = document
+        result: dict[str, Any] = document.model_dump(mode="json")
+        return result
+
+    async def kept(self, terminal_id: str, name: str, why: str) -> None:
+        """Note that the end of day of this name closed nothing, for sure.
+
+        Raises:
+            JournalError: It could not be stored.
+        """
+        closing = self._batches.of(terminal_id).closing
+        if closing is not None and closing.name == name:  # else it was not even begun
+            await self._batches.keep(terminal_id, why)
+
+    def _is_recent(self, at: str) -> bool:
+        now = datetime.fromisoformat(self._ledger.now())
+        return now - datetime.fromisoformat(at) <= SAME_REQUEST_WITHIN
+
+    def _compare(
+        self, terminal_id: str, told: c.BatchTotals, batch: list[Account], at: str
+    ) -> k.ReconciliationDocument:
+        found = compare(told.net_minor, batch, books=self._ledger.keeps_books)
+        currency = told.total.currency
+        return k.ReconciliationDocument(
+            terminal_id=terminal_id,
+            closed_at=datetime.fromisoformat(at),
+            closed=told.closed,
+            status=found.status,
+            currency=currency,
+            host_reconciliation_id=told.batch or None,
+            time_stamp=told.time_text or None,
+            totals=tuple(
+                k.TotalsLine(
+                    payment_brand=line.brand,
+                    count=line.count,
+                    amount=k.format_amount(line.amount),
+                    currency=currency,
+                )
+                for line in told.lines
+            ),
+            compare=_comparison(found, currency),
+            differences=tuple(
+                k.DifferenceLine(
+                    payment_id=one.payment_id,
+                    kind=one.kind,
+                    amount=_signed(one.minor, currency),
+                )
+                for one in found.differences
+            ),
+        )
+
+
+def unknown(terminal_id: str) -> RequestError:
+    """Return what is told while nobody knows whether a batch was closed."""
+    return RequestError(
+        "outcome_unknown",
+        "whether the terminal closed its batch is not known; ask again, its totals may tell",
+        terminal_id=terminal_id,
+    )
+
+
+def _document(terminal_id: str, closed: BatchClosed) -> k.ReconciliationDocument:
+    """Return what was told of a close; what is known of it where nothing was, or is not read."""
+    try:
+        document = k.ReconciliationDocument.model_validate_json(closed.answer)
+    except ValidationError:  # never told, or told in the words of another version
+        return _unheard(terminal_id, closed)
+    if document.compare.books == "not_compared" and document.compare.back_office is not None:
+        # An older version told the journal's word as the back office's own.
+        said = {
+            "recorded": document.compare.back_office,
+            "back_office": None,
+            "back_office_reason": "no_query",
+        }
+        compare = document.compare.model_copy(update=said)
+        return document.model_copy(update={"compare": compare})
+    return document
+
+
+def _unheard(terminal_id: str, closed: BatchClosed) -> k.ReconciliationDocument:
+    """Return what is known of a batch whose closing only later totals showed."""
+    currency = closed.total.currency
+    return k.ReconciliationDocument(
+        terminal_id=terminal_id,
+        closed_at=datetime.fromisoformat(closed.closed_at),
+        closed=True,
+        status="unknown",
+        currency=currency,
+        compare=k.Comparison(
+            terminal=None,
+            journal=_signed(closed.net_minor, currency),
+            books="not_compared",
+            back_office_reason="not_asked",
+        ),
+    )
+
+
+def _comparison(found: Reconciliation, currency: str) -> k.Comparison:
+    recorded = found.recorded_minor
+    return k.Comparison(
+        terminal=_signed(found.terminal_minor, currency),
+        journal=_signed(found.journal_minor, currency),
+        recorded=None if recorded is None else _signed(recorded, currency),
+        books="not_compared",
+        back_office=None,
+        back_office_reason="not_ours" if recorded is None else "no_query",
+    )
+
+
+def _signed(minor: int, currency: str) -> str:
+    text = k.format_amount(c.Money(abs(minor), currency))
+    return f"-{text}" if minor < 0 else text

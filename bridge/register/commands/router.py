@@ -1,0 +1,269 @@
+"""Takes commands from the registers and tells them what became of them.
+
+The desk decides nothing about money: it refuses what the contract refuses and hands each command
+to who does it: `starts.py` what begins a payment, `known.py` what asks about one, `errands.py`
+and `balances.py` what waits for a terminal or the back office. `replies.py` holds the answers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol
+
+from bridge.errors import JournalError, RequestError
+from bridge.log import about
+from bridge.money.ledger import Ledger
+from bridge.register import api as k
+from bridge.register.commands import existing_payment as known
+from bridge.register.commands import gift_card_balance as balances
+from bridge.register.commands import start_payment as starts
+from bridge.register.commands import terminal_operation as errands
+from bridge.register.commands.existing_payment import KnownPayments
+from bridge.register.commands.gift_card_balance import Balances, Question
+from bridge.register.commands.start_payment import Starts
+from bridge.register.commands.terminal_operation import Errands
+from bridge.register.commands.terminal_queue import TakerState, WaitedFor, WaitingLines
+from bridge.register.commands.terminal_selection import Choice
+from bridge.register.mqtt.messages import Connected, Delivery
+from bridge.register.outbox import Replies
+from bridge.register.publishing.payment_document import PLAIN
+from bridge.register.publishing.receipt_text import ReceiptStyle
+
+_LOGGER = logging.getLogger(__name__)
+
+
+class Bus(Protocol):
+    """The broker, as `mqtt.py` reaches it."""
+
+    async def next(self) -> Connected | Delivery:
+        """Return what came next. Canceling loses nothing."""
+
+    def acknowledge(self, delivery: Delivery) -> None:
+        """Tell the broker that the delivery is safe with us."""
+
+
+class TerminalState(errands.State, TakerState, Protocol):
+    """What a station shows of its terminal."""
+
+
+class Terminal(errands.Terminal, WaitedFor, Protocol):
+    """What the desk may ask of a station."""
+
+    @property
+    def state(self) -> TerminalState:
+        """How the terminal is now."""
+
+
+class Plans(known.Plans, starts.Plans, Protocol):
+    """Who carries on split payments."""
+
+
+class GiftCards(starts.GiftCards, balances.GiftCards, Protocol):
+    """What the desk may ask of who talks about gift cards."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeskSettings:
+    """What the configuration says about registers."""
+
+    topics: k.Topics
+    default_terminals: Mapping[str, str] = field(default_factory=dict)  # register -> terminal
+    pools: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # pool -> its terminals
+    receipt_style: ReceiptStyle = PLAIN
+
+
+class Desk:
+    """Serves commands one after the other. What it has to say, the publisher fetches."""
+
+    def __init__(
+        self,
+        bus: Bus,
+        ledger: Ledger,
+        terminals: Mapping[str, Terminal],
+        settings: DeskSettings,
+        *,
+        now: Callable[[], datetime],
+        gift_cards: GiftCards | None = None,
+        plans: Plans | None = None,
+    ) -> None:
+        """Serve the registers on `bus`; `now` is the wall clock in UTC."""
+        self._bus = bus
+        self._ledger = ledger
+        self._topics = settings.topics
+        self._choice = Choice(
+            terminals,
+            gift_cards,
+            default_terminals=settings.default_terminals,
+            pools=settings.pools,
+        )
+        self._balances = Balances(gift_cards)
+        self.errands = Errands(ledger, terminals)
+        self.waiting = WaitingLines(ledger, terminals)
+        self.replies = Replies(settings.topics, ledger, now)
+        self._starts = Starts(
+            ledger,
+            self._choice,
+            self.waiting,
+            self.replies,
+            gift_cards=gift_cards,
+            plans=plans,
+            now=now,
+        )
+        self.known = KnownPayments(ledger, self.replies, plans, settings.receipt_style)
+        self.receipt_style = settings.receipt_style
+        self.connection: Connected | None = None
+        self.connections = 0
+
+    async def drain(self) -> None:
+        """Begin nothing new, and cancel what waits in line: the service is about to stop.
+
+        To be called until it has stopped: a command that is being done may still join a line.
+
+        Raises:
+            JournalError: It could not be stored.
+        """
+        self._starts.draining = True
+        self.errands.draining = True
+        await self.waiting.cancel_all()
+
+    async def run(self) -> None:
+        """Serve for ever. Canceled between two commands, or in one that is then not acknowledged.
+
+        Raises:
+            JournalError: Nothing can be stored any more; the register was told.
+        """
+        self.errands.recall()
+        while True:
+            try:
+                async with asyncio.timeout_at(self.waiting.next_end):
+                    came = await self._bus.next()
+            except TimeoutError:
+                await self.waiting.end_waits()
+                continue
+            match came:
+                case Connected() as connection:
+                    self.connection = connection
+                    self.connections += 1
+                    self._starts.epoch = connection.epoch
+                    self._ledger.something_changed.set()
+                case Delivery() as delivery:
+                    await self._serve(delivery)
+
+    async def _serve(self, delivery: Delivery) -> None:
+        match self._topics.parse(delivery.topic):
+            case k.RequestTopic(register_id, operation):
+                try:
+                    await self._answer(delivery, register_id, operation)
+                except JournalError as error:
+                    refusal = RequestError("journal_unavailable", str(error))
+                    self.replies.refuse(delivery, register_id, operation, refusal)
+                    raise
+            case k.RegisterStateTopic(register_id):
+                await self._register_changed(register_id, delivery.payload)
+            case _:
+                _LOGGER.debug("ignored topic=%s", delivery.topic)
+        self._bus.acknowledge(delivery)
+
+    async def _answer(self, delivery: Delivery, register_id: str, operation: str) -> None:
+        """Do one command and queue its response."""
+        try:
+            if delivery.retained:
+                raise RequestError(
+                    "retained_command",
+                    "commands are never retained: publish with retain off, and empty the topic",
+                )
+            request = k.decode_request(
+                operation, delivery.payload, correlation=delivery.correlation
+            )
+            self.replies.refuse_foreign_address(delivery, register_id)
+            with about(getattr(request, "payment_id", "")):
+                response = await self._do(delivery, register_id, request)
+        except RequestError as error:
+            _LOGGER.info(
+                "refused register=%s op=%s code=%s path=%s",
+                register_id,
+                operation,
+                error.code,
+                error.path,
+            )
+            self.replies.refuse(delivery, register_id, operation, error)
+            return
+        if response is not None:
+            self.replies.say(delivery, register_id, response)
+
+    async def _do(
+        self, delivery: Delivery, register_id: str, request: k.AnyRequest
+    ) -> k.Response | None:
+        match request:
+            case k.PaymentStart():
+                return await self._starts.start(delivery, register_id, request)
+            case k.GiftCardLoad():
+                return await self._starts.load(delivery, register_id, request)
+            case (
+                k.PaymentIncrement()
+                | k.PaymentCapture()
+                | k.PaymentRefund()
+                | k.PaymentVoid()
+                | k.PaymentTipAdjust()
+                | k.GiftCardUnload()
+            ):
+                return await self._starts.follow_up(delivery, register_id, request)
+            case k.GiftCardReverse():
+                undone = await self.known.cancel_load(register_id, request)
+                return undone or await self._starts.follow_up(delivery, register_id, request)
+            case k.GiftCardDeactivate():
+                raise RequestError(
+                    "operation_not_supported",
+                    "the back office documents no way to deactivate a gift card; do it there",
+                )
+            case k.PaymentCancel():
+                return await self.known.cancel(register_id, request)
+            case k.PaymentStatus():
+                return await self.known.status(register_id, request)
+            case k.PaymentList():
+                return await self.known.list(register_id, request)
+            case k.PaymentAcknowledge():
+                return await self.known.acknowledge(register_id, request)
+            case k.PaymentResolve():
+                return await self.known.answer(register_id, request)
+            case k.PromptAnswer():
+                return await self.known.judge(register_id, request)
+            case k.SaleAttach():
+                return await self.known.attach(register_id, request)
+            case k.ReceiptReprint():
+                return await self.known.reprint(register_id, request)
+            case k.GiftCardBalance():
+                self._balances.begin(Question(register_id, delivery, request))
+                return None
+            case _:
+                terminal_id = self._choice.terminal_of(register_id, request.terminal_id)
+                done = self.errands.begin(delivery, register_id, request, terminal_id)
+                return self.replies.response(request, "ok", result=done) if done else None
+
+    async def answer_errands(self) -> None:
+        """Queue the responses of commands that waited for their terminal or the back office."""
+        for asked, result in self._balances.finished():
+            if isinstance(result, RequestError):
+                operation = asked.request.operation
+                self.replies.refuse(asked.delivery, asked.register_id, operation, result)
+            else:
+                response = self.replies.response(asked.request, "ok", result=result)
+                self.replies.say(asked.delivery, asked.register_id, response)
+        for answer in await self.errands.finished():
+            if isinstance(answer.result, RequestError):
+                operation = answer.request.operation
+                self.replies.refuse(answer.delivery, answer.register_id, operation, answer.result)
+                continue
+            response = self.replies.response(answer.request, "ok", result=answer.result)
+            self.replies.say(answer.delivery, answer.register_id, response)
+
+    async def _register_changed(self, register_id: str, payload: bytes) -> None:
+        state = k.decode_register_state(payload)
+        if state is None or state.state == "online":
+            return
+        _LOGGER.info("register=%s offline", register_id)
+        await self.known.register_lost(register_id)

@@ -1,0 +1,325 @@
+"""Commands for a terminal that move no money: they wait for it, so their responses come later.
+
+What an answer means to the register stands in `findings.py`, the end of day in `day_end.py`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from bridge.errors import RequestError
+from bridge.money.ledger import Ledger
+from bridge.register import api as k
+from bridge.register.commands.reconciliation import DayEnds, unknown
+from bridge.register.commands.terminal_result import belongs_to, finding
+from bridge.register.mqtt.messages import Delivery
+from drivers import contract as c
+
+# What the longest of them may take: an end of day goes online for minutes (ZVT T4 is 180 s).
+ERRAND_SECONDS_MAX = 300.0
+CHECK_SECONDS_MAX = 15.0  # a terminal that is asked how it is answers within T3 of its protocol
+ERRANDS_WAITING_MAX = 50  # over all terminals and registers
+ERRANDS_OF_REGISTER_MAX = 8  # one that hammers leaves room for the others
+# What a terminal must be able to do for a command; what is not here is asked of every terminal.
+WORDS: dict[type[k.AnyErrand], str] = {
+    k.TerminalTotals: "totals",
+    k.TerminalReconcile: "reconcile",
+    k.TerminalDisplay: "display",
+    k.TerminalDiagnose: "diagnose",
+    k.TerminalLastTransaction: "last_transaction",
+    k.CardRead: "card_read",
+    k.CardBalance: "balance",
+}
+
+
+LOOK = c.EndOfDay(close=False)
+
+
+class State(Protocol):
+    """What a station shows of its terminal."""
+
+    @property
+    def probes(self) -> int:
+        """How many probes came to an end."""
+
+    @property
+    def can_take_payments(self) -> bool:
+        """True when a payment could start now."""
+
+    @property
+    def problem(self) -> str:
+        """A short code, "" when there is none."""
+
+    @property
+    def problem_text(self) -> str:
+        """The problem in words."""
+
+
+class Terminal(Protocol):
+    """What is asked of a station; none of it waits."""
+
+    @property
+    def state(self) -> State:
+        """How the terminal is now."""
+
+    @property
+    def capabilities(self) -> c.Capabilities:
+        """What it can do."""
+
+    @property
+    def errand_results(self) -> dict[str, c.FinalEvent]:
+        """What errands came to, by name."""
+
+    def begin_errand(self, name: str, operation: c.Errand) -> None:
+        """Do it once the terminal is idle; raises RequestError."""
+
+    def drop_errand(self, name: str) -> bool:
+        """Forget an errand that has not begun; False when it runs or is done."""
+
+    def ask_for_probe(self) -> int:
+        """Have it probed; done when `state.probes` exceeds the returned number."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A command that waits for its terminal."""
+
+    register_id: str
+    delivery: Delivery
+    request: k.AnyErrand
+
+    def is_repeated_by(self, register_id: str, request: k.AnyErrand) -> bool:
+        """Tell whether a register sends this very command again."""
+        mine = (self.register_id, self.request.operation, self.request.request_id)
+        return mine == (register_id, request.operation, request.request_id)
+
+
+@dataclass(slots=True)
+class _Errand:
+    name: str  # unique
+    terminal_id: str
+    operation: c.Errand | None  # None is a probe
+    until: float  # then nobody waits for the answer any more
+    probes_before: int = 0
+    looks: bool = False  # at the totals, because of an earlier end of day; then it begins
+    lasting: bool = False  # its name means the same one for ever
+    asked: list[Asked] = field(default_factory=list)
+
+    @property
+    def closes(self) -> bool:
+        """True for an end of day."""
+        return isinstance(self.operation, c.EndOfDay) and self.operation.close
+
+    @property
+    def now_called(self) -> str:
+        """The name that the station has for what it does of it now."""
+        return f"look {self.name}" if self.looks else self.name
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a waiting command is told: a result, or why there is none."""
+
+    register_id: str
+    delivery: Delivery
+    request: k.AnyErrand
+    result: dict[str, Any] | RequestError
+
+
+class Errands:
+    """Commands that wait for their terminal: begun by the desk, asked after by the publisher."""
+
+    def __init__(self, ledger: Ledger, terminals: Mapping[str, Terminal]) -> None:
+        """Wait for `terminals`; end of day compares with `ledger`."""
+        self._ledger = ledger
+        self._terminals = terminals
+        self._running: dict[str, _Errand] = {}
+        self._numbers = 0
+        self.draining = False  # no terminal begins anything new
+        self.day_ends = DayEnds(ledger)
+
+    def recall(self) -> None:
+        """Find what was told before a restart and is still published."""
+        self.day_ends.recall(self._terminals)
+
+    def begin(
+        self, delivery: Delivery, register_id: str, request: k.AnyErrand, terminal_id: str
+    ) -> dict[str, Any] | None:
+        """Start waiting for the terminal; return the answer if it is known already.
+
+        Raises:
+            RequestError: `operation_not_supported`, or what the terminal refuses.
+        """
+        asked = Asked(register_id, delivery, request)
+        waiting = [one for errand in self._running.values() for one in errand.asked]
+        if any(one.is_repeated_by(register_id, request) for one in waiting):
+            return None  # a register that repeats itself gets the one answer when it is there
+        mine = sum(one.register_id == register_id for one in waiting)
+        if len(waiting) >= ERRANDS_WAITING_MAX or mine >= ERRANDS_OF_REGISTER_MAX:
+            raise RequestError("terminal_busy", "too many commands are waiting")
+        terminal = self._terminals[terminal_id]
+        word = WORDS.get(type(request))
+        if word is not None and word not in terminal.capabilities.operations:
+            raise RequestError(
+                "operation_not_supported",
+                f"this terminal cannot do {word}; see its capabilities",
+                path="terminal_id",
+            )
+        name = self._name(register_id, request, terminal_id)
+        if name in self._running:  # the same end of day, asked for by another message
+            self._running[name].asked.append(asked)
+            return None
+        operation = _operation(request)
+        now = asyncio.get_running_loop().time()
+        errand = _Errand(name, terminal_id, operation, now + ERRAND_SECONDS_MAX, asked=[asked])
+        if isinstance(request, k.TerminalReconcile) and errand.closes:
+            errand.lasting = request.operation_id is not None
+            done = self.day_ends.known(terminal_id, name, lasting=errand.lasting)
+            if done is not None:
+                return done
+        if self.draining:
+            raise RequestError("bridge_draining", "the bridge is about to stop; try again soon")
+        if errand.closes:
+            if any(one.closes and one.terminal_id == terminal_id for one in self._running.values()):
+                raise RequestError(
+                    "terminal_busy", "an end of day is under way", terminal_id=terminal_id
+                )
+            can_look = WORDS[k.TerminalTotals] in terminal.capabilities.operations
+            errand.looks = self.day_ends.is_open(terminal_id) and can_look
+        if operation is None:
+            errand.until = now + CHECK_SECONDS_MAX
+            errand.probes_before = terminal.ask_for_probe()
+        else:
+            terminal.begin_errand(errand.now_called, LOOK if errand.looks else operation)
+        self._running[name] = errand
+        if errand.closes:
+            self.day_ends.under_way.add(name)
+        return None
+
+    @property
+    def closing(self) -> bool:
+        """True while a terminal closes its batch, or is about to."""
+        return any(one.closes for one in self._running.values())
+
+    @property
+    def next_at(self) -> float | None:
+        """When the first waiting command has waited too long (loop's clock), None if none waits."""
+        return min((one.until for one in self._running.values() if one.asked), default=None)
+
+    async def finished(self) -> list[Answer]:
+        """Return the answers of commands whose terminal has answered, or took too long.
+
+        Raises:
+            JournalError: What became of a batch could not be noted.
+        """
+        now = asyncio.get_running_loop().time()
+        answers: list[Answer] = []
+        for errand in tuple(self._running.values()):
+            terminal = self._terminals[errand.terminal_id]
+            final = terminal.errand_results.pop(errand.now_called, None)
+            probed = errand.operation is None and terminal.state.probes > errand.probes_before
+            if final is None and not probed and now < errand.until:
+                continue
+            dropped = not probed and final is None and terminal.drop_errand(errand.now_called)
+            result = await self._result(errand, final, dropped=dropped)
+            if result is None:
+                continue
+            # A command that came meanwhile hears it, too: nothing is awaited from here on.
+            answers += [Answer(o.register_id, o.delivery, o.request, result) for o in errand.asked]
+            errand.asked.clear()
+            if errand.operation is None or final is not None or dropped:
+                del self._running[errand.name]
+                self.day_ends.under_way.discard(errand.name)
+            else:  # it runs: nobody waits any more, but what it does to the batch must be noted
+                errand.until = math.inf
+        return answers
+
+    def _name(self, register_id: str, request: k.AnyErrand, terminal_id: str) -> str:
+        if isinstance(request, k.TerminalReconcile) and request.close:
+            return self.day_ends.name(register_id, request, terminal_id)
+        self._numbers += 1
+        return str(self._numbers)
+
+    async def _result(
+        self, errand: _Errand, final: c.FinalEvent | None, *, dropped: bool
+    ) -> dict[str, Any] | RequestError | None:
+        """Return what came of it, None when it goes on."""
+        terminal_id = errand.terminal_id
+        if errand.operation is None:
+            return self._condition(terminal_id, errand.probes_before)
+        if final is None and (dropped or not errand.closes):
+            text = "the terminal was busy with something else, or did not come to an end"
+            return RequestError("terminal_busy", text, terminal_id=terminal_id)
+        if errand.looks and final is not None:
+            return await self._go_on(errand, final)
+        match final:
+            case c.BatchTotals(closed=True):
+                return await self.day_ends.ended(terminal_id, errand.name, final)
+            case c.BatchTotals():
+                if errand.closes:
+                    await self.day_ends.kept(terminal_id, errand.name, "the terminal kept it")
+                return await self.day_ends.totals(terminal_id, final)
+            case c.Declined() | c.Canceled() | c.Failed() if errand.closes:
+                await self.day_ends.kept(terminal_id, errand.name, final.text or final.code)
+                return finding(terminal_id, final, None)
+            case c.LastTransaction(approval) if approval is not None:
+                newest = await self._ledger.batches.newest_of(terminal_id)
+                ours = next((one for one in newest if belongs_to(one.payment, approval)), None)
+                return finding(terminal_id, final, ours.payment_id if ours else None)
+            case _ if errand.closes or final is None:
+                return unknown(terminal_id)
+            case _:
+                return finding(terminal_id, final, None)
+
+    async def _go_on(
+        self, errand: _Errand, final: c.FinalEvent
+    ) -> dict[str, Any] | RequestError | None:
+        """Begin an end of day once the totals told what came of the one before it."""
+        terminal_id = errand.terminal_id
+        if not isinstance(final, c.BatchTotals):
+            return finding(terminal_id, final, None)
+        try:
+            await self.day_ends.look(terminal_id, errand.name, final)
+            done = self.day_ends.known(terminal_id, errand.name, lasting=errand.lasting)
+            if done is not None or not errand.asked:
+                return done or unknown(terminal_id)
+            errand.looks = False
+            self._terminals[terminal_id].begin_errand(errand.name, c.EndOfDay())
+        except RequestError as error:
+            return error
+        return None
+
+    def _condition(self, terminal_id: str, probes_before: int) -> dict[str, Any]:
+        state = self._terminals[terminal_id].state
+        return {
+            "terminal_id": terminal_id,
+            "ready": state.can_take_payments,
+            "problem": state.problem or None,
+            "text": state.problem_text or None,
+            "answered": state.probes > probes_before,
+        }
+
+
+def _operation(request: k.AnyErrand) -> c.Errand | None:
+    """Return what the terminal is asked; None is a probe."""
+    match request:
+        case k.TerminalCheck() | k.TerminalLogin():
+            return None
+        case k.TerminalTotals():
+            return c.EndOfDay(close=False)
+        case k.TerminalReconcile(close=close):
+            return c.EndOfDay(close=close)
+        case k.TerminalDisplay(lines=lines, seconds=seconds):
+            return c.ShowText(lines, seconds)
+        case k.TerminalDiagnose():
+            return c.Diagnose()
+        case k.TerminalLastTransaction():
+            return c.ReadLast()
+        case k.CardRead(deadline_s=seconds):
+            return c.ReadCard(seconds)
+        case k.CardBalance(deadline_s=seconds):
+            return c.ReadBalance(seconds)

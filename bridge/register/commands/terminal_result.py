@@ -1,0 +1,78 @@
+"""What a terminal's answer to an errand means for a register. Pure."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from bridge.errors import RequestError
+from bridge.money import payment as p
+from bridge.register import api as k
+from drivers import contract as c
+
+
+def finding(
+    terminal_id: str, final: c.FinalEvent, payment_id: str | None
+) -> dict[str, Any] | RequestError:
+    """Return the `result` of a response, or why there is none.
+
+    `payment_id` is the payment that a last transaction belongs to, None for one that the bridge
+    does not know.
+    """
+    match final:
+        case c.CardRead(card):
+            return {"terminal_id": terminal_id, **_card(card)}
+        case c.CardBalance(amount, card):
+            balance = {"balance": k.format_amount(amount), "currency": amount.currency}
+            return {"terminal_id": terminal_id, **balance, **_card(card)}
+        case c.LastTransaction(approval, text):
+            return {
+                "terminal_id": terminal_id,
+                "payment_id": payment_id,
+                "text": text or None,
+                **_transaction(approval),
+            }
+        case c.Diagnosis(passed, text, facts):
+            found = {"passed": passed, "text": text or None, "facts": dict(facts)}
+            return {"terminal_id": terminal_id, **found}
+        case c.Done():
+            return {"terminal_id": terminal_id}
+        case c.Declined(code, text, reason) | c.Failed(code, text, reason):
+            return RequestError(reason, text or code, terminal_id=terminal_id)
+        case c.Canceled(by, code, text):
+            return RequestError(f"canceled_by_{by}", text or code, terminal_id=terminal_id)
+        case _:
+            text = "the terminal gave no usable answer"
+            return RequestError("terminal_fault", text, terminal_id=terminal_id)
+
+
+def belongs_to(payment: p.Payment, transaction: c.Approval) -> bool:
+    """Tell whether a terminal's transaction is this payment's, by all that was ever heard of it."""
+    heard = (payment.approval, payment.offer, *(odd.approval for odd in payment.discrepancies))
+    known = {one.fingerprint for one in heard if one is not None and one.fingerprint}
+    return transaction.fingerprint in known
+
+
+def _card(card: c.Card) -> dict[str, str | None]:
+    pan = card.masked_pan
+    return {
+        "payment_brand": card.brand or None,
+        "payment_brand_label": card.label or None,
+        "masked_pan": c.MaskedPan.of(pan.text).text if pan else None,
+        "entry_mode": card.entry_mode or None,
+    }
+
+
+def _transaction(approval: c.Approval | None) -> dict[str, str | None]:
+    """Return the terminal's last transaction, only `amount` when its memory is empty."""
+    if approval is None:
+        return {"amount": None}
+    return {
+        "amount": k.format_amount(approval.amount),
+        "currency": approval.amount.currency,
+        "poi_id": approval.terminal_id or None,
+        "transaction_id": approval.transaction_id or None,
+        "trace": approval.trace or None,
+        "approval_code": approval.approval_code or None,
+        "time_stamp": approval.time_text or None,
+        **_card(approval.card),
+    }

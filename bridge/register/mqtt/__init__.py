@@ -1,0 +1,1 @@
+"""The wire to the broker: client, connection, messages, TLS."""

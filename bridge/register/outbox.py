@@ -1,0 +1,151 @@
+"""What registers are told in answer to their commands; the publisher fetches it here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from bridge.errors import RequestError
+from bridge.money import payment as p
+from bridge.money.ledger import Ledger
+from bridge.money.payment import leg_id
+from bridge.money.store.records import Account
+from bridge.register import api as k
+from bridge.register.mqtt.messages import Delivery
+
+# Responses that wait for the broker. A register repeats a command after 3 s without one, so what
+# does not fit is lost without harm.
+RESPONSES_WAITING_MAX = 1_000
+# When it is worth another try, in seconds, by the code of the refusal.
+RETRY_AFTER_SECONDS = {
+    "terminal_busy": 20,  # what a card payment takes
+    "queue_full": 20,
+    "terminal_offline": 5,  # how often a terminal is asked that is away or not well
+    "terminal_maintenance": 5,
+    "bridge_draining": 10,  # a restart, with a payment that must end before
+}
+IN_DOUBT_RETRY_SECONDS = 5  # how often a terminal is asked about a payment in doubt
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """A message that is not retained: a response or an event."""
+
+    topic: str
+    payload: bytes
+    correlation: bytes | None = None
+    refused: tuple[str, str, str] | None = None  # register, operation, payment
+
+
+class Replies:
+    """Responses that wait for the broker, and payments that a register asked to see again."""
+
+    def __init__(self, topics: k.Topics, ledger: Ledger, now: Callable[[], datetime]) -> None:
+        """Answer below `topics`; `now` is the wall clock in UTC."""
+        self._topics = topics
+        self._ledger = ledger
+        self._now = now
+        self.outgoing: list[Outgoing] = []
+        self.dirty: dict[str, None] = {}  # payments a register asked to see again, in order
+
+    def about(
+        self, request: k.AnyRequest, account: Account, status: str, **more: object
+    ) -> k.Response:
+        """Return the response that tells how a payment is; `more` are its other fields."""
+        return self.response(
+            request,
+            status,
+            payment_id=account.payment_id,
+            payment_status=account.payment.status.value,
+            rev=account.rev,
+            **more,
+        )
+
+    def response(self, request: k.AnyRequest, status: str, **more: object) -> k.Response:
+        """Return a response to `request`; `more` are its other fields."""
+        return k.Response.model_validate(
+            {
+                "request_id": request.request_id,
+                "op": request.operation,
+                "status": status,
+                "time": self._now(),
+                **more,
+            }
+        )
+
+    def refuse(
+        self, delivery: Delivery, register_id: str, operation: str, error: RequestError
+    ) -> None:
+        """Queue the response that says why a command was not done."""
+        request_id, payment_id = k.salvage_ids(delivery.payload, delivery.correlation)
+        known = self._known(register_id, payment_id) if payment_id else []
+        response = k.Response(
+            request_id=request_id,
+            op=operation[:64],
+            status="error",
+            payment_id=payment_id,
+            payment_status=known[0].status.value if known else None,
+            error=_error_body(error, known),
+            time=self._now(),
+        )
+        self.say(delivery, register_id, response)
+
+    def _known(self, register_id: str, payment_id: str) -> list[p.Payment]:
+        """Return the register's own payments of that id in memory: one, or the legs of a plan."""
+        account = self._ledger.get(payment_id) or self._first_leg(payment_id)
+        if account is None or account.payment.request.register_id != register_id:
+            return []  # what another register's payment came to is nobody else's
+        plan = account.payment.request.plan
+        legs = [self._ledger.get(leg.payment_id) for leg in plan.legs] if plan else [account]
+        return [one.payment for one in legs if one is not None]
+
+    def _first_leg(self, plan_id: str) -> Account | None:
+        return self._ledger.get(leg_id(plan_id, 1)) if k.is_payment_id(plan_id) else None
+
+    def say(self, delivery: Delivery, register_id: str, response: k.Response) -> None:
+        """Queue a response, to where its register wants it."""
+        topic = self._topics.response(register_id, response.op)
+        wanted = delivery.response_topic
+        if wanted is not None and self._topics.may_answer_at(register_id, wanted):
+            topic = wanted
+        about = (register_id, response.op, response.payment_id or "")
+        is_refusal = response.status == "error"
+        if not is_refusal:
+            # It was refused before and was sent again; heard now, that would deny what goes on.
+            self.outgoing[:] = [one for one in self.outgoing if one.refused != about]
+        if len(self.outgoing) >= RESPONSES_WAITING_MAX:
+            self.outgoing.pop(0)
+        refused = about if is_refusal and response.payment_id else None
+        self.outgoing.append(Outgoing(topic, k.encode(response), delivery.correlation, refused))
+        self._ledger.something_changed.set()
+
+    def refuse_foreign_address(self, delivery: Delivery, register_id: str) -> None:
+        """Refuse a response topic outside the register's own prefix.
+
+        Raises:
+            RequestError: `response_topic_not_allowed`.
+        """
+        topic = delivery.response_topic
+        if topic is not None and not self._topics.may_answer_at(register_id, topic):
+            raise RequestError(
+                "response_topic_not_allowed",
+                "answers go to your own prefix only",
+                path="response_topic",
+                allowed=f"{self._topics.register(register_id)}/…",
+            )
+
+
+def _error_body(error: RequestError, known: Sequence[p.Payment]) -> k.ErrorBody:
+    """Return what a refusal means for the money; `known` are the payments of its id."""
+    seconds = RETRY_AFTER_SECONDS.get(error.code)
+    if "payment_in_doubt" in error.detail:
+        seconds = IN_DOUBT_RETRY_SECONDS
+    body = k.error_body(error, retry_after_seconds=seconds)
+    if error.code != "idempotency_conflict":
+        return body
+    if any(not one.is_final or one.may_have_moved or one.held_minor for one in known):
+        return body.model_copy(update={"retry": "after_check", "money_moved": "unknown"})
+    if any(one.status is p.Status.APPROVED for one in known):
+        return body.model_copy(update={"retry": "after_check", "money_moved": "yes"})
+    return body

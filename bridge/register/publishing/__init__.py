@@ -1,0 +1,1 @@
+"""What registers see: documents, states, receipts, prompts, events."""

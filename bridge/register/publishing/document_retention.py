@@ -1,0 +1,28 @@
+"""Which documents nobody needs to see any more. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from bridge.money.store.records import Account
+
+DOCUMENTS_PER_REGISTER_MAX = 200  # settled ones; what is open is never removed
+
+
+def to_retire(accounts: Iterable[Account], *, oldest_kept: str) -> Iterator[Account]:
+    """Yield the settled payments whose documents can go, the oldest of a register first.
+
+    A register that acknowledged has its own copy; one that never does keeps what changed since
+    `oldest_kept` (ISO 8601 UTC), and no more than the latest of them.
+    """
+    per_register: dict[str, list[Account]] = {}
+    for account in accounts:
+        if account.live and account.payment.is_settled:
+            per_register.setdefault(account.payment.request.register_id, []).append(account)
+    for settled in per_register.values():
+        settled.sort(key=lambda one: one.updated_at)
+        over = len(settled) - DOCUMENTS_PER_REGISTER_MAX
+        for number, account in enumerate(settled):
+            aged = account.updated_at < oldest_kept
+            if account.payment.acknowledged or aged or number < over:
+                yield account

@@ -1,0 +1,363 @@
+"""A payment as the register's document: what the journal knows, in the contract's words. Pure.
+
+Nothing is decided here; what a field means stands in the contract, what is true in the ledger.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from functools import lru_cache
+
+from bridge.money import payment as p
+from bridge.money.store.records import Account, PurchaseAccount
+from bridge.register import api as k
+from bridge.register.publishing.clerk_display import ANYTHING, Means, display_of
+from bridge.register.publishing.receipt_text import (
+    ReceiptStyle,
+    fields_of,
+    marked_as_duplicate,
+    masked,
+    receipts_of,
+)
+from drivers.contract import Approval, Money, Receipt
+
+# A document repeats the times of its history with every change.
+TIMES_REMEMBERED = 512
+PLAIN = ReceiptStyle()
+
+_EVIDENCE = {  # what a discrepancy's evidence says of the payment
+    "approved_without_start": "approved",
+    "approved_after_declined": "approved",
+    "approved_after_canceled": "approved",
+    "approved_after_failed": "approved",
+    "second_approval": "approved",
+    "more_than_asked": "approved",
+    "less_than_asked": "approved",
+    "inferred": "approved",
+    "denied_after_approved": "failed",
+    "another_amount": "approved",
+    "another_currency": "approved",
+    "hold_not_released": "in_doubt",
+}
+
+
+_CATEGORIES = {"gift_card": "gift_card"}  # other brands are card schemes
+
+
+@lru_cache(maxsize=TIMES_REMEMBERED)
+def read_time(text: str) -> datetime:
+    """Return the moment that a journal entry's `at` spells."""
+    return datetime.fromisoformat(text)
+
+
+def payment_document(
+    account: Account,
+    *,
+    remaining: Money,
+    purchase: PurchaseAccount | None,
+    terminal_name: str,
+    topics: k.Topics,
+    position: int = 0,
+    style: ReceiptStyle = PLAIN,
+    countdown_seconds: int | None = None,
+    next_check_at: datetime | None = None,
+    means: Means = ANYTHING,
+) -> k.PaymentDocument:
+    """Return the whole retained document of a payment.
+
+    `position` is its place in a line, `countdown_seconds` how long what the display shows will
+    last, `next_check_at` when the terminal is asked about a doubt again, `means` what it can still
+    be asked for.
+    """
+    payment, request = account.payment, account.payment.request
+    error = _error(payment)
+    return k.PaymentDocument.model_validate(
+        {
+            "rev": account.rev,
+            "payment_id": request.payment_id,
+            "register_id": request.register_id,
+            "terminal_id": request.terminal_id,
+            "type": request.type.value,
+            "method": "gift_card" if request.gift else request.method,
+            "sale_id": request.sale_id or None,
+            "original_payment_id": request.original_payment_id or None,
+            "plan_id": request.plan.plan_id if request.plan else None,
+            "status": payment.status.value,
+            "stage": payment.stage.value if payment.stage else None,
+            "queue_position": position or None,
+            "result": _result(payment),
+            "funds": payment.funds.value,
+            "final": payment.is_final,
+            "amounts": _amounts(payment, remaining),
+            "card": _card(payment.approval),
+            "gift_card": _gift_card(payment),
+            "acquirer": _acquirer(payment),
+            "poi_transaction_id": _poi_transaction(payment.approval),
+            "recording": _recording(payment, purchase),
+            "display": display_of(
+                payment,
+                remaining=remaining,
+                terminal_name=terminal_name,
+                position=position,
+                means=means,
+            ).model_copy(update={"countdown_s": countdown_seconds}),
+            "receipts": tuple(_receipts(account, topics, style)),
+            "in_doubt": _in_doubt(account, next_check_at),
+            "cancel_reason": payment.denial.cancel_reason or None if payment.denial else None,
+            "resolution": _resolution(payment),
+            "error": error,
+            "discrepancy": _discrepancy(account),
+            "possible_duplicate": request.possible_duplicate,
+            "created_at": read_time(account.created_at),
+            "updated_at": read_time(account.updated_at),
+            "history": tuple(
+                k.HistoryEntry.model_validate(
+                    {"status": h.status, "stage": h.stage or None, "at": read_time(h.at)}
+                )
+                for h in account.history
+            ),
+            "operator_id": request.operator_id or None,
+            "shift_number": request.shift_number or None,
+            "metadata": dict(request.metadata) or None,
+        }
+    )
+
+
+def receipt_documents(
+    account: Account, style: ReceiptStyle, *, duplicate: bool = False
+) -> dict[str, k.ReceiptDocument]:
+    """Return the receipts to print, by copy; a later one of the same copy replaces an earlier.
+
+    With `duplicate` each says in its first line that it was printed before.
+    """
+    request = account.payment.request
+    columns = style.columns_of(request.register_id)
+    fields = fields_of(account) or None
+    return {
+        "signature" if receipt.requires_signature else receipt.copy: (
+            k.ReceiptDocument.model_validate(
+                {
+                    "payment_id": account.payment_id,
+                    "copy": "signature" if receipt.requires_signature else receipt.copy,
+                    "columns": _width(receipt),
+                    "lines": marked_as_duplicate(receipt.lines, columns, request.language)
+                    if duplicate
+                    else receipt.lines,
+                    "requires_signature": receipt.requires_signature,
+                    "must_print_now": receipt.must_print,
+                    "duplicate": duplicate,
+                    "fields": fields,
+                }
+            )
+        )
+        for receipt in receipts_of(account, style)
+    }
+
+
+def _result(payment: p.Payment) -> str | None:
+    if payment.status is not p.Status.APPROVED:
+        return "failure" if payment.is_final else None
+    approved = payment.approval.amount.minor if payment.approval else 0
+    return "partial" if approved < payment.request.amount.minor else "success"
+
+
+def _amounts(payment: p.Payment, remaining: Money) -> k.PaymentAmounts:
+    currency = payment.request.amount.currency
+    nothing = Money(0, currency)
+    approval = payment.approval
+    fixed = payment.request.tip or nothing
+    known = approval if payment.status is p.Status.APPROVED else None
+    tip = (known.tip or fixed) if known else None
+    surcharge = (known.surcharge or nothing) if known else None
+    fee = (known.fee or nothing) if known else None
+    cash_back = (known.cash_back or nothing) if known else None
+    taken = k.format_amount(known.amount) if known and known.amount.currency == currency else None
+    return k.PaymentAmounts(
+        currency=currency,
+        requested_amount=k.format_amount(payment.request.amount),
+        authorized_amount=taken,
+        captured_amount=_captured(payment, currency),
+        tip_amount=k.format_amount(tip) if tip else None,
+        surcharge_amount=k.format_amount(surcharge) if surcharge else None,
+        cash_back_amount=k.format_amount(cash_back) if cash_back else None,
+        total_fees_amount=k.format_amount(fee) if fee else None,
+        refunded_amount=_text(payment.refunded_minor, currency) if known else None,
+        remaining_amount=k.format_amount(remaining) if payment.is_final else None,
+    )
+
+
+def _captured(payment: p.Payment, currency: str) -> str | None:
+    if payment.request.type is p.PaymentType.PREAUTH:
+        return _text(payment.used_minor, currency) if payment.is_final else None
+    if payment.request.type in p.TAKES and payment.funds in p.MOVED:
+        return _text(payment.captured.minor, currency)
+    return None
+
+
+def _text(minor: int, currency: str) -> str:
+    return k.format_amount(Money(minor, currency))
+
+
+def _card(approval: Approval | None) -> k.CardFacts | None:
+    if approval is None:
+        return None
+    card = approval.card
+    return k.CardFacts(
+        payment_brand=card.brand or None,
+        payment_brand_label=card.label or None,
+        brand_category=_CATEGORIES.get(card.brand, "schemes") if card.brand else None,
+        masked_pan=masked(card.masked_pan),
+        entry_mode=card.entry_mode or None,
+        cardholder_verification=card.verification or None,
+        aid=card.application_id or None,
+    )
+
+
+def _gift_card(payment: p.Payment) -> k.GiftCardFacts | None:
+    evidence = payment.approval or payment.offer
+    if evidence is None:
+        return None
+    if payment.request.gift:  # the terminal's own words, in minor units
+        left = evidence.extra.get("balance_minor", "")
+        money = Money(int(left), evidence.amount.currency) if left.isdecimal() else None
+        return k.GiftCardFacts(
+            transaction_id=evidence.transaction_id or None,
+            balance_after=k.format_amount(money) if money is not None else None,
+        )
+    if payment.request.method != "gift_card":
+        return None
+    return k.GiftCardFacts(
+        transaction_id=evidence.transaction_id or None,
+        balance_before=evidence.extra.get("balance_before"),
+        balance_after=evidence.extra.get("balance_after"),
+    )
+
+
+def _acquirer(payment: p.Payment) -> k.AcquirerFacts | None:
+    approval, denial = payment.approval, payment.denial
+    if approval is not None:
+        return k.AcquirerFacts(
+            merchant_id=approval.merchant_id or None,
+            acquirer_poi_id=approval.terminal_id or None,
+            approval_code=approval.approval_code or None,
+            response_code="00",
+            stan=approval.trace or None,
+            host_reconciliation_id=approval.batch or None,
+        )
+    if denial is not None and denial.terminal_code:
+        return k.AcquirerFacts(response_code=denial.terminal_code)
+    return None
+
+
+def _poi_transaction(approval: Approval | None) -> k.PoiTransaction | None:
+    if approval is None or not approval.transaction_id:
+        return None
+    return k.PoiTransaction(
+        poi_id=approval.terminal_id,
+        transaction_id=approval.transaction_id,
+        time_stamp=approval.time_text or None,
+    )
+
+
+def _recording(payment: p.Payment, purchase: PurchaseAccount | None) -> k.Recording:
+    recorded = payment.recording is p.Recording.RECORDED and purchase is not None
+    error = None
+    if payment.recording_error:
+        rejected = payment.recording is p.Recording.REJECTED
+        code = "recording_rejected" if rejected else "recording_unreachable"
+        error = _body(code, payment.recording_error)
+    return k.Recording.model_validate(
+        {
+            "status": payment.recording.value,
+            "record_id": payment.record_id or None,
+            "attempts": purchase.purchase.attempts if purchase else 0,
+            "recorded_at": read_time(purchase.updated_at) if recorded and purchase else None,
+            "error": error,
+        }
+    )
+
+
+def _width(receipt: Receipt) -> int:
+    return max([len(line) for line in receipt.lines] or [24])
+
+
+def _receipts(account: Account, topics: k.Topics, style: ReceiptStyle) -> list[k.ReceiptReference]:
+    request = account.payment.request
+    found: dict[str, k.ReceiptReference] = {}
+    for receipt in receipts_of(account, style):
+        copy = "signature" if receipt.requires_signature else receipt.copy
+        found[copy] = k.ReceiptReference.model_validate(
+            {
+                "copy": copy,
+                "columns": _width(receipt),
+                "requires_signature": receipt.requires_signature,
+                "must_print_now": receipt.must_print,
+                "topic": topics.receipt(request.register_id, request.payment_id, copy),
+            }
+        )
+    return list(found.values())
+
+
+def _in_doubt(account: Account, next_check_at: datetime | None) -> k.InDoubt | None:
+    doubt = account.payment.doubt
+    if doubt is None:
+        return None
+    since = next(h.at for h in account.history if h.status == p.Status.IN_DOUBT.value)
+    return k.InDoubt(
+        since=read_time(since),
+        cause=doubt.cause,
+        next_check_at=next_check_at,
+        attempts=doubt.inquiries,
+        needs_operator=doubt.needs_operator,
+    )
+
+
+def _resolution(payment: p.Payment) -> k.Resolution | None:
+    if not payment.is_final:
+        return None
+    by = payment.resolved_by or "bridge"
+    if by == "terminal" and payment.request.method == "gift_card":
+        by = "host"
+    return k.Resolution.model_validate({"by": by, "operator_id": payment.approved_by or None})
+
+
+def _error(payment: p.Payment) -> k.ErrorBody | None:
+    if payment.status is p.Status.IN_DOUBT:
+        text = "It is not known whether the card was charged. Do not charge again."
+        return _body("outcome_unknown", text)
+    if payment.denial is None:
+        return None
+    body = _body(payment.denial.code, payment.denial.text or payment.denial.code)
+    if payment.denial.code == "gift_card_insufficient" and payment.baseline is not None:
+        balance = payment.baseline.fingerprint.partition(" ")[0]
+        body = body.model_copy(update={"detail": {"balance": balance}})
+    # Final without money is proven, whatever the code means elsewhere: a new attempt is safe.
+    retry = "new_id" if body.retry in {"after_check", "same_id"} else body.retry
+    return body.model_copy(update={"money_moved": "no", "retry": retry})
+
+
+def _body(code: str, message: str) -> k.ErrorBody:
+    facts = k.error_facts(code)
+    return k.ErrorBody(
+        code=code,
+        error_condition=facts.condition or None,
+        message=message,
+        money_moved=facts.money_moved,
+        retry=facts.retry,
+    )
+
+
+def _discrepancy(account: Account) -> k.Discrepancy | None:
+    if not account.payment.discrepancies:
+        return None
+    odd = account.payment.discrepancies[-1]
+    said = account.payment.status.value
+    evidence = _EVIDENCE.get(odd.kind, "failed" if said == "approved" else "approved")
+    return k.Discrepancy.model_validate(
+        {
+            "since": read_time(account.updated_at),
+            "said": said,
+            "evidence": evidence,
+            "text": f"{odd.kind}: {odd.text}",
+        }
+    )

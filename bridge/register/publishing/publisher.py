@@ -1,0 +1,372 @@
+"""Publishes what the ledger and the stations show: documents, states, receipts, health.
+
+Nothing is dropped because the broker is away: everything retained is published again after each
+connection, from the ledger, since a broker without persistence comes back empty.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from types import MappingProxyType
+
+from bridge.errors import BusError, MessageRefused
+from bridge.money import payment as p
+from bridge.money.ledger import Ledger
+from bridge.money.store.records import Account
+from bridge.register import api as k
+from bridge.register.commands.router import Desk
+from bridge.register.publishing.clerk_display import ANYTHING, Means
+from bridge.register.publishing.countdown import seconds_left
+from bridge.register.publishing.document_retention import to_retire
+from bridge.register.publishing.event_stream import Stream
+from bridge.register.publishing.payment_document import payment_document, receipt_documents
+from bridge.register.publishing.signature_prompt import is_open, prompt_document, prompt_id
+from bridge.register.publishing.sources import Bus, Facts, Signatures
+from drivers.contract import Stage
+
+_LOGGER = logging.getLogger(__name__)
+
+HEALTH_SECONDS = 30.0  # the contract's rhythm
+DOCUMENT_AGE_MAX = timedelta(hours=24)  # an unacknowledged document is kept this long
+# MQTT 5: a broker that outlives the bridge forgets documents by itself, a day after we would.
+DOCUMENT_EXPIRY_SECONDS = 48 * 3600
+# Progress, responses and events wait this long for each other, and let the terminal go first; no
+# clerk sees the difference. Outcomes wait for nothing.
+NEWS_SECONDS = 0.05
+PASSING = frozenset({p.Status.QUEUED, p.Status.IN_PROGRESS, p.Status.CANCELING})
+RECEIPT_COPIES = frozenset({"customer", "merchant", "signature", "administration"})
+NO_LIMITS: Mapping[Stage, float] = MappingProxyType({})
+NO_TERMINALS: Mapping[str, Mapping[Stage, float]] = MappingProxyType({})
+NO_MEANS: Mapping[str, Means] = MappingProxyType({})
+AWAY_SECONDS = 0.5  # how long to wait after the broker refused a publish
+
+
+@dataclass(slots=True)
+class _Told:
+    """What the broker was told since the connection was made."""
+
+    connections: int = 0
+    states: dict[str, bytes] = field(default_factory=dict)  # by topic
+    receipts: dict[str, bytes] = field(default_factory=dict)  # by topic
+    prompts: dict[str, bytes] = field(default_factory=dict)  # by topic
+    refused: dict[str, None] = field(default_factory=dict)  # topics, each is logged once
+
+
+class Publisher:
+    """One task that tells the broker whatever changed, in the order it changed."""
+
+    def __init__(
+        self,
+        bus: Bus,
+        ledger: Ledger,
+        desk: Desk,
+        facts: Facts,
+        topics: k.Topics,
+        *,
+        terminal_names: Mapping[str, str],
+        signatures: Signatures,
+        now: Callable[[], datetime],
+        stage_seconds: Mapping[str, Mapping[Stage, float]] = NO_TERMINALS,
+        means: Mapping[str, Means] = NO_MEANS,
+        last_seq: int = 0,
+    ) -> None:
+        """Publish below `topics`.
+
+        `now` is the wall clock in UTC, `last_seq` the journal's last entry at the start,
+        `stage_seconds` how long a shopper may stay in a stage, by terminal, where that is limited,
+        `means` what each terminal can be asked for.
+        """
+        self._bus = bus
+        self._ledger = ledger
+        self._desk = desk
+        self._facts = facts
+        self._topics = topics
+        self._terminal_names = terminal_names
+        self._signatures = signatures
+        self._now = now
+        self._stage_seconds = stage_seconds
+        self._means = means
+        self._told = _Told()
+        self._since = k.format_time(now())
+        self._stream = Stream(last_seq, self._since)
+        self._due: dict[str, None] = {}  # payments whose outcome must be told, in order
+        self._news: dict[str, None] = {}  # payments with other news
+        self._streams: dict[str, None] = {}  # payments whose events and receipts are to follow
+        self._places: dict[str, int] = {}  # in the lines before terminals, as was told
+        self._news_at: float | None = None  # when what can wait will have waited
+        self._health_at = 0.0
+
+    async def run(self) -> None:
+        """Publish for ever."""
+        changed = self._ledger.something_changed
+        loop = asyncio.get_running_loop()
+        for account in self._ledger.accounts():
+            self._stream.skip(account)  # they were recovered
+        while True:
+            waits = (self._health_at, self._news_at, self._desk.errands.next_at)
+            times = [at for at in waits if at is not None]
+            try:
+                async with asyncio.timeout_at(min(times)):
+                    await changed.wait()
+            except TimeoutError:
+                pass
+            await self._desk.answer_errands()
+            self._collect()
+            if self._desk.connection is None:
+                self._health_at = loop.time() + HEALTH_SECONDS
+                self._news_at = None
+                continue
+            try:
+                await self._introduce()
+                await self._publish_outcomes()
+                if loop.time() >= min(self._news_at or self._health_at, self._health_at):
+                    self._news_at = None
+                    await self._publish_news()
+            except BusError as error:
+                _LOGGER.debug("publishing waits reason=%s", error)
+                await asyncio.sleep(AWAY_SECONDS)
+                changed.set()
+
+    async def say(self, state: k.BridgeState) -> None:
+        """Publish the bridge's state now, e.g. the last one before a clean stop.
+
+        Raises:
+            BusError: The broker is away; its will speaks for us.
+        """
+        await self._bus.publish(self._topics.bridge_state, k.encode(state), retain=True)
+
+    def _collect(self) -> None:
+        """Take note of what changed since the last call: outcomes at once, the rest soon."""
+        for payment_id in (*self._ledger.take_changed(), *self._desk.replies.dirty):
+            account = self._ledger.get_stored(payment_id)
+            urgent = account is None or account.payment.status not in PASSING
+            (self._due if urgent else self._news)[payment_id] = None
+        self._desk.replies.dirty.clear()
+        positions = self._desk.waiting.positions()
+        moved = {name for name, place in positions.items() if self._places.get(name) != place}
+        self._news |= dict.fromkeys(moved)
+        self._places = positions
+        if self._news_at is None:
+            self._news_at = asyncio.get_running_loop().time() + NEWS_SECONDS
+
+    async def _publish_news(self) -> None:
+        """Publish everything that is not an outcome: progress, responses, events, states."""
+        while self._news:
+            payment_id = next(iter(self._news))
+            await self._publish_document(payment_id)
+            self._news.pop(payment_id, None)
+        while self._desk.replies.outgoing:
+            message = self._desk.replies.outgoing[0]
+            await self._send_later(message.topic, message.payload, message.correlation)
+            if self._desk.replies.outgoing and self._desk.replies.outgoing[0] is message:
+                self._desk.replies.outgoing.pop(0)
+        while self._streams:
+            payment_id = next(iter(self._streams))
+            account = self._ledger.get_stored(payment_id)
+            if account is not None:
+                await self._publish_events(account)
+                await self._publish_receipts(account)
+            self._streams.pop(payment_id, None)
+        for terminal_id, state in self._facts.terminal_states().items():
+            await self._publish_state(self._topics.terminal_state(terminal_id), state)
+        for terminal_id, info in self._facts.terminal_infos().items():
+            await self._publish_state(self._topics.terminal_info(terminal_id), info)
+        for terminal_id, document in self._desk.errands.day_ends.documents.items():
+            await self._publish_state(self._topics.terminal_reconciliation(terminal_id), document)
+        acknowledged = [self._ledger.get(name) for name in self._desk.known.acknowledged]
+        self._desk.known.acknowledged.clear()
+        for account in acknowledged:
+            if account is not None and account.live and account.payment.is_settled:
+                await self._retire(account)
+        if asyncio.get_running_loop().time() >= self._health_at:
+            self._health_at = asyncio.get_running_loop().time() + HEALTH_SECONDS
+            await self._retire_old()
+            await self._publish_state(self._topics.bridge_health, self._facts.health())
+
+    async def _publish_outcomes(self) -> None:
+        """Publish the documents that tell an outcome, those that came meanwhile included."""
+        self._collect()
+        while self._due:
+            payment_id = next(iter(self._due))
+            await self._publish_document(payment_id)
+            self._due.pop(payment_id, None)
+            self._collect()
+
+    async def _publish_document(self, payment_id: str) -> None:
+        account = self._ledger.get_stored(payment_id)
+        if account is not None and account.live:
+            await self._publish_payment(account)
+            await self._publish_prompt(account)
+            self._streams[payment_id] = None
+
+    async def _send_later(
+        self, topic: str, payload: bytes, correlation: bytes | None = None, *, retain: bool = False
+    ) -> None:
+        """Publish what is less urgent than any outcome: a clerk waits for those."""
+        await self._publish_outcomes()
+        await self._publish(topic, payload, retain=retain, correlation=correlation)
+
+    async def _introduce(self) -> None:
+        """After each connection: who we are, then every retained document again."""
+        connection = self._desk.connection
+        assert connection is not None, "introduced only when connected"
+        if self._told.connections == self._desk.connections:
+            return
+        connections = self._desk.connections
+        self._told = _Told()
+        state = self._facts.bridge_state(connection.epoch)
+        await self._publish_state(self._topics.bridge_state, state)
+        await self._publish_state(self._topics.bridge_info, self._facts.bridge_info())
+        self._due = dict.fromkeys(a.payment_id for a in self._ledger.accounts() if a.live)
+        self._health_at = 0.0
+        self._told.connections = connections
+
+    async def _publish_state(self, topic: str, document: k.Wire) -> None:
+        payload = k.encode(document)
+        if self._told.states.get(topic) == payload:
+            return
+        await self._send_later(topic, payload, retain=True)
+        self._told.states[topic] = payload
+
+    async def _publish(
+        self,
+        topic: str,
+        payload: bytes,
+        *,
+        retain: bool = False,
+        expiry_seconds: int | None = None,
+        correlation: bytes | None = None,
+    ) -> None:
+        """Publish, or let go of what the broker will never take: others must not wait for it.
+
+        What is retained is tried again with its next change, and after the next connection.
+
+        Raises:
+            BusError: The broker is away.
+        """
+        try:
+            await self._bus.publish(
+                topic,
+                payload,
+                retain=retain,
+                expiry_seconds=expiry_seconds,
+                correlation=correlation,
+            )
+        except MessageRefused as error:
+            self._complain(topic, error)
+
+    def _complain(self, topic: str, error: MessageRefused) -> None:
+        if topic not in self._told.refused:
+            _LOGGER.error("topic=%s look at the broker's access list: %s", topic, error)
+            self._told.refused[topic] = None
+
+    async def _publish_payment(self, account: Account) -> None:
+        request = account.payment.request
+        document = payment_document(
+            account,
+            remaining=self._ledger.remaining(account),
+            purchase=self._ledger.purchase_of(account.payment_id),
+            terminal_name=self._terminal_names.get(request.terminal_id, request.terminal_id),
+            style=self._desk.receipt_style,
+            position=self._desk.waiting.positions().get(account.payment_id, 0),
+            topics=self._topics,
+            countdown_seconds=seconds_left(
+                account,
+                now=self._now(),
+                stage_seconds=self._stage_seconds.get(request.terminal_id, NO_LIMITS),
+                expires_at=self._signatures.policy.expires_at(account),
+            ),
+            next_check_at=self._next_check_at(account),
+            means=self._means.get(request.terminal_id, ANYTHING),
+        )
+        topic = self._topics.payment(request.register_id, request.payment_id)
+        await self._publish(
+            topic, k.encode(document), retain=True, expiry_seconds=DOCUMENT_EXPIRY_SECONDS
+        )
+
+    def _next_check_at(self, account: Account) -> datetime | None:
+        """Return when the terminal is asked about a doubt again, at the latest."""
+        if account.payment.doubt is None:
+            return None
+        queue = self._ledger.work(account.payment.request.terminal_id)
+        due_at = queue.due_of(account.payment_id, p.AskTerminal)
+        if due_at is None:
+            return None
+        seconds = max(due_at - asyncio.get_running_loop().time(), 0.0)
+        return self._now() + timedelta(seconds=seconds)
+
+    async def _publish_prompt(self, account: Account) -> None:
+        """Ask the clerk, or take the question away: also one that an earlier life had asked."""
+        payment, request = account.payment, account.payment.request
+        if payment.signature is None:
+            return
+        payload = b""
+        if is_open(payment):
+            policy = self._signatures.policy
+            document = prompt_document(
+                payment,
+                expires_at=policy.expires_at(account),
+                unanswered_stands=policy.unanswered_stands,
+                can_void=self._signatures.can_void(request.terminal_id),
+            )
+            payload = k.encode(document)
+        topic = self._topics.prompt(request.register_id, prompt_id(request.payment_id))
+        if self._told.prompts.get(topic) != payload:
+            await self._publish(topic, payload, retain=True, expiry_seconds=DOCUMENT_EXPIRY_SECONDS)
+            self._told.prompts[topic] = payload
+
+    async def _publish_events(self, account: Account) -> None:
+        """Tell what is new of a payment as a stream, for those who like streams."""
+        self._stream.collect(account)
+        while self._stream.waiting:
+            register_id, event = self._stream.waiting[0]
+            await self._send_later(self._topics.events(register_id), k.encode(event))
+            if self._stream.waiting and self._stream.waiting[0][1] is event:
+                self._stream.waiting.popleft()
+
+    async def _publish_receipts(self, account: Account) -> None:
+        if not account.payment.is_final or not account.live:
+            return
+        request = account.payment.request
+        documents = receipt_documents(account, self._desk.receipt_style)
+        for copy in sorted(RECEIPT_COPIES - set(documents)):
+            # The terminal's own came late: it takes the place of all of ours.
+            topic = self._topics.receipt(request.register_id, request.payment_id, copy)
+            # What an earlier life had published, nobody remembers.
+            unknown = None if account.created_at < self._since else b""
+            if self._told.receipts.get(topic, unknown) != b"":
+                await self._send_later(topic, b"", retain=True)
+                self._told.receipts[topic] = b""
+        for copy, receipt in documents.items():
+            topic = self._topics.receipt(request.register_id, request.payment_id, copy)
+            payload = k.encode(receipt)
+            if self._told.receipts.get(topic) != payload:
+                await self._send_later(topic, payload, retain=True)
+                self._told.receipts[topic] = payload
+
+    async def _retire_old(self) -> None:
+        """Empty the topics of payments that nobody needs to see any more."""
+        oldest_kept = k.format_time(self._now() - DOCUMENT_AGE_MAX)
+        for account in tuple(to_retire(self._ledger.accounts(), oldest_kept=oldest_kept)):
+            await self._retire(account)
+
+    async def _retire(self, account: Account) -> None:
+        request = account.payment.request
+        for copy in receipt_documents(account, self._desk.receipt_style):
+            topic = self._topics.receipt(request.register_id, request.payment_id, copy)
+            await self._publish(topic, b"", retain=True)
+        for copy in RECEIPT_COPIES:
+            topic = self._topics.receipt(request.register_id, request.payment_id, copy)
+            self._told.receipts.pop(topic, None)
+        if account.payment.signature is not None:
+            topic = self._topics.prompt(request.register_id, prompt_id(request.payment_id))
+            await self._publish(topic, b"", retain=True)
+            self._told.prompts.pop(topic, None)
+        topic = self._topics.payment(request.register_id, request.payment_id)
+        await self._publish(topic, b"", retain=True)
+        await self._ledger.retire(account.payment_id)
+        self._stream.forget(account.payment_id)

@@ -1,0 +1,241 @@
+"""What the service tells of itself and its terminals: state, info, health. Reads, never acts."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Literal, Protocol
+
+from bridge import __version__
+from bridge.money import payment as p
+from bridge.money.ledger import Ledger
+from bridge.money.purchase import PurchaseState
+from bridge.money.store.journal import Journal
+from bridge.register import api as k
+from bridge.terminal.station import Station
+
+# Below the root of this version's repository; `paybridge contract --out DIR` writes the same files.
+LINKS = {
+    "asyncapi": "docs/contract/asyncapi.json",
+    "schemas": "docs/contract/schemas",
+    "errors": "docs/contract/errors.json",
+    "guide": "docs/mqtt.md",
+}
+FREE_MEGABYTES_MIN = 200  # with less, a technician must act before the journal cannot be written
+
+
+class Bus(Protocol):
+    """What is asked of the broker's wire."""
+
+    @property
+    def connected(self) -> bool:
+        """Whether there is a connection."""
+
+    @property
+    def protocol(self) -> Literal["5.0", "3.1.1"] | None:
+        """What is spoken on it."""
+
+
+class Books(Protocol):
+    """What is asked of the recorder."""
+
+    @property
+    def reachable(self) -> bool | None:
+        """Whether the last attempt came through."""
+
+    @property
+    def login_needed(self) -> bool:
+        """Whether a person must log in."""
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who this bridge is."""
+
+    bridge_id: str
+    site: str
+    state_directory: Path
+
+
+class Facts:
+    """Builds the bridge's and the terminals' documents from what is true now."""
+
+    def __init__(
+        self,
+        identity: Identity,
+        *,
+        ledger: Ledger,
+        journal: Journal,
+        stations: Mapping[str, Station],
+        names: Mapping[str, str],
+        bus: Bus,
+        books: Books | None,
+        now: Callable[[], datetime],
+    ) -> None:
+        """Look at these parts; `now` is the wall clock in UTC."""
+        self._identity = identity
+        self._ledger = ledger
+        self._journal = journal
+        self._stations = stations
+        self._names = names
+        self._bus = bus
+        self._books = books
+        self._now = now
+        self._since = now()
+        self.draining = False
+
+    def bridge_state(self, epoch: str) -> k.BridgeState:
+        """Return the bridge's own state."""
+        return k.BridgeState(
+            state="draining" if self.draining else "online",
+            epoch=epoch,
+            since=self._since,
+            time=self._now(),
+            bridge_id=self._identity.bridge_id,
+            version=__version__,
+        )
+
+    def bridge_info(self) -> k.BridgeInfo:
+        """Return who this bridge is and what it serves."""
+        currencies = {
+            currency for station in self._stations.values() for currency in _currencies(station)
+        }
+        return k.BridgeInfo(
+            bridge_id=self._identity.bridge_id,
+            version=__version__,
+            site=self._identity.site,
+            operations=tuple(sorted(k.REQUESTS)),
+            currencies=tuple(sorted(currencies)),
+            limits=k.BridgeLimits(
+                request_bytes_max=k.REQUEST_BYTES_MAX,
+                sale_lines_max=500,
+                retained_payments_max=200,
+                response_within_s=3,
+            ),
+            links=LINKS,
+        )
+
+    def health(self) -> k.BridgeHealth:
+        """Return whether payments can be taken, and why not."""
+        now = self._now()
+        free = shutil.disk_usage(self._identity.state_directory).free // 1_000_000
+        unfinished = self._ledger.unfinished()
+        reasons = []
+        if self._journal.broken is not None:
+            reasons.append(f"the journal cannot be written: {self._journal.broken}")
+        if self.draining:
+            reasons.append("the bridge is about to stop")
+        if not any(one.state.can_take_payments for one in self._stations.values()):
+            reasons.append("no terminal can take a payment")
+        taking = not reasons
+        if free < FREE_MEGABYTES_MIN:
+            reasons.append(f"only {free} MB are free for the journal")
+        if self._books is not None and self._books.login_needed:
+            reasons.append("the back office wants a login; payments go on, recording waits")
+        return k.BridgeHealth(
+            time=now,
+            can_take_payments=taking,
+            reasons=tuple(reasons),
+            uptime_s=max(int((now - self._since).total_seconds()), 0),
+            journal=k.JournalHealth(ok=self._journal.broken is None, path_free_mb=free),
+            recording=self._recording(now),
+            payments=k.PaymentsHealth(
+                open=len(unfinished),
+                in_doubt=sum(one.payment.status is p.Status.IN_DOUBT for one in unfinished),
+            ),
+            mqtt=k.MqttHealth(connected=self._bus.connected, protocol=self._bus.protocol),
+            terminals={name: one.state.availability for name, one in self._stations.items()},
+        )
+
+    def terminal_infos(self) -> Mapping[str, k.TerminalInfo]:
+        """Return what each terminal is and can do."""
+        return {name: self._terminal_info(name, one) for name, one in self._stations.items()}
+
+    def terminal_states(self) -> Mapping[str, k.TerminalState]:
+        """Return how each terminal is."""
+        return {name: self._terminal_state(name, one) for name, one in self._stations.items()}
+
+    def _recording(self, now: datetime) -> k.RecordingHealth:
+        purchases = self._ledger.open_purchases()
+        pending = [
+            one
+            for one in purchases
+            if one.purchase.state in {PurchaseState.PENDING, PurchaseState.SENDING}
+        ]
+        oldest = min((one.created_at for one in pending), default=None)
+        age = (now - datetime.fromisoformat(oldest)).total_seconds() if oldest else None
+        states = [one.purchase.state for one in purchases]
+        needed = self._books is not None and self._books.login_needed
+        reachable = self._books.reachable if self._books else None
+        return k.RecordingHealth(
+            pending=len(pending),
+            oldest_pending_s=max(int(age), 0) if age is not None else None,
+            unconfirmed=states.count(PurchaseState.UNCONFIRMED),
+            rejected=states.count(PurchaseState.REJECTED),
+            endpoint_reachable=reachable,
+            login="needed" if needed else "ok" if reachable else "unknown",
+        )
+
+    def _terminal_info(self, name: str, station: Station) -> k.TerminalInfo:
+        ready, can = station.state.ready, station.capabilities
+        return k.TerminalInfo(
+            terminal_id=name,
+            name=self._names.get(name, name),
+            driver=station.driver.name,
+            driver_version=station.driver.version,
+            model=ready.model or None if ready else None,
+            serial_number=ready.serial_number or None if ready else None,
+            poi_id=ready.terminal_id or None if ready else None,
+            firmware=k.Firmware(version=ready.firmware or None if ready else None),
+            link=k.TerminalLink(
+                type="tcp" if station.settings.transport == "tcp" else "serial",
+                address=station.settings.address,
+            ),
+            currencies=_currencies(station),
+            capabilities=k.TerminalCapabilities(
+                operations=tuple(sorted(can.operations & IMPLEMENTED)),
+                tip=can.tip,
+                partial_approval=can.partial_approval,
+                unlinked_refund=can.unlinked_refund,
+                cancel=can.cancel,
+                status_query=can.status_query,
+                receipts=can.receipts,
+                prompts=can.prompts,
+            ),
+        )
+
+    def _terminal_state(self, name: str, station: Station) -> k.TerminalState:
+        state = station.state
+        problems: tuple[k.Problem, ...] = ()
+        if state.problem:
+            since = datetime.fromisoformat(state.problem_since)
+            text = state.problem_text or state.problem
+            problems = (k.Problem(code=state.problem, text=text, since=since),)
+        return k.TerminalState(
+            terminal_id=name,
+            availability=state.availability,
+            activity=state.activity,
+            ready=state.can_take_payments and state.activity == "idle",
+            payment_id=state.payment_id or None,
+            register_id=state.register_id or None,
+            queue_length=len(station.in_line),
+            link=k.LinkHealth(reconnects_24h=state.reconnects),
+            problems=problems,
+        )
+
+
+# What the desk hands on; what a driver can do beyond is not announced.
+IMPLEMENTED = frozenset({one.value for one in p.PaymentType}) | {
+    *("totals", "reconcile", "display", "card_read", "balance", "diagnose", "last_transaction"),
+    *("gift_redeem", "gift_load"),
+}
+
+
+def _currencies(station: Station) -> tuple[str, ...]:
+    ready = station.state.ready
+    if ready is not None and ready.currency:
+        return (ready.currency,)
+    return station.capabilities.currencies

@@ -1,0 +1,177 @@
+"""The line to one terminal and what was learned over it: opened, lost, reopened, talked over."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from bridge.errors import LineError
+from bridge.money.ledger import Ledger
+from bridge.terminal.conversation import Line, Talk
+from bridge.terminal.status import Condition, StationSettings
+from drivers import contract as c
+
+# The first attempts come fast, so that a cable that was put back is used within two seconds; the
+# last value repeats for ever, because a terminal may be switched on at any time.
+REOPEN_DELAYS_SECONDS = (0.05, 0.1, 0.2, 0.4, 0.8, 1.0)
+ASK_AFTER_REPLUG_SECONDS = 5.0  # a line that flaps must not make a storm of questions
+
+
+class Link:
+    """The line and its conversations. Times are in seconds of the loop's clock."""
+
+    def __init__(
+        self,
+        settings: StationSettings,
+        driver: c.Driver,
+        driver_settings: Any,
+        *,
+        open_line: Callable[[], Awaitable[Line]],
+        ledger: Ledger,
+        condition: Condition,
+    ) -> None:
+        """Reach the terminal with `open_line`; nothing is opened yet."""
+        self._settings = settings
+        self._driver = driver
+        self._driver_settings = driver_settings
+        self._open_line = open_line
+        self._ledger = ledger
+        self._queue = ledger.work(settings.terminal_id)
+        self._condition = condition
+        self._capabilities = driver.capabilities(driver_settings)
+        self._line: Line | None = None
+        self._attempts = 0
+        self._was_gone = True  # the line was lost, not given up by us: doubts may now be settled
+        self.is_probed = False  # who is at the other end of this very line was asked
+        self.reopen_at = 0.0
+        self.probe_at = 0.0
+        self.asked_at = -ASK_AFTER_REPLUG_SECONDS  # about a doubt
+        self.baseline: c.Baseline | None = None
+        self.baseline_is_fresh = False
+
+    @property
+    def is_open(self) -> bool:
+        """True while there is a line."""
+        return self._line is not None
+
+    @property
+    def tells_once(self) -> bool:
+        """True for a terminal that insists on its answer, and then remembers nothing."""
+        return self._capabilities.status_query == "none"
+
+    @property
+    def baseline_is_usable(self) -> bool:
+        """True when what we know of the terminal's last transaction cannot have changed."""
+        if self._capabilities.status_query != "last_transaction":
+            return True
+        return self.baseline_is_fresh and self._capabilities.exclusive
+
+    @property
+    def must_probe(self) -> bool:
+        """True when a payment may not start before the terminal was asked how and who it is."""
+        unasked = self._settings.expects_identity or self._settings.persistent
+        return not self.baseline_is_usable or (unasked and not self.is_probed)
+
+    def remembers(self, baseline: c.Baseline | None) -> bool:
+        """Say whether `baseline` is still the last transaction that we know of."""
+        return self._capabilities.status_query != "last_transaction" or self.baseline == baseline
+
+    async def reach(self) -> bool:
+        """Open the line if there is none; say whether there is one."""
+        if self._line is None:
+            await self.open()
+        return self._line is not None
+
+    async def open(self) -> None:
+        """Try to open the line; the terminal's state says what came of it."""
+        loop = asyncio.get_running_loop()
+        try:
+            self._line = await self._open_line()
+        except LineError as error:
+            delay = REOPEN_DELAYS_SECONDS[min(self._attempts, len(REOPEN_DELAYS_SECONDS) - 1)]
+            self._attempts += 1
+            self._was_gone = True
+            self.reopen_at = loop.time() + delay
+            self._condition.unreachable(error)
+            return
+        self._attempts = 0
+        self.probe_at = loop.time()
+        self.baseline_is_fresh = False
+        if self._condition.state.availability == "offline" and self._settings.persistent:
+            text = "connected, being asked how it is"
+            self._condition.show(availability="unknown", problem="connecting", problem_text=text)
+        if self._was_gone:
+            self._was_gone = False
+            self._queue.hurry(max(loop.time(), self.asked_at + ASK_AFTER_REPLUG_SECONDS))
+
+    def drop(self) -> None:
+        """Close the line, if there is one."""
+        if self._line is not None:
+            self._line.close()
+            self._line = None
+            self.is_probed = False
+
+    def give_up(self) -> None:
+        """Close a line that stays open otherwise, and open it anew.
+
+        Whatever is left of the last conversation must not be read by the next one.
+        """
+        if self._line is not None and self._settings.persistent:
+            self.drop()
+            self.reopen_at = asyncio.get_running_loop().time()
+
+    def lose(self, error: LineError) -> None:
+        """Note that the line broke, and open it again soon."""
+        self.drop()
+        self._was_gone = True
+        self.baseline_is_fresh = False
+        self._attempts = 0
+        self.reopen_at = asyncio.get_running_loop().time() + REOPEN_DELAYS_SECONDS[0]
+        self._condition.show(reconnects=self._condition.state.reconnects + 1)
+        self._condition.unreachable(error)
+
+    async def listen(self, until: float) -> None:
+        """Wait until `until`, for work, or for an idle line to break; what it says is unasked."""
+        try:
+            async with self._queue.pause(until):
+                if self._line is None:
+                    await asyncio.sleep(max(until - asyncio.get_running_loop().time(), 0.0))
+                    return
+                data = await self._line.read()
+        except TimeoutError:
+            return
+        if not data:
+            self.lose(LineError("usb_removed", "the line was lost while idle"))
+
+    async def converse(self, operation: c.Operation, payment_id: str = "") -> c.FinalEvent:
+        """Hold one conversation to its end and return its last word.
+
+        Raises:
+            JournalError: An event could not be stored; what could be refused was refused.
+        """
+        assert self._line is not None, "a conversation needs a line"
+        at_terminal = self._capabilities.cancel == "at_terminal_only"
+        patience = None if at_terminal else self._settings.cancel_deadline_seconds
+        talk = Talk(self._ledger, self._queue, self._line, self._open_line, payment_id, patience)
+        dialogue = self._driver.dialogue(self._driver_settings, self._settings.transport)
+        account = self._ledger.get(payment_id)
+        if account is not None and not isinstance(operation, c.Inquire):
+            seconds = account.payment.request.deadline_seconds
+            talk.stage_seconds = self._settings.stage_seconds
+            talk.deadline_at = asyncio.get_running_loop().time() + seconds
+        try:
+            final = await talk.hold(dialogue, operation)
+        finally:
+            self._line = talk.line
+            if talk.line_lost:
+                self.lose(LineError("usb_removed", "the line was lost in a conversation"))
+        spent = self._capabilities.one_talk_per_line or isinstance(final, c.Unclear)
+        if spent and not self._settings.persistent:
+            self.drop()
+        return final
+
+    def rest(self) -> None:
+        """Close a line that is opened on demand: for now there is nothing more to say."""
+        if not self._settings.persistent:
+            self.drop()

@@ -1,0 +1,155 @@
+"""Carries out one payment at a terminal, and asks what became of one that is in doubt.
+
+What an event means stands in `money/table.py`, what bytes mean in the driver; here stands what
+must be known of the terminal before a byte may leave, and what is still known of it afterwards.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from bridge.money import payment as p
+from bridge.money.ledger import Ledger
+from bridge.money.store.records import Account
+from bridge.terminal.connection import Link
+from bridge.terminal.health_check import Probing
+from bridge.terminal.in_doubt import Doubts
+from bridge.terminal.lease import Claims
+from bridge.terminal.operations import money_operation
+from bridge.terminal.status import WRONG_DEVICE, Condition, StationSettings
+from drivers import contract as c
+
+
+class Cashier:
+    """One payment at a time, from its turn to the last word of its conversation."""
+
+    def __init__(
+        self,
+        settings: StationSettings,
+        capabilities: c.Capabilities,
+        ledger: Ledger,
+        *,
+        link: Link,
+        condition: Condition,
+        claims: Claims,
+        doubts: Doubts,
+        probing: Probing,
+    ) -> None:
+        """Work over `link` for the payments of `ledger`."""
+        self._settings = settings
+        self._capabilities = capabilities
+        self._ledger = ledger
+        self._queue = ledger.work(settings.terminal_id)
+        self._link = link
+        self._condition = condition
+        self._claims = claims
+        self._doubts = doubts
+        self._probing = probing
+
+    async def start(self, payment_id: str) -> None:
+        """Carry out a payment whose turn has come.
+
+        Raises:
+            JournalError: Nothing can be stored any more; the terminal got no acknowledgement.
+        """
+        self._claims.leave_line(payment_id)
+        self._claims.taken_by = payment_id
+        try:
+            if not self._account(payment_id).payment.is_final:  # it may have been canceled
+                await self._carry_out(payment_id)
+        finally:
+            self._claims.taken_by = ""
+            self._condition.show_idle()
+
+    async def ask(self, payment_id: str) -> None:
+        """Ask the terminal what became of a payment in doubt.
+
+        Raises:
+            JournalError: Nothing can be stored any more.
+        """
+        payment = self._account(payment_id).payment
+        if payment.doubt is None or payment.doubt.evidence_lost:
+            return
+        self._queue.take_for(payment_id, p.AskTerminal)  # one question at a time
+        if not self._doubts.can_tell_later:
+            await self._ledger.apply(payment_id, p.DoubtAged())  # a person is asked at once
+            return
+        self._link.asked_at = asyncio.get_running_loop().time()
+        if self._settings.expects_identity and not self._link.is_probed:
+            await self._probing.probe()  # another device's memory says nothing about this payment
+        if not await self._link.reach() or self._condition.state.problem == WRONG_DEVICE:
+            text = self._condition.state.problem_text
+            await self._ledger.apply(payment_id, p.NotReached("terminal_offline", text))
+            return
+        self._show_busy(payment.request)
+        about = money_operation(payment.request)
+        question = c.Inquire(about, payment.baseline, payment.offer)
+        final = await self._link.converse(question, payment_id)
+        if self._capabilities.status_query == "none":
+            await self._ledger.apply(payment_id, p.DoubtAged())  # only a person can know
+        self._condition.show_idle()
+        self._learn_from(final)
+
+    async def _carry_out(self, payment_id: str) -> None:
+        account = self._account(payment_id)
+        request = account.payment.request
+        self._show_busy(request)
+        if account.payment.status is p.Status.QUEUED:
+            if not await self._send_marker_stored(payment_id):
+                return
+        elif not await self._probing.finds_it_as_claimed(account.payment.baseline):
+            # The send marker is on disk, but no byte was handed out: this is proof.
+            text = self._condition.state.problem_text
+            await self._ledger.apply(payment_id, c.Failed("not_sent", text, "terminal_offline"))
+            return
+        match self._account(payment_id).payment.status:
+            case p.Status.CANCELING:
+                self._queue.take_for(payment_id, p.StopOnTerminal)
+                event = c.Canceled("cashier", text="before it was sent")
+                await self._ledger.apply(payment_id, event)
+            case p.Status.IN_PROGRESS:
+                order = money_operation(request, self._account(payment_id).payment.baseline)
+                final = await self._link.converse(order, payment_id)
+                if isinstance(final, c.Unclear) and not self._doubts.can_tell_later:
+                    await self._ledger.apply(payment_id, p.DoubtAged())
+                self._learn_from(final)
+
+    async def _send_marker_stored(self, payment_id: str) -> bool:
+        """Make sure of the terminal, and note that bytes may leave; False when they must not."""
+        if not await self._probing.finds_it_fit():
+            text = self._condition.state.problem_text
+            await self._ledger.apply(payment_id, p.NotReached("terminal_offline", text))
+            return False
+        await self._doubts.lose_evidence_before(payment_id)
+        if self._account(payment_id).payment.status is not p.Status.QUEUED:
+            return False
+        try:
+            await self._ledger.apply(payment_id, p.Started(self._link.baseline))
+        except p.IllegalEvent:
+            return False  # canceled in this very moment
+        return True
+
+    def _learn_from(self, final: c.FinalEvent) -> None:
+        """Keep what a conversation about money told of the terminal's memory."""
+        now = asyncio.get_running_loop().time()
+        if isinstance(final, c.Approved) and final.approval.fingerprint:
+            self._link.baseline = c.Baseline(final.approval.fingerprint)
+            self._link.baseline_is_fresh = True
+            # After a re-plug the first conversation may have been about a doubt, not a probe.
+            healthy = self._condition.state.can_take_payments
+            self._link.probe_at = now + self._settings.probe_seconds if healthy else now
+            return
+        self._link.baseline_is_fresh = False
+        self._link.probe_at = now
+        if isinstance(final, c.Unclear):
+            self._link.give_up()
+
+    def _show_busy(self, request: p.PaymentRequest) -> None:
+        self._condition.show(
+            activity="busy", payment_id=request.payment_id, register_id=request.register_id
+        )
+
+    def _account(self, payment_id: str) -> Account:
+        account = self._ledger.get(payment_id)
+        assert account is not None, "work is given for known payments, and open ones stay in memory"
+        return account

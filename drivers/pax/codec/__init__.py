@@ -1,0 +1,1 @@
+"""POSLINK bytes and messages, for both sides; what simulators may import. Pure."""

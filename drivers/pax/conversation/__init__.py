@@ -1,0 +1,1 @@
+"""POSLINK conversations, as scripts. Pure."""

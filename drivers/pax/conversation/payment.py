@@ -1,0 +1,213 @@
+"""Scripts of the conversations that move money. Pure.
+
+The command that moves money is sent once. On a serial line, which keeps what an earlier
+conversation left, an initialisation goes first: its answer proves that the terminal listens and
+that everything older has been read; when it does not come, nothing was sent that moves money.
+"""
+
+from __future__ import annotations
+
+from drivers.contract import (
+    AdjustTip,
+    Approval,
+    Approved,
+    Authorize,
+    Canceled,
+    Capture,
+    Declined,
+    Failed,
+    FinalEvent,
+    LoadGift,
+    Money,
+    MoneyOperation,
+    Offered,
+    Pay,
+    Refund,
+    Reverse,
+    Unclear,
+)
+from drivers.pax.codec import codes
+from drivers.pax.codec.fields import AMOUNT_DIGITS_MAX, Pairs, ecr_reference
+from drivers.pax.codec.messages import AskedAmount, AskedTrace, Plain, Result, Transact
+from drivers.pax.conversation.script import Ask, Heard, NotHeard, Script, Stored, Tell, Wishes
+from drivers.pax.mapping.evidence import verdict, whole_tip_minor
+from drivers.pax.settings import PaxSettings
+
+INITIALIZE = Plain("A00")
+NO_TIP_PROMPT: Pairs = (("TIPREQ", "0"),)
+
+
+def move_money(
+    operation: MoneyOperation, settings: PaxSettings, wishes: Wishes, *, greet: bool
+) -> Script:
+    """Hold the conversation that performs `operation`; `greet` initialises the terminal first."""
+    refusal = why_not(operation, settings)
+    if refusal is not None:
+        return refusal
+    if greet:
+        greeting = yield Ask(INITIALIZE, settings.report_seconds)
+        if isinstance(greeting, NotHeard):
+            return Failed(greeting.reason, "the payment was not sent", "terminal_offline")
+    if wishes.stop:
+        return Canceled("cashier", text="before it was sent")
+    reference = ecr_reference(operation.reference)
+    request = request_for(operation, settings, reference)
+    reaction = yield Ask(request, settings.payment_seconds, once=True, reference=reference)
+    match reaction:
+        case Heard(Result() as result):
+            final = verdict(result, operation, reference)
+        case NotHeard(reason):
+            return Unclear(reason)
+        case _:
+            return Unclear("unreadable")
+    if isinstance(final, Canceled) and final.by == "cardholder" and wishes.stop:
+        return Canceled("cashier", final.code, final.text)
+    if isinstance(final, Approved) and refuses_part(operation, final.approval.amount):
+        return (yield from _take_back(operation, final.approval, settings))
+    return final
+
+
+def refuses_part(operation: MoneyOperation, approved: Money) -> bool:
+    """Whether `approved` is a part that this payment must not stay with."""
+    return (
+        isinstance(operation, Pay)
+        and not operation.accept_partial
+        and approved.minor < operation.amount.minor
+    )
+
+
+def _take_back(operation: MoneyOperation, approval: Approval, settings: PaxSettings) -> Script:
+    """Void a partial approval that nobody wants.
+
+    Until the void is proven the part is taken, and that is what is told; when the void's own fate
+    is unknown, so is the payment's.
+    """
+    stored = yield Tell(Offered(approval))
+    if stored != Stored(done=True):
+        return Unclear("not_stored", "a part of the amount is taken")
+    reference = ecr_reference(operation.reference, second=True)
+    back = Reverse(operation.reference, approval)
+    request = request_for(back, settings, reference)
+    reaction = yield Ask(request, settings.payment_seconds, once=True, reference=reference)
+    match reaction:
+        case Heard(Result() as result):
+            return after_taking_back(verdict(result, back, reference), approval)
+        case NotHeard(reason):
+            return Unclear(reason, "a part of the amount was taken, its void is open")
+        case _:
+            return Unclear("unreadable")
+
+
+def after_taking_back(void: FinalEvent, approval: Approval) -> FinalEvent:
+    """Return what became of a payment whose partial approval was to be voided."""
+    match void:
+        case Approved():
+            text = f"only {approval.amount.minor} in minor units were approved, and voided"
+            return Declined(codes.PARTIAL, text, "insufficient_funds")
+        case Declined() | Canceled() | Failed():
+            return Approved(approval)
+        case _:
+            return Unclear("void_unknown", "a part of the amount was taken, its void is open")
+
+
+def is_gift(operation: MoneyOperation) -> bool:
+    """Whether `operation` is about a gift card that the terminal serves."""
+    match operation:
+        case Pay(gift=gift):
+            return gift
+        case LoadGift():
+            return True
+        case _:
+            original = operation.original
+            return original is not None and original.extra.get("tender") == "gift"
+
+
+def why_not(operation: MoneyOperation, settings: PaxSettings) -> Failed | None:
+    """Return why this terminal cannot perform `operation`; None when it can."""
+    if is_gift(operation):
+        if isinstance(operation, AdjustTip | Capture):
+            return Failed("gift", "not with a gift card", "operation_not_supported")
+        if not settings.gift:
+            return Failed("gift", "no gift cards at this terminal", "operation_not_supported")
+    match operation:
+        case Reverse(amount=part) if part is not None:
+            return Failed("partial_void", "only as a whole", "operation_not_supported")
+        case Authorize(original=hold) if hold is not None:
+            return Failed("increment", "a hold cannot be raised", "operation_not_supported")
+        case Authorize() | Capture() | AdjustTip() if settings.tender != "credit":
+            return Failed("tender", "credit cards only", "operation_not_supported")
+        case Reverse(original=original):
+            amount = original.amount
+        case AdjustTip(tip=amount):
+            pass
+        case _:
+            amount = operation.amount
+    if amount.currency != settings.currency:
+        return Failed("currency", f"the terminal takes {settings.currency}", "payment_restriction")
+    if amount.minor >= 10**AMOUNT_DIGITS_MAX:
+        return Failed("amount", "more than eight digits", "invalid_amount")
+    if isinstance(operation, Pay) and operation.tip and operation.tip.minor > amount.minor:
+        return Failed("tip", "the tip is part of the amount", "invalid_amount")
+    return None
+
+
+def type_of(operation: Pay | Authorize | Refund | LoadGift) -> str:
+    """Return the transaction type that performs `operation`."""
+    match operation:
+        case Pay():
+            return codes.SALE
+        case Authorize():
+            return codes.AUTH
+        case Refund():
+            return codes.RETURN
+        case LoadGift():
+            return codes.ADD_VALUE
+
+
+def request_for(operation: MoneyOperation, settings: PaxSettings, reference: str) -> Transact:
+    """Return the command for `operation`. The duplicate check is never skipped."""
+    trace = AskedTrace(reference)
+    match operation:
+        case Pay(amount=amount, tip=tip):
+            tip_minor = tip.minor if tip is not None else 0
+            asked = AskedAmount(amount.minor - tip_minor, tip_minor or None)
+            tender = "gift" if operation.gift else settings.tender
+            return Transact(tender, codes.SALE, asked, trace=trace, additional=NO_TIP_PROMPT)
+        case Authorize(amount=amount):
+            asked = AskedAmount(amount.minor)
+            return Transact(
+                settings.tender, codes.AUTH, asked, trace=trace, additional=NO_TIP_PROMPT
+            )
+        case LoadGift(amount=amount):
+            asked = AskedAmount(amount.minor)
+            return Transact("gift", codes.ADD_VALUE, asked, trace=trace, additional=NO_TIP_PROMPT)
+        case Refund(amount=amount, original=None):
+            asked = AskedAmount(amount.minor)
+            return Transact(
+                settings.tender, codes.RETURN, asked, trace=trace, additional=NO_TIP_PROMPT
+            )
+        case Refund(amount=amount, original=original):
+            assert original is not None, "the case before took the unlinked refund"
+            return _about(original, codes.RETURN, amount.minor, settings, reference)
+        case Capture(amount=amount, original=original):
+            return _about(original, codes.POST_AUTH, amount.minor, settings, reference)
+        case Reverse(original=original):
+            return _about(original, codes.VOID, None, settings, reference)
+        case AdjustTip(original=original):
+            # Two public clients send the tip, not the new total, as the transaction amount.
+            tip_minor = whole_tip_minor(operation)
+            return _about(original, codes.ADJUST, tip_minor, settings, reference)
+
+
+def _about(
+    original: Approval, kind: str, minor: int | None, settings: PaxSettings, reference: str
+) -> Transact:
+    """Return a command that names its original by host reference and by transaction number."""
+    href = original.extra.get("href", "")
+    return Transact(
+        original.extra.get("tender", settings.tender),
+        kind,
+        AskedAmount(minor),
+        trace=AskedTrace(reference, transaction_number=original.transaction_id),
+        additional=(("HREF", href),) if href else (),
+    )

@@ -1,0 +1,1 @@
+"""Between the driver contract and POSLINK: what an answer proves. Pure."""

@@ -1,0 +1,1 @@
+"""Concert and Caisse-AP conversations. Pure."""

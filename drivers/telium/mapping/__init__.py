@@ -1,0 +1,1 @@
+"""Between the driver contract and Concert: what an answer proves. Pure."""

@@ -1,0 +1,1 @@
+"""ZVT bytes and messages, for both sides; what simulators may import. Pure."""

@@ -1,0 +1,1 @@
+"""ZVT conversations: who says what, when. Pure."""

@@ -1,0 +1,232 @@
+"""The conversation that moves money: one command, one outcome, every doubt kept.
+
+Rules:
+
+1. The command is the first thing sent, but for a registration (`logon`), and it is sent once.
+2. 04 0F with result 00 that fits the order is `Offered`; it is acknowledged when that is stored
+   and refused (84 66, the terminal reverses) when it cannot be stored or does not fit.
+3. `Approved` needs an acknowledged 04 0F with result 00 and then 06 0F.
+4. 06 1E without an approval is proof that nothing moved; a decline in 04 0F and then 06 0F too,
+   but for a wrong PIN, after which the shopper may have tried again.
+5. Everything else is `Unclear`: silence, a lost line, an end without a result, an end that
+   contradicts an approval, an approval of something else.
+
+Source: PA00P015 rev 13.08 and PA00P016 rev 04 on the end of a payment.
+"""
+
+from __future__ import annotations
+
+from drivers import contract as c
+from drivers.zvt.codec import messages as m
+from drivers.zvt.codec.codes import ABORTED, BUSY, HOST_CODES, NOT_STORED, OK, WRONG_PIN, refusal
+from drivers.zvt.conversation.exchange import Phase, Talk, tlv_text
+from drivers.zvt.mapping.evidence import approval_of, judge
+from drivers.zvt.mapping.operations import Impossible, command_for
+from drivers.zvt.settings import ZvtSettings
+
+REFUSAL_SECONDS = 1.0  # a late answer to an older command must not pass for a refusal of ours
+
+Denial = c.Declined | c.Canceled | c.Failed
+_CANCELED_BY_WORDS: tuple[tuple[str, tuple[str, ...]], ...] = (
+    ("cashier", ("extern", "kasse", "cashier", "ecr")),
+    ("timeout", ("timeout", "time out", "zeit")),
+    ("cardholder", ("kunde", "karteninhaber", "customer", "cardholder")),
+)
+
+
+def denial(code: int | None, text: str, *, stopped: bool) -> Denial:
+    """Return the event for a result that is not 0, or for an abort without a code.
+
+    `stopped` says that we asked for it: only then an abort is the cashier's without better
+    knowledge.
+    """
+    if code is None and not stopped:
+        return c.Failed("", text or "the terminal stopped it without a reason")
+    known, shown = refusal(ABORTED if code is None else code), "" if code is None else f"{code:02X}"
+    text = text or known.text
+    match known.kind:
+        case "declined":
+            return c.Declined(shown, text, known.reason)
+        case "failed":
+            return c.Failed(shown, text, known.reason)
+        case "canceled":
+            words = text.lower()
+            by = next(
+                (who for who, said in _CANCELED_BY_WORDS if any(w in words for w in said)), ""
+            )
+            if stopped and by in ("", "cashier"):
+                return c.Canceled("cashier", shown, text)
+            match by:
+                case "cardholder":
+                    return c.Canceled("cardholder", shown, text)
+                case "timeout":
+                    return c.Canceled("timeout", shown, text)
+                case _:
+                    return c.Canceled("terminal", shown, text)
+
+
+class Case:
+    """What one order's own dialogue has proved so far."""
+
+    def __init__(self, order: c.MoneyOperation, settings: ZvtSettings) -> None:
+        self.order = order
+        self.offered: c.Approval | None = None
+        self.acknowledged = False
+        self._settings = settings
+        self._refused: m.StatusInformation | None = None
+        self._doubt = ""
+
+    def hear(self, status: m.StatusInformation) -> c.Approval | int | None:
+        """Weigh a 04 0F: an approval to be stored first, or the reply (None is yes)."""
+        if status.result is None:
+            self._doubt = "unreadable"
+            return NOT_STORED
+        if status.result != OK:
+            if self.offered is not None:
+                self._doubt = "withdrawn"
+            self._refused = status
+            return None
+        traits = self._settings.traits
+        verdict = judge(
+            status,
+            self.order,
+            self._settings.currency,
+            amount_always_sent=traits.amount_always_sent,
+        )
+        if verdict != "ours":
+            self._doubt = "other_transaction" if verdict == "other" else verdict
+            return NOT_STORED
+        approval = approval_of(status, self.order, traits.charset)
+        if self.offered is None and not self._doubt:
+            self.offered = approval
+            return approval
+        if self.acknowledged and not self._doubt and self.offered == approval:
+            return None  # told again because our answer was lost
+        self._doubt = self._doubt or "other_transaction"
+        return NOT_STORED
+
+    def stored(self, *, stored: bool) -> int | None:
+        """Return the reply to the approval that was offered."""
+        if stored:
+            self.acknowledged = True
+            return None
+        self._doubt = "not_stored"
+        return NOT_STORED
+
+    def close(
+        self, message: m.Completion | m.StatusReport | m.Abort, *, stopped: bool
+    ) -> c.Approved | Denial | c.Unclear:
+        """Return what the dialogue proved, now that the terminal has ended it."""
+        if self._doubt:
+            return c.Unclear(self._doubt)
+        if isinstance(message, m.Abort):
+            if self.offered is not None or message.code == OK:
+                return c.Unclear("contradiction", "ended by an abort after an approval")
+            return self._denial(message.code, _abort_text(message), stopped=stopped)
+        result = message.result if isinstance(message, m.Completion) else None
+        if self.offered is not None:
+            if self._refused is None and not result:
+                return c.Approved(self.offered)
+            return c.Unclear("contradiction", "an approval, and then another result")
+        if self._refused is not None and self._refused.result != WRONG_PIN:
+            return self._denial(self._refused.result, "", stopped=stopped)
+        return c.Unclear("no_result", "the terminal finished without saying the result")
+
+    def _denial(self, code: int | None, text: str, *, stopped: bool) -> Denial:
+        said = self._refused
+        if said is not None and (code is None or said.result in HOST_CODES):
+            code = said.result  # the host's own words say more than how the dialogue ended
+        if said is not None:
+            text = said.text or tlv_text(said.tlv, self._settings.traits.charset) or text
+        return denial(code, text, stopped=stopped)
+
+
+def _abort_text(message: m.Abort) -> str:
+    return tlv_text(message.tlv, "auto")
+
+
+class MoneyScript:
+    """Pay, Authorize, Capture, Refund, Reverse and AdjustTip."""
+
+    def __init__(self, talk: Talk, order: c.MoneyOperation, settings: ZvtSettings) -> None:
+        self._talk = talk
+        self._case = Case(order, settings)
+        self._settings = settings
+        self._refused: m.Reply | None = None
+        self._cancel_wanted = False
+
+    def start(self) -> None:
+        """Send the command, at once and only here."""
+        command = command_for(self._case.order, self._settings)
+        if isinstance(command, Impossible):
+            self._talk.finish(c.Failed("not_sent", command.text, command.reason))
+            return
+        self._talk.command(command)
+
+    def replied(self, reply: m.Reply) -> None:
+        """Follow the terminal, or wait a moment whether the refusal was meant for us."""
+        if reply.positive:
+            self._refused = None
+            self._talk.follow()
+            if self._cancel_wanted:
+                self._stop()
+        elif reply.code == BUSY:
+            self._talk.finish(c.Unclear("busy", "the terminal asks to wait"))
+        elif self._refused is None:
+            self._refused = reply
+            self._talk.heard = False
+            self._talk.pause(REFUSAL_SECONDS)
+
+    def status(self, message: m.StatusInformation) -> None:
+        """Offer an approval; anything else is weighed and answered at once."""
+        if self._talk.phase is not Phase.TERMINAL_LEADS:
+            # Not ours to accept or to refuse: it began before our command was taken.
+            if message.result == OK:
+                self._talk.finish(c.Unclear("other_transaction"))
+            else:
+                self._talk.reply()
+            return
+        answer = self._case.hear(message)
+        if isinstance(answer, c.Approval):
+            self._talk.offer(c.Offered(answer))
+        else:
+            self._talk.reply(answer)
+
+    def ended(self, message: m.Completion | m.StatusReport | m.Abort) -> None:
+        """Say what came of it; leftovers of an older dialogue are answered and forgotten."""
+        if self._talk.phase is not Phase.TERMINAL_LEADS:
+            self._talk.reply()
+            return
+        event = self._case.close(message, stopped=self._talk.abort_sent)
+        self._talk.finish(event, m.POSITIVE)
+
+    def stored(self, *, stored: bool) -> None:
+        """Acknowledge the approval, or refuse it so that the terminal reverses."""
+        self._talk.reply(self._case.stored(stored=stored))
+        self._talk.follow()
+
+    def silent(self) -> None:
+        """Silence proves nothing, but after a refusal it confirms it."""
+        if self._refused is not None and not self._talk.heard:
+            self._talk.finish(denial(self._refused.code, "", stopped=False))
+        elif self._refused is not None:
+            self._refused = None
+            self._talk.follow()
+        else:
+            self._talk.finish(c.Unclear("no_answer"))
+
+    def lost(self, reason: str) -> None:
+        """A lost line proves nothing."""
+        self._talk.finish(c.Unclear(reason))
+
+    def cancel(self) -> None:
+        """Ask once to stop; later if the command has no reply yet, never after an approval."""
+        if self._talk.phase is Phase.TERMINAL_LEADS:
+            self._stop()
+        else:
+            self._cancel_wanted = True
+
+    def _stop(self) -> None:
+        supported = self._settings.traits.abort_supported
+        if supported and self._case.offered is None and not self._talk.abort_sent:
+            self._talk.abort()

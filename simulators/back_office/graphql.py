@@ -1,0 +1,280 @@
+"""Executes one GraphQL request against the back office's state; no network, no faults.
+
+The request is parsed, validated and executed by graphql-core from `pos.graphql`; the HTTP
+status follows what is known of the real server: 200 without errors, 401 when a permission is
+missing, 400 for any other error, always with a JSON body.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal, InvalidOperation
+from functools import cache, lru_cache
+from pathlib import Path
+
+from graphql import (
+    DocumentNode,
+    FieldNode,
+    GraphQLError,
+    GraphQLScalarType,
+    GraphQLSchema,
+    GraphQLSyntaxError,
+    NoSchemaIntrospectionCustomRule,
+    OperationDefinitionNode,
+    build_schema,
+    execute_sync,
+    parse,
+    specified_rules,
+    validate,
+)
+
+from simulators.back_office.records import ApiError, Json
+from simulators.back_office.resolvers import Resolvers
+from simulators.back_office.state import BackOfficeState
+
+SCHEMA_PATH = Path(__file__).with_name("pos.graphql")
+
+PURCHASE_QUERY = """
+extend type Query { purchase(id: String, transactionId: String): PurchaseResult }
+type PurchaseResult { limitedByPermission: Boolean results: [Purchase] }
+type Purchase { id: ID transactionId: String storeCode: String payAmount: Decimal }
+"""
+"""A query for purchases; documented nowhere, so only offices that are told to have it do."""
+
+DOCUMENTS_MAX = 64
+"""Parsed documents kept; a client has a handful, and a fuzzer must not fill the memory."""
+
+
+@dataclass(frozen=True, slots=True)
+class HttpAnswer:
+    """One HTTP response before it is sent."""
+
+    status: int
+    body: bytes = b""
+    content_type: str = "application/json"
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A request that is valid GraphQL; `operation` is its first root field."""
+
+    document: DocumentNode
+    operation: str
+    operation_name: str | None
+    variables: Json
+
+
+@dataclass(frozen=True, slots=True)
+class Execution:
+    """What executing a request came to, in JSON types."""
+
+    data: Json | None
+    errors: tuple[Json, ...] = ()
+
+    def answer(self) -> HttpAnswer:
+        """Return the response of an honest server."""
+        if not self.errors:
+            return json_answer(200, {"data": self.data})
+        # Every root field is nullable, so no data means that nothing was executed at all.
+        data: Json = {} if self.data is None else {"data": self.data}
+        codes = {error.get("extensions", {}).get("code") for error in self.errors}
+        return json_answer(
+            401 if "NOT_AUTHORIZED" in codes else 400, {"errors": list(self.errors), **data}
+        )
+
+
+def json_answer(status: int, body: object) -> HttpAnswer:
+    """Return a response with a JSON body."""
+    return HttpAnswer(status, json.dumps(body, separators=(",", ":")).encode())
+
+
+def error_answer(status: int, code: str, message: str, data: Json | None = None) -> HttpAnswer:
+    """Return a response with one GraphQL error and no data at all."""
+    return json_answer(status, {"errors": [error_body(code, message, data)]})
+
+
+def error_body(code: str, message: str, data: Json | None = None) -> Json:
+    """Return one entry of `errors`."""
+    extensions: Json = {"code": code}
+    if data:
+        extensions["data"] = data
+    return {"message": message, "extensions": extensions}
+
+
+class GraphQlApi:
+    """The schema bound to a state.
+
+    Args:
+        state: What the operations read and change.
+        decimals_as_numbers: Decimals go out as JSON numbers instead of strings.
+        introspection: Whether `__schema` and `__type` may be asked for.
+        purchase_query: Whether there is a query for purchases.
+    """
+
+    def __init__(
+        self,
+        state: BackOfficeState,
+        *,
+        decimals_as_numbers: bool = False,
+        introspection: bool = True,
+        purchase_query: bool = False,
+    ) -> None:
+        self.state = state
+        self.purchase_query = purchase_query
+        self.decimals_as_numbers = decimals_as_numbers
+        self.introspection = introspection
+
+    def read(self, body: bytes) -> Request | HttpAnswer:
+        """Return the request that a POST body holds, or the answer that refuses it."""
+        try:
+            posted = json.loads(body, parse_float=Decimal)
+        except (ValueError, RecursionError):
+            return error_answer(400, "JSON_INVALID", "the body is not JSON")
+        if not isinstance(posted, dict) or not isinstance(posted.get("query"), str):
+            return error_answer(400, "QUERY_MISSING", "the body holds no query")
+        variables = posted.get("variables") or {}
+        name = posted.get("operationName")
+        if not isinstance(variables, dict) or not isinstance(name, str | None):
+            return error_answer(400, "JSON_INVALID", "variables or operationName are malformed")
+        try:
+            document = self._document(posted["query"])
+        except GraphQLSyntaxError as error:
+            return error_answer(400, "SYNTAX_ERROR", error.message)
+        except _Invalid as error:
+            return json_answer(400, {"errors": error.errors})
+        operations = [d for d in document.definitions if isinstance(d, OperationDefinitionNode)]
+        chosen = [d for d in operations if name is None or (d.name and d.name.value == name)]
+        if len(chosen) != 1:
+            return error_answer(400, "INVALID_OPERATION", "operationName does not choose one")
+        field = chosen[0].selection_set.selections[0]
+        return Request(
+            document, field.name.value if isinstance(field, FieldNode) else "", name, variables
+        )
+
+    def execute(
+        self, request: Request, permissions: Collection[str], *, lose: bool = False
+    ) -> Execution:
+        """Carry out a request; with `lose` its effects are undone after the answer was made."""
+        with self.state.transaction(lose=lose):
+            result = execute_sync(
+                _schema(self.decimals_as_numbers, self.purchase_query),
+                request.document,
+                root_value=Resolvers(self.state, permissions).roots(),
+                variable_values=request.variables,
+                operation_name=request.operation_name,
+            )
+        return Execution(result.data, tuple(_formatted(e) for e in result.errors or ()))
+
+    def _document(self, source: str) -> DocumentNode:
+        found = _read_document(source, self.introspection, self.purchase_query)
+        if isinstance(found, DocumentNode):
+            return found
+        raise _Invalid(list(found))
+
+
+class _Invalid(Exception):
+    """A document that the schema does not allow."""
+
+    def __init__(self, errors: list[Json]) -> None:
+        super().__init__()
+        self.errors = errors
+
+
+def _formatted(error: GraphQLError) -> Json:
+    body: Json = dict(error.formatted)
+    original = error.original_error
+    if isinstance(original, ApiError):
+        body["extensions"] = error_body(original.code, "", original.data)["extensions"]
+    elif original is None or isinstance(original, GraphQLError):
+        body["extensions"] = {"code": "INVALID_VALUE"}  # variables that do not fit the schema
+    else:
+        raise original  # a bug of the simulator must not pass for an answer of the server
+    return body
+
+
+def _rule_code(rule: type) -> str:
+    """Return a code such as FIELDS_ON_CORRECT_TYPE; assumed from the server's GraphQL library."""
+    name = rule.__name__.removesuffix("Rule")
+    return re.sub(r"(?<!^)(?=[A-Z])", "_", name).upper()
+
+
+@lru_cache(DOCUMENTS_MAX)
+def _read_document(
+    source: str, introspection: bool, purchase_query: bool
+) -> DocumentNode | tuple[Json, ...]:
+    """Return the document, or what the schema says against it.
+
+    Raises:
+        GraphQLSyntaxError: It is no document.
+    """
+    document = parse(source)
+    rules = list(specified_rules)
+    if not introspection:
+        rules.append(NoSchemaIntrospectionCustomRule)
+    errors = tuple(
+        {**error.formatted, "extensions": {"code": _rule_code(rule)}}
+        for rule in rules
+        for error in validate(_schema(False, purchase_query), document, [rule])
+    )
+    return errors or document
+
+
+@cache
+def _schema(decimals_as_numbers: bool, purchase_query: bool) -> GraphQLSchema:
+    """Return the schema of every office that has these traits; building it takes a while."""
+    more = PURCHASE_QUERY if purchase_query else ""
+    schema = build_schema(SCHEMA_PATH.read_text(encoding="utf-8") + more)
+    decimal_out = _decimal_as_number if decimals_as_numbers else _decimal_as_text
+    for name, coerce_in, coerce_out in (
+        ("Decimal", _decimal_in, decimal_out),
+        ("DateTime", _datetime_in, _datetime_out),
+        ("Date", date.fromisoformat, str),
+    ):
+        scalar = schema.type_map[name]
+        assert isinstance(scalar, GraphQLScalarType)
+        scalar.coerce_input_value = coerce_in
+        scalar.coerce_output_value = coerce_out
+    return schema
+
+
+def _decimal_as_number(value: object) -> float:
+    assert isinstance(value, Decimal)
+    return float(value)
+
+
+def _decimal_as_text(value: object) -> str:
+    assert isinstance(value, Decimal)
+    return str(value)
+
+
+def _decimal_in(value: object) -> Decimal:
+    """Accept text or a number, as the server's Decimal does; refuse NaN, infinity and booleans."""
+    if isinstance(value, bool) or not isinstance(value, str | int | float | Decimal):
+        raise GraphQLError("Decimal must be text or a number")
+    try:
+        number = Decimal(str(value))
+    except InvalidOperation:
+        raise GraphQLError("Decimal cannot be read") from None
+    if not number.is_finite():
+        raise GraphQLError("Decimal must be finite")
+    return number
+
+
+def _datetime_in(value: object) -> datetime:
+    """Accept ISO 8601 with or without an offset."""
+    if not isinstance(value, str):
+        raise GraphQLError("DateTime must be text")
+    try:
+        return datetime.fromisoformat(value)
+    except ValueError:
+        raise GraphQLError("DateTime cannot be read") from None
+
+
+def _datetime_out(value: object) -> str:
+    assert isinstance(value, datetime)
+    return value.isoformat()

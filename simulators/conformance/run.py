@@ -1,0 +1,119 @@
+"""The conformance run: opens the store, plays the lessons, judges. Composes; decides nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from bridge.errors import BusError
+from bridge.register.api import DEFAULT_BASE, Topics
+from simulators.conformance.environment import Store, embedded_broker
+from simulators.conformance.findings import Report
+from simulators.conformance.message_recorder import BrokerAddress, Ear
+from simulators.conformance.register_operator import Clerk, CommandClerk, Commands, PersonClerk
+from simulators.conformance.rules import judge
+from simulators.conformance.scenarios import LESSONS, Day
+
+LOOK_SECONDS = 1.0  # for the retained state of a bridge that is there already
+
+
+@dataclass(frozen=True, slots=True)
+class ConformanceSettings:
+    """What is judged, and where. Without `broker` one of our own listens on `port`."""
+
+    register_id: str
+    broker: BrokerAddress | None = None
+    port: int = 1883
+    commands: Commands | None = None
+    base_topic: str = DEFAULT_BASE
+    lessons: Sequence[str] = field(default_factory=lambda: tuple(LESSONS))
+
+
+async def conform(settings: ConformanceSettings, say: Callable[[str], None]) -> Report:
+    """Play the lessons at the register; return what it did right and wrong.
+
+    Args:
+        settings: What is judged, and where.
+        say: Called with each sentence for the person at the register.
+
+    Raises:
+        BusError: There is no broker, or a bridge is online there: it would answer, too.
+        PartFailed: A simulated part did not start.
+    """
+    with tempfile.TemporaryDirectory(prefix="paybridge-conformance-") as name:
+        folder = Path(name)
+        async with _broker(settings) as address:
+            ear = Ear(address, settings.register_id, Topics(settings.base_topic))
+            store = Store(folder, address, settings.base_topic)
+            clerk: Clerk = PersonClerk(say)
+            if settings.commands is not None:
+                clerk = CommandClerk(settings.commands, folder / "register.log")
+            day = Day(ear, store, clerk)
+            try:
+                async with asyncio.TaskGroup() as tasks:
+                    listening = tasks.create_task(ear.run())
+                    await _play(settings, day, say)
+                    listening.cancel()
+            except* BusError as group:
+                raise group.exceptions[0] from None
+            finally:
+                await clerk.finish()
+            return Report(
+                register_id=settings.register_id,
+                software=ear.transcript.software,
+                played_at=datetime.now(UTC),
+                lessons=tuple(settings.lessons),
+                findings=(*day.findings, *judge(ear.transcript)),
+            )
+
+
+async def _play(settings: ConformanceSettings, day: Day, say: Callable[[str], None]) -> None:
+    ear = day.ear
+    await ear.connected()
+    await _refuse_another_bridge(ear)
+    async with day.store.running():
+        for name in settings.lessons:
+            lesson = LESSONS[name]
+            ear.lesson = name
+            say(f"{name}: {(lesson.__doc__ or '').strip()}")
+            await lesson(day)
+            await day.clerk.finish()
+        await ear.sweep()
+    await _forget(ear)
+
+
+async def _refuse_another_bridge(ear: Ear) -> None:
+    """A second bridge would answer, too, and might charge real cards."""
+    state = ear.transcript.topics.bridge_state
+
+    def look() -> str | None:
+        said = [one.content.get("state") for one in ear.transcript.heard if one.topic == state]
+        return said[-1] if said else None
+
+    if await ear.until(look, LOOK_SECONDS) in {"online", "draining"}:
+        raise BusError("a bridge is online at this broker; stop it first, or take another broker")
+    ear.transcript.heard.clear()
+
+
+async def _forget(ear: Ear) -> None:
+    """Empty what our bridge has left retained at somebody's broker."""
+    topics = ear.transcript.topics
+    own = (f"{topics.base}/bridge/", f"{topics.base}/terminals/")
+    mine = f"{topics.register(ear.transcript.register_id)}/"
+    kept = (f"{mine}payments/", f"{mine}receipts/")
+    for topic in {one.topic for one in ear.transcript.heard if one.topic.startswith(own + kept)}:
+        await ear.say(topic, b"", retain=True)
+
+
+@asynccontextmanager
+async def _broker(settings: ConformanceSettings) -> AsyncIterator[BrokerAddress]:
+    if settings.broker is not None:
+        yield settings.broker
+        return
+    async with embedded_broker(settings.port) as address:
+        yield address

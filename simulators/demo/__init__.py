@@ -1,0 +1,90 @@
+"""`paybridge demo`: a day at a till before the viewer's eyes, played by real processes.
+
+The only part of the bridge that knows the simulators. It ends with the books of terminal, journal
+and back office beside each other.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import signal
+import sys
+import tempfile
+from pathlib import Path
+
+from rich.console import Console
+
+from simulators.demo import environment as stage
+from simulators.demo import interactive as encore
+from simulators.demo import outcome, view
+from simulators.demo import scenario as story
+from simulators.demo.books import read_books
+from simulators.demo.comparison import compare
+from simulators.demo.day import Day
+from simulators.demo.process import PartFailed
+from simulators.demo.screen_model import Picture, PromiseBroken
+
+__all__ = ["play"]
+
+EXIT_INTERRUPTED = 130
+
+
+def play(*, stay: bool, fast: bool, as_json: bool) -> int:
+    """Play the day and return the exit status: 0 if every promise was kept and all books agree.
+
+    Args:
+        stay: Keep everything up afterwards, with commands to copy, until Ctrl-C.
+        fast: Without the pauses for viewers.
+        as_json: Print the outcome as JSON; the story goes to standard error.
+    """
+    # Libraries complain of every broken line; here lines are broken on purpose.
+    logging.disable(logging.CRITICAL)
+    console = Console(stderr=as_json, highlight=False)
+    try:
+        return asyncio.run(_play(console, stay=stay, fast=fast, as_json=as_json))
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        console.print("Stopped before its end; nothing is left running.")
+        return EXIT_INTERRUPTED
+
+
+async def _play(console: Console, *, stay: bool, fast: bool, as_json: bool) -> int:
+    loop = asyncio.get_running_loop()
+    task = asyncio.current_task()
+    assert task is not None, "asyncio.run made one"
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        loop.add_signal_handler(number, task.cancel)
+    began_at = loop.time()
+    picture = Picture()
+    good = False
+    alive = console.is_terminal and not console.is_dumb_terminal and not as_json
+    shown = view.live if alive else view.lines
+    try:
+        with tempfile.TemporaryDirectory(prefix="paybridge-demo-") as folder:
+            async with stage.running(Path(folder), picture, fast=fast) as running:
+                day = Day(running)
+                async with shown(picture, console):
+                    await story.open_the_shop(day)
+                    broken = await story.play(day)
+                comparison = compare(
+                    read_books(running.terminal_ledger, running.journal, running.office_ledger)
+                )
+                good = comparison.equal and not broken
+                if as_json:
+                    seconds = loop.time() - began_at
+                    found = outcome.as_document(
+                        comparison, day.titles, picture.steps, broken, seconds
+                    )
+                    print(json.dumps(found), flush=True)
+                else:
+                    outcome.show(console, comparison, day.titles, broken)
+                    if not stay:
+                        outcome.show_what_next(console)
+                if stay:
+                    await encore.stay(running, console)
+    except* (PartFailed, PromiseBroken) as group:
+        for error in group.exceptions:
+            print(f"the demo could not be played: {error}", file=sys.stderr)
+        good = False
+    return 0 if good else 1

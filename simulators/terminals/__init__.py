@@ -1,0 +1,1 @@
+"""Simulated card terminals, and what they share."""

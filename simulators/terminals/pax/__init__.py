@@ -1,0 +1,1 @@
+"""A PAX terminal that exists only in software."""

@@ -1,0 +1,1 @@
+"""What all simulated terminals share: lines, ports, shopper, ledger, command line."""

@@ -1,0 +1,1 @@
+"""French terminals that exist only in software."""
