@@ -8,7 +8,7 @@ from bridge.errors import RequestError
 from bridge.money import payment as p
 from bridge.money.ledger import Ledger
 from bridge.terminal.in_doubt import Doubts
-from bridge.terminal.status import Condition
+from bridge.terminal.status import STARTING, Condition
 
 LINE_MAX = 10  # payments that wait for one terminal; nobody stands in a longer line
 
@@ -33,9 +33,13 @@ class Claims:
         self._changed = changed
         self._in_line: dict[str, None] = {}
         self.taken_by = ""  # a payment's id
+        self.early = ""  # the payment that was taken before anybody had looked at the terminal
 
     def take(self, payment_id: str, register_id: str, *, on_errand: bool) -> None:
         """Keep the terminal for one new payment.
+
+        A terminal that is looked at for the first time since our start is kept as well: not
+        knowing yet is no reason to refuse. Its payment waits until it is fit, or is canceled.
 
         Raises:
             RequestError: `terminal_offline`, `terminal_busy`, `terminal_maintenance`.
@@ -65,7 +69,10 @@ class Claims:
                     payment_in_doubt=doubtful,
                     terminal_id=name,
                 )
-        self.refuse_unfit()
+        if state.problem == STARTING:
+            self.early = payment_id
+        else:
+            self.refuse_unfit()
         self.taken_by = payment_id
         self._condition.show(activity="busy", payment_id=payment_id, register_id=register_id)
 
@@ -86,7 +93,7 @@ class Claims:
         """Give the terminal back, or the place in line: the payment was refused after all."""
         self.leave_line(payment_id)
         if self.taken_by == payment_id:
-            self.taken_by = ""
+            self.taken_by = self.early = ""
             self._condition.show_idle()
 
     def line_up(self, payment_id: str) -> None:

@@ -10,6 +10,7 @@ import asyncio
 
 from bridge.money import payment as p
 from bridge.money.ledger import Ledger
+from bridge.money.live_actions import Work
 from bridge.money.store.records import Account
 from bridge.terminal.connection import Link
 from bridge.terminal.health_check import Probing
@@ -18,6 +19,8 @@ from bridge.terminal.lease import Claims
 from bridge.terminal.operations import money_operation
 from bridge.terminal.status import WRONG_DEVICE, Condition, StationSettings
 from drivers import contract as c
+
+EARLY_LOOK_SECONDS = 0.5  # how often a terminal is looked for that a payment waits for
 
 
 class Cashier:
@@ -45,6 +48,7 @@ class Cashier:
         self._claims = claims
         self._doubts = doubts
         self._probing = probing
+        self._early_until: dict[str, float] = {}  # how long the early payment waits (loop's clock)
 
     async def start(self, payment_id: str) -> None:
         """Carry out a payment whose turn has come.
@@ -54,12 +58,34 @@ class Cashier:
         """
         self._claims.leave_line(payment_id)
         self._claims.taken_by = payment_id
+        if self._claims.early == payment_id and await self._must_wait(payment_id):
+            return
         try:
             if not self._account(payment_id).payment.is_final:  # it may have been canceled
                 await self._carry_out(payment_id)
         finally:
             self._claims.taken_by = ""
             self._condition.show_idle()
+
+    async def _must_wait(self, payment_id: str) -> bool:
+        """Say whether a payment that came before its terminal waits on; nothing was sent for it.
+
+        It waits as long as its command allows: then the desk cancels it, or else it fails here,
+        after the time that a payment may take.
+        """
+        payment = self._account(payment_id).payment
+        loop = asyncio.get_running_loop()
+        until = self._early_until.setdefault(
+            payment_id, loop.time() + payment.request.deadline_seconds
+        )
+        over = payment.status is not p.Status.QUEUED or loop.time() >= until
+        if over or await self._probing.finds_it_fit():
+            self._claims.early = ""
+            self._early_until.clear()
+            return False
+        at = loop.time() + EARLY_LOOK_SECONDS
+        self._queue.put(Work(payment_id, p.StartOnTerminal(), at))
+        return True
 
     async def ask(self, payment_id: str) -> None:
         """Ask the terminal what became of a payment in doubt.
@@ -119,6 +145,13 @@ class Cashier:
         if not await self._probing.finds_it_fit():
             text = self._condition.state.problem_text
             await self._ledger.apply(payment_id, p.NotReached("terminal_offline", text))
+            return False
+        ready = self._condition.state.ready
+        wanted = self._account(payment_id).payment.request.amount.currency
+        if ready is not None and ready.currency and ready.currency != wanted:
+            # The command came before the terminal had said what it takes.
+            text = f"the terminal takes {ready.currency}, not {wanted}"
+            await self._ledger.apply(payment_id, p.NotReached("invalid_request", text))
             return False
         await self._doubts.lose_evidence_before(payment_id)
         if self._account(payment_id).payment.status is not p.Status.QUEUED:

@@ -14,6 +14,7 @@ from drivers import contract as c
 _LOGGER = logging.getLogger(__name__)
 
 WRONG_DEVICE = "wrong_device"  # the problem while another device stands behind the name
+STARTING = "starting"  # the problem until the terminal was looked at for the first time
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,7 @@ class StationState:
     activity: Literal["idle", "busy", "maintenance"] = "idle"
     payment_id: str = ""
     register_id: str = ""
-    problem: str = "starting"  # a short code; "" when it can take a payment
+    problem: str = STARTING  # a short code; "" when it can take a payment
     problem_text: str = ""
     problem_since: str = ""  # ISO 8601 UTC
     ready: c.TerminalReady | None = None

@@ -277,7 +277,16 @@ def _why_not_opened(address: SerialAddress, error: OSError | ValueError) -> Line
     match getattr(error, "errno", None):
         case errno.ENOENT | errno.ENXIO | errno.ENODEV:
             return LineError("not_found", f"no serial port {path}; {_what_is_there()}")
-        case errno.EACCES | errno.EPERM:
+        case errno.EPERM:
+            # The owner and mode of the port let us in, or it would be EACCES. systemd allows a
+            # service the device classes that the kernel knew when the service started.
+            return LineError(
+                "no_permission",
+                f"the device policy of the service refuses {path} (DeviceAllow= in its unit): the "
+                "driver of this port was loaded after the service started, or is not listed; "
+                "systemctl restart paybridge, and see docs/install.md about paybridge.modules",
+            )
+        case errno.EACCES:
             return LineError(
                 "no_permission",
                 f"no permission to open {path}: the user of paybridge must be in the group "

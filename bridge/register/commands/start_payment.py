@@ -313,7 +313,10 @@ class Starts:
             account, duplicate = await self._ledger.accept(wanted)
         else:
             queue = isinstance(request, k.PaymentStart) and request.when_busy == "queue"
-            account, duplicate = await self._accept(takers, wanted, queue=queue)
+            wait_seconds = self._seconds_to_begin(request, wanted)
+            account, duplicate = await self._accept(
+                takers, wanted, queue=queue, wait_seconds=wait_seconds
+            )
         if duplicate:
             refuse_foreign(account.payment.request, wanted.register_id)
             self._show_again(account.payment_id)
@@ -327,12 +330,19 @@ class Starts:
         )
 
     async def _accept(
-        self, takers: Mapping[str, Taker], wanted: p.PaymentRequest, *, queue: bool
+        self,
+        takers: Mapping[str, Taker],
+        wanted: p.PaymentRequest,
+        *,
+        queue: bool,
+        wait_seconds: float,
     ) -> tuple[Account, bool]:
         """Claim a terminal and store the payment; give the terminal back if it was refused."""
         await self._ledger.check(wanted)  # a sale in doubt says more than a busy terminal
         try:
-            name, started = self._waiting.claim(takers, wanted, queue=queue)
+            name, started = self._waiting.claim(
+                takers, wanted, queue=queue, wait_seconds=wait_seconds
+            )
         except RequestError:
             # A payment the journal knows is answered from there, whatever the terminal does.
             known = await self._ledger.find(wanted.payment_id)
@@ -348,6 +358,17 @@ class Starts:
             if not taken:
                 takers[name].release(wanted.payment_id)
         return account, duplicate
+
+    def _seconds_to_begin(
+        self,
+        request: k.PaymentStart | k.GiftCardLoad | k.AnyFollowUp,
+        wanted: p.PaymentRequest,
+    ) -> float:
+        """Return how long a terminal that is still being looked at may take to be ready."""
+        if request.expires_at is None:
+            return wanted.deadline_seconds
+        left = (request.expires_at - self._now()).total_seconds()
+        return min(max(left, 0.0), wanted.deadline_seconds)
 
     def _looks_repeated(self, request: k.PaymentStart, takers: Mapping[str, Taker]) -> bool:
         """True for the same amount on the same terminal within 90 s, when no sale says more."""

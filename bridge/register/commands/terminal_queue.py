@@ -87,9 +87,17 @@ class WaitingLines:
         self._ends: dict[str, float] = {}  # payment_id -> end of its wait, by the loop's clock
 
     def claim(
-        self, takers: Mapping[str, Taker], wanted: p.PaymentRequest, *, queue: bool
+        self,
+        takers: Mapping[str, Taker],
+        wanted: p.PaymentRequest,
+        *,
+        queue: bool,
+        wait_seconds: float,
     ) -> tuple[str, p.Started | None]:
         """Keep the first taker that is free; with `queue`, a place in the shortest line instead.
+
+        Those that have said how they are come before those that are still being asked; what is
+        kept for `wait_seconds` without having begun is canceled.
 
         Returns its name, and the send marker when the payment may start at once.
 
@@ -98,11 +106,16 @@ class WaitingLines:
                 line; else what is wrong with the first.
         """
         refusals: dict[str, RequestError] = {}
-        for name, taker in takers.items():
+        now = asyncio.get_running_loop().time()
+        for name, taker in sorted(takers.items(), key=lambda one: one[1].state.ready is None):
             try:
-                return name, taker.claim(wanted.payment_id, wanted.register_id)
+                started = taker.claim(wanted.payment_id, wanted.register_id)
             except RequestError as error:
                 refusals[name] = error
+                continue
+            if started is None and name in self._terminals:
+                self._ends[wanted.payment_id] = now + wait_seconds
+            return name, started
         busy = [
             name
             for name, error in refusals.items()
@@ -111,7 +124,6 @@ class WaitingLines:
         if queue and busy:
             name = min(busy, key=lambda name: len(self._terminals[name].in_line))
             self._terminals[name].line_up(wanted.payment_id)
-            now = asyncio.get_running_loop().time()
             self._ends[wanted.payment_id] = now + wanted.deadline_seconds
             return name, None
         raise _all_of(refusals, busy)

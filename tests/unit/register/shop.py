@@ -126,6 +126,7 @@ class Shop:
         )
         self.plans, self._facts, self._journal = plans, facts, journal
         self.publisher = self.new_publisher()
+        self.power = asyncio.Event()  # set when the terminals are switched on
         self._responses: dict[str, Json] = {}
         self._requests = 0
 
@@ -143,6 +144,11 @@ class Shop:
             now=self.now,
             last_seq=self._journal.last_seq(),
         )
+
+    async def have_terminal(self, name: str) -> None:
+        """Run a terminal once there is power."""
+        await self.power.wait()
+        await self.terminals[name].run(self.ports[name])
 
     def now(self) -> datetime:
         """The wall clock of the store."""
@@ -224,25 +230,33 @@ def payment_id(number: int) -> str:
     return f"018f6f0e-8a44-7c1b-9a3e-{number:012d}"
 
 
-def in_a_shop(folder: Path, test: Test, plans: Plans | None = None) -> None:
-    """Run `test` in virtual time in a shop whose terminals are ready."""
+def in_a_shop(
+    folder: Path, test: Test, plans: Plans | None = None, *, switched_on: bool = True
+) -> None:
+    """Run `test` in virtual time in a shop whose terminals are ready, or switched off yet."""
     with ThreadPoolExecutor(max_workers=1) as executor:
-        run_virtual(partial(_main, folder, executor, test, plans or Plans()))
+        run_virtual(
+            partial(_main, folder, executor, test, plans or Plans(), switched_on=switched_on)
+        )
 
 
-async def _main(folder: Path, executor: ThreadPoolExecutor, test: Test, plans: Plans) -> None:
+async def _main(
+    folder: Path, executor: ThreadPoolExecutor, test: Test, plans: Plans, *, switched_on: bool
+) -> None:
     shop = Shop(folder, executor, plans)
     shop.broker.on_published = shop.hear
+    if switched_on:
+        shop.power.set()
     await shop.ledger.recover()
     async with asyncio.TaskGroup() as group:
         works = [shop.bus.run(), shop.desk.run(), shop.publisher.run(), shop.reversals.run()]
         works += [one.run() for one in shop.stations.values()]
-        works += [one.run(shop.ports[name]) for name, one in shop.terminals.items()]
+        works += [shop.have_terminal(name) for name in shop.terminals]
         tasks = [group.create_task(work) for work in works]
         for port in shop.ports.values():
             await port.plug()
         async with asyncio.timeout(SOON_SECONDS):
-            while not all(  # noqa: ASYNC110 - virtual time
+            while switched_on and not all(  # noqa: ASYNC110 - virtual time
                 one.state.can_take_payments for one in shop.stations.values()
             ):
                 await asyncio.sleep(0.05)

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from bridge.register.api.buttons import BUTTONS, NEW_ID, PROMPT, button_name
 
 from bridge.cli.journal import payments_table
 from bridge.money import payment as p
@@ -19,6 +18,7 @@ from bridge.money.background.signature_reversals import REASON
 from bridge.money.payment.signature import Signature
 from bridge.money.wording import fitted, spoken
 from bridge.register import api as k
+from bridge.register.api.buttons import BUTTONS, NEW_ID, PROMPT, button_name
 from bridge.register.publishing.clerk_display import Means, amount_text, display_of, means_of
 from bridge.register.refusals import CARD_REFUSED, NOT_DONE
 from drivers import contract as c

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
@@ -12,11 +13,12 @@ from bridge.config import parse
 from bridge.errors import ConfigError, RequestError
 from bridge.money import payment as p
 from bridge.money.payment.machine import QUEUE_TIMEOUT, advance
+from bridge.register import api as k
 from bridge.register.commands.router import DeskSettings
 from bridge.terminal.lease import LINE_MAX
 from simulators.terminals.shared.shopper import Plan, Scenario
 from tests.unit.money.test_payment import STATES
-from tests.unit.register.shop import TOPICS, Plans, Shop, in_a_shop, payment_id
+from tests.unit.register.shop import TOPICS, Json, Plans, Shop, in_a_shop, payment_id
 
 SLOW = Plan(seconds_to_card=40.0)
 SLOW_FIRST = Plans(shoppers={"counter-1": Scenario(payments=(SLOW,))})
@@ -47,6 +49,49 @@ def test_payments_wait_their_turn_and_are_told_their_place(tmp_path: Path) -> No
         assert shop.charged() == [100, 200, 300]
 
     in_a_shop(tmp_path, test, SLOW_FIRST)
+
+
+def start_soon(shop: Shop, seconds: float, deadline: int = 120) -> asyncio.Task[Json]:
+    until = k.format_time(shop.now() + timedelta(seconds=seconds))
+    return asyncio.create_task(shop.pay("till-1", 1, "1.00", expires_at=until, deadline_s=deadline))
+
+
+def test_a_start_that_came_before_its_terminal_waits_for_it(tmp_path: Path) -> None:
+    async def test(shop: Shop) -> None:
+        answer = await start_soon(shop, 15.0)
+        assert answer["status"] == "accepted", answer
+        assert not shop.stations["counter-1"].state.can_take_payments
+        await asyncio.sleep(5.0)  # a terminal that starts together with the PC
+        assert shop.document("till-1", 1)["status"] == "queued"
+        shop.power.set()
+        await shop.until("till-1", 1, status="approved")
+        assert shop.charged() == [100]
+
+    in_a_shop(tmp_path, test, switched_on=False)
+
+
+@pytest.mark.parametrize(("seconds", "deadline"), [(10.0, 120), (600.0, 30)])
+def test_a_start_waits_for_its_terminal_no_longer_than_its_command_lives(
+    tmp_path: Path, seconds: float, deadline: int
+) -> None:
+    async def test(shop: Shop) -> None:
+        before = shop.now()
+        answer = await start_soon(shop, seconds, deadline)
+        assert answer["status"] == "accepted", answer
+        document = await shop.until("till-1", 1, final=True)
+        waited = (shop.now() - before).total_seconds()
+        assert document["status"] == "canceled"
+        assert document["error"]["code"] == QUEUE_TIMEOUT
+        assert document["error"]["money_moved"] == "no"
+        assert waited <= min(seconds, deadline) + 5
+        shop.power.set()
+        await asyncio.sleep(10.0)
+        second = await shop.pay("till-1", 2, "2.00")
+        assert second["status"] == "accepted", second
+        await shop.until("till-1", 2, status="approved")
+        assert shop.charged() == [200]
+
+    in_a_shop(tmp_path, test, switched_on=False)
 
 
 def test_who_does_not_wait_does_not_overtake_who_does(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import random
 import socket
@@ -15,7 +16,13 @@ import serial
 
 from bridge.errors import LineError
 from bridge.terminal.conversation import Line
-from bridge.terminal.transport import UNSENT_BYTES_MAX, SerialAddress, TcpAddress, open_line
+from bridge.terminal.transport import (
+    UNSENT_BYTES_MAX,
+    SerialAddress,
+    TcpAddress,
+    _why_not_opened,
+    open_line,
+)
 from drivers.contract import SerialDefaults
 
 SAFETY_SECONDS = 10  # a broken line shall fail a test, not hang the suite
@@ -186,6 +193,14 @@ async def test_a_port_of_another_group_says_which_group_is_missing(
     with pytest.raises(LineError, match="dialout") as caught:
         await open_line(pty.address)
     assert caught.value.reason == "no_permission"
+
+
+def test_a_port_that_the_device_policy_refuses_is_not_told_as_a_missing_group() -> None:
+    address = SerialAddress("/dev/ttyACM0")
+    refused = _why_not_opened(address, OSError(errno.EPERM, "Operation not permitted"))
+    assert refused.reason == "no_permission"
+    assert "device policy" in str(refused)
+    assert "dialout" not in str(refused)
 
 
 @pytest.mark.parametrize(
