@@ -1,0 +1,1 @@
+"""Parts of the bridge wired together: real journals, virtual time, no processes."""
