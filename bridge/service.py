@@ -85,6 +85,7 @@ async def _drain(parts: Parts, notifier: Notifier) -> None:
     notifier.stopping("waiting for running payments")
     await parts.desk.drain()
     parts.facts.draining = True
+    parts.ledger.something_changed.set()  # health says so at once
     if parts.recorder is not None:
         parts.recorder.draining = True
     loop = asyncio.get_running_loop()

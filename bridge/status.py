@@ -125,7 +125,7 @@ class Facts:
         unfinished = self._ledger.unfinished()
         reasons = []
         if self._journal.broken is not None:
-            reasons.append(f"the journal cannot be written: {self._journal.broken}")
+            reasons.append("the journal cannot be written; look at its disk and the log")
         if self.draining:
             reasons.append("the bridge is about to stop")
         if not any(one.state.can_take_payments for one in self._stations.values()):
@@ -219,7 +219,6 @@ class Facts:
             availability=state.availability,
             activity=state.activity,
             ready=state.can_take_payments and state.activity == "idle",
-            payment_id=state.payment_id or None,
             register_id=state.register_id or None,
             queue_length=len(station.in_line),
             link=k.LinkHealth(reconnects_24h=state.reconnects),

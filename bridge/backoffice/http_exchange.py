@@ -7,7 +7,10 @@ knows nothing of GraphQL, of logins, or of what a status means.
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
+import logging
+import socket
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -21,6 +24,8 @@ import httpx
 
 from bridge.backoffice.one_shot_transport import PHASE, OneShotTransport, Phase
 from bridge.errors import BackOfficeUnavailable, BridgeError, ConfigError
+
+_LOGGER = logging.getLogger(__name__)
 
 BODY_BYTES_MAX = 1 << 20
 """No answer we ask for comes near 1 MiB; a portal's page or a runaway server must not fill us."""
@@ -118,9 +123,11 @@ async def exchange(
             finally:
                 await response.aclose()
     except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
-        raise NotSent(f"no connection to {request.url.host}: {error}") from error
+        _LOGGER.debug("no connection to %s: %r", request.url.host, error)
+        raise NotSent(f"no connection to {request.url.host}: {_why(error)}") from error
     except (httpx.UnsupportedProtocol, httpx.LocalProtocolError) as error:
-        raise NotSent(f"the request cannot be sent: {error}") from error
+        _LOGGER.debug("the request cannot be sent: %r", error)
+        raise NotSent("the request cannot be sent: its address or a header is wrong") from error
     except TimeoutError as error:
         words = f"no answer from {request.url.host} within {deadline_seconds:g} s"
         # A transport that does not tell how far it got proves nothing, so the doubt stays.
@@ -128,7 +135,29 @@ async def exchange(
             raise NotSent(words) from error
         raise NoAnswer(words) from error
     except (httpx.RequestError, httpx.StreamError) as error:
-        raise NoAnswer(f"{type(error).__name__}: {error}") from error
+        _LOGGER.debug("no answer: %r", error)
+        raise NoAnswer(f"{request.url.host} broke off before it had answered") from error
+
+
+def _why(error: BaseException) -> str:
+    """Return in our words why there is no connection; the libraries' go to the log."""
+    if isinstance(error, httpx.ConnectTimeout | httpx.PoolTimeout):
+        return "it does not answer in time"
+    cause: BaseException | None = error
+    while cause is not None:
+        match cause:
+            case ssl.SSLCertVerificationError():
+                return "its certificate is not to be trusted: look at ca_file and the clock"
+            case ssl.SSLError():
+                return "no encrypted connection comes about"
+            case socket.gaierror() | UnicodeError():
+                return "nobody knows this name: look at the network's name server"
+            case ConnectionRefusedError():
+                return "nobody listens there"
+            case OSError(errno=errno.EHOSTUNREACH | errno.ENETUNREACH):
+                return "no way leads there: look at the network"
+        cause = cause.__cause__ or cause.__context__
+    return "the network does not let us through"
 
 
 def parse_object(body: bytes) -> dict[str, Any] | None:

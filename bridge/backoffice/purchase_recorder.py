@@ -117,15 +117,15 @@ class Recorder:
                 await self._tokens.access_token()
             except LoginRequired as error:
                 self.last_error = str(error)
-                self.login_needed = True  # who keeps the login says so in the log, once
+                self._tell(self.reachable, login_needed=True)  # the log hears it from the login
                 await asyncio.sleep(LOGIN_LOOK_SECONDS)
             except BackOfficeUnavailable as error:
                 failures += 1
-                self.reachable = False
+                self._tell(False, login_needed=self.login_needed)
                 self.last_error = str(error)
                 await asyncio.sleep(min(backoff_seconds(failures, self._rng), PROVIDER_SECONDS_MAX))
             else:
-                self.login_needed = False
+                self._tell(self.reachable, login_needed=False)
                 return
 
     def _put(self, at: float, name: str) -> None:
@@ -169,14 +169,20 @@ class Recorder:
     def _came_through(self) -> None:
         self._away = 0
         self._away_until = 0.0
-        self.reachable = True
+        self._tell(True, login_needed=self.login_needed)
         self.last_error = ""
+
+    def _tell(self, reachable: bool | None, *, login_needed: bool) -> None:
+        """Note how the back office is; whoever watches over the bridge hears of it at once."""
+        if (reachable, login_needed) != (self.reachable, self.login_needed):
+            self.reachable, self.login_needed = reachable, login_needed
+            self._ledger.something_changed.set()
 
     def _wait_and_retry(self, transaction_id: str, attempt: NotApplied) -> None:
         loop = asyncio.get_running_loop()
         if self.reachable is not False:
             _LOGGER.warning("back office away reason=%s", attempt.reason)
-        self.reachable = False
+        self._tell(False, login_needed=self.login_needed)
         self.last_error = attempt.reason
         failures = self._failures[transaction_id] + 1
         self._failures[transaction_id] = failures

@@ -261,7 +261,7 @@ def _open_port(address: SerialAddress) -> serial.Serial:
     except (OSError, ValueError) as error:
         raise _why_not_opened(address, error) from error
     except termios.error as error:  # no OSError: e.g. a port that knows no 7E1
-        text = f"{address.path} does not take these settings: {error.args[-1]}"
+        text = f"{address.path} does not take these settings: look at baud rate, bits and parity"
         raise LineError("io_error", text) from error
     try:
         port.set_low_latency_mode(True)
@@ -346,6 +346,21 @@ async def _connect(address: TcpAddress) -> socket.socket:
         ) from error
 
 
+# What befalls lines, by the system's number. Source: errno(3).
+_FAULTS = {
+    errno.ETIMEDOUT: "no answer in time",
+    errno.ECONNRESET: "the other side cut the connection",
+    errno.ECONNABORTED: "the other side cut the connection",
+    errno.EPIPE: "the other side closed the connection",
+    errno.EHOSTUNREACH: "no way leads there",
+    errno.ENETUNREACH: "there is no network",
+    errno.EHOSTDOWN: "it is switched off",
+    errno.EIO: "the device does not work",
+    errno.ENOTTY: "it is no serial port",
+    errno.EINVAL: "the device does not take these settings",
+}
+
+
 async def _connect_to_first(found: Sequence[tuple[int, _SocketAddress]]) -> socket.socket:
     failure: OSError | None = None
     for family, where in found:
@@ -376,6 +391,6 @@ def _set_tcp_options(endpoint: socket.socket) -> None:
 
 
 def _words(error: OSError | ValueError) -> str:
-    """Return the system's own words without the numbers around them."""
-    number = getattr(error, "errno", None)
-    return os.strerror(number) if number else str(error) or type(error).__name__
+    """Return what the system calls by a number, in our words."""
+    number = getattr(error, "errno", None) or 0
+    return _FAULTS.get(number, f"system error {errno.errorcode.get(number, number or 'unknown')}")

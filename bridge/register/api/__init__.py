@@ -4,6 +4,8 @@ One source for the running bridge and for the schemas that are published. Pure: 
 
     topics     where things stand             errors     what a refusal means for the money
     requests   what a register may ask        decode     bytes to a request, or the refusal
+    faults     why one cannot be read         salvage    what can still be read of it
+    buttons    what is sent when one is pressed
     envelope   what all requests share        starts, payments, errands  their kinds
     documents  what is told of payments       amounts    decimal strings to money and back
     states     what is told of the bridge and its terminals
@@ -16,7 +18,6 @@ from bridge.register.api.decode import (
     REQUEST_BYTES_MAX,
     decode_register_state,
     decode_request,
-    salvage_ids,
 )
 from bridge.register.api.documents import (
     AcquirerFacts,
@@ -75,6 +76,7 @@ from bridge.register.api.payment_commands import (
     WithGiftCard,
     content_hash,
 )
+from bridge.register.api.salvage import salvage_ids
 from bridge.register.api.state_documents import (
     BridgeHealth,
     BridgeInfo,

@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 import math
-import re
-from collections.abc import Iterable, Iterator
-from typing import Any, Final, TypeGuard, get_args
+from dataclasses import dataclass
+from typing import Any, Final
 
-from pydantic import BaseModel, ValidationError
-from pydantic_core import ErrorDetails
+from pydantic import ValidationError
 
 from bridge.errors import RequestError
 from bridge.register.api.commands import REQUESTS, AnyRequest
-from bridge.register.api.envelope import Request
+from bridge.register.api.faults import did_you_mean, json_fault, refusal, shown
+from bridge.register.api.salvage import (
+    CONTROL,
+    PATH_CHARACTERS_MAX,
+    correlation_text,
+    path_at,
+)
 from bridge.register.api.state_documents import RegisterState
 
 REQUEST_BYTES_MAX: Final = 64 * 1024  # a trolley of some 300 complete sale lines
 DEPTH_MAX: Final = 16  # our deepest message has 4 levels; metadata may add some
-REQUEST_ID_CHARACTERS_MAX: Final = 64
-_SHOWN_CHARACTERS_MAX: Final = 40  # of a register's own text in an error message
-_ALIKE: Final = 0.6  # difflib's own measure of a good match
-_CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
+DIGITS_MAX: Final = 64  # of a whole number; nothing that a register counts has twenty
 
 
 def decode_request(
@@ -43,16 +43,16 @@ def decode_request(
     if model is None:
         raise RequestError(
             "unknown_operation",
-            f"there is no operation {_shown(operation)}" + _did_you_mean(operation, REQUESTS),
+            f"there is no operation {shown(operation)}" + did_you_mean(operation, REQUESTS),
             known=sorted(REQUESTS),
         )
     data = _decode_object(payload)
     if "request_id" not in data and correlation:
-        data["request_id"] = _correlation_text(correlation)
+        data["request_id"] = correlation_text(correlation)
     try:
         request = model.model_validate(data)
     except ValidationError as error:
-        raise _refusal(error, model) from None
+        raise refusal(error, model) from None
     request.check_amounts()
     return request
 
@@ -68,45 +68,17 @@ def decode_register_state(payload: bytes) -> RegisterState | None:
         return None
 
 
-def salvage_ids(payload: bytes, correlation: bytes | None = None) -> tuple[str, str | None]:
-    """Return the request id and payment id of a payload that was refused, for its answer.
+@dataclass(frozen=True, slots=True)
+class _Odd:
+    """What stands where JSON has no value, kept until its place is known."""
 
-    The request id falls back on `correlation`, then on ""; the payment id on None. Never raises.
-    """
-    try:
-        data = json.loads(payload[:REQUEST_BYTES_MAX])
-    except (ValueError, RecursionError):
-        data = None
-    found: dict[str, Any] = data if isinstance(data, dict) else {}
-    request_id, payment_id = found.get("request_id"), found.get("payment_id")
-    if not _is_plain(request_id):
-        request_id = _correlation_text(correlation) if correlation else ""
-    return request_id, payment_id if _is_plain(payment_id) else None
+    words: str
 
 
-def _is_plain(value: object) -> TypeGuard[str]:
-    return (
-        isinstance(value, str)
-        and 0 < len(value) <= REQUEST_ID_CHARACTERS_MAX
-        and _CONTROL.search(value) is None
-    )
+class _Doubled(dict[str, Any]):
+    """An object in which `field` stands twice."""
 
-
-def _correlation_text(correlation: bytes) -> str:
-    """Correlation Data as text: itself where it is short UTF-8, else the start of its hex."""
-    text = correlation.decode(errors="replace")
-    plain = "\ufffd" not in text and _is_plain(text)
-    return text if plain else correlation.hex()[:REQUEST_ID_CHARACTERS_MAX]
-
-
-class _Duplicate(ValueError):
-    def __init__(self, key: str) -> None:
-        super().__init__(key)
-        self.key = key
-
-
-class _NotFinite(ValueError):
-    pass
+    field = ""
 
 
 def _decode_object(payload: bytes) -> dict[str, Any]:
@@ -117,31 +89,26 @@ def _decode_object(payload: bytes) -> dict[str, Any]:
             limit_bytes=REQUEST_BYTES_MAX,
         )
     try:
-        data = json.loads(
-            payload.decode("utf-8"),
-            object_pairs_hook=_unique,
-            parse_constant=_refuse_constant,
-            parse_float=_finite,
-        )
+        text = payload.decode()
     except UnicodeDecodeError as error:
-        raise RequestError("invalid_json", f"not UTF-8 at byte {error.start}") from None
-    except _Duplicate as error:
-        raise RequestError(
-            "invalid_json", f"the field {_shown(error.key)} stands twice", path=error.key[:64]
-        ) from None
-    except _NotFinite as error:
-        raise RequestError("invalid_json", f"{error} is no JSON number") from None
+        read = payload[: error.start].decode(errors="replace")
+        path = path_at(read, len(read))
+        raise RequestError("invalid_json", f"not UTF-8 at byte {error.start}", path=path) from None
+    try:
+        data = json.loads(
+            text,
+            object_pairs_hook=_unique,
+            parse_constant=lambda name: _Odd(f"{name} is no JSON number"),
+            parse_float=_finite,
+            parse_int=_whole,
+        )
     except json.JSONDecodeError as error:
-        raise RequestError(
-            "invalid_json", f"{error.msg} at line {error.lineno} column {error.colno}"
-        ) from None
-    except ValueError:  # a whole number of thousands of digits
-        raise RequestError("invalid_json", "a number has too many digits") from None
+        raise json_fault(text, error) from None
     except RecursionError:
         raise RequestError("invalid_json", "nested too deeply") from None
     if not isinstance(data, dict):
         raise RequestError("invalid_request", "the message must be one JSON object")
-    _check_strings(data)
+    _check_values(data)
     return data
 
 
@@ -149,29 +116,38 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for key, value in pairs:
         if key in found:
-            raise _Duplicate(key)
+            doubled = _Doubled(pairs)
+            doubled.field = key
+            return doubled
         found[key] = value
     return found
 
 
-def _refuse_constant(name: str) -> float:
-    raise _NotFinite(name)
-
-
-def _finite(text: str) -> float:
+def _finite(text: str) -> float | _Odd:
     number = float(text)
-    if not math.isfinite(number):
-        raise _NotFinite(text[:_SHOWN_CHARACTERS_MAX])
-    return number
+    return number if math.isfinite(number) else _Odd(f"{shown(text)} is no JSON number")
 
 
-def _check_strings(data: dict[str, Any]) -> None:
-    """Refuse depth and characters that no log, database or display should ever see."""
+def _whole(text: str) -> int | _Odd:
+    return int(text) if len(text) <= DIGITS_MAX else _Odd("this number has too many digits")
+
+
+def _check_values(data: dict[str, Any]) -> None:
+    """Refuse what no JSON means, and what no log, database or display should ever see."""
     level: list[tuple[str, Any]] = [("", data)]
     for _ in range(DEPTH_MAX):
         below: list[tuple[str, Any]] = []
         for path, value in level:
             match value:
+                case _Odd(words):
+                    raise RequestError("invalid_json", words, path=path)
+                case _Doubled(field=name):
+                    where = f"{path}.{name}" if path else name
+                    raise RequestError(
+                        "invalid_json",
+                        f"the field {shown(name)} stands twice",
+                        path=where[:PATH_CHARACTERS_MAX],
+                    )
                 case dict():
                     for key, inner in value.items():
                         _check_text(key, path)
@@ -184,77 +160,14 @@ def _check_strings(data: dict[str, Any]) -> None:
             return
         level = below
     raise RequestError(
-        "invalid_json", f"nested deeper than {DEPTH_MAX} levels", path=level[0][0][:200]
+        "invalid_json",
+        f"nested deeper than {DEPTH_MAX} levels",
+        path=level[0][0][:PATH_CHARACTERS_MAX],
     )
 
 
 def _check_text(text: str, path: str) -> None:
-    if _CONTROL.search(text):
+    if CONTROL.search(text):
         raise RequestError(
             "invalid_request", "control characters and half surrogates are refused", path=path
         )
-
-
-def _refusal(error: ValidationError, model: type[Request]) -> RequestError:
-    """Choose the one fault to name: a field we do not know first, since it explains the others."""
-    faults = error.errors(include_url=False, include_context=True)
-    unknown = [fault for fault in faults if fault["type"] == "extra_forbidden"]
-    fault = (unknown or faults)[0]
-    path = ".".join(str(part)[:_SHOWN_CHARACTERS_MAX] for part in fault["loc"])
-    code = "invalid_amount" if fault["type"] == "invalid_amount" else "invalid_request"
-    return RequestError(code, _words(fault, model), path=path)
-
-
-def _words(fault: ErrorDetails, model: type[Request]) -> str:
-    name = str(fault["loc"][-1]) if fault["loc"] else ""
-    match fault["type"]:
-        case "extra_forbidden":
-            return f"there is no field {_shown(name)} here" + _did_you_mean_field(
-                name, model, fault["loc"][:-1]
-            )
-        case "missing":
-            return f"the field {name!r} is missing"
-        case "model_type" | "dict_type":
-            return "must be a JSON object"
-        case "tuple_type":
-            return "must be a JSON array"
-        case "string_pattern_mismatch" if name in {"payment_id", "operation_id"}:
-            return "write a UUID in lower case, like '018f6f0e-8a44-7c1b-9a3e-3d2f4b5c6d7e'"
-        case _:
-            return fault["msg"][:1].lower() + fault["msg"][1:]
-
-
-def _did_you_mean_field(
-    name: str, model: type[BaseModel], owner_path: tuple[int | str, ...]
-) -> str:
-    """Look for the field beside the wrong one first, then anywhere in the command."""
-    everywhere = dict(_fields_below(model, ""))
-    prefix = "".join(f"{part}." for part in owner_path)
-    beside = [
-        path.removeprefix(prefix)
-        for path in everywhere
-        if path.startswith(prefix) and "." not in path.removeprefix(prefix)
-    ]
-    if words := _did_you_mean(name, beside):
-        return words
-    close = difflib.get_close_matches(name, set(everywhere.values()), n=1, cutoff=_ALIKE)
-    paths = [path for path, last in everywhere.items() if close and last == close[0]]
-    return f"; did you mean {paths[0]!r}?" if paths else ""
-
-
-def _fields_below(model: type[BaseModel], prefix: str) -> Iterator[tuple[str, str]]:
-    """Yield the dotted path and the last name of every field, arrays left out."""
-    for name, field in model.model_fields.items():
-        yield prefix + name, name
-        for choice in (field.annotation, *get_args(field.annotation)):
-            if isinstance(choice, type) and issubclass(choice, BaseModel):
-                yield from _fields_below(choice, f"{prefix}{name}.")
-
-
-def _did_you_mean(name: str, known: Iterable[str]) -> str:
-    close = difflib.get_close_matches(name, list(known), n=1, cutoff=_ALIKE)
-    return f"; did you mean {close[0]!r}?" if close else ""
-
-
-def _shown(text: str) -> str:
-    return repr(text[:_SHOWN_CHARACTERS_MAX])

@@ -192,7 +192,7 @@ class LinkHealth(Wire):
 
 
 class TerminalState(Wire):
-    """Retained: how the terminal is now, and whose payment is on it."""
+    """Retained: how the terminal is now. Every register sees it, so it names no payment."""
 
     terminal_id: str
     availability: Literal["online", "offline", "unknown"]

@@ -237,6 +237,17 @@ class Topics:
             case _:
                 return None
 
+    def unserved_register(self, topic: str) -> str:
+        """Return the register whose command or state this is but for its id, "" if it is none.
+
+        The rule for ids is `ID_PATTERN`.
+        """
+        match topic.removeprefix(self.base + "/").split("/"):
+            case ["registers", name, "request" | "state", *_] if not is_id(name):
+                return name[:TOPIC_CHARACTERS_MAX]
+            case _:
+                return ""
+
     def may_answer_at(self, register_id: str, topic: str) -> bool:
         """Tell whether a register may have its answers sent to `topic` (MQTT 5 Response Topic).
 

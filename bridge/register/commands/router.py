@@ -35,6 +35,10 @@ from bridge.register.publishing.receipt_text import ReceiptStyle
 
 _LOGGER = logging.getLogger(__name__)
 
+UNSERVED_MAX = 100  # wrong register ids that are named in the log; a store has a dozen registers
+NOT_WRITTEN = "the journal cannot be written, so nothing can be done; a technician must look"
+ID_RULE = "its id must be 1 to 32 of a-z, 0-9 and -, and begin with a letter or a digit"
+
 
 class Bus(Protocol):
     """The broker, as `mqtt.py` reaches it."""
@@ -117,6 +121,7 @@ class Desk:
         self.receipt_style = settings.receipt_style
         self.connection: Connected | None = None
         self.connections = 0
+        self._unserved: set[str] = set()  # register ids that were warned about
 
     async def drain(self) -> None:
         """Begin nothing new, and cancel what waits in line: the service is about to stop.
@@ -158,15 +163,24 @@ class Desk:
             case k.RequestTopic(register_id, operation):
                 try:
                     await self._answer(delivery, register_id, operation)
-                except JournalError as error:
-                    refusal = RequestError("journal_unavailable", str(error))
+                except JournalError:
+                    refusal = RequestError("journal_unavailable", NOT_WRITTEN)
                     self.replies.refuse(delivery, register_id, operation, refusal)
                     raise
             case k.RegisterStateTopic(register_id):
                 await self._register_changed(register_id, delivery.payload)
             case _:
-                _LOGGER.debug("ignored topic=%s", delivery.topic)
+                self._ignore(delivery.topic)
         self._bus.acknowledge(delivery)
+
+    def _ignore(self, topic: str) -> None:
+        """Pass over a topic that is not served; a register that hopes for an answer is named."""
+        name = self._topics.unserved_register(topic)
+        if not name or name in self._unserved or len(self._unserved) >= UNSERVED_MAX:
+            _LOGGER.debug("ignored topic=%r", topic)
+            return
+        self._unserved.add(name)
+        _LOGGER.warning("register=%r cannot be served, %s", name, ID_RULE)
 
     async def _answer(self, delivery: Delivery, register_id: str, operation: str) -> None:
         """Do one command and queue its response."""

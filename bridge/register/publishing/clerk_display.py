@@ -22,8 +22,8 @@ from bridge.money.payment import (
 from bridge.money.payment.signature import Signature
 from bridge.money.wording import fitted, spoken
 from bridge.register.api import Button, Display, error_facts
+from bridge.register.publishing.refusals import PAYS, why_refused
 from bridge.register.publishing.signature_prompt import NO, YES, button_id
-from bridge.register.refusals import PAYS, why_refused
 from drivers.contract import Capabilities, Money, Stage
 
 # What a till of forty columns shows in one line.

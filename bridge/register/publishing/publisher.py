@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from types import MappingProxyType
+from typing import Any
 
 from bridge.errors import BusError, MessageRefused
 from bridge.money import payment as p
@@ -39,6 +40,13 @@ DOCUMENT_EXPIRY_SECONDS = 48 * 3600
 NEWS_SECONDS = 0.05
 PASSING = frozenset({p.Status.QUEUED, p.Status.IN_PROGRESS, p.Status.CANCELING})
 RECEIPT_COPIES = frozenset({"customer", "merchant", "signature", "administration"})
+# What health says that changes with the clock alone: news of it can wait for the rhythm.
+MOVES_BY_ITSELF: dict[str, Any] = {
+    "time": True,
+    "uptime_s": True,
+    "journal": {"path_free_mb"},
+    "recording": {"oldest_pending_s"},
+}
 NO_LIMITS: Mapping[Stage, float] = MappingProxyType({})
 NO_TERMINALS: Mapping[str, Mapping[Stage, float]] = MappingProxyType({})
 NO_MEANS: Mapping[str, Means] = MappingProxyType({})
@@ -53,6 +61,7 @@ class _Told:
     states: dict[str, bytes] = field(default_factory=dict)  # by topic
     receipts: dict[str, bytes] = field(default_factory=dict)  # by topic
     prompts: dict[str, bytes] = field(default_factory=dict)  # by topic
+    health: dict[str, Any] = field(default_factory=dict)  # but for what moves by itself
     refused: dict[str, None] = field(default_factory=dict)  # topics, each is logged once
 
 
@@ -182,10 +191,15 @@ class Publisher:
         for account in acknowledged:
             if account is not None and account.live and account.payment.is_settled:
                 await self._retire(account)
-        if asyncio.get_running_loop().time() >= self._health_at:
-            self._health_at = asyncio.get_running_loop().time() + HEALTH_SECONDS
+        due = asyncio.get_running_loop().time() >= self._health_at
+        if due:
             await self._retire_old()
-            await self._publish_state(self._topics.bridge_health, self._facts.health())
+        health = self._facts.health()
+        facts = health.model_dump(exclude=MOVES_BY_ITSELF)
+        if due or facts != self._told.health:
+            self._health_at = asyncio.get_running_loop().time() + HEALTH_SECONDS
+            await self._publish_state(self._topics.bridge_health, health)
+            self._told.health = facts
 
     async def _publish_outcomes(self) -> None:
         """Publish the documents that tell an outcome, those that came meanwhile included."""

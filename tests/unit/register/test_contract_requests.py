@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import contextlib
+import itertools
 import json
 from typing import Any
 
@@ -145,7 +147,7 @@ def test_every_operation_has_its_name() -> None:
 @pytest.mark.parametrize(
     ("payload", "words"),
     [
-        (b"", "Expecting value"),
+        (b"", "the message is empty"),
         (b"{", "line 1 column 2"),
         (b"\xff{}", "UTF-8 at byte 0"),
         (b"\xef\xbb\xbf{}", "BOM"),
@@ -157,7 +159,7 @@ def test_every_operation_has_its_name() -> None:
         (b'{"a":' + b"9" * 5000 + b"}", "digits"),
         (b"[" * 60_000, "deep"),
         (b'{"a":' + b"[" * 20 + b"]" * 20 + b"}", "deeper than 16"),
-        (b"{} {}", "Extra data"),
+        (b"{} {}", "behind the end"),
     ],
 )
 def test_what_is_not_json_is_invalid_json(payload: bytes, words: str) -> None:
@@ -202,17 +204,17 @@ def test_control_characters_and_half_surrogates_are_refused(character: str) -> N
             "no field 'amount'",
         ),
         ({"request_id": ""}, "invalid_request", "request_id", "at least 1"),
-        ({"request_id": 5}, "invalid_request", "request_id", "string"),
+        ({"request_id": 5}, "invalid_request", "request_id", "in quotes"),
         ({"payment_id": PAYMENT.upper()}, "invalid_request", "payment_id", "lower case"),
-        ({"terminal_id": "Counter 1"}, "invalid_request", "terminal_id", "pattern"),
+        ({"terminal_id": "Counter 1"}, "invalid_request", "terminal_id", "a-z, 0-9 and -"),
         ({"type": "gift"}, "invalid_request", "type", "'sale' or 'preauth'"),
-        ({"deadline_s": "60"}, "invalid_request", "deadline_s", "integer"),
+        ({"deadline_s": "60"}, "invalid_request", "deadline_s", "whole number"),
         ({"deadline_s": 5}, "invalid_request", "deadline_s", "10"),
-        ({"accept_partial": 1}, "invalid_request", "accept_partial", "boolean"),
+        ({"accept_partial": 1}, "invalid_request", "accept_partial", "true or false"),
         ({"expires_at": "2026-03-02T09:13:55"}, "invalid_request", "expires_at", "UTC"),
         ({"expires_at": "2026-02-30T09:13:55Z"}, "invalid_request", "expires_at", "UTC"),
         ({"expires_at": 1772442835}, "invalid_request", "expires_at", "UTC"),
-        ({"language": "Deutsch!"}, "invalid_request", "language", "pattern"),
+        ({"language": "Deutsch!"}, "invalid_request", "language", "'de-DE'"),
         ({"amounts": None}, "invalid_request", "amounts", "object"),
         ({"amounts": {"currency": "EUR"}}, "invalid_request", "amounts.requested_amount", "miss"),
         (
@@ -280,7 +282,7 @@ def test_control_characters_and_half_surrogates_are_refused(character: str) -> N
             },
             "invalid_request",
             "sale.lines.0.quantity",
-            "pattern",
+            "decimal text",
         ),
     ],
 )
@@ -406,12 +408,76 @@ def test_correlation_data_stands_in_for_a_missing_request_id() -> None:
         (b"{", ("corr", None)),
         (b"[" * 60_000, ("corr", None)),
         (b"\xff", ("corr", None)),
+        (b'{"request_id":"r-7","payment_id":"p","amounts":{"cur', ("r-7", "p")),
+        (b'{"amounts":{"request_id":"no"},"request_id":"r-8",}', ("r-8", None)),
+        (b'{"metadata":{"request_id":"no"}', ("corr", None)),
+        (b'{"request_id":"r-9","note":"\xff"}', ("r-9", None)),
+        (b'{"request_id":"r-10","rev":NaN}', ("r-10", None)),
+        (b'{"request_id":"r-11"} {}', ("r-11", None)),
+        (b'{"note":"' + b"x" * 70_000 + b'","request_id":"r-12"}', ("r-12", None)),
+        (b'{"request_id":"r-\\u0041"', ("r-A", None)),
     ],
 )
 def test_ids_of_a_refused_message_are_saved_for_its_answer(
     payload: bytes, expected: tuple[str, str | None]
 ) -> None:
     assert salvage_ids(payload, b"corr") == expected
+
+
+@pytest.mark.parametrize(
+    ("payload", "read"),
+    [
+        (b'{"request_id":5}', "5"),
+        (b'{"request_id":' + b'"' + b"r" * 65 + b'"}', "r" * 65),
+        (b'{"request_id":"two\\nlines"}', "two\nlines"),
+        (b'{"request_id":true}', ""),
+        (b'{"request_id":"\\ud800"}', ""),
+    ],
+)
+def test_a_request_id_that_is_none_still_comes_back_where_nothing_better_does(
+    payload: bytes, read: str
+) -> None:
+    assert salvage_ids(payload) == (read, None)
+
+
+LIBRARY_WORDS = ("Expecting", "Input should", "String should", "delimiter", "pydantic", "Value err")
+
+
+@pytest.mark.parametrize(
+    ("payload", "path"),
+    [
+        (b'{"request_id":"r","amounts":{"currency":"EUR","requested_amount":12.5.0}}', "amounts"),
+        (b'{"request_id":"r","sale":{"lines":[{},{"item_id":}]}}', "sale.lines.1.item_id"),
+        (b'{"request_id":"r","note":"\xff"}', "note"),
+        (b'{"request_id":"r","amounts":{"requested_amount":NaN}}', "amounts.requested_amount"),
+        (b'{"request_id":"r","x":[1e999]}', "x.0"),
+        (b'{"request_id":"r","amounts":{"a":1,"a":2}}', "amounts.a"),
+        (b'{"request_id":"r","deadline_s":' + b"9" * 5_000 + b"}", "deadline_s"),
+        (b'{"request_id":"r","metadata":{"a":"b\\u0007"}}', "metadata.a"),
+        (b'{"request_id":"r" "payment_id":"p"}', "request_id"),
+    ],
+)
+def test_what_cannot_be_read_names_the_field_that_it_breaks_in(payload: bytes, path: str) -> None:
+    error = refused("payment/start", payload)
+    assert error.code in {"invalid_json", "invalid_request"}
+    assert error.path.startswith(path), (error.path, str(error))
+    assert salvage_ids(payload)[0] == "r"
+
+
+@pytest.mark.parametrize("operation", sorted(REQUESTS))
+def test_refusals_are_in_our_own_words(operation: str) -> None:
+    values: list[Any] = [5, 1.5, "", "x" * 300, True, None, [], {}, ["x"], -1, 10**9, "é"]
+    found = []
+    for value, name in itertools.product(values, REQUESTS[operation].model_fields):
+        payload = json.dumps({"request_id": "r-1", name: value}).encode()
+        with contextlib.suppress(RequestError):
+            decode_request(operation, payload)
+            continue
+        found.append(refused(operation, payload))
+    assert found
+    for error in found:
+        assert not any(word in str(error) for word in LIBRARY_WORDS), error
+        assert error.path, error
 
 
 def test_content_hash_ignores_guards_and_sees_money() -> None:

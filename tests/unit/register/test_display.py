@@ -20,7 +20,7 @@ from bridge.money.wording import fitted, spoken
 from bridge.register import api as k
 from bridge.register.api.buttons import BUTTONS, NEW_ID, PROMPT, button_name
 from bridge.register.publishing.clerk_display import Means, amount_text, display_of, means_of
-from bridge.register.refusals import CARD_REFUSED, NOT_DONE
+from bridge.register.publishing.refusals import CARD_REFUSED, NOT_DONE
 from drivers import contract as c
 from tests.unit.money.test_payment import APPROVAL, REQUEST, STATES
 from tests.unit.register.mqtt_document import CASES

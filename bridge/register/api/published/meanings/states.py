@@ -104,8 +104,9 @@ STATES: Final = {
     "availability": "Whether the bridge reaches it; `unknown` before the first try.",
     "activity": "What it does.",
     "ready": "Whether it would take a payment now.",
-    "TerminalState.payment_id": "The payment on it; null when it is idle.",
-    "TerminalState.register_id": "Whose payment that is; null when it is idle.",
+    "TerminalState.payment_id": "Always null: every register reads this, and a payment is its own "
+    "register's business, which has its document.",
+    "TerminalState.register_id": "Whose payment is on it; null when it is idle.",
     "TerminalState.queue_length": "How many payments wait in line for it.",
     "TerminalState.last_seen": "When it was heard last; null where that is not known.",
     "TerminalState.link": "How well its line holds.",

@@ -1,0 +1,69 @@
+"""What the bridge says of how it is: at once when it changes, and else in its rhythm."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+from bridge.register.api import BridgeHealth
+from bridge.register.publishing.publisher import HEALTH_SECONDS
+from simulators.broker import Message
+from simulators.terminals.shared.shopper import Plan, Scenario
+from tests.unit.register.shop import TOPICS, Plans, Shop, in_a_shop
+
+GUARD = {"expires_at": "2026-11-23T12:00:30Z"}
+AT_ONCE_SECONDS = 1.0
+
+
+def told(shop: Shop) -> list[BridgeHealth]:
+    """Listen to the bridge's health."""
+    found: list[BridgeHealth] = []
+    inner = shop.broker.on_published
+
+    def hear(message: Message) -> None:
+        if message.topic == TOPICS.bridge_health:
+            found.append(BridgeHealth.model_validate_json(message.payload))
+        inner(message)
+
+    shop.broker.on_published = hear
+    return found
+
+
+def test_health_says_at_once_that_no_terminal_is_there_and_that_one_is_back(tmp_path: Path) -> None:
+    async def test(shop: Shop) -> None:
+        await asyncio.sleep(AT_ONCE_SECONDS)
+        health = told(shop)
+        shop.ports["counter-1"].unplug()
+        await asyncio.sleep(AT_ONCE_SECONDS)
+        assert [one.can_take_payments for one in health] == [False]
+        assert health[-1].terminals == {"counter-1": "offline"}
+        await shop.ports["counter-1"].plug()
+        await asyncio.sleep(5.0)
+        assert health[-1].can_take_payments
+        assert len(health) <= 4, "told when it changes, not with everything that happens"
+
+    in_a_shop(tmp_path, test)
+
+
+def test_health_says_at_once_that_a_payment_is_in_doubt(tmp_path: Path) -> None:
+    async def test(shop: Shop) -> None:
+        health = told(shop)
+        await shop.pay("till-1", 1, **GUARD)
+        await shop.until("till-1", 1, stage="authorizing")
+        shop.ports["counter-1"].unplug()
+        await shop.until("till-1", 1, status="in_doubt")
+        await asyncio.sleep(AT_ONCE_SECONDS)
+        assert health[-1].payments.in_doubt == 1
+
+    slow = Scenario(otherwise=Plan(seconds_at_host=60.0))
+    in_a_shop(tmp_path, test, Plans(shoppers={"counter-1": slow}))
+
+
+def test_health_that_does_not_change_keeps_its_rhythm(tmp_path: Path) -> None:
+    async def test(shop: Shop) -> None:
+        await asyncio.sleep(AT_ONCE_SECONDS)
+        health = told(shop)
+        await asyncio.sleep(10 * HEALTH_SECONDS)
+        assert len(health) == 10
+
+    in_a_shop(tmp_path, test)
