@@ -62,7 +62,7 @@ def open_client(ca_file: Path | None = None) -> httpx.AsyncClient:
 
     Certificates are always verified, against the usual authorities or `ca_file` instead of them.
     The environment is not consulted: a stray proxy or `.netrc` entry must not see our tokens.
-    Every request uses a connection of its own, see `connection.py`.
+    Every request uses a connection of its own, see `one_shot_transport.py`.
 
     Raises:
         ConfigError: `ca_file` cannot be read or holds no certificate.

@@ -34,7 +34,7 @@ IN_FLIGHT_MAX = 8
 
 
 class Books(Protocol):
-    """The back office, as `graphql.py` reaches it."""
+    """The back office, as `client.py` reaches it."""
 
     async def purchase_add(self, purchase: Purchase) -> Attempt:
         """Record `purchase`, once; never raises for what the other side does."""

@@ -32,7 +32,7 @@ MONEY_EVENTS = (
 
 
 class Line(Protocol):
-    """A line to a terminal, as `lines.py` opens it."""
+    """A line to a terminal, as `transport.py` opens it."""
 
     async def read(self) -> bytes:
         """Return the next bytes, b"" when the line is lost. Canceling loses nothing."""

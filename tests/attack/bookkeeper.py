@@ -75,7 +75,7 @@ class Truth:
 
 
 class Shop:
-    """Accounts, purchases and plans of a store, as the ledger and `plans.py` keep them."""
+    """Accounts, purchases and plans of a store, as the ledger and `split_payments.py` keep them."""
 
     def __init__(self, rules: Rules) -> None:
         self.rules = rules
@@ -175,7 +175,7 @@ class Shop:
             if not one.payment.is_final:
                 self.apply(one.payment_id, p.Restarted())
 
-    # --- what `plans.py` does
+    # --- what `split_payments.py` does
 
     def start_plan(self, plan_id: str, sale: s.SaleDetails, sale_id: str) -> None:
         """Start a plan of two gift cards and a card that pays a whole sale."""

@@ -19,7 +19,7 @@ from drivers import contract as c
 
 
 class Office(Protocol):
-    """The back office, as `graphql.py` reaches it; never raises for what the other side does."""
+    """The back office, as `client.py` reaches it; never raises for what the other side does."""
 
     @property
     def can_hold(self) -> bool:

@@ -1,7 +1,7 @@
 """Gift cards as a payment method: stands where a terminal's station stands, decides no rule.
 
 It fetches the ledger's live actions for gift cards, one after the other: two attempts on one card
-at once would make its balance prove nothing. What each of them is, `giftcard_steps.py` says.
+at once would make its balance prove nothing. What each of them is, `steps.py` says.
 """
 
 from __future__ import annotations

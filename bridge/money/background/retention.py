@@ -1,6 +1,6 @@
 """Forgets receipts and personal data when they have been kept long enough. Looks at the clock.
 
-What is forgotten and what stays says `pruning.py`. One payment at a time with a pause after each,
+What is forgotten and what stays says `redaction.py`. One payment at a time with a pause after each,
 so that a payment waits for one short commit at most.
 """
 

@@ -1,4 +1,6 @@
-"""Carries plans on: begins the next leg, and ends every hold. What comes next, `plan.py` says.
+"""Carries split payments on: begins the next leg, and ends every hold.
+
+`split_payment.py` decides what comes next.
 
 A plan is found again after a restart by what its payments carry. Legs that had not begun by then
 never do: their shopper may have left.

@@ -2,7 +2,7 @@
 
 One connection, one writer thread. Work that arrives while a commit is under way shares the next
 one (group commit), so the cost of `fsync` is paid once for all of them. What a journal holds
-stands in `entries.py`, its file and tables in `journal_file.py`.
+stands in `journal_entries.py`, its file and tables in `database.py`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """Every command that a register may send, by its operation. Pure.
 
-Their models stand in `envelope.py` (what they share), `starts.py`, `payments.py` and `errands.py`;
-`decode.py` turns a payload into one of them, or refuses it.
+The models are in `envelope.py` (what they share), `payment_commands.py`,
+`existing_payment_commands.py` and `terminal_commands.py`; `decode.py` turns a payload into one of
+them, or refuses it.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """Takes commands from the registers and tells them what became of them.
 
 The desk decides nothing about money: it refuses what the contract refuses and hands each command
-to who does it: `starts.py` what begins a payment, `known.py` what asks about one, `errands.py`
-and `balances.py` what waits for a terminal or the back office. `replies.py` holds the answers.
+to who does it: `start_payment.py` what begins a payment, `existing_payment.py` what asks about one,
+`terminal_operation.py` and `gift_card_balance.py` what waits for a terminal or the back office.
+`outbox.py` holds the answers.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ ID_RULE = "its id must be 1 to 32 of a-z, 0-9 and -, and begin with a letter or 
 
 
 class Bus(Protocol):
-    """The broker, as `mqtt.py` reaches it."""
+    """The broker, as `mqtt/client.py` reaches it."""
 
     async def next(self) -> Connected | Delivery:
         """Return what came next. Canceling loses nothing."""

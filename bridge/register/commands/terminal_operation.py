@@ -1,6 +1,7 @@
 """Commands for a terminal that move no money: they wait for it, so their responses come later.
 
-What an answer means to the register stands in `findings.py`, the end of day in `day_end.py`.
+What an answer means to the register is in `terminal_result.py`, the end of day in
+`reconciliation.py`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What the registers' bus carries, and what it must be told. Plain facts, no wire.
 
-The desk reads these; `mqtt.py` makes them.
+The desk reads these; `mqtt/client.py` makes them.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ from bridge.register import api as k
 
 
 class Bus(Protocol):
-    """The broker, as `mqtt.py` reaches it."""
+    """The broker, as `mqtt/client.py` reaches it."""
 
     async def publish(
         self,
