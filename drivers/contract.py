@@ -27,6 +27,8 @@ from typing import Any, Literal, Protocol
 
 API_VERSION = 1
 CURRENCY_LETTERS = 3
+ALREADY_REVERSED = "already_reversed"  # a reason of `Failed`
+INFERRED = "inferred"  # in `Approval.extra`: why it is believed, where no answer said so
 MASKED_DIGITS_MAX = 10  # PCI DSS 3.4.1: at most the first six and the last four may be shown
 
 
@@ -377,11 +379,16 @@ class Canceled:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """Evidence of a technical failure without money moved. Final."""
+    """Evidence of a technical failure without money moved. Final.
+
+    Of a command about an earlier transaction, `ALREADY_REVERSED` says that somebody took that one
+    back before; then it is never suggested to give it back once more.
+    """
 
     code: str
     text: str = ""
     reason: str = "terminal_fault"  # a code of the published contract
+    batch_closed: bool = False  # the terminal shows that the earlier transaction's batch is closed
 
 
 @dataclass(frozen=True, slots=True)

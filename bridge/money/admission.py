@@ -277,6 +277,9 @@ def refuse_follow_up(
         if one.request.original_payment_id == request.original_payment_id
         and (not one.is_final or one.may_have_moved)
     ]
+    if original.may_be_reversed and request.type is not PaymentType.VOID:
+        why = "may have been taken back at the terminal; somebody must look at it first"
+        raise _not_allowed(request, original, why)
     if request.type in GIVES and original.request.type in TAKES:
         _refuse_what_gift_cards_hold(request, siblings)
     match request.type:
@@ -362,23 +365,26 @@ def _refuse_beside_an_end(request: PaymentRequest, running: Sequence[Payment]) -
 
 
 def _refuse_void(followed: Account, running: Sequence[Payment], batch_closed_seq: int) -> None:
-    original, why = followed.payment, ""
+    """Refuse a void that cannot be. A refund is suggested only where it is known to be the way."""
+    original, why, way_out = followed.payment, "", False
     if original.funds not in {Funds.CAPTURED, Funds.HELD}:
         why = f"its money is {original.funds.value}"
+    elif original.may_be_reversed:
+        why = "it may have been taken back at the terminal; somebody must look at it first"
     elif original.request.method == "gift_card" and original.funds is Funds.CAPTURED:
-        why = "what a gift card paid is put back by a refund"
+        why, way_out = "what a gift card paid is put back by a refund", True
     elif running:
         why = "another operation on it is still running"
     elif original.used_minor:
         why = "a part of the hold was captured"
     elif batch_closed_seq > followed.ended_seq:
-        why = "the terminal's batch was closed since"
+        why, way_out = "the terminal's batch was closed since", True
     if why:
         raise RequestError(
             "void_not_possible",
             f"a void is not possible: {why}",
             path="original_payment_id",
-            suggest="refund" if original.refundable_minor else None,
+            suggest="refund" if way_out and original.refundable_minor else None,
         )
 
 

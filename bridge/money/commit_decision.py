@@ -22,6 +22,7 @@ from bridge.money.store.records import (
     purchase_row,
     same_but_for_time,
 )
+from drivers.contract import ALREADY_REVERSED
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,11 +101,16 @@ def change_of(before: Account | None, decided: Decision, expectation: Expectatio
 def _tell_original(
     account: Account, sale: SaleAsKnown, at: str, entries: list[Entry]
 ) -> Account | None:
-    """Return the original of an approved follow-up once it knows."""
+    """Return the original of a follow-up once it knows: it was approved, or never can be."""
     request, approval, original = account.payment.request, account.payment.approval, sale.original
     assert original is not None, "looked at by the caller"
+    denial = account.payment.denial
     if approval is None:
-        return None
+        if denial is None or denial.code != ALREADY_REVERSED or original.payment.approval is None:
+            return None
+        found = p.FoundReversed(account.payment_id)
+        entries.append(Entry(original.payment_id, found, at))
+        return fold_event(original, found, at)[0]
     raise_of_hold = approval if request.type is p.PaymentType.INCREMENT else None
     event = p.FollowedUp(
         request.type, account.payment_id, approval.amount, request.is_last, raise_of_hold

@@ -49,7 +49,7 @@ from tests.protocol.pax_talks import (
     ("script", "expected"),
     [
         ({"R02": record()}, Approved),
-        ({"R02": record(host="05^DECLINED")}, Declined),
+        ({"R02": record(host="05^DECLINED", amount="0")}, Declined),
         ({"R02": record(kind="16", original="01")}, Failed),
         ({"R02": [ABSENT, record()], "A14": STOPPED}, Approved),
         ({f"R02 {REF}": ABSENT, "R02 OLDER": WITNESS, "R02 1": ABSENT, "A14": STOPPED}, Failed),
@@ -95,7 +95,7 @@ def test_only_the_report_decides(script: dict[str, str | list[str]], expected: t
 def test_a_serial_line_reads_everything_but_an_approval_twice() -> None:
     once: dict[str, str | list[str]] = {"R02": [ABSENT, ABSENT, record()], "A14": STOPPED}
     assert isinstance(final(Inquire(PAY, SEEN), once, serial=True), Approved)
-    declined = record(host="05^DECLINED")
+    declined = record(host="05^DECLINED", amount="")
     assert isinstance(final(Inquire(PAY, SEEN), {"R02": declined}, serial=True), Declined)
     differing: dict[str, str | list[str]] = {"R02": [declined, record()]}
     assert final(Inquire(PAY, SEEN), differing, serial=True) == Unclear(

@@ -100,7 +100,7 @@ def test_the_newest_record_is_the_later_end_of_the_batch(
     ("answer", "told"),
     [
         (ABSENT, LastTransaction(None)),
-        (record(host="05^DECLINED", total="1"), LastTransaction(None, "05 DECLINED")),
+        (record(host="05^DECLINED", amount="0", total="1"), LastTransaction(None, "05 DECLINED")),
         (record(kind="16", total="1"), LastTransaction(None, "voided: APPROVAL")),
         (record(amount="", total="1"), LastTransaction(None, "APPROVAL")),
         (record(total=""), Unclear("unreadable", NO_COUNT)),

@@ -20,7 +20,7 @@ from bridge.money import payment as p
 from bridge.money.ledger import Ledger
 from bridge.money.payment.signature import ReversalFailed, Signature, SignatureJudged
 from bridge.money.store.records import Account
-from drivers.contract import Capabilities
+from drivers.contract import ALREADY_REVERSED, Capabilities
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -186,7 +186,9 @@ class Reversals:
         _LOGGER.warning("signature refused: reversing it with payment=%s", request.payment_id)
 
     async def _give_up(self, account: Account, code: str) -> None:
-        _LOGGER.error("not reversed (%s): refund this payment, its signature was refused", code)
+        todo = "look whether this payment" if code == ALREADY_REVERSED else "refund this payment,"
+        end = "was taken back" if code == ALREADY_REVERSED else "its signature was refused"
+        _LOGGER.error("not reversed (%s): %s %s", code, todo, end)
         await self._ledger.apply(account.payment_id, ReversalFailed(code))
 
 
@@ -221,7 +223,8 @@ def void_id(payment_id: str, attempt: int) -> str:
 
 def _may_try_again(void: p.Payment) -> bool:
     """Say whether a void ended without anybody's word: a no, or a cashier who stopped it."""
-    return void.status is p.Status.FAILED and not void.discrepancies
+    gone = void.denial is not None and void.denial.code == ALREADY_REVERSED
+    return void.status is p.Status.FAILED and not gone and not void.discrepancies
 
 
 def _fate(*, stands: bool) -> str:

@@ -25,6 +25,7 @@ from bridge.money.payment.events import (
     Event,
     EvidenceLost,
     FollowedUp,
+    FoundReversed,
     HoldEnded,
     LinesAttached,
     LinesOverdue,
@@ -40,7 +41,6 @@ from bridge.money.payment.request import (
     FOLLOW_UPS,
     GIFT_CARDS,
     GIVES,
-    INFERRED,
     STARTS,
     TAKES,
     GiftCardCode,
@@ -62,6 +62,7 @@ from bridge.money.payment.state import (
     Recording,
     Status,
 )
+from drivers.contract import INFERRED
 
 __all__ = [
     "FINAL",
@@ -87,6 +88,7 @@ __all__ = [
     "Event",
     "EvidenceLost",
     "FollowedUp",
+    "FoundReversed",
     "Funds",
     "GiftCardCode",
     "HoldEnded",

@@ -14,6 +14,7 @@ from bridge.money.payment import (
     Discrepancy,
     Event,
     FollowedUp,
+    FoundReversed,
     Funds,
     HoldEnded,
     Outcome,
@@ -29,7 +30,15 @@ from bridge.money.payment import (
     StopOnTerminal,
 )
 from bridge.money.payment.outcomes import believe, disagree, illegal
-from drivers.contract import Approval, Approved, Canceled, Declined, Failed, Offered
+from drivers.contract import (
+    ALREADY_REVERSED,
+    Approval,
+    Approved,
+    Canceled,
+    Declined,
+    Failed,
+    Offered,
+)
 
 
 def after_the_end(payment: Payment, event: Event) -> Outcome:
@@ -100,6 +109,16 @@ def follow(payment: Payment, event: FollowedUp) -> Outcome:
         case PaymentType.SALE | PaymentType.PREAUTH | PaymentType.LOAD:
             raise illegal(payment, event)
     return after, (Publish(),)
+
+
+def find_reversed(payment: Payment, event: FoundReversed) -> Outcome:
+    """Somebody took the money back at the terminal: a person must say what that means."""
+    if not payment.is_final or payment.approval is None:
+        raise illegal(payment, event)
+    if payment.funds in {Funds.VOIDED, Funds.REFUNDED}:
+        return payment, ()
+    text = "the terminal says that it was taken back there before; do not refund it unseen"
+    return disagree(payment, Discrepancy(ALREADY_REVERSED, text))
 
 
 def record(payment: Payment, event: RecordingChanged) -> Outcome:

@@ -142,6 +142,13 @@ class FollowedUp:
 
 
 @dataclass(frozen=True, slots=True)
+class FoundReversed:
+    """A follow-up was refused because somebody took this payment back before; stored with that."""
+
+    payment_id: str  # of the follow-up
+
+
+@dataclass(frozen=True, slots=True)
 class Pruned:
     """All that is left of an old payment: it stands for everything that happened to it.
 
@@ -170,6 +177,7 @@ Event = (
     | Acknowledged
     | Decided
     | FollowedUp
+    | FoundReversed
     | LinesAttached
     | LinesOverdue
     | SignatureJudged

@@ -29,6 +29,7 @@ from bridge.money.payment import (
     Event,
     EvidenceLost,
     FollowedUp,
+    FoundReversed,
     Funds,
     IllegalEvent,
     LinesAttached,
@@ -48,7 +49,7 @@ from bridge.money.payment import (
     Status,
     StopOnTerminal,
 )
-from bridge.money.payment.afterwards import after_the_end, decide, follow, record
+from bridge.money.payment.afterwards import after_the_end, decide, find_reversed, follow, record
 from bridge.money.payment.outcomes import approve, believe_no, deny, disagree, illegal
 from bridge.money.payment.signature import ReversalFailed, SignatureJudged
 from bridge.money.payment.signing import judge
@@ -102,6 +103,8 @@ def advance(payment: Payment, event: Event) -> Outcome:
             return decide(payment, event)
         case FollowedUp():
             return follow(payment, event)
+        case FoundReversed():
+            return find_reversed(payment, event)
         case LinesAttached(sale):
             if payment.sale is not None:
                 raise illegal(payment, event)

@@ -25,7 +25,7 @@ from bridge.money.payment import (
 )
 from bridge.money.payment.signature import Signature
 from bridge.money.payment.signing import needs_signature
-from drivers.contract import Approval, Canceled, Declined, Failed, Money
+from drivers.contract import ALREADY_REVERSED, Approval, Canceled, Declined, Failed, Money
 
 # Where an approval leaves the money, and whether the books must hear of it.
 OUTCOME_OF = {
@@ -146,8 +146,11 @@ def believe_no(payment: Payment, event: Declined | Canceled | Failed) -> Outcome
             name = f"canceled_by_{reason}" if reason in {"cashier", "cardholder"} else ""
             denial = Denial(name or f"canceled_{reason}", text, code, cancel_reason=reason)
             return deny(payment, Status.CANCELED, denial)
-        case Failed(code, text, reason):
-            return deny(payment, Status.FAILED, Denial(reason, text, terminal_code=code))
+        case Failed(code, text, reason, batch_closed):
+            denial = Denial(reason, text, code, batch_closed=batch_closed)
+            failed, actions = deny(payment, Status.FAILED, denial)
+            tells = reason == ALREADY_REVERSED and payment.request.original_payment_id
+            return failed, (TellOriginal(), *actions) if tells else actions
 
 
 def deny(payment: Payment, status: Status, denial: Denial) -> Outcome:

@@ -31,7 +31,6 @@ class PaymentType(Enum):
 TAKES = frozenset({PaymentType.SALE, PaymentType.CAPTURE})  # brings money to a sale
 GIVES = frozenset({PaymentType.REFUND, PaymentType.VOID})  # takes money back out of the books
 GIFT_CARDS = "gift-cards"  # stands where the name of a terminal does; no terminal may have it
-INFERRED = "inferred"  # in `Approval.extra`: why it is believed, where no answer said so
 # The most that a tip may be, unless the site says otherwise: the amount itself. More is a mistyped
 # tip far oftener than a kind shopper.
 TIP_LIMIT_PERCENT = 100

@@ -9,7 +9,7 @@ from typing import Literal
 from bridge.money.payment.request import TAKES, PaymentRequest, PaymentType
 from bridge.money.payment.signature import UNDECIDED, Signature
 from bridge.money.purchase import SaleDetails
-from drivers.contract import Approval, Baseline, Money, Receipt, Stage
+from drivers.contract import ALREADY_REVERSED, Approval, Baseline, Money, Receipt, Stage
 
 
 class Status(Enum):
@@ -77,6 +77,7 @@ class Denial:
     text: str = ""
     terminal_code: str = ""
     cancel_reason: str = ""  # for `canceled` only
+    batch_closed: bool = False  # the terminal shows that the original's batch is closed
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +181,12 @@ class Payment:
             and not self.decided_by
             and any(odd.approval is not None for odd in self.discrepancies)
         )
+
+    @property
+    def may_be_reversed(self) -> bool:
+        """True while a person must say whether somebody took it back at the terminal."""
+        called = any(odd.kind == ALREADY_REVERSED for odd in self.discrepancies)
+        return called and not self.decided_by
 
     @property
     def captured(self) -> Money:

@@ -37,6 +37,7 @@ EVENT_TYPES: dict[str, type] = {
     "Acknowledged": p.Acknowledged,
     "Decided": p.Decided,
     "FollowedUp": p.FollowedUp,
+    "FoundReversed": p.FoundReversed,
     "LinesAttached": p.LinesAttached,
     "LinesOverdue": p.LinesOverdue,
     "Pruned": p.Pruned,

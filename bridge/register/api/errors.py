@@ -76,7 +76,7 @@ ERRORS: Final[_Rows] = {
     **_rows("too_late_to_cancel", "NotAllowed", "no", "yes"),
     **_rows("outcome_unknown", "InProgress", "after_check", "unknown"),
     **_rows(
-        "capture_exceeds_authorized refund_exceeds_captured void_not_possible "
+        "capture_exceeds_authorized refund_exceeds_captured void_not_possible already_reversed "
         "authorization_expired",
         "NotAllowed",
         "no",

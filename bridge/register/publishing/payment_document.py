@@ -331,6 +331,8 @@ def _error(payment: p.Payment) -> k.ErrorBody | None:
     if payment.denial.code == "gift_card_insufficient" and payment.baseline is not None:
         balance = payment.baseline.fingerprint.partition(" ")[0]
         body = body.model_copy(update={"detail": {"balance": balance}})
+    if payment.denial.batch_closed:
+        body = body.model_copy(update={"detail": {"suggest": "refund"}})
     # Final without money is proven, whatever the code means elsewhere: a new attempt is safe.
     retry = "new_id" if body.retry in {"after_check", "same_id"} else body.retry
     return body.model_copy(update={"money_moved": "no", "retry": retry})

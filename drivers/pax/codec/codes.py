@@ -20,8 +20,19 @@ DUPLICATE: Final = "100011"
 ALREADY_VOIDED: Final = "100021"
 NOT_FOUND: Final = "100023"
 
-APPROVED_HOST_CODES: Final = frozenset(("0", "00", "000", "85"))
-PARTIAL_HOST_CODES: Final = APPROVED_HOST_CODES | {"10"}
+# 08 is "honor with identification", 11 "approved (VIP)", 85 "no reason to decline".
+# Source: ISO 8583:1987, field 39; fact sheet "PAX POSLINK", additions of November 2026.
+APPROVED_HOST_CODES: Final = frozenset(("0", "00", "000", "08", "11", "85"))
+PARTIAL_HOST_CODE: Final = "10"  # approves a part, and nothing else
+# "Request in progress", "response received too late", "duplicate transmission": what became of the
+# money they do not say.
+OPEN_HOST_CODES: Final = frozenset(("09", "68", "94"))
+_NO: Final = (
+    "01 02 03 04 05 06 07 12 13 14 15 19 25 30 31 33 34 35 36 37 38 39 40 41 42 43 51 52 53 54 55 "
+    "56 57 58 59 61 62 63 65 75 76 77 78 79 80 81 82 83 86 88 89 90 91 92 93 96"
+)
+NO_HOST_CODES: Final = frozenset(_NO.split())
+"""Codes that are a *no* by themselves, where no amount was approved. Others say nothing alone."""
 
 Kind = Literal["declined", "canceled", "failed"]
 
@@ -78,7 +89,13 @@ _HOST_REASONS: Final = {
     "62": "payment_restriction",
     "75": "pin_tries_exceeded",
     "91": "host_unreachable",
+    "92": "host_unreachable",
+    "96": "host_unreachable",
 }
+
+
+TECHNICAL_REASONS: Final = frozenset(("host_unreachable",))
+"""Reasons that say nothing about the card: another one would fare no better."""
 
 
 def decline_reason(host_code: str) -> str:

@@ -14,10 +14,11 @@ Source: fact sheet "PAX POSLINK", section 8.
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from dataclasses import replace
 
 from drivers.contract import (
+    INFERRED,
     AdjustTip,
     Approval,
     Approved,
@@ -110,7 +111,7 @@ def _judge(record: Record, operation: Inquire, settings: PaxSettings, *, careful
         again = yield from _look_for(question, settings, gift=is_gift(about))
         if again != record:
             return Unclear("unreadable", "two readings of the record differ")
-    if isinstance(final, Approved) and refuses_part(about, final.approval.amount):
+    if isinstance(final, Approved) and refuses_part(about, final.approval):
         return (yield from _judge_part(operation, final.approval, settings))
     return final
 
@@ -185,9 +186,24 @@ def _prove_unlike(
                 return Failed("not_executed", "no record of it, and the batch is still the same")
             case Record() as record:
                 same_type = record.type in ("", type_of(about))
-                if same_type and record.amount.approved in (None, about.amount.minor):
+                fits = not record.amount.approved or about.amount.minor in _asked_amounts(record)
+                if same_type and fits:
                     return Unclear("look_alike", "a newer record has the same amount")
     return Unclear("many_records", "too many payments since to be sure")
+
+
+def _asked_amounts(record: Record) -> Iterator[int]:
+    """Yield what may have been asked for, where this came of it."""
+    amount = record.amount
+    approved = amount.approved or 0
+    yield approved
+    yield approved + (amount.due or 0)
+    yield approved - (amount.tip or 0) - (amount.cashback or 0) - (amount.fee or 0)
+
+
+def _inferred(approval: Approval, why: str) -> Approval:
+    """Return an approval that a person must look at: the money is there, but no answer said so."""
+    return replace(approval, extra={**approval.extra, INFERRED: why})
 
 
 def _judge_original(about: Reverse | Capture | AdjustTip, settings: PaxSettings) -> Script:
@@ -207,9 +223,12 @@ def _judge_original(about: Reverse | Capture | AdjustTip, settings: PaxSettings)
     untouched = Failed("not_executed", "the earlier transaction is as it was")
     match about:
         case Reverse() if record.type in codes.VOID_TYPES:
-            return Approved(original)
-        case Capture() if record.type == codes.POST_AUTH and record.amount.approved:
-            return Approved(approval_of(record, about.amount))
+            return Approved(_inferred(original, "the terminal shows it voided, not by whom"))
+        case Capture() if record.type == codes.POST_AUTH:
+            if record.amount.approved != about.amount.minor:
+                return Unclear("original_changed", "captured, but with another amount")
+            captured = approval_of(record, about.amount)
+            return Approved(_inferred(captured, "the terminal shows it captured, not by whom"))
         case AdjustTip(tip=tip) if record.amount.tip == whole_tip_minor(about):
             return Approved(approval_of(record, tip))
         case AdjustTip() if (record.amount.tip or 0) == (original.tip.minor if original.tip else 0):

@@ -14,13 +14,12 @@ from drivers.pax.codec import codes
 from drivers.pax.codec.messages import AskDetail, AskedTrace, Record, Result, Transact
 from drivers.pax.conversation.payment import NO_TIP_PROMPT
 from drivers.pax.conversation.script import Ask, Heard, NotHeard, Script
-from drivers.pax.mapping.batch_record import Absent, Trouble, ask_report
+from drivers.pax.mapping.batch_record import FIRST_RECORD, Absent, Trouble, ask_report
 from drivers.pax.mapping.evidence import approval_of, card_of, refusal_of, words
 from drivers.pax.settings import PaxSettings
 
 # The reference is mandatory and tells nobody anything here. No payment has it: those are longer.
 BALANCE_REFERENCE = "BALANCE"
-FIRST_RECORD = "0"
 
 
 def read_balance(operation: ReadBalance, settings: PaxSettings) -> Script:
@@ -44,7 +43,7 @@ def read_balance(operation: ReadBalance, settings: PaxSettings) -> Script:
                 return Unclear("unreadable", "the answer holds no balance")
             return CardBalance(Money(left, settings.currency), card_of(result))
         case Heard(Result() as result):
-            return refusal_of(result)
+            return refusal_of(result, settings.currency)
         case NotHeard(reason):
             return Unclear(reason)
         case _:
@@ -82,12 +81,16 @@ def read_last(settings: PaxSettings) -> Script:
 
 
 def _told(record: Record, settings: PaxSettings) -> LastTransaction:
-    """Return what a record tells; only a transaction that stands is an approval."""
+    """Return what a record tells: an approval where an amount was approved and not voided.
+
+    A host code that does not approve stands beside it: a person decides what that means.
+    """
     text = words(record)
+    host_code = record.host.code
     if record.type in codes.VOID_TYPES:
         return LastTransaction(None, f"voided: {text}".strip(": "))
-    if record.host.code and record.host.code not in codes.PARTIAL_HOST_CODES:
-        return LastTransaction(None, f"{record.host.code} {text}".strip())
+    if host_code and host_code not in codes.APPROVED_HOST_CODES | {codes.PARTIAL_HOST_CODE}:
+        text = f"{host_code} {text}".strip()
     if not record.amount.approved:
         return LastTransaction(None, text)
     amount = Money(record.amount.approved, settings.currency)

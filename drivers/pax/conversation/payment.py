@@ -7,7 +7,11 @@ that everything older has been read; when it does not come, nothing was sent tha
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from drivers.amounts import amount_text
 from drivers.contract import (
+    ALREADY_REVERSED,
     AdjustTip,
     Approval,
     Approved,
@@ -18,7 +22,6 @@ from drivers.contract import (
     Failed,
     FinalEvent,
     LoadGift,
-    Money,
     MoneyOperation,
     Offered,
     Pay,
@@ -28,9 +31,18 @@ from drivers.contract import (
 )
 from drivers.pax.codec import codes
 from drivers.pax.codec.fields import AMOUNT_DIGITS_MAX, Pairs, ecr_reference
-from drivers.pax.codec.messages import AskedAmount, AskedTrace, Plain, Result, Transact
+from drivers.pax.codec.messages import (
+    AskDetail,
+    AskedAmount,
+    AskedTrace,
+    Plain,
+    Record,
+    Result,
+    Transact,
+)
 from drivers.pax.conversation.script import Ask, Heard, NotHeard, Script, Stored, Tell, Wishes
-from drivers.pax.mapping.evidence import verdict, whole_tip_minor
+from drivers.pax.mapping.batch_record import FIRST_RECORD, Absent, ask_report
+from drivers.pax.mapping.evidence import question_about, verdict, whole_tip_minor
 from drivers.pax.settings import PaxSettings
 
 INITIALIZE = Plain("A00")
@@ -62,18 +74,48 @@ def move_money(
             return Unclear("unreadable")
     if isinstance(final, Canceled) and final.by == "cardholder" and wishes.stop:
         return Canceled("cashier", final.code, final.text)
-    if isinstance(final, Approved) and refuses_part(operation, final.approval.amount):
+    if isinstance(final, Approved) and refuses_part(operation, final.approval):
         return (yield from _take_back(operation, final.approval, settings))
+    if isinstance(operation, Reverse) and isinstance(final, Failed):
+        return (yield from _why_not_voided(final, operation, settings))
     return final
 
 
-def refuses_part(operation: MoneyOperation, approved: Money) -> bool:
-    """Whether `approved` is a part that this payment must not stay with."""
-    return (
-        isinstance(operation, Pay)
-        and not operation.accept_partial
-        and approved.minor < operation.amount.minor
-    )
+def refuses_part(operation: MoneyOperation, approval: Approval) -> bool:
+    """Whether `approval` covers a part only, and this payment must not stay with one.
+
+    What the terminal added to the amount pays nothing of what was asked for.
+    """
+    if not isinstance(operation, Pay) or operation.accept_partial:
+        return False
+    besides = (approval.surcharge, approval.cash_back)
+    added_minor = sum(part.minor for part in besides if part is not None)
+    if approval.tip is not None:
+        asked_tip_minor = operation.tip.minor if operation.tip is not None else 0
+        added_minor += max(approval.tip.minor - asked_tip_minor, 0)
+    return approval.amount.minor - added_minor < operation.amount.minor
+
+
+def _why_not_voided(refusal: Failed, operation: Reverse, settings: PaxSettings) -> Script:
+    """Look what became of the transaction that could not be voided, for whoever asks next.
+
+    One that was voided before must not be refunded as well. A refund is a way out only where a
+    record of a later batch shows that its own is closed. The refusal itself is certain.
+    """
+    question = question_about(operation.original.fingerprint)
+    if refusal.reason != "void_not_possible" or question is None:
+        return refusal
+    report = yield from ask_report(question, settings)
+    if isinstance(report, Record):
+        if report.type in codes.VOID_TYPES:
+            return replace(refusal, text="it was voided before", reason=ALREADY_REVERSED)
+        return refusal
+    if not isinstance(report, Absent) or not operation.original.batch:
+        return refusal
+    report = yield from ask_report(AskDetail(record_number=FIRST_RECORD), settings)
+    if isinstance(report, Record) and report.host.batch not in ("", operation.original.batch):
+        return replace(refusal, batch_closed=True)
+    return refusal
 
 
 def _take_back(operation: MoneyOperation, approval: Approval, settings: PaxSettings) -> Script:
@@ -102,8 +144,10 @@ def after_taking_back(void: FinalEvent, approval: Approval) -> FinalEvent:
     """Return what became of a payment whose partial approval was to be voided."""
     match void:
         case Approved():
-            text = f"only {approval.amount.minor} in minor units were approved, and voided"
+            text = f"only {amount_text(approval.amount)} were approved, and voided"
             return Declined(codes.PARTIAL, text, "insufficient_funds")
+        case Failed(reason=reason) if reason == ALREADY_REVERSED:
+            return Unclear("void_unknown", "a part of the amount was taken, and voided by somebody")
         case Declined() | Canceled() | Failed():
             return Approved(approval)
         case _:

@@ -29,11 +29,10 @@ from drivers.pax.codec.messages import (
 )
 from drivers.pax.conversation.payment import INITIALIZE
 from drivers.pax.conversation.script import Ask, Heard, NotHeard, Script
-from drivers.pax.mapping.batch_record import says_absent
+from drivers.pax.mapping.batch_record import FIRST_RECORD, says_absent
 from drivers.pax.mapping.evidence import fingerprint_of, time_text
 from drivers.pax.settings import PaxSettings
 
-FIRST_RECORD = "0"
 # Position of the counts that matter to the till within a row of R01; the next number of the row is
 # the amount that belongs to a count. Only the row of credit cards tells more than sale and return.
 _SALES, _CAPTURES = 0, 8

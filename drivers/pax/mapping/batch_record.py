@@ -13,6 +13,8 @@ from drivers.pax.codec.messages import AskDetail, Record
 from drivers.pax.conversation.script import Ask, Heard, NotHeard, Reaction
 from drivers.pax.settings import PaxSettings
 
+FIRST_RECORD = "0"  # of the open batch
+
 
 @dataclass(frozen=True, slots=True)
 class Absent:

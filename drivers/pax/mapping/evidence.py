@@ -1,15 +1,19 @@
 """What the terminal's answers prove about money. Pure, and the only place that says so.
 
-* `Approved` needs result 000000 or 000002, a host code that agrees, and an amount; 000000 with
-  another amount than was asked for, tip apart, contradicts itself.
-* `Declined`, `Canceled` and `Failed` need a result that cannot stand for money moved.
-* Everything else is `Unclear`, and the report by reference decides.
-Source: fact sheet "PAX POSLINK", sections 6 to 8.
+* `Approved` needs result 000000 or 000002, a host code that agrees or none, and an amount. The
+  amount is told as it is: whether it was asked for or allowed is not the driver's to say.
+* `Declined`, `Canceled` and `Failed` need a result that cannot stand for money moved, and that no
+  amount was approved.
+* Everything else is `Unclear`, and the report by reference decides, by the same rules.
+* What 100011 tells is about another transaction, unless it carries our reference.
+Source: fact sheet "PAX POSLINK", sections 6 to 8, and its additions of November 2026.
 """
 
 from __future__ import annotations
 
+from drivers.amounts import amount_text
 from drivers.contract import (
+    ALREADY_REVERSED,
     AdjustTip,
     Approval,
     Approved,
@@ -41,35 +45,40 @@ def verdict(answer: Result, operation: MoneyOperation, reference: str) -> FinalE
 
     A partial approval is told as `Approved` with its amount; the caller decides what follows.
     """
-    code, text = answer.code, words(answer)
-    upper = answer.text.upper()
-    match code:
+    match answer.code:
         case codes.OK | codes.PARTIAL:
             return _approved(answer, operation)
         case codes.DUPLICATE if answer.trace.reference == reference:
             return _approved(answer, operation)
-        case codes.DUPLICATE if answer.trace.reference:
-            return Failed(code, text or "equal to an earlier payment", "payment_restriction")
-        case codes.ALREADY_VOIDED if isinstance(operation, Reverse) and "VOID" in upper:
-            return Approved(operation.original)
-        case codes.NOT_FOUND if isinstance(operation, Reverse) and "CANNOT VOID" in upper:
-            return Failed(code, text, "void_not_possible")
-    return refusal_of(answer)
+        case codes.DUPLICATE:
+            return _duplicate(answer)
+        case codes.ALREADY_VOIDED | codes.NOT_FOUND:
+            refusal = _about_the_original(answer, operation)
+            if refusal is not None:
+                return refusal
+    return refusal_of(answer, _currency_of(operation))
 
 
-def refusal_of(answer: Result) -> FinalEvent:
-    """Return what a result proves that approves nothing, whatever was asked for."""
-    code, text = answer.code, words(answer)
+def refusal_of(answer: Result, currency: str) -> FinalEvent:
+    """Return what a result proves that approves nothing, whatever was asked for.
+
+    Where it names an approved amount all the same, it proves nothing. `currency` is what the
+    terminal is set up for (ISO 4217).
+    """
+    code, text, host_code = answer.code, words(answer), answer.host.code
     upper = answer.text.upper()
-    match code:
-        case codes.DECLINED if answer.host.code in codes.APPROVED_HOST_CODES:
-            return Unclear("contradiction", f"{code} with host code {answer.host.code}")
-        case codes.DECLINED:
-            return _declined(answer)
-        case codes.FORMAT if "HOST DENIED" in upper:
-            return _declined(answer)
-        case codes.NOT_FOUND if "ABORT" in upper:
-            return Canceled("cardholder", code, text)
+    if code == codes.DUPLICATE:
+        return _duplicate(answer)
+    if answer.amount.approved:
+        return _contradiction(answer, currency)
+    if code == codes.DECLINED or (code == codes.FORMAT and "HOST DENIED" in upper):
+        if host_code in codes.APPROVED_HOST_CODES | {codes.PARTIAL_HOST_CODE}:
+            return _contradiction(answer, currency)
+        if host_code in codes.OPEN_HOST_CODES:
+            return Unclear("outcome_unknown", f"{code} with host code {host_code}")
+        return _declined(answer)
+    if code == codes.NOT_FOUND and "ABORT" in upper:
+        return Canceled("cardholder", code, text)
     refusal = codes.REFUSALS.get(code)
     if refusal is None:
         return Unclear("outcome_unknown", f"{code} {text}".strip())
@@ -86,25 +95,77 @@ def refusal_of(answer: Result) -> FinalEvent:
 
 def verdict_of_record(record: Record, operation: MoneyOperation) -> FinalEvent:
     """Return what a stored record that carries the operation's own reference proves."""
+    host_code = record.host.code
     voided = record.type in codes.VOID_TYPES and not isinstance(operation, Reverse)
     if voided:
         return Failed("voided", words(record) or "taken and voided", "void")
-    if record.host.code and record.host.code not in codes.PARTIAL_HOST_CODES:
+    if host_code in codes.NO_HOST_CODES and not record.amount.approved:
         return _declined(record)
     return _approved(record, operation)
 
 
-def _declined(answer: Result | Record) -> Declined:
-    host_code = answer.host.code
-    return Declined(host_code or answer.code, words(answer), codes.decline_reason(host_code))
+def _duplicate(answer: Result) -> FinalEvent:
+    """Return what 100011 proves about a command that it does not belong to.
+
+    Its blocks are another transaction's: neither their texts nor their amounts are about ours.
+    """
+    if answer.trace.reference:
+        text = "refused: the same as an earlier payment at this terminal"
+        return Failed(answer.code, text, "payment_restriction")
+    return Unclear("outcome_unknown", f"{answer.code}, and it does not say of which payment")
+
+
+def _about_the_original(answer: Result, operation: MoneyOperation) -> Failed | None:
+    """Return what a refusal says of the earlier transaction; None where it says nothing of it.
+
+    100023 also stands for "user aborted", which is told elsewhere, and for "unknown", which proves
+    nothing. 100021 to a capture is told as unknown: it may be one of ours that was thought lost.
+    """
+    upper = answer.text.upper()
+    voids = isinstance(operation, Reverse)
+    if isinstance(operation, Capture) and answer.code == codes.ALREADY_VOIDED:
+        return None
+    if not isinstance(operation, Pay | LoadGift) and operation.original is not None:
+        if answer.code == codes.ALREADY_VOIDED:
+            if "VOID" in upper or (voids and "COMPLETE" not in upper):
+                return Failed(answer.code, "the terminal voided it before", ALREADY_REVERSED)
+            # A hold that was captured.
+            return Failed(answer.code, "completed before", "void_not_possible") if voids else None
+        if "ABORT" not in upper and "UNKNOWN" not in upper and not answer.amount.approved:
+            text = mask_text(answer.text) or "the terminal does not find the earlier transaction"
+            reason = "void_not_possible" if voids else "original_not_found"
+            return Failed(answer.code, text, reason)
+    return None
+
+
+def _contradiction(answer: Result | Record, currency: str) -> Unclear:
+    """Return that an answer says yes and no at once, with what a person needs to look it up."""
+    text = f"{answer.code} with host code {answer.host.code or 'none'}"
+    if answer.amount.approved:
+        text += f" and {amount_text(Money(answer.amount.approved, currency))} approved"
+    return Unclear("contradiction", text)
+
+
+def _currency_of(operation: MoneyOperation) -> str:
+    match operation:
+        case Reverse(original=original):
+            return original.amount.currency
+        case AdjustTip(tip=tip):
+            return tip.currency
+        case _:
+            return operation.amount.currency
+
+
+def _declined(answer: Result | Record) -> Declined | Failed:
+    code = answer.host.code or answer.code
+    reason = codes.decline_reason(answer.host.code)
+    if reason in codes.TECHNICAL_REASONS:
+        return Failed(code, words(answer), reason)
+    return Declined(code, words(answer), reason)
 
 
 def _approved(answer: Result | Record, operation: MoneyOperation) -> FinalEvent:
-    host_code, approved = answer.host.code, answer.amount.approved
-    partial = answer.code == codes.PARTIAL or isinstance(answer, Record)
-    agreeing = codes.PARTIAL_HOST_CODES if partial else codes.APPROVED_HOST_CODES
-    if host_code and host_code not in agreeing:
-        return Unclear("contradiction", f"{answer.code} with host code {host_code}")
+    approved = answer.amount.approved
     match operation:
         case Pay(amount=asked) | Authorize(amount=asked) | Capture(amount=asked):
             pass
@@ -114,12 +175,13 @@ def _approved(answer: Result | Record, operation: MoneyOperation) -> FinalEvent:
             asked, approved = original.amount, original.amount.minor
         case AdjustTip(tip=asked):
             approved = asked.minor  # terminals answer with the tip or with the total
+    is_part = approved is not None and approved < asked.minor
+    host_code = answer.host.code
+    agrees = host_code in codes.APPROVED_HOST_CODES or not host_code
+    if not agrees and not (host_code == codes.PARTIAL_HOST_CODE and is_part):
+        return _contradiction(answer, asked.currency)
     if not approved:
         return Unclear("unreadable", f"{answer.code} without an amount")
-    tip = answer.amount.tip or 0
-    fits = asked.minor in (approved, approved - tip)
-    if answer.code == codes.OK and isinstance(answer, Result) and not fits:
-        return Unclear("contradiction", "approved, but with another amount")
     return Approved(approval_of(answer, Money(approved, asked.currency)))
 
 
@@ -132,7 +194,7 @@ def whole_tip_minor(operation: AdjustTip) -> int:
 def approval_of(answer: Result | Record, amount: Money) -> Approval:
     """Return everything that may be kept of an approved transaction."""
     host, trace = answer.host, answer.trace
-    tip, fee = answer.amount.tip, answer.amount.fee
+    tip, surcharge, cash = answer.amount.tip, answer.amount.fee, answer.amount.cashback
     facts = {
         "ecr_reference": trace.reference,
         "href": find(answer.additional, "HREF"),
@@ -150,7 +212,8 @@ def approval_of(answer: Result | Record, amount: Money) -> Approval:
         approval_code=host.auth_code,
         time_text=time_text(trace.moment),
         tip=Money(tip, amount.currency) if tip else None,
-        surcharge=Money(fee, amount.currency) if fee else None,
+        surcharge=Money(surcharge, amount.currency) if surcharge else None,
+        cash_back=Money(cash, amount.currency) if cash else None,
         card=card_of(answer),
         batch=host.batch,
         text=words(answer),

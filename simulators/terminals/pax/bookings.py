@@ -72,7 +72,7 @@ class PaxBookings:
         if not self.duplicate_check or request.account.duplicate_override == "1":
             return None
         known = self.memory.find(reference=request.trace.reference)
-        return known if known is not None and known.host_code == "00" else None
+        return known if known is not None and known.approved else None
 
     def authorize(self, request: Transact, plan: Plan) -> Transaction:
         """Let the host decide; an approval is booked and stored before this returns."""
@@ -83,12 +83,20 @@ class PaxBookings:
             record = self._new(request, plan, asked, host_code)
             self._book("declined", record, reason=host_code)
             return record
-        approved = asked + plan.tip_minor
+        named = plan.tip_minor + plan.surcharge_minor + plan.cash_back_minor
+        approved = asked + named + plan.unnamed_minor
         if plan.partial_minor is not None:
             approved = min(plan.partial_minor, asked)
-        record = self._new(request, plan, approved, "00")
+        record = self._new(request, plan, approved, plan.host_code or "00")
         tip = (request.amount.tip or 0) + plan.tip_minor
-        record = self._with(record, tip_minor=tip, due_minor=max(asked - approved, 0))
+        record = self._with(
+            record,
+            tip_minor=tip,
+            due_minor=max(asked - approved, 0),
+            surcharge_minor=plan.surcharge_minor,
+            cash_back_minor=plan.cash_back_minor,
+            auth_code=record.auth_code or f"{self.rng.randrange(10**6):06d}",
+        )
         record = self._with(record, number=self._book(LEDGER_KINDS[request.type], record))
         self.memory.store(record)
         return record
@@ -188,13 +196,21 @@ class PaxBookings:
         record = self._with(record, number=self._book("approved", record))
         self.memory.store(record)
 
+    def void_alone(self) -> bool:
+        """Void the newest payment as somebody at the terminal would; False if there is none."""
+        for record in reversed(self.memory.records):
+            if record.type in LEDGER_KINDS and record.number and not record.settled:
+                request = Transact(record.tender, codes.VOID)
+                return self._void(request, record).code == codes.OK
+        return False
+
     # --- answers
 
     def result(self, record: Transaction, code: str = codes.OK, text: str = "OK") -> Result:
         """Return the answer that tells of `record`."""
         if code == codes.OK and record.due_minor:
             code, text = codes.PARTIAL, "PARTIAL APPROVAL"
-        if record.host_code != "00":
+        if not record.approved:
             code, text = codes.DECLINED, "DECLINE"
         return Result(
             tender=record.tender,
@@ -257,7 +273,7 @@ class PaxBookings:
                 amounts = [
                     r.amount_minor
                     for r in self.memory.records
-                    if r.tender == tender and r.type == kind and r.host_code == "00"
+                    if r.tender == tender and r.type == kind and r.approved
                 ]
                 pairs += (len(amounts), sum(amounts))
             rows.append(tuple(pairs))
@@ -272,7 +288,7 @@ class PaxBookings:
                 for r in self.memory.records
                 if r.tender == tender
                 and r.type in (codes.SALE, codes.RETURN, codes.POST_AUTH)
-                and r.host_code == "00"
+                and r.approved
             ]
             counts.append(len(found))
             amounts.append(sum(found))
@@ -347,10 +363,9 @@ class PaxBookings:
         return number
 
     def _host(self, record: Transaction) -> Host:
-        approved = record.host_code == "00"
         return Host(
             record.host_code,
-            "APPROVAL" if approved else "DECLINED",
+            "APPROVAL" if record.approved else "DECLINED",
             record.auth_code,
             record.host_reference,
             str(record.transaction),
@@ -359,7 +374,17 @@ class PaxBookings:
 
     def _amounts(self, record: Transaction) -> Amounts:
         left = self.gift.balances.get(record.gift_card) if self.gift is not None else None
-        return Amounts(record.amount_minor, record.due_minor, record.tip_minor, 0, 0, 0, left)
+        if not record.approved:
+            return Amounts(0, 0, 0, 0, 0, 0, left)
+        return Amounts(
+            record.amount_minor,
+            record.due_minor,
+            record.tip_minor,
+            record.cash_back_minor,
+            record.surcharge_minor,
+            0,
+            left,
+        )
 
 
 def _number(record: Transaction) -> str:

@@ -33,8 +33,15 @@ class Transaction:
     tip_minor: int = 0
     tip_number: int = 0  # the ledger's entry of a tip that was added later
     due_minor: int = 0
+    surcharge_minor: int = 0
+    cash_back_minor: int = 0
     settled: bool = False  # a hold that was captured
     gift_card: str = ""  # its number; "" for any other card
+
+    @property
+    def approved(self) -> bool:
+        """Whether money moved, whatever the host said beside it."""
+        return self.number > 0 or self.host_code == "00"
 
 
 @dataclass(slots=True)

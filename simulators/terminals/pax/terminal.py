@@ -152,6 +152,21 @@ class PaxTerminal:
         self._bookings.pay_alone(amount_minor, self.shopper.next_plan(amount_minor))
         return True
 
+    def void_without_register(self) -> bool:
+        """Void the newest payment by hand; False while it is busy, or when there is none."""
+        if self.busy:
+            return False
+        self._bookings.moment = self._clock()
+        return self._bookings.void_alone()
+
+    def close_without_register(self) -> bool:
+        """Close the batch as it does at night, by itself; False while it is busy."""
+        if self.busy:
+            return False
+        self._bookings.moment = self._clock()
+        self._bookings.close_batch()
+        return True
+
     async def _attend(self, talk: PaxTalk) -> None:
         try:
             await talk.attend()

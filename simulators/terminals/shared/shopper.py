@@ -110,6 +110,11 @@ class Plan(BaseModel):
         "refuse",  # the terminal does not even begin: a negative reply with `code`
     ] = "approve"
     code: int = Field(default=0x05, ge=1, le=0xFF)  # of `decline` and `refuse`
+    # PAX: what the host says beside an amount that it approves, letters too; "" is its usual yes.
+    host_code: str = Field(default="", max_length=8, pattern=r"^[0-9A-Z]*$")
+    surcharge_minor: int = Field(default=0, ge=0)  # PAX: added by the terminal, and named
+    cash_back_minor: int = Field(default=0, ge=0)  # the same, paid out in cash
+    unnamed_minor: int = Field(default=0, ge=0)  # PAX: added, and not named
     text: str = ""
     seconds_to_card: float = Field(default=1.5, ge=0)
     seconds_to_pin: float = Field(default=1.5, ge=0)

@@ -13,7 +13,15 @@ from bridge.errors import RequestError
 from bridge.money import payment as p
 from bridge.money import purchase as s
 from bridge.money.ledger import Ledger
-from drivers.contract import Approved, Baseline, Declined, Money, Unclear
+from drivers.contract import (
+    ALREADY_REVERSED,
+    Approved,
+    Baseline,
+    Declined,
+    Failed,
+    Money,
+    Unclear,
+)
 from tests.unit.money.test_ledger import EUR, SALE, Disk, approval, request
 
 SALE_ID = request(1).payment_id
@@ -268,3 +276,49 @@ async def test_a_follow_up_in_another_currency_is_refused(
     with pytest.raises(RequestError) as caught:
         await ledger.accept(follow_up(2, kind, 500, amount=Money(500, "USD")))
     assert (caught.value.code, caught.value.path) == ("invalid_request", "amounts.currency")
+
+
+@pytest.mark.parametrize("kind", [p.PaymentType.VOID, p.PaymentType.REFUND])
+async def test_what_was_reversed_at_the_terminal_is_not_refunded_until_somebody_looked(
+    disk: Disk, kind: p.PaymentType
+) -> None:
+    ledger = disk.ledger()
+    await started(ledger)
+    await ledger.accept(follow_up(2, kind, 4790), p.Started(None))
+    refused = Failed("100021", "voided before", ALREADY_REVERSED)
+    account = await ledger.apply(request(2).payment_id, refused)
+    assert account.payment.status is p.Status.FAILED
+    again = await disk.reborn()
+    for memory in (ledger, again):
+        odd = original(memory)
+        assert [one.kind for one in odd.discrepancies] == [ALREADY_REVERSED]
+        assert odd.funds is p.Funds.CAPTURED
+        for number, wanted in enumerate((p.PaymentType.REFUND, p.PaymentType.VOID), start=3):
+            with pytest.raises(RequestError) as caught:
+                await memory.accept(replace(follow_up(number, wanted, 4790), approved_by="boss"))
+            assert caught.value.detail.get("suggest") is None
+    await again.apply(SALE_ID, p.Decided("noted", "anna"))
+    account, _ = await again.accept(follow_up(5, p.PaymentType.REFUND, 4790))
+    assert account.payment.status is p.Status.QUEUED
+
+
+async def test_a_refusal_for_another_reason_says_nothing_of_the_original(disk: Disk) -> None:
+    ledger = disk.ledger()
+    await started(ledger)
+    await ledger.accept(follow_up(2, p.PaymentType.VOID, 4790), p.Started(None))
+    await ledger.apply(request(2).payment_id, Failed("100023", "", "void_not_possible"))
+    assert original(ledger).discrepancies == ()
+    await ledger.accept(follow_up(3, p.PaymentType.REFUND, 4790))
+
+
+@pytest.mark.parametrize("first", [p.PaymentType.REFUND, p.PaymentType.VOID])
+async def test_a_refund_is_suggested_only_where_the_batch_is_known_to_be_closed(
+    disk: Disk, first: p.PaymentType
+) -> None:
+    ledger = disk.ledger()
+    await started(ledger)
+    await ledger.accept(follow_up(2, first, 100 if first is p.PaymentType.REFUND else 4790))
+    with pytest.raises(RequestError) as caught:
+        await ledger.accept(follow_up(3, p.PaymentType.VOID, 4790))
+    assert caught.value.code == "void_not_possible"
+    assert caught.value.detail.get("suggest") is None

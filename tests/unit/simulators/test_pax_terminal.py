@@ -3,6 +3,7 @@
 import pytest
 
 from drivers.contract import (
+    ALREADY_REVERSED,
     AdjustTip,
     Approval,
     Approved,
@@ -130,7 +131,8 @@ def test_hold_capture_tip_refund_and_void(kind: Kind) -> None:
         void = await shop.result(Reverse("r-void", captured.approval))
         assert isinstance(void, Approved)
         again = await shop.result(Reverse("r-void2", captured.approval))
-        assert isinstance(again, Approved)
+        assert isinstance(again, Failed)
+        assert again.reason == ALREADY_REVERSED
         assert shop.taken() == -500
 
     in_shop(story, kind=kind)
