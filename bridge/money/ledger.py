@@ -96,7 +96,9 @@ class Ledger(Recollection):
             name = account.purchase.content.transaction_id
             await self.apply_purchase(name, s.PurchaseRestarted())
         for one in self.accounts():
-            if not one.payment.is_final or one.payment.owes_release:
+            payment = one.payment
+            asks = payment.answer_check is p.AnswerCheck.DUE
+            if not payment.is_final or payment.owes_release or asks:
                 await self.apply(one.payment_id, p.Restarted())
 
     async def check(self, request: p.PaymentRequest) -> None:

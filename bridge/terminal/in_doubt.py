@@ -31,6 +31,14 @@ class Doubts:
             and one.payment.request.terminal_id == self._terminal_id
         ]
 
+    def unchecked(self) -> list[str]:
+        """Return the payments that a person answered for and the terminal was not asked about."""
+        return [
+            one.payment_id
+            for one in self._ledger.unchecked()
+            if one.payment.request.terminal_id == self._terminal_id
+        ]
+
     @property
     def need_the_terminal(self) -> bool:
         """True while the terminal's memory must stay as it is: no person was called yet."""
@@ -73,6 +81,6 @@ class Doubts:
         """Note that a new payment is about to overwrite what the terminal remembers last."""
         if self._capabilities.status_query != "last_transaction":
             return
-        for doubtful, _ in self.open():
+        for doubtful in (*(name for name, _ in self.open()), *self.unchecked()):
             if doubtful != payment_id:
                 await self._ledger.apply(doubtful, p.EvidenceLost())

@@ -87,16 +87,30 @@ class Cashier:
         self._queue.put(Work(payment_id, p.StartOnTerminal(), at))
         return True
 
+    async def check_answers(self) -> None:
+        """Ask the terminal what persons answered for it, while it can still tell.
+
+        Raises:
+            JournalError: Nothing can be stored any more.
+        """
+        for payment_id in self._doubts.unchecked():
+            await self.ask(payment_id)
+
     async def ask(self, payment_id: str) -> None:
-        """Ask the terminal what became of a payment in doubt.
+        """Ask the terminal about a payment in doubt, or about one that a person answered for.
 
         Raises:
             JournalError: Nothing can be stored any more.
         """
         payment = self._account(payment_id).payment
-        if payment.doubt is None or payment.doubt.evidence_lost:
+        checks = payment.answer_check is p.AnswerCheck.DUE
+        if not checks and (payment.doubt is None or payment.doubt.evidence_lost):
             return
         self._queue.take_for(payment_id, p.AskTerminal)  # one question at a time
+        if checks and self._capabilities.status_query == "none":
+            # It says nothing when asked; an answer that it insists on is heard by the probe.
+            await self._ledger.apply(payment_id, p.EvidenceLost())
+            return
         if not self._doubts.can_tell_later:
             await self._ledger.apply(payment_id, p.DoubtAged())  # a person is asked at once
             return
@@ -142,6 +156,8 @@ class Cashier:
 
     async def _send_marker_stored(self, payment_id: str) -> bool:
         """Make sure of the terminal, and note that bytes may leave; False when they must not."""
+        if self._capabilities.status_query == "last_transaction":
+            await self.check_answers()  # the payment will overwrite what it remembers
         if not await self._probing.finds_it_fit():
             text = self._condition.state.problem_text
             await self._ledger.apply(payment_id, p.NotReached("terminal_offline", text))

@@ -104,7 +104,7 @@ class Station:
         """
         on_errand = self._on_errand or bool(self._errands)
         self._claims.take(payment_id, register_id, on_errand=on_errand)
-        if self.link.must_probe or self._doubts.open():
+        if self.link.must_probe or self._doubts.open() or self._doubts.unchecked():
             return None
         return p.Started(self.link.baseline)
 
@@ -236,6 +236,12 @@ class Station:
             case p.StopOnTerminal():
                 pass  # its conversation is over; whatever it came to is in the ledger
 
+    async def _reaches_for(self, operation: c.Errand) -> bool:
+        """Open the line if there is none; say whether there is one."""
+        if isinstance(operation, c.EndOfDay) and operation.close:
+            await self._cashier.check_answers()  # a batch that is closed tells nothing any more
+        return await self.link.reach()
+
     async def _run_errand(self, errand: _Errand) -> None:
         operation = errand.operation
         text = "the terminal cannot be reached"
@@ -244,7 +250,7 @@ class Station:
         if self._doubts.open() and not reads:  # of a payment that ran when it was accepted
             text = "a payment is in doubt; the terminal's memory must stay as it is"
             final = c.Failed("not_begun", text, "terminal_busy")
-        elif await self.link.reach():
+        elif await self._reaches_for(operation):
             self._on_errand = True
             self._condition.show(activity="busy")
             if isinstance(operation, c.EndOfDay) and operation.close:

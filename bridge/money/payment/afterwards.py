@@ -9,14 +9,18 @@ from dataclasses import replace
 
 from bridge.money.payment import (
     Acknowledged,
+    AnswerCheck,
+    AskTerminal,
     Concluding,
     Decided,
     Discrepancy,
     Event,
+    EvidenceLost,
     FollowedUp,
     FoundReversed,
     Funds,
     HoldEnded,
+    NotReached,
     Outcome,
     Payment,
     PaymentType,
@@ -38,11 +42,49 @@ from drivers.contract import (
     Declined,
     Failed,
     Offered,
+    StillRunning,
+    Unclear,
 )
+
+# How often a terminal is asked whether a person was right, and what it says may mean anything. Half
+# an hour of contact, at half a minute each: longer than any terminal needs to settle by itself.
+ANSWER_CHECKS_MAX = 60
+ANSWER_CHECK_SECONDS = 30.0
 
 
 def after_the_end(payment: Payment, event: Event) -> Outcome:
     """Return what an event means for a payment that is final."""
+    if payment.answer_check is AnswerCheck.DUE:
+        checked = _check_answer(payment, event)
+        if checked is not None:
+            return checked
+    return _after_the_end(payment, event)
+
+
+def _check_answer(payment: Payment, event: Event) -> Outcome | None:
+    """Return what an event says of a person's answer that is to be checked; None: nothing."""
+    match event:
+        case Approved() | Declined() | Canceled() | Failed():
+            after, actions = _after_the_end(replace(payment, answer_check=AnswerCheck.NONE), event)
+            agrees = after.discrepancies == payment.discrepancies
+            found = AnswerCheck.AGREED if agrees else AnswerCheck.CONTRADICTED
+            return replace(after, answer_check=found), actions or (Publish(),)
+        case Unclear() | StillRunning():
+            if payment.answer_checks + 1 < ANSWER_CHECKS_MAX:
+                asked = replace(payment, answer_checks=payment.answer_checks + 1)
+                return asked, (AskTerminal(ANSWER_CHECK_SECONDS),)
+            return replace(payment, answer_check=AnswerCheck.CANNOT_TELL), (Publish(),)
+        case NotReached():
+            return payment, (AskTerminal(ANSWER_CHECK_SECONDS),)
+        case EvidenceLost():
+            return replace(payment, answer_check=AnswerCheck.CANNOT_TELL), (Publish(),)
+        case Restarted():
+            return payment, (AskTerminal(0.0),)
+        case _:
+            return None
+
+
+def _after_the_end(payment: Payment, event: Event) -> Outcome:
     match event:
         case Approved(approval):
             return _late_approval(payment, approval)
@@ -82,6 +124,9 @@ def _late_approval(payment: Payment, approval: Approval) -> Outcome:
     if not known.fingerprint and known.amount == approval.amount:
         # A person said approved; now the terminal's own evidence is here and agrees.
         return replace(payment, approval=approval), (Publish(),)
+    if not known.fingerprint:
+        text = f"{payment.approved_by or 'a person'} saw another amount than the terminal tells"
+        return disagree(payment, Discrepancy("another_amount", text, approval))
     return disagree(payment, Discrepancy("second_approval", "money moved again", approval))
 
 

@@ -85,6 +85,7 @@ class Resolved:
     approval_code: str = ""
     source: str = ""
     amount: Money | None = None  # what the slip says was taken; None: what was asked or offered
+    check: bool = False  # the terminal can still tell, and is asked once it is back
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from bridge.money.payment import (
+    Answer,
+    AnswerCheck,
     AskTerminal,
     CancelAsked,
     Concluding,
@@ -246,4 +248,13 @@ def _resolve(payment: Payment, event: Resolved) -> Outcome:
         resolved, actions = deny(payment, Status.FAILED, denial)
         if payment.offer is not None and payment.request.method == "gift_card":
             actions = (StopOnTerminal(), *actions)  # its hold must not stay
-    return replace(resolved, resolved_by="operator", approved_by=event.by), actions
+    answer = Answer(event.outcome, event.by, event.approval_code, event.source, event.amount)
+    if event.check:
+        actions = (*actions, AskTerminal(0.0))
+    return replace(
+        resolved,
+        resolved_by="operator",
+        approved_by=event.by,
+        answers=(*payment.answers, answer),
+        answer_check=AnswerCheck.DUE if event.check else AnswerCheck.NONE,
+    ), actions

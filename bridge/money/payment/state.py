@@ -90,6 +90,27 @@ class Discrepancy:
 
 
 @dataclass(frozen=True, slots=True)
+class Answer:
+    """What a person said became of a payment, and where it was seen."""
+
+    outcome: Literal["approved", "not_charged", "refund_if_found"]
+    by: str
+    approval_code: str = ""
+    source: str = ""
+    amount: Money | None = None
+
+
+class AnswerCheck(Enum):
+    """What the terminal says of a person's answer, once it can be asked again."""
+
+    NONE = ""  # nobody answered, or it could not tell when somebody did
+    DUE = "due"
+    AGREED = "agreed"
+    CONTRADICTED = "contradicted"
+    CANNOT_TELL = "cannot_tell"
+
+
+@dataclass(frozen=True, slots=True)
 class Payment:
     """One payment, folded from its events."""
 
@@ -107,6 +128,9 @@ class Payment:
     doubt: Doubt | None = None
     resolved_by: str = ""  # "terminal" | "operator", once final
     approved_by: str = ""  # the person who resolved it
+    answers: tuple[Answer, ...] = ()  # what persons said became of it; the last one counts
+    answer_check: AnswerCheck = AnswerCheck.NONE
+    answer_checks: int = 0  # how often the terminal was asked about it and could not tell
     discrepancies: tuple[Discrepancy, ...] = ()
     decided_by: str = ""  # who dealt with the discrepancies, "" while nobody has
     receipts: tuple[Receipt, ...] = ()
@@ -150,6 +174,7 @@ class Payment:
             and not (self.request.plan is not None and self.funds is Funds.HELD)
             and not self.owes_release
             and not self.awaits_signature
+            and self.answer_check is not AnswerCheck.DUE
         )
 
     @property

@@ -43,6 +43,7 @@ class Memory:
         self._to_record: dict[str, None] = {}  # transaction ids of pending purchases, in order
         self._unfinished: dict[str, None] = {}  # payment ids whose outcome is open
         self._unsigned: dict[str, None] = {}  # payment ids that await a signature
+        self._unchecked: dict[str, None] = {}  # payment ids that a person answered for
         self._settled: deque[str] = deque()
         self._changed: dict[str, None] = {}
         self.something_changed = asyncio.Event()
@@ -74,6 +75,13 @@ class Memory:
     def unsigned(self) -> list[Account]:
         """Return the payments whose signature nobody has accepted, and that were not undone."""
         return [self._accounts[name] for name in self._unsigned]
+
+    def unchecked(self) -> list[Account]:
+        """Return the payments that a person answered for, and whose terminal is still to be asked.
+
+        Oldest answer first.
+        """
+        return [self._accounts[name] for name in self._unchecked]
 
     def of_sale(self, sale_key: str) -> list[Account]:
         """Return the payments of a sale that are in memory, in the order of their acceptance."""
@@ -148,6 +156,10 @@ class Memory:
             self._unfinished.pop(name, None)
         else:
             self._unfinished[name] = None
+        if account.payment.answer_check is p.AnswerCheck.DUE:
+            self._unchecked[name] = None
+        else:
+            self._unchecked.pop(name, None)
         if account.payment.awaits_signature:
             self._unsigned[name] = None
             self.signature_asked.set()

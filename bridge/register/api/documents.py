@@ -184,6 +184,16 @@ class InDoubt(Wire):
     needs_operator: bool = False
 
 
+class PersonsAnswer(Wire):
+    """What a person said became of a payment in doubt."""
+
+    outcome: Literal["approved", "not_charged", "refund_if_found"]
+    operator_id: str
+    approval_code: str | None = None
+    amount: AmountText | None = None
+    source: str | None = None
+
+
 class Resolution(Wire):
     """Who said what became of the payment."""
 
@@ -191,6 +201,8 @@ class Resolution(Wire):
     at: UtcTime | None = None
     operator_id: str | None = None
     evidence: dict[str, JsonValue] | None = None
+    checked: Literal["due", "agreed", "contradicted", "cannot_tell"] | None = None
+    answers: tuple[PersonsAnswer, ...] = ()
 
 
 class Discrepancy(Wire):

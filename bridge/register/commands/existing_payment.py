@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from dataclasses import replace
 from typing import Protocol
 
 from bridge.errors import RequestError
@@ -196,7 +197,10 @@ class KnownPayments:
             )
         refuse_amount(answer, account.payment)
         _LOGGER.warning("resolved outcome=%s by=%s", answer.outcome, answer.by)
-        resolved = await self._ledger.apply(payment_id, answer)
+        by_card = account.payment.request.method == "card"
+        can_tell = account.payment.doubt is not None and not account.payment.doubt.evidence_lost
+        checked = replace(answer, check=by_card and can_tell)
+        resolved = await self._ledger.apply(payment_id, checked)
         self._ledger.work(account.payment.request.terminal_id).wake()  # others may go on there
         return resolved
 

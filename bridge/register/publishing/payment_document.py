@@ -318,7 +318,24 @@ def _resolution(payment: p.Payment) -> k.Resolution | None:
     by = payment.resolved_by or "bridge"
     if by == "terminal" and payment.request.method == "gift_card":
         by = "host"
-    return k.Resolution.model_validate({"by": by, "operator_id": payment.approved_by or None})
+    answers = [
+        {
+            "outcome": one.outcome,
+            "operator_id": one.by,
+            "approval_code": one.approval_code or None,
+            "amount": k.format_amount(one.amount) if one.amount is not None else None,
+            "source": one.source or None,
+        }
+        for one in payment.answers
+    ]
+    return k.Resolution.model_validate(
+        {
+            "by": by,
+            "operator_id": payment.approved_by or None,
+            "checked": payment.answer_check.value or None,
+            "answers": tuple(answers),
+        }
+    )
 
 
 def _error(payment: p.Payment) -> k.ErrorBody | None:

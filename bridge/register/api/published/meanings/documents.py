@@ -157,6 +157,15 @@ DOCUMENTS: Final = {
     "person, or the bridge itself.",
     "Resolution.at": "When; null where only the history tells.",
     "Resolution.operator_id": "The person; null unless `by` is `operator`.",
+    "Resolution.checked": "What the terminal says of the person's answer: `due` until it can be "
+    "asked again, `agreed`, `contradicted` (a discrepancy says how), or `cannot_tell`; null where "
+    "no person answered, or where it could not tell any more when one did.",
+    "Resolution.answers": "What persons said became of it, the oldest first; the last one counts.",
+    "PersonsAnswer.outcome": "What the person said.",
+    "PersonsAnswer.operator_id": "Who said it.",
+    "PersonsAnswer.approval_code": "The approval code on the slip; null where none was told.",
+    "PersonsAnswer.amount": "What the slip says was taken; null where it is what was asked.",
+    "PersonsAnswer.source": "What the person looked at; null where that was not told.",
     "Resolution.evidence": "What the person saw; null unless `by` is `operator`.",
     "Discrepancy.since": "When the evidence came.",
     "Discrepancy.said": "What the register had been told.",
