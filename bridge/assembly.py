@@ -134,6 +134,10 @@ def build_stations(
                     for stage, seconds in terminal.stage_seconds.model_dump().items()
                     if seconds is not None
                 },
+                silent_seconds={
+                    Stage(stage): seconds
+                    for stage, seconds in terminal.silent_seconds.model_dump().items()
+                },
                 expected_terminal_id=terminal.terminal_id,
                 expected_serial_number=terminal.serial_number,
             ),

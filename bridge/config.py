@@ -104,6 +104,23 @@ class StageSeconds(Section):
     entering_pin: Patience = 60.0  # terminals give up by themselves after some 30 s
 
 
+Silence = Annotated[float, Field(ge=10.0, le=600.0)]
+
+
+class SilentSeconds(Section):
+    """How long a terminal may say nothing in a stage before the payment is told as in doubt.
+
+    Only stages after the card was presented: before it, people are slow. Nothing is stopped; the
+    answer is still taken when it comes.
+    """
+
+    card_presented: Silence = 60.0  # terminals that call it so while the PIN is typed end that
+    authorizing: Silence = 45.0  # a bank answers within seconds; terminals give up after some 30 s
+    remove_card: Silence = 60.0
+    printing: Silence = 60.0
+    finishing: Silence = 30.0
+
+
 class Terminal(Section):
     """A card terminal: `port` for serial and USB, `tcp` (host:port) for the network."""
 
@@ -119,6 +136,7 @@ class Terminal(Section):
     probe_seconds: float = Field(default=60.0, ge=5.0, le=3600.0)
     cancel_deadline_seconds: float = Field(default=30.0, ge=1.0, le=300.0)
     stage_seconds: StageSeconds = StageSeconds()
+    silent_seconds: SilentSeconds = SilentSeconds()
     terminal_id: str = ""
     serial_number: str = ""
     settings: dict[str, Any] = Field(default_factory=dict)

@@ -159,6 +159,7 @@ class Link:
         if account is not None and not isinstance(operation, c.Inquire):
             seconds = account.payment.request.deadline_seconds
             talk.stage_seconds = self._settings.stage_seconds
+            talk.silent_seconds = self._settings.silent_seconds
             talk.deadline_at = asyncio.get_running_loop().time() + seconds
         try:
             final = await talk.hold(dialogue, operation)

@@ -20,6 +20,12 @@ from drivers import contract as c
 
 _LOGGER = logging.getLogger(__name__)
 
+# A silence that was told as a doubt: so long is listened on before the line is given up and the
+# terminal is asked on a new one. A bank that was only slow answers within it.
+LISTEN_SECONDS = 30.0
+LISTEN_SECONDS_MAX = 60.0  # for one that goes on talking and says nothing: a person waits
+SILENT = "terminal_silent"
+
 MONEY_EVENTS = (
     c.Offered,
     c.Approved,
@@ -50,7 +56,8 @@ class Talk:
 
     `deadline_at`, `stage_ends_at` and `stop_at` are in seconds of the loop's clock: when the
     shopper has had time enough for all of it and for one stage, and when a terminal that was asked
-    to stop has had time enough to say so.
+    to stop has had time enough to say so. `silent_seconds` is how long a terminal may say nothing
+    in a stage before the clerk is told that the outcome is in doubt: nothing is stopped by it.
     """
 
     ledger: Ledger
@@ -60,12 +67,15 @@ class Talk:
     payment_id: str  # "" for a conversation that is about no payment
     cancel_deadline_seconds: float | None  # None: it can only be stopped at the terminal itself
     stage_seconds: Mapping[c.Stage, float] = field(default_factory=dict)
+    silent_seconds: Mapping[c.Stage, float] = field(default_factory=dict)
     deadline_at: float | None = None
     stage_ends_at: float | None = None
     stop_at: float | None = None
     line_lost: bool = False
     final: c.FinalEvent | None = field(default=None, init=False)
     _stage: c.Stage | None = field(default=None, init=False)
+    _silent_at: float | None = field(default=None, init=False)
+    _listen_until: float | None = field(default=None, init=False)  # the silence was told
 
     async def hold(self, dialogue: c.Dialogue, operation: c.Operation) -> c.FinalEvent:
         """Hold the conversation to its end and return its last word.
@@ -87,9 +97,10 @@ class Talk:
                 return self.final or c.Unclear("no_result")
             step = await self._next(dialogue, step.wake_at)
             if self._overdue(loop.time()):
-                await self._apply(c.Unclear("cancel_unanswered"))
+                reason = "cancel_unanswered" if self._listen_until is None else SILENT
+                await self._apply(c.Unclear(reason))
                 self.line_lost = True  # a late answer must not reach the next conversation
-                return self.final or c.Unclear("cancel_unanswered")
+                return self.final or c.Unclear(reason)
 
     async def _changed_line(self) -> bool:
         """Let go of the line and open another; False when there is none."""
@@ -114,7 +125,7 @@ class Talk:
                 return dialogue.cancel(loop.time())
             bounds = [wake_at]
             if self.final is None:
-                ends = (self.deadline_at, self.stage_ends_at, self.stop_at)
+                ends = (self.deadline_at, self.stage_ends_at, self.stop_at, self._silent_at)
                 bounds += [at for at in ends if at is not None]
             try:
                 async with self.queue.pause(min(bounds)):
@@ -125,11 +136,14 @@ class Talk:
                     return c.Step(wake_at=wake_at)
                 if now >= wake_at:
                     return dialogue.timeout(now)
-                if self._too_late(now):
+                if self._silent_at is not None and now >= self._silent_at:
+                    await self._tell_silence(now)
+                elif self._too_late(now):
                     self._expect_no_more()
                     await self.ledger.apply(self.payment_id, p.CancelAsked("timeout"))
                 continue
             if data:
+                self._heard(loop.time())
                 return dialogue.receive(data, loop.time())
             self.line_lost = True
             return dialogue.line_lost(loop.time())
@@ -139,8 +153,24 @@ class Talk:
 
     def _expect_no_more(self) -> None:
         """Ask to stop once only; what follows has `stop_at`."""
-        self.deadline_at = self.stage_ends_at = None
-        self.stage_seconds = {}
+        self.deadline_at = self.stage_ends_at = self._silent_at = None
+        self.stage_seconds = self.silent_seconds = {}
+
+    def _heard(self, now: float) -> None:
+        """Note that the terminal said something."""
+        if self._listen_until is not None:
+            self.stop_at = min(now + LISTEN_SECONDS, self._listen_until)
+            return
+        seconds = self.silent_seconds.get(self._stage) if self._stage is not None else None
+        self._silent_at = None if seconds is None else now + seconds
+
+    async def _tell_silence(self, now: float) -> None:
+        """Tell that the outcome is in doubt, and listen on: the answer may still come."""
+        self._expect_no_more()
+        self.stop_at = now + LISTEN_SECONDS
+        self._listen_until = now + LISTEN_SECONDS_MAX
+        _LOGGER.warning("the terminal fell silent in stage=%s", self._stage)
+        await self.ledger.apply(self.payment_id, c.Unclear(SILENT))
 
     def _enter(self, stage: c.Stage) -> None:
         """Note a stage; one that is told again goes on, and its time with it."""
@@ -149,6 +179,7 @@ class Talk:
             seconds = self.stage_seconds.get(stage)
             now = asyncio.get_running_loop().time()
             self.stage_ends_at = None if seconds is None else now + seconds
+            self._heard(now)
 
     def _overdue(self, now: float) -> bool:
         return self.stop_at is not None and now >= self.stop_at and self.final is None

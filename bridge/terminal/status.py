@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import Any, Literal
 
 from bridge.errors import LineError
@@ -13,6 +14,20 @@ from drivers import contract as c
 
 _LOGGER = logging.getLogger(__name__)
 
+# How long a terminal may say nothing after the card was presented, by stage. What a shopper does
+# before that (looking for a card, choosing, typing a PIN) has no silence of its own: `deadline_s`
+# and `stage_seconds` are for slow people.
+SILENT_SECONDS: Mapping[c.Stage, float] = MappingProxyType(
+    {
+        # Many terminals call it so while the PIN is typed; they end that by themselves after 30 s.
+        c.Stage.CARD_PRESENTED: 60.0,
+        # A bank answers within seconds. Terminals give up on a host after some 30 s, and say so.
+        c.Stage.AUTHORIZING: 45.0,
+        c.Stage.REMOVE_CARD: 60.0,  # it beeps, and shoppers search for their bags
+        c.Stage.PRINTING: 60.0,  # a paper roll may have to be changed
+        c.Stage.FINISHING: 30.0,  # nobody is waited for any more
+    }
+)
 WRONG_DEVICE = "wrong_device"  # the problem while another device stands behind the name
 STARTING = "starting"  # the problem until the terminal was looked at for the first time
 
@@ -28,6 +43,9 @@ class StationSettings:
     probe_seconds: float = 60.0
     cancel_deadline_seconds: float = 30.0
     stage_seconds: Mapping[c.Stage, float] = field(default_factory=dict)  # then it is stopped
+    silent_seconds: Mapping[c.Stage, float] = field(  # then it is told as in doubt
+        default_factory=lambda: SILENT_SECONDS
+    )
     expected_terminal_id: str = ""  # the acquirer's id of the device that must be behind the name
     expected_serial_number: str = ""
 
