@@ -1,4 +1,7 @@
-"""What the judge reads for himself: the journal after each death, and all books at the end."""
+"""What the judge reads for himself: the journal after each death, and all books at the end.
+
+Nothing here asks the bridge: the disk, the broker, the terminals and the back office say it all.
+"""
 
 from __future__ import annotations
 
@@ -10,13 +13,10 @@ from typing import TYPE_CHECKING
 
 import apsw
 
-from bridge.money import payment as p
-from bridge.money import purchase as s
-from bridge.money.store.records import Account
 from simulators.back_office.records import Purchase
-from simulators.broker import Broker
 from tests.simulation.disk import DiskDoor
 from tests.simulation.judge import cents, short
+from tests.simulation.pages import Page, Pages, Row, Written
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
@@ -27,51 +27,57 @@ DOCUMENT_SECONDS_MAX = 30  # a commit may take 5 s, and the broker may just have
 
 def compare_journal(world: World) -> None:
     """Show the judge what a new process finds, on a copy that keeps no trace of it."""
+    found = read_disk(world)
+    if found is not None:
+        world.judge.restarted(found)
+
+
+def read_disk(world: World) -> Pages | None:
+    """Return what is in the journal, None when there is none yet."""
     if "/journal" not in world.disk.files:
-        return
+        return None
     door = DiskDoor(f"judge-{world.seed}", world.disk.copy(), random.Random(0))
     connection = apsw.Connection("/journal", vfs=door.name)
+    found = Pages()
     try:
         connection.execute("pragma locking_mode=exclusive")
         tables = {row[0] for row in connection.execute("select name from sqlite_master")}
         if "purchase_open" not in tables:
-            return
-        entries = list(connection.execute("select subject, kind from entry order by seq"))
-        rows = {
-            name: (status, amount)
-            for name, status, amount in connection.execute(
-                "select payment_id, status, amount_minor from payment"
-            )
-        }
+            return None
+        for subject, kind, body in connection.execute(
+            "select subject, kind, body from entry order by seq"
+        ):
+            found.add(subject, Page(kind, body))
+        for row in connection.execute("select * from payment"):
+            found.put(Row(*row[: len(Row._fields)]))
+        found.purchases.update(connection.execute("select transaction_id, state from purchase"))
         if list(connection.execute("pragma integrity_check")) != [("ok",)]:
             world.story.accuse("S9", "the journal is damaged")
     finally:
         connection.close()
-    world.judge.restarted(entries, rows)
+    return found
 
 
 async def judge_the_end(world: World) -> None:
     """Compare terminals, journal, back office and retained documents."""
-    life, story = world.life, world.story
+    life, story, judge = world.life, world.story, world.judge
     if life is None or not life.ready:
         story.accuse("L1", "the bridge does not serve at the end")
         return
-    accounts: dict[str, Account] = {}
-    for payment_id in world.judge.rows:
-        account = await life.ledger.find(payment_id)
-        if account is not None:
-            accounts[payment_id] = account
+    compare_journal(world)
+    pages = judge.pages
     for charge in world.truth.charges:
         if charge.stands and charge.payment_id:
-            _judge_charge(world, accounts.get(charge.payment_id), charge.payment_id)
-    for account in accounts.values():
-        _judge_payment(world, account)
-    _judge_totals(world, accounts)
-    await _judge_books(world, accounts)
-    world.judge.gifts.judge_the_end(accounts, _gift_cards(world))
+            _judge_charge(world, pages.status(charge.payment_id), charge.payment_id)
+    for payment in pages.payments():
+        _judge_payment(world, payment)
+    _judge_totals(world, pages)
+    _judge_books(world, pages)
+    judge.gifts.judge_the_end(pages, _gift_cards(world))
+    judge.pledges.judge_the_end(life.number)
     await _judge_documents(world)
     for data in world.disk.contents():
-        world.judge.look_for_cards(data, "on the disk")
+        judge.look_for_cards(data, "on the disk")
 
 
 def _gift_cards(world: World) -> dict[str, tuple[int, int]]:
@@ -84,73 +90,69 @@ def _gift_cards(world: World) -> dict[str, tuple[int, int]]:
     return found
 
 
-def _judge_charge(world: World, account: Account | None, payment_id: str) -> None:
-    if account is None:
+def _judge_charge(world: World, status: str, payment_id: str) -> None:
+    if status == "absent":
         world.story.accuse("S3", f"{short(payment_id)} is charged and unknown")
-    elif account.payment.status is not p.Status.APPROVED:
-        status = account.payment.status.value
+    elif status != "approved":
         world.story.accuse("S3", f"{short(payment_id)} is charged, and at the end {status}")
 
 
-def _judge_payment(world: World, account: Account) -> None:
-    payment, story = account.payment, world.story
-    name, request = short(account.payment_id), payment.request
-    story.mark(f"ended {payment.status.value}")
-    story.mark(f"{request.method} {request.type.value} {payment.status.value}")
-    if payment.discrepancies:
+def _judge_payment(world: World, payment: Written) -> None:
+    story, name, row = world.story, short(payment.payment_id), payment.row
+    story.mark(f"ended {row.status}")
+    story.mark(f"{row.method} {payment.type} {row.status}")
+    discrepancy = discrepancy_of(world, payment)
+    if discrepancy:
         story.mark("discrepancy")
-        story.tell("ending", f"{name} {[odd.kind for odd in payment.discrepancies]}")
-    if payment.status is not p.Status.APPROVED or request.method == "gift_card":
+        story.tell("ending", f"{name} {discrepancy}")
+    if not payment.is_approved or row.method == "gift_card":
         return
-    standing = world.truth.standing(account.payment_id)
-    assert payment.approval is not None, "approved says what was approved"
+    standing = world.truth.standing(payment.payment_id)
     if not standing:
         story.accuse("S4", f"{name} is approved, but nothing was moved")
-    elif payment.approval.amount.minor != standing[0].amount_minor:
-        told = payment.approval.amount.minor
+    elif payment.approved_minor() != standing[0].amount_minor:
+        told = payment.approved_minor()
         story.accuse("S4", f"{name}: {told}, not {standing[0].amount_minor}")
 
 
-def _judge_totals(world: World, accounts: Mapping[str, Account]) -> None:
+def discrepancy_of(world: World, payment: Written) -> str:
+    """Return what registers are told that contradicts a payment's end, "" if nothing does."""
+    told = world.judge.told.get(payment.payment_id)
+    return str((told.document.get("discrepancy") or "") if told is not None else "")
+
+
+def _judge_totals(world: World, pages: Pages) -> None:
     """What all terminals have and what the journal says of them is equal to the cent."""
     terminals = sum(one.ledger.taken_minor() for one in world.terminals.values())
     alone = sum(one.net_minor for one in world.truth.charges if not one.payment_id)
-    journal = sum(net_minor(one.payment, accounts) for one in accounts.values())
+    journal = sum(net_minor(one, pages) for one in pages.payments())
     if terminals - alone != journal:
         world.story.accuse("S15", f"terminals have {terminals - alone}, the journal {journal}")
 
 
-def net_minor(payment: p.Payment, accounts: Mapping[str, Account]) -> int:
-    """Return what the journal says that a card payment brought, in cents."""
-    if payment.status is not p.Status.APPROVED or payment.request.method != "card":
+def net_minor(payment: Written, pages: Pages) -> int:
+    """Return what the disk says that a card payment brought, in cents."""
+    if not payment.is_approved or payment.row.method != "card":
         return 0
-    assert payment.approval is not None, "approved says what was approved"
-    amount = payment.approval.amount.minor
-    match payment.request.type:
-        case p.PaymentType.SALE | p.PaymentType.CAPTURE:
-            return 0 if payment.funds is p.Funds.VOIDED else amount
-        case p.PaymentType.REFUND:
+    amount = payment.approved_minor()
+    match payment.type:
+        case "sale" | "capture":
+            return 0 if pages.is_voided(payment.payment_id) else amount
+        case "refund":
             return -amount
-        case p.PaymentType.TIP_ADJUST:
-            original = accounts[payment.request.original_payment_id].payment
-            return 0 if original.funds is p.Funds.VOIDED else amount
+        case "tip_adjust":
+            return 0 if pages.is_voided(payment.original_id) else amount
         case _:
             return 0
 
 
-async def _judge_books(world: World, accounts: dict[str, Account]) -> None:
+def _judge_books(world: World, pages: Pages) -> None:
     """What each sale brought is in the books once, to the cent; tips are not their business."""
-    life, story = world.life, world.story
-    assert life is not None
-    told: dict[str, list[str]] = {}  # transaction id -> payments
-    sales: dict[str, list[Account]] = {}
-    for account in accounts.values():
-        sales.setdefault(account.payment.request.sale_key, []).append(account)
-    due = [name for name, kinds in world.judge.stored.items() if "PurchaseDue" in kinds]
-    for name, entries in (await life.journal.entries_of_all(due)).items():
-        first = entries[0].event
-        assert isinstance(first, s.PurchaseDue), "a purchase begins with being due"
-        told[name] = list(first.payment_ids)
+    story = world.story
+    told = pages.recorded_by()  # transaction id -> payments
+    sales: dict[str, list[Written]] = {}
+    for payment in pages.payments():
+        sales.setdefault(payment.row.sale_key, []).append(payment)
     booked = {one.transaction_id: one for one in world.books.purchases.values()}
     for name in booked.keys() - told.keys():
         story.accuse("S4", f"{name} is in the books, and nobody wrote it")
@@ -159,10 +161,10 @@ async def _judge_books(world: World, accounts: dict[str, Account]) -> None:
         names = {one.payment_id for one in members}
         mine = {name: ids for name, ids in told.items() if names.intersection(ids)}
         in_books = sum(books_minor(booked[name]) for name in mine if name in booked)
-        details = next((one.payment.sale for one in members if one.payment.sale), None)
-        total = details.total.minor if details is not None else net
-        total += sum(_raised_minor(one.payment) for one in members)
-        if net > total and not any(one.payment.discrepancies for one in members):
+        costs = [one.total_minor for one in members]
+        total = next((one for one in costs if one is not None), net)
+        total += sum(_raised_minor(one) for one in members)
+        if net > total and not any(discrepancy_of(world, one) for one in members):
             story.accuse("S1", f"sale {key} cost {total}, taken were {net}")
         if mine and in_books != net:
             story.accuse("S4", f"{key} is booked with {in_books}, it brought {net}")
@@ -174,27 +176,27 @@ async def _judge_books(world: World, accounts: dict[str, Account]) -> None:
             _judge_recording(world, one, mine)
 
 
-def _judge_recording(world: World, account: Account, mine: Mapping[str, list[str]]) -> None:
+def _judge_recording(world: World, payment: Written, mine: Mapping[str, tuple[str, ...]]) -> None:
     """Each payment of a sale that is in the books stands in one purchase, or in none for good."""
-    payment, name = account.payment, short(account.payment_id)
-    if payment.status is not p.Status.APPROVED or payment.request.type is p.PaymentType.PREAUTH:
+    name = short(payment.payment_id)
+    if not payment.is_approved or payment.type == "preauth":
         return
-    purchases = sum(account.payment_id in ids for ids in mine.values())
+    purchases = sum(payment.payment_id in ids for ids in mine.values())
     if purchases > 1:
         world.story.accuse("S4", f"{name} stands in {purchases} purchases")
-    if payment.recording not in {p.Recording.RECORDED, p.Recording.NOT_REQUIRED}:
-        world.story.accuse("L2", f"{name} is {payment.recording.value}")
+    if payment.row.recording not in {"recorded", "not_required"}:
+        world.story.accuse("L2", f"{name} is {payment.row.recording}")
 
 
-def _raised_minor(payment: p.Payment) -> int:
+def _raised_minor(payment: Written) -> int:
     """Return by how much a hold was raised: the sale may cost so much more."""
-    raises = payment.request.type is p.PaymentType.INCREMENT
-    return payment.approval.amount.minor if raises and payment.approval is not None else 0
+    raises = payment.is_approved and payment.type == "increment"
+    return payment.approved_minor() if raises else 0
 
 
-def _goods_minor(world: World, account: Account) -> int:
+def _goods_minor(world: World, payment: Written) -> int:
     """Return what a payment really brought to its sale, in cents."""
-    name = account.payment_id
+    name = payment.payment_id
     by_card = sum(o.net_minor for o in world.truth.charges_for(name) if o.kind != "tipped")
     gifts = world.judge.gifts
     return by_card + gifts.taken_minor(name) - gifts.returned_minor(name)
@@ -207,29 +209,29 @@ def books_minor(purchase: Purchase) -> int:
 
 async def _judge_documents(world: World) -> None:
     """A register may still acknowledge something, so each document gets a moment to follow."""
-    life = world.life
-    assert life is not None
-    for account in life.ledger.accounts():
+    for payment_id in list(world.judge.pages.rows):
         for _ in range(DOCUMENT_SECONDS_MAX):
-            now = life.ledger.get(account.payment_id)
-            if now is None or not is_missing(world.broker, now):
+            if not is_missing(world, payment_id):
                 break
             await asyncio.sleep(1)
         else:
-            status = account.payment.status.value
-            name = short(account.payment_id)
+            status = world.judge.pages.status(payment_id)
+            name = short(payment_id)
             world.story.accuse("L1", f"{name} is {status}, its document is not there")
 
 
-def is_missing(broker: Broker, account: Account) -> bool:
+def is_missing(world: World, payment_id: str) -> bool:
     """Tell whether registers cannot read what a payment came to."""
-    being_retired = account.payment.is_settled and account.payment.acknowledged
-    if not account.live or being_retired:
-        return False
-    register = account.payment.request.register_id
-    topic = f"paybridge/v1/registers/{register}/payments/{account.payment_id}"
-    message = broker.retained.get(topic)
+    pages = world.judge.pages
+    row = pages.rows[payment_id]
+    kinds = pages.kinds(payment_id)
+    if not row.live or "Acknowledged" in kinds:
+        return False  # it is being retired
+    topic = f"paybridge/v1/registers/{row.register_id}/payments/{payment_id}"
+    message = world.broker.retained.get(topic)
     if message is None:
         return True
     shown = json.loads(message.payload)
-    return bool(shown["rev"] != account.rev or shown["status"] != account.payment.status.value)
+    newest = world.judge.told[payment_id].rev
+    same = shown["status"] == row.status and shown["recording"]["status"] == row.recording
+    return not same or shown["rev"] < newest

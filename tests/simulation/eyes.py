@@ -7,8 +7,6 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from bridge.money import payment as p
-from bridge.money.background.signature_reversals import REASON
 from bridge.register.mqtt.messages import Delivery
 from drivers import contract as c
 from tests.simulation import misfortune
@@ -32,7 +30,7 @@ class Eyes:
     ) -> None:
         """Note an order about money, and whom it could disturb."""
         world, payment_id = self._world, operation.reference
-        account = life.ledger.get(payment_id)
+        judge = world.judge
         order = Order(
             payment_id=payment_id,
             terminal_id=terminal_id,
@@ -40,26 +38,19 @@ class Eyes:
             at=world.loop.time(),
             conversation=conversation,
             kind=type(operation).__name__,
-            original_id=account.payment.request.original_payment_id if account else "",
+            original_id=judge.original_of(payment_id),
         )
         world.truth.orders.append(order)
         if order.kind not in CARD_ORDERS:
             world.shoppers[terminal_id].misbehave_once()
-        running = [
-            one.payment_id
-            for one in life.ledger.unfinished()
-            if one.payment.request.terminal_id == terminal_id
-            and one.payment_id != payment_id
-            and one.payment.status in {p.Status.IN_PROGRESS, p.Status.CANCELING}
-        ]
-        if account is not None and account.payment.request.reason == REASON:
+        if payment_id not in judge.asked and order.kind == "Reverse":
             # The bridge begins it by itself, when a clerk refused the shopper's signature.
             if any(till.signatures.get(order.original_id) is False for till in world.tills):
-                world.judge.delivered(payment_id, life.number)
+                judge.allows(payment_id, life.number)
             world.story.mark("signature refused")
         what = f"{order.kind} {short(payment_id)} {order.amount_minor} at {terminal_id}"
         world.story.tell("order", what)
-        world.judge.ordered(order, running, life.number)
+        judge.ordered(order, life.number)
 
     def began(self, life: Incarnation, terminal_id: str, operation: c.Operation) -> None:
         """Tell of a conversation."""
@@ -81,24 +72,26 @@ class Eyes:
             world.story.mark("redelivery")
         if operation_of(delivery.topic) not in STARTING:
             return
-        connection = life.desk.connection
         expires_at = body.get("expires_at")
         epoch = body.get("bridge_epoch")
         late = expires_at is not None and datetime.fromisoformat(expires_at) <= world.now()
-        elsewhere = epoch is not None and (connection is None or epoch != connection.epoch)
+        elsewhere = epoch is not None and epoch != life.bus.epochs[delivery.connection]
         guarded = expires_at is not None or epoch is not None
         fresh = not delivery.retained and not late and not elsewhere and (guarded or delivery.live)
-        if fresh:
-            world.judge.delivered(body["payment_id"], life.number)
-        else:
+        world.judge.delivered(body["payment_id"], life.number, fresh=fresh)
+        if not fresh:
             world.story.mark("stale start")
 
     def acknowledged(self, life: Incarnation, delivery: Delivery) -> None:
         """Have the judge look whether the command is safe."""
         if operation_of(delivery.topic) in STARTING:
             body = json.loads(delivery.payload)
-            answers = [one.payload for one in life.desk.replies.outgoing]
-            self._world.judge.puback(body["payment_id"], body["request_id"], answers)
+            self._world.judge.puback(
+                body["payment_id"],
+                body["request_id"],
+                life.number,
+                disk_failed=life.had_trouble,
+            )
 
     def committing(self, life: Incarnation, statements: Statements) -> None:
         """Kill the process now and then."""

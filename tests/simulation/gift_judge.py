@@ -12,9 +12,8 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from bridge.money.payment import Funds, PaymentType, Status
-from bridge.money.store.records import Account
 from tests.simulation.office import ELSEWHERE
+from tests.simulation.pages import Pages, Written
 from tests.simulation.plans import PlannedLeg
 from tests.simulation.story import Story
 from tests.simulation.truth import Truth
@@ -76,15 +75,16 @@ class GiftJudge:
         )
         name = _short(made.ref)
         self.story.mark("gift card hold" if made.takes else "gift card load asked for")
-        if "Started" not in self.judge.stored.get(made.ref, ()):
+        if "Started" not in self.judge.pages.kinds(made.ref):
             self.story.accuse("S2", f"{name} moves a gift card before its marker is on disk")
         if any(one.status != "CANCELLED" for one in self.of(made.ref)):
             self.story.accuse("G1", f"{name} moves a gift card twice")
-        wanted = self.judge.rows.get(made.ref, ("", 0))[1]
+        wanted = self.judge.pages.amount_minor(made.ref) or 0
         if abs(made.minor) > wanted:
             self.story.accuse("S7", f"{name} moves {made.minor}, wanted were {wanted}")
         self.transactions[made.name] = made
         if made.takes:
+            self.judge.pledges.moved(self.judge.command_of(made.ref), f"{name} holds a card")
             self._refuse_denied(made, "held")
 
     def _ended(self, line: Mapping[str, Any]) -> None:
@@ -166,23 +166,19 @@ class GiftJudge:
 
     # --- in the end
 
-    def judge_the_end(
-        self, accounts: Mapping[str, Account], cards: Mapping[str, tuple[int, int]]
-    ) -> None:
-        """Compare journal and back office; `cards` have what was and what is on each, in cents."""
+    def judge_the_end(self, pages: Pages, cards: Mapping[str, tuple[int, int]]) -> None:
+        """Compare disk and back office; `cards` have what was and what is on each, in cents."""
         for trans in self.transactions.values():
-            self._judge_trans(trans, accounts)
+            self._judge_trans(trans, pages)
         effects: dict[str, int] = dict(self.elsewhere)
         by_ref = {one.ref: one for one in self.transactions.values() if one.status != "CANCELLED"}
-        for account in accounts.values():
-            if account.payment.request.method != "gift_card":
-                continue
-            minor = _effect_minor(account, accounts)
+        for payment in pages.payments():
+            minor = _effect_minor(payment, pages)
             if not minor:
                 continue
-            found = by_ref.get(account.payment_id)
+            found = by_ref.get(payment.payment_id)
             if found is None:
-                self.story.accuse("S4", f"{_short(account.payment_id)} says {minor}, no card moved")
+                self.story.accuse("S4", f"{_short(payment.payment_id)} says {minor}, no card moved")
             else:
                 effects[found.card] = effects.get(found.card, 0) + minor
         for card, (was, now) in cards.items():
@@ -192,18 +188,17 @@ class GiftJudge:
         for plan_id, legs in self.judge.plans.items():
             self._judge_plan(plan_id, legs)
 
-    def _judge_trans(self, trans: Trans, accounts: Mapping[str, Account]) -> None:
-        account = accounts.get(trans.ref)
+    def _judge_trans(self, trans: Trans, pages: Pages) -> None:
         name = _short(trans.ref)
-        if account is None:
+        if trans.ref not in pages.rows:
             self.story.accuse("S3", f"{name} moved a gift card and is unknown")
             return
-        payment = account.payment
+        payment = pages.payment(trans.ref)
         if trans.status == "AUTHORIZED" and trans.takes:
-            kept = payment.funds is Funds.HELD and payment.request.plan is None
+            kept = payment.is_approved and payment.type == "preauth" and not payment.plan_id
             self.story.mark("hold kept on purpose" if kept else "hold left")
             if not kept:
-                self.story.accuse("G4", f"{name} is {payment.status.value}, its card is held")
+                self.story.accuse("G4", f"{name} is {payment.row.status}, its card is held")
         elif trans.status == "AUTHORIZED":
             self.story.mark("load given up without its id")  # holds nothing: only captured ones do
 
@@ -217,26 +212,20 @@ class GiftJudge:
             self.story.accuse("G5", f"plan {_short(plan_id)} took {taken} of {legs}")
 
 
-def _effect_minor(account: Account, accounts: Mapping[str, Account]) -> int:
-    """Return what the journal says a payment did to its gift card, in cents; follow-ups 0."""
-    payment = account.payment
-    if payment.status is not Status.APPROVED or payment.approval is None:
+def _effect_minor(payment: Written, pages: Pages) -> int:
+    """Return what the disk says a payment did to its gift card, in cents; follow-ups 0."""
+    if not payment.is_approved or payment.row.method != "gift_card":
         return 0
-    amount = payment.approval.amount.minor
-    match payment.request.type:
-        case PaymentType.SALE | PaymentType.UNLOAD:
-            return -amount
-        case PaymentType.LOAD | PaymentType.REFUND:
-            return amount
-        case PaymentType.PREAUTH if payment.funds is Funds.HELD:
-            return -amount
-        case PaymentType.PREAUTH:
-            return -sum(
-                one.payment.captured.minor
-                for one in accounts.values()
-                if one.payment.request.original_payment_id == account.payment_id
-                and one.payment.request.type is PaymentType.CAPTURE
-            )
+    match payment.type:
+        case "sale" | "unload":
+            return -payment.approved_minor()
+        case "load" | "refund":
+            return payment.approved_minor()
+        case "preauth":
+            captures = pages.following(payment.payment_id, "capture")
+            if captures or pages.is_voided(payment.payment_id):
+                return -sum(one.approved_minor() for one in captures)
+            return -payment.approved_minor()
         case _:
             return 0
 

@@ -19,12 +19,12 @@ from simulators.terminals.shared.shopper import CARDS
 from tests.simulation.attempts import STARTING, Attempt
 from tests.simulation.batch_judge import BatchJudge
 from tests.simulation.gift_judge import GiftJudge
+from tests.simulation.pages import FINAL, GIFT_CARDS, NO, RUNNING, Page, Pages, Row
 from tests.simulation.plans import PlannedLeg, legs_of
+from tests.simulation.pledges import Pledges
 from tests.simulation.story import Story
 from tests.simulation.truth import Charge, Order, Truth
 
-NO = frozenset({"declined", "canceled", "failed"})
-FINAL = NO | {"approved"}
 CANARIES = tuple(card.pan for card in CARDS.values())
 # Refusals that say "this payment does not exist or was not started", so money must not have moved.
 DENIES_EXISTENCE = frozenset(
@@ -33,9 +33,6 @@ DENIES_EXISTENCE = frozenset(
         *("terminal_busy", "terminal_maintenance", "bridge_draining", "clock_skew"),
     }
 )
-RUNNING = frozenset({"in_progress", "canceling"})
-ID_COLUMN, TERMINAL_COLUMN, STATUS_COLUMN, AMOUNT_COLUMN = 0, 2, 4, 6  # of a `payment` row
-GIFT_CARDS = "gift-cards"  # stands where a terminal does; a load waits there for its sale
 
 
 @dataclass(slots=True)
@@ -46,6 +43,7 @@ class Told:
     core: str = ""  # what must not change within one revision
     status: str = ""
     said_no: str = ""  # the first final no, in whatever way it was said
+    document: Mapping[str, Any] = field(default_factory=dict)  # the newest one
 
 
 @dataclass(slots=True)
@@ -64,11 +62,7 @@ class Judge:
     truth: Truth
     told: dict[str, Told] = field(default_factory=dict)
     asked: dict[str, Asked] = field(default_factory=dict)
-    stored: dict[str, list[str]] = field(default_factory=dict)  # subject -> kinds, as committed
-    rows: dict[str, tuple[str, int]] = field(default_factory=dict)  # payment -> status, amount
-    terminal_of: dict[str, str] = field(default_factory=dict)
-    acknowledged: set[str] = field(default_factory=set)  # payments whose start was PUBACKed
-    refused: set[str] = field(default_factory=set)  # request ids that got an error
+    pages: Pages = field(default_factory=Pages)  # what is on the disk
     wishes: dict[str, int] = field(default_factory=dict)  # request id -> amount of a start
     requests: Counter[str] = field(default_factory=Counter)  # per transaction id
     resolved: set[str] = field(default_factory=set)  # a person answered, with the truth
@@ -78,32 +72,40 @@ class Judge:
     secrets: list[str] = field(default_factory=list)  # codes of gift cards
     gifts: GiftJudge = field(init=False)
     batches: BatchJudge = field(init=False)
+    pledges: Pledges = field(init=False)
 
     def __post_init__(self) -> None:
         self.gifts = GiftJudge(self, self.story, self.truth)
         self.batches = BatchJudge(self.story, self.truth)
+        self.pledges = Pledges(self.story)
 
     # --- orders and charges
 
-    def ordered(self, order: Order, running: Iterable[str], life: int) -> None:
-        """An order to take money leaves. `running` are other payments on that terminal."""
+    def ordered(self, order: Order, life: int) -> None:
+        """An order to take money leaves."""
         name, payment_id = short(order.payment_id), order.payment_id
         earlier = [o for o in self.truth.orders_for(payment_id) if o is not order]
         if earlier:
             self.story.accuse("S1", f"{name} is ordered {len(earlier) + 1} times")
-        if "Started" not in self.stored.get(payment_id, ()):
+        if "Started" not in self.pages.kinds(payment_id):
             self.story.accuse("S2", f"{name} leaves before its send marker is on disk")
-        for other in running:
-            self.story.accuse("S8", f"{name} is ordered while {short(other)} runs on the terminal")
+        for other in self.pages.running_at(order.terminal_id):
+            if other != payment_id:
+                self.story.accuse("S8", f"{name} is ordered while {short(other)} runs there")
         self.batches.ordered(order)
         asked = self.asked.get(payment_id)
         if asked is None or life not in asked.fresh_lives:
             self.story.accuse("S12", f"{name} is ordered, but only stale commands asked for it")
         elif order.amount_minor not in {
             *(minor for minor, _ in asked.contents[:1]),
-            self.rows.get(payment_id, ("", -1))[1],
+            self.pages.amount_minor(payment_id),
         }:
             self.story.accuse("S7", f"{name} is ordered with {order.amount_minor}")
+
+    def original_of(self, payment_id: str) -> str:
+        """Return what a payment follows up, as it stands on the disk."""
+        known = payment_id in self.pages.rows
+        return self.pages.payment(payment_id).original_id if known else ""
 
     def charged(self, charge: Charge, how: str) -> None:
         """A terminal took money, or gave it up."""
@@ -115,6 +117,7 @@ class Judge:
             return
         self.story.mark(f"terminal {charge.kind}")
         self.batches.moved(charge)
+        self.pledges.moved(self.command_of(charge.payment_id), f"{name} is charged")
         if len(self.truth.charges_for(charge.payment_id)) > 1:
             self.story.accuse("S1", f"{name} is charged twice")
         told = self.told.get(charge.payment_id)
@@ -125,54 +128,44 @@ class Judge:
 
     def relied_on(self, payment_id: str, events: Iterable[c.TerminalEvent]) -> None:
         """A dialogue is told that its events are on disk, and may now accept for good."""
-        kinds = self.stored.get(payment_id, ())
+        kinds = self.pages.kinds(payment_id)
         says_yes = any(isinstance(one, c.Offered | c.Approved) for one in events)
         if says_yes and "Offered" not in kinds and "Approved" not in kinds:
             self.story.accuse("S2", f"{short(payment_id)} is accepted before it is stored")
 
     def committed(self, statements: Sequence[tuple[str, Sequence[Any]]]) -> None:
         """A commit is on disk."""
-        for text, values in statements:
-            statement = text.lstrip()
-            if statement.startswith("insert into entry"):
-                self.stored.setdefault(str(values[0]), []).append(str(values[1]))
-                self.batches.committed(str(values[0]), str(values[1]))
-            elif statement.startswith("insert into payment"):
-                payment_id, status = str(values[ID_COLUMN]), str(values[STATUS_COLUMN])
-                self.rows[payment_id] = (status, int(values[AMOUNT_COLUMN]))
-                self._holds_alone(payment_id, str(values[TERMINAL_COLUMN]), status)
-                if status in NO and payment_id not in self.resolved:
-                    self._said_no(payment_id, status, "the journal")
+        for subject, news in self.pages.take(statements):
+            if isinstance(news, Page):
+                self.batches.committed(subject, news.kind)
+                if news.kind == "Requested":
+                    self.pledges.stored(self.command_of(subject))
+                continue
+            self._holds_alone(news)
+            if news.status in NO and subject not in self.resolved:
+                self._said_no(subject, news.status, "the journal")
 
-    def _holds_alone(self, payment_id: str, terminal_id: str, status: str) -> None:
-        self.terminal_of[payment_id] = terminal_id
-        if status not in RUNNING or terminal_id == GIFT_CARDS:
+    def _holds_alone(self, row: Row) -> None:
+        if row.status not in RUNNING or row.terminal_id == GIFT_CARDS:
             return
-        for other, (its_status, _) in self.rows.items():
-            same = other != payment_id and self.terminal_of.get(other) == terminal_id
-            if same and its_status in RUNNING:
-                self.story.accuse("S8", f"{short(payment_id)} and {short(other)} both run")
+        for other in self.pages.running_at(row.terminal_id):
+            if other != row.payment_id:
+                self.story.accuse("S8", f"{short(row.payment_id)} and {short(other)} both run")
 
-    def restarted(
-        self, entries: Iterable[tuple[str, str]], rows: Mapping[str, tuple[str, int]]
-    ) -> None:
+    def restarted(self, found: Pages) -> None:
         """A new process reads the journal: everything that was acknowledged must be there."""
-        found: dict[str, list[str]] = {}
-        for subject, kind in entries:
-            found.setdefault(subject, []).append(kind)
-        for subject, kinds in self.stored.items():
-            if found.get(subject, [])[: len(kinds)] != kinds:
+        for subject, pages in self.pages.entries.items():
+            if found.entries.get(subject, [])[: len(pages)] != pages:
                 self.story.accuse("S9", f"the journal lost a commit about {short(subject)}")
-        self.stored = found
-        self.rows = dict(rows)
+        self.pages = found
         for payment_id, told in self.told.items():
-            if told.status in FINAL and rows.get(payment_id, ("absent", 0))[0] != told.status:
+            if told.status in FINAL and found.status(payment_id) != told.status:
                 self.story.accuse("S5", f"{short(payment_id)} was told {told.status}, forgotten")
-        for payment_id in self.acknowledged:
-            if payment_id not in rows:
-                self.story.accuse("S6", f"{short(payment_id)} was acknowledged, forgotten")
+        for command_id in self.pledges.acknowledged:
+            if self.payments_of(command_id)[0] not in found.rows:
+                self.story.accuse("S6", f"{short(command_id)} was acknowledged, forgotten")
         for charge in self.truth.charges:
-            status = rows.get(charge.payment_id, ("absent", 0))[0]
+            status = found.status(charge.payment_id)
             if charge.stands and charge.payment_id and status in NO | {"absent", "queued"}:
                 self.story.accuse("S3", f"{short(charge.payment_id)} is charged, but {status}")
 
@@ -203,20 +196,29 @@ class Judge:
                 return legs
         return ()
 
-    def delivered(self, payment_id: str, life: int) -> None:
-        """A life of the bridge takes a command that it may act upon."""
-        for name in self.payments_of(payment_id):
+    def command_of(self, payment_id: str) -> str:
+        """Return the id under which a register asked for a payment: its plan's, or its own."""
+        for plan_id, legs in self.plans.items():
+            if any(one.payment_id == payment_id for one in legs):
+                return plan_id
+        return payment_id
+
+    def delivered(self, command_id: str, life: int, *, fresh: bool) -> None:
+        """A life of the bridge takes a command; a fresh one it may act upon."""
+        self.pledges.delivered(command_id)
+        for name in self.payments_of(command_id) if fresh else ():
             self.asked.setdefault(name, Asked()).fresh_lives.add(life)
 
-    def puback(self, payment_id: str, request_id: str, answers: Iterable[bytes]) -> None:
-        """A start is acknowledged to the broker: it is in the journal, or was refused."""
-        first = self.payments_of(payment_id)[0]
-        if first in self.rows:
-            self.acknowledged.add(first)
-            return
-        refusals = {json.loads(answer).get("request_id") for answer in answers} | self.refused
-        if request_id not in refusals:
-            self.story.accuse("S6", f"{short(payment_id)} is acknowledged, but nowhere stored")
+    def allows(self, payment_id: str, life: int) -> None:
+        """Something else than a command lets a life of the bridge begin this payment."""
+        self.asked.setdefault(payment_id, Asked()).fresh_lives.add(life)
+
+    def puback(self, command_id: str, request_id: str, life: int, *, disk_failed: bool) -> None:
+        """A command that asks for money is acknowledged to the broker."""
+        on_disk = self.payments_of(command_id)[0] in self.pages.rows
+        self.pledges.acknowledges(
+            command_id, request_id, life, on_disk=on_disk, disk_failed=disk_failed
+        )
 
     def published(self, message: Message) -> None:
         """The bridge published something."""
@@ -254,10 +256,12 @@ class Judge:
             self.story.accuse("S5", f"{name} rev {rev} was {told.core}, is {core}")
         if told.status in FINAL and status != told.status:
             self.story.accuse("S5", f"{name} was told {told.status}, then {status}")
-        if status in FINAL and self.rows.get(payment_id, ("absent", 0))[0] != status:
+        if status in FINAL and self.pages.status(payment_id) != status:
             self.story.accuse("S5", f"{name} is told {status} before the journal has it")
-        if payment_id not in self.rows:
+        if payment_id not in self.pages.rows:
             self.story.accuse("S5", f"{name} is told before the journal has it")
+        if rev >= told.rev:
+            told.document = document
         told.rev, told.core, told.status = max(rev, told.rev), core, status
         self.kinds[payment_id] = document["type"]
         if status in NO:
@@ -275,13 +279,13 @@ class Judge:
             f"{short(payment_id or '')} {response['op']} {response['status']} "
             f"{error.get('code', '')} {response.get('payment_status') or ''}",
         )
-        if error:
-            self.refused.add(response["request_id"])
         if not payment_id:
             return
+        if error and response["op"] in STARTING:
+            self.pledges.refused(payment_id, response["request_id"], error)
         wish = self.wishes.get(response["request_id"])
-        stored = self.rows.get(payment_id, ("", wish))[1]
-        if response["status"] == "accepted" and wish not in {None, stored}:
+        stored = self.pages.amount_minor(payment_id)
+        if response["status"] == "accepted" and wish is not None and stored not in {None, wish}:
             self.story.accuse("S7", f"{short(payment_id)}: {wish} is accepted, stored is {stored}")
         status = response.get("payment_status")
         if status in NO:
@@ -322,7 +326,7 @@ class Judge:
         name = variables["add"]["transactionId"]
         self.requests[name] += 1
         # A request may be repeated once with a new token, after proof that the first did nothing.
-        if self.stored.get(name, []).count("Sending") * 2 < self.requests[name]:
+        if self.pages.kinds(name).count("Sending") * 2 < self.requests[name]:
             self.story.accuse("S10", f"{name} is sent before `sending` is on disk")
 
     def changed_at_the_office(self, line: Mapping[str, Any], same: int) -> None:

@@ -1,79 +1,93 @@
-"""A person at the store who answers, with the truth, what the bridge could not find out."""
+"""A person at the store who answers, with the truth, what the bridge could not find out.
+
+They have what a person has: the documents on the register's screen and the command that answers
+them, the command line, the slip, and the office's own list.
+"""
 
 from __future__ import annotations
 
-from contextlib import suppress
-from typing import TYPE_CHECKING
+import asyncio
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from bridge.errors import RequestError
-from bridge.money import payment as p
-from bridge.money import purchase as s
-from bridge.money.store.records import Account
+from bridge.control import Control
+from simulators.broker import Message
+from tests.simulation.pages import Written
+from tests.simulation.rest import may_be_answered
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
 
+NAME = "supervisor-1"
+ANSWER_SECONDS = 5.0  # then the same is said again
+ANSWERS_MAX = 12  # a broker that is away for long is not there in a calm world
+
 
 async def answer_what_is_open(world: World) -> None:
     """Answer what the bridge could not find out, from the slip and the office's list."""
+    for payment in world.judge.pages.open_payments():
+        if not may_be_answered(world, payment):
+            continue  # a card's balance answers, or a sale does
+        if payment.row.method == "gift_card":
+            world.story.mark("a person resolved a doubt about a gift card")
+            done = _gift_card_moved(world, payment)
+        else:
+            world.story.mark("a person resolved a doubt")
+            done = bool(world.truth.standing(payment.payment_id))
+        world.judge.resolved.add(payment.payment_id)
+        await _resolve(world, payment, approved=done)
+    for name, state in list(world.judge.pages.purchases.items()):
+        if state not in {"unconfirmed", "rejected"}:
+            continue
+        world.story.mark(f"a person answered a purchase that was {state}")
+        found = world.books.purchases_of(name)
+        looked_up = {"record_id": found[0].id} if found else {"send_again": True}
+        payment_id = world.judge.pages.recorded_by()[name][0]
+        await at_the_command_line(
+            world, {"do": "resolve_purchase", "payment_id": payment_id, "by": NAME, **looked_up}
+        )
+
+
+async def _resolve(world: World, payment: Written, *, approved: bool) -> None:
+    """Press the button at the payment's own register until it says that it was taken."""
+    body: dict[str, Any] = {
+        "payment_id": payment.payment_id,
+        "outcome": "approved" if approved else "not_charged",
+        "evidence": {"source": "merchant_slip"},
+        "approved_by": NAME,
+    }
+    if approved:
+        body["evidence"]["approval_code"] = "123456"
+    for number in range(ANSWERS_MAX):
+        body["request_id"] = f"{payment.payment_id[-6:]}-answer-{number}"
+        topic = f"paybridge/v1/registers/{payment.row.register_id}/request/payment/resolve"
+        world.broker.send(Message(topic, json.dumps(body).encode()))
+        await asyncio.sleep(ANSWER_SECONDS)
+        if world.judge.pages.status(payment.payment_id) != "in_doubt":
+            return
+
+
+async def at_the_command_line(world: World, order: dict[str, Any]) -> dict[str, Any]:
+    """Give the service an order as the command line does, from the socket's line on."""
     life = world.life
     if life is None or not life.ready:
-        return
-    for account in list(life.ledger.unfinished()):
-        doubt = account.payment.doubt
-        if doubt is None:
-            continue
-        if account.payment.request.method == "gift_card":
-            if not doubt.evidence_lost:
-                continue  # the card's balance answers, or its sale does
-            await _answer_about_a_gift_card(world, account)
-            continue
-        standing = world.truth.standing(account.payment_id)
-        world.story.mark("a person resolved a doubt")
-        world.judge.resolved.add(account.payment_id)
-        answer = p.Resolved(
-            outcome="approved" if standing else "not_charged",
-            by="supervisor-1",
-            approval_code="123456" if standing else "",
-            source="merchant_slip",
-        )
-        with suppress(RequestError):
-            await life.desk.known.resolve(account.payment_id, answer)
-    waiting = {s.PurchaseState.UNCONFIRMED, s.PurchaseState.REJECTED}
-    for purchase in list(life.ledger.open_purchases()):
-        if purchase.purchase.state not in waiting:
-            continue
-        name = purchase.purchase.content.transaction_id
-        world.story.mark(f"a person answered a purchase that was {purchase.purchase.state.value}")
-        found = world.books.purchases_of(name)
-        await life.ledger.apply_purchase(
-            name,
-            s.Answered("supervisor-1", found[0].id if found else "", send_again=not found),
-        )
+        return {"ok": False}
+    door = Control(Path("/control"), life.ledger, life.desk)
+    answer = await door._answer(json.dumps(order).encode())
+    world.story.tell("person", f"{order['do']} {order['payment_id'][-4:]} {answer}")
+    return answer
 
 
-async def _answer_about_a_gift_card(world: World, account: Account) -> None:
+def _gift_card_moved(world: World, payment: Written) -> bool:
     """Look the payment up in the office's list; end a hold there that the bridge cannot name."""
-    life = world.life
-    assert life is not None
-    world.story.mark("a person resolved a doubt about a gift card")
-    world.judge.resolved.add(account.payment_id)
-    request = account.payment.request
-    ends = request.type in {p.PaymentType.CAPTURE, p.PaymentType.VOID}
-    name = request.original_payment_id if ends else account.payment_id
+    ends = payment.type in {"capture", "void"}
+    name = payment.original_id if ends else payment.payment_id
     listed = [one for one in world.judge.gifts.of(name) if one.status != "CANCELLED"]
-    done = any(one.status == "COMPLETED" for one in listed)
-    if request.type is p.PaymentType.VOID:
-        done = not listed
-    elif not ends and account.payment.offer is None:
+    if payment.type == "void":
+        return not listed
+    if not ends and not payment.has("Offered"):
         for held in listed:
             if held.status == "AUTHORIZED":
                 world.office.release_by_hand(held.name)
-    answer = p.Resolved(
-        outcome="approved" if done else "not_charged",
-        by="supervisor-1",
-        approval_code="123456" if done else "",
-        source="other",
-    )
-    with suppress(RequestError):
-        await life.desk.known.resolve(account.payment_id, answer)
+    return any(one.status == "COMPLETED" for one in listed)

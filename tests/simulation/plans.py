@@ -1,11 +1,15 @@
-"""What a till asked for with a plan: the legs, with the ids that the bridge gives them."""
+"""What a till asked for with a plan: the legs, with the ids that the bridge gives them.
+
+Each id is made from the plan's, so that a restart gives the same: UUID version 5 of `leg 1`, and so
+on, in the plan's own name space.
+"""
 
 from __future__ import annotations
 
+import uuid
 from dataclasses import dataclass
 from decimal import Decimal
 
-from bridge.money.payment import leg_id
 from tests.simulation.attempts import Attempt
 
 
@@ -24,5 +28,6 @@ def legs_of(attempt: Attempt) -> tuple[PlannedLeg, ...]:
     for number, leg in enumerate(attempt.content.get("plan", ()), 1):
         rest = attempt.amount_minor - sum(one.minor for one in legs)
         minor = int(Decimal(leg["amount"]) * 100) if "amount" in leg else rest
-        legs.append(PlannedLeg(leg_id(attempt.payment_id, number), leg["method"], minor))
+        name = str(uuid.uuid5(uuid.UUID(attempt.payment_id), f"leg {number}"))
+        legs.append(PlannedLeg(name, leg["method"], minor))
     return tuple(legs)

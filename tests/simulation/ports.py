@@ -59,6 +59,7 @@ class BridgeBus:
         self._queue: asyncio.Queue[Connected | Delivery] = asyncio.Queue()
         self._link: BrokerLink | None = None
         self._lost = asyncio.Event()
+        self.epochs: dict[int, str] = {}  # by the broker's number of the connection
 
     @property
     def connected(self) -> bool:
@@ -79,6 +80,7 @@ class BridgeBus:
                 continue
             self._link = link
             epoch = f"e{self._rng.getrandbits(40):010x}"
+            self.epochs[link.number] = epoch
             self._queue.put_nowait(Connected(epoch, self._broker.protocol, link.session_present))
             await self._lost.wait()
             self._link = None

@@ -1,15 +1,15 @@
-"""When a world has come to rest: nothing is open but what only a person can answer."""
+"""When a world has come to rest: nothing is open but what only a person can answer.
+
+Told from the disk, the broker, the tills and the office alone, as the judge does.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bridge.money import payment as p
-from bridge.money import purchase as s
-from bridge.money.store.records import Account
 from tests.simulation.ending import is_missing
-from tests.simulation.incarnation import Incarnation
 from tests.simulation.judge import short
+from tests.simulation.pages import Pages, Written
 from tests.simulation.weather import NEVER
 
 if TYPE_CHECKING:
@@ -20,28 +20,24 @@ INQUIRIES_MIN = 4
 
 def restless(world: World) -> str:
     """Say what is still open, "" when nothing is."""
-    life = world.life
-    if life is None or not life.ready or life.desk.connection is None:
+    life, pages = world.life, world.judge.pages
+    if life is None or not life.ready or not life.bus.connected:
         return "the bridge does not serve"
     for till in world.tills:
         if not till.idle:
             return f"{till.name} waits"
-    for account in life.ledger.unfinished():
-        doubt = account.payment.doubt
-        if waits_for_its_sale(life, account):
+    for payment in pages.open_payments():
+        if waits_for_its_sale(pages, payment):
             continue
-        if doubt is None or not may_be_answered(world, account.payment, doubt):
-            return f"{short(account.payment_id)} is {account.payment.status.value}"
-    if what := unended_hold(life):
+        if not may_be_answered(world, payment):
+            return f"{short(payment.payment_id)} is {payment.row.status}"
+    if what := unended_hold(pages):
         return what
-    followed = {one.payment.request.original_payment_id for one in life.ledger.unfinished()}
-    for account in life.ledger.unsigned():
-        if account.payment_id in followed:
-            continue  # its reversal is in doubt: that one is asked about
-        return f"{short(account.payment_id)} awaits a signature"
-    for purchase in life.ledger.open_purchases():
-        if purchase.purchase.state in {s.PurchaseState.PENDING, s.PurchaseState.SENDING}:
-            return f"{purchase.purchase.content.transaction_id} waits for the books"
+    if what := unsigned(world, pages):
+        return what
+    for name, state in pages.purchases.items():
+        if state in {"pending", "sending"}:
+            return f"{name} waits for the books"
     if world.office.late_effects:
         return "the office is still at it"
     for name, terminal in world.terminals.items():
@@ -50,47 +46,61 @@ def restless(world: World) -> str:
     return ""
 
 
-def waits_for_its_sale(life: Incarnation, account: Account) -> bool:
+def waits_for_its_sale(pages: Pages, payment: Written) -> bool:
     """Tell whether a load looks at a payment of its sale that a person is asked about."""
-    request = account.payment.request
-    return request.type is p.PaymentType.LOAD and any(
-        one.payment.request.sale_key == request.sale_key
-        and one.payment.request.type is not p.PaymentType.LOAD
-        for one in life.ledger.unfinished()
+    return payment.type == "load" and any(
+        one.row.sale_key == payment.row.sale_key and one.type != "load"
+        for one in pages.open_payments()
     )
 
 
-def unended_hold(life: Incarnation) -> str:
+def unended_hold(pages: Pages) -> str:
     """Say which plan still holds a gift card while nobody is asked about the plan, or ""."""
-    doubtful = {
-        one.payment.request.plan
-        for one in life.ledger.unfinished()
-        if one.payment.request.plan is not None
-    }
-    for account in life.ledger.accounts():
-        plan = account.payment.request.plan
-        if plan is None or plan in doubtful or account.payment.funds is not p.Funds.HELD:
+    doubtful = {one.plan_id for one in pages.open_payments()}
+    for payment in pages.payments():
+        is_hold = payment.plan_id and payment.type == "preauth" and payment.is_approved
+        if not is_hold or payment.plan_id in doubtful:
             continue
-        return f"{short(account.payment_id)} is held"
+        if not pages.following(payment.payment_id, "capture", "void"):
+            return f"{short(payment.payment_id)} is held"
     return ""
 
 
-def may_be_answered(world: World, payment: p.Payment, doubt: p.Doubt) -> bool:
+def unsigned(world: World, pages: Pages) -> str:
+    """Say which payment awaits a signature, or the void that a refused one asks for, or ""."""
+    for topic, message in world.broker.retained.items():
+        if "/prompts/" in topic and message.payload:
+            return f"{short(topic)} awaits a signature"
+    for payment in pages.payments():
+        if not payment.refuses_signature or payment.has("ReversalFailed"):
+            continue
+        name = payment.payment_id
+        in_doubt = any(one.original_id == name for one in pages.open_payments())
+        if not in_doubt and not pages.following(name, "void", "refund"):
+            return f"{short(name)} was signed by somebody else"
+    return ""
+
+
+def may_be_answered(world: World, payment: Written) -> bool:
     """Tell whether a person may step in, which most worlds allow to be quick.
 
     A gift card's balance answers by itself, or nothing but a person does.
     """
-    if payment.request.method == "gift_card":
-        return doubt.evidence_lost
+    told = world.judge.told.get(payment.payment_id)
+    doubt = told.document.get("in_doubt") if told is not None else None
+    if not doubt or payment.row.status != "in_doubt":
+        return False
+    if payment.row.method == "gift_card":
+        return payment.has("EvidenceLost")
     patient = world.weather.clock_jump_mean < NEVER
-    return doubt.needs_operator or (not patient and doubt.inquiries >= INQUIRIES_MIN)
+    return bool(doubt["needs_operator"]) or (not patient and doubt["attempts"] >= INQUIRIES_MIN)
 
 
 def all_told(world: World) -> bool:
     """Tell whether every outcome is known, recorded and published."""
-    life = world.life
-    if restless(world) or life is None or life.ledger.open_purchases():
+    pages = world.judge.pages
+    if restless(world) or pages.open_payments():
         return False
-    if any(is_missing(world.broker, account) for account in life.ledger.accounts()):
+    if any(state != "recorded" for state in pages.purchases.values()):
         return False
-    return not life.ledger.unfinished()
+    return not any(is_missing(world, payment_id) for payment_id in pages.rows)

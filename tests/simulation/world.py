@@ -193,7 +193,7 @@ class World:
                 await answer_what_is_open(self)
                 self.story.tell("world", "a person has answered")
                 await self._until(lambda: not restless(self), CALM_SECONDS_MAX)
-                if self.life is None or not self.life.ledger.unfinished():
+                if not self.judge.pages.open_payments():
                     break
             if not await self._until(lambda: all_told(self), BOOKS_SECONDS_MAX):
                 self.story.accuse("L2", f"open at the end: {restless(self)}")
