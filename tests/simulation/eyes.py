@@ -90,7 +90,7 @@ class Eyes:
                 body["payment_id"],
                 body["request_id"],
                 life.number,
-                disk_failed=life.had_trouble,
+                disk_failed=life.lost_a_commit,
             )
 
     def committing(self, life: Incarnation, statements: Statements) -> None:

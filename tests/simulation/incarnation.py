@@ -135,6 +135,7 @@ class Incarnation(Witness):
         self.ready = False  # recovered and serving
         self.was_killed = False
         self.had_trouble = False  # its disk failed
+        self.lost_a_commit = False  # and a commit with it
         self._around = around
         self._rng = random.Random(f"{around.seed}/life/{number}")
         self._task: asyncio.Task[None] | None = None
@@ -212,6 +213,9 @@ class Incarnation(Witness):
         self._around.watch.committed(self, statements)
         if not self.alive.yes:
             raise Killed("died after the commit")
+
+    def failed(self) -> None:
+        self.lost_a_commit = True
 
     def _let_go(self) -> None:
         self.alive.yes = False
