@@ -24,6 +24,7 @@ class Eyes:
 
     def __init__(self, world: World) -> None:
         self._world = world
+        self._was_whole: dict[str, bool] = {}  # at its delivery, by request id: the journal
 
     def ordered(
         self, life: Incarnation, terminal_id: str, operation: c.MoneyOperation, conversation: int
@@ -72,6 +73,7 @@ class Eyes:
             world.story.mark("redelivery")
         if operation_of(delivery.topic) not in STARTING:
             return
+        self._was_whole[body["request_id"]] = not life.lost_a_commit
         expires_at = body.get("expires_at")
         epoch = body.get("bridge_epoch")
         late = expires_at is not None and datetime.fromisoformat(expires_at) <= world.now()
@@ -90,7 +92,7 @@ class Eyes:
                 body["payment_id"],
                 body["request_id"],
                 life.number,
-                disk_failed=life.lost_a_commit,
+                disk_failed=life.lost_a_commit and self._was_whole.get(body["request_id"], False),
             )
 
     def committing(self, life: Incarnation, statements: Statements) -> None:

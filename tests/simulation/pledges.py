@@ -22,6 +22,7 @@ class Pledge:
     command_id: str  # the payment or plan that it asked for
     deliveries: int  # of commands about it, this one included
     life: int
+    disk_failed: bool  # between its delivery and its acknowledgement
 
 
 @dataclass(slots=True)
@@ -51,20 +52,19 @@ class Pledges:
     def acknowledges(
         self, command_id: str, request_id: str, life: int, *, on_disk: bool, disk_failed: bool
     ) -> None:
-        """The PUBACK of a command leaves the process."""
+        """The PUBACK of a command leaves the process; did the disk fail since it was delivered?"""
         if on_disk:
             self.acknowledged.add(command_id)
-        elif request_id in self._published:
-            pass
-        elif disk_failed:
-            self.story.accuse("S6", f"{command_id[-4:]} is acknowledged on a disk that failed")
-        else:
-            self._open[request_id] = Pledge(command_id, self.deliveries[command_id], life)
+        elif request_id not in self._published:
+            deliveries = self.deliveries[command_id]
+            self._open[request_id] = Pledge(command_id, deliveries, life, disk_failed)
 
     def refused(self, command_id: str, request_id: str, error: Mapping[str, Any]) -> None:
         """A refusal is at the broker."""
         self._published.add(request_id)
         pledge = self._open.pop(request_id, None)
+        if pledge is not None and error["code"] == "journal_unavailable":
+            self.story.accuse("S6", f"{command_id[-4:]} is acknowledged, but was not stored")
         if error["money_moved"] == "no" and pledge is not None:
             self._denied[command_id] = pledge.deliveries
 
@@ -73,6 +73,13 @@ class Pledges:
         denied = self._denied.get(command_id)
         if denied is not None and denied == self.deliveries[command_id]:
             self.story.accuse("S3", f"{what}, which was refused with `money_moved: no`")
+
+    def died(self, life: int) -> None:
+        """A life ended by itself, as it does when its journal fails."""
+        for pledge in self._open.values():
+            if pledge.life == life and pledge.disk_failed:
+                name = pledge.command_id[-4:]
+                self.story.accuse("S6", f"{name} is acknowledged on a disk that failed")
 
     def judge_the_end(self, life: int) -> None:
         """Look for commands that were acknowledged and then forgotten by a living bridge."""

@@ -65,10 +65,19 @@ def test_a_refusal_at_the_broker_is_proof_of_an_acknowledgement() -> None:
     assert rules(judged) == []
 
 
-def test_an_acknowledgement_although_the_disk_failed_is_accused_at_once() -> None:
+def test_an_acknowledgement_although_the_disk_failed_is_accused() -> None:
     judged = pledges()
     judged.delivered(PAID)
     judged.acknowledges(PAID, "r-1", 1, on_disk=False, disk_failed=True)
+    judged.died(1)
+    assert rules(judged) == ["S6"]
+
+
+def test_an_acknowledged_command_that_is_told_it_was_not_stored_is_accused() -> None:
+    judged = pledges()
+    judged.delivered(PAID)
+    judged.acknowledges(PAID, "r-1", 1, on_disk=False, disk_failed=True)
+    judged.refused(PAID, "r-1", {"code": "journal_unavailable", "money_moved": "no"})
     assert rules(judged) == ["S6"]
 
 

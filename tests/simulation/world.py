@@ -254,6 +254,7 @@ class World:
         if error is not None and all(isinstance(one, JournalError) for one in causes):
             self.story.tell("bridge", "stops: the journal cannot be written")
             self.story.mark("journal failed")
+            self.judge.pledges.died(life.number)
             if not life.had_trouble:
                 self.story.accuse("BUG", f"the journal failed by itself: {causes!r}")
             return
