@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from bridge.money import payment as p
+from bridge.money.doubt_age import DoubtAges
 from bridge.money.ledger import Ledger
 from drivers import contract as c
-
-DOUBT_AGED_SECONDS = 90.0  # then a person is asked, as the register's contract promises
 
 
 class Doubts:
@@ -20,7 +19,7 @@ class Doubts:
         self._terminal_id = terminal_id
         self._capabilities = capabilities
         self._persistent = persistent
-        self._since: dict[str, float] = {}  # in seconds of the loop's clock
+        self._ages = DoubtAges(ledger)
 
     def open(self) -> list[tuple[str, p.Doubt]]:
         """Return the doubts that nobody has resolved, with their payments' ids."""
@@ -39,10 +38,22 @@ class Doubts:
             if one.payment.request.terminal_id == self._terminal_id
         ]
 
-    @property
-    def need_the_terminal(self) -> bool:
-        """True while the terminal's memory must stay as it is: no person was called yet."""
-        return any(not doubt.needs_operator for _, doubt in self.open())
+    def blocking(self) -> str:
+        """Return the payment for which the terminal's memory must stay as it is, "" for none.
+
+        Once a person was called others may pay. A terminal that is asked by reference forgets
+        nothing over the next payment.
+        """
+        if self._capabilities.status_query == "by_reference":
+            return ""
+        return next((name for name, doubt in self.open() if not doubt.needs_operator), "")
+
+    def forbid(self, operation: c.Errand) -> bool:
+        """Tell whether an errand would disturb what the terminal may still tell of a doubt."""
+        if isinstance(operation, c.ReadLast) or not self.open():
+            return False  # a person may want to see it
+        by_reference = self._capabilities.status_query == "by_reference"
+        return not by_reference or isinstance(operation, c.EndOfDay)
 
     @property
     def can_tell_later(self) -> bool:
@@ -62,20 +73,11 @@ class Doubts:
 
     async def age(self, now: float) -> None:
         """Have a person asked about what is in doubt for too long at `now`, the loop's clock."""
-        doubts = self.open()
-        self._since = {name: self._since.get(name, now) for name, _ in doubts}
-        for name, doubt in doubts:
-            aged = now >= self._since[name] + DOUBT_AGED_SECONDS  # as `ends` adds it up
-            if aged and not doubt.needs_operator:
-                await self._ledger.apply(name, p.DoubtAged())
+        await self._ages.look(now, [name for name, _ in self.open()])
 
     def ends(self) -> list[float]:
-        """Return when each doubt will be old enough for a person, in the loop's clock."""
-        return [
-            self._since[name] + DOUBT_AGED_SECONDS
-            for name, doubt in self.open()
-            if name in self._since and not doubt.needs_operator
-        ]
+        """Return when each doubt must be looked at again, in the loop's clock."""
+        return self._ages.next_at()
 
     async def lose_evidence_before(self, payment_id: str) -> None:
         """Note that a new payment is about to overwrite what the terminal remembers last."""

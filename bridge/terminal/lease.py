@@ -61,16 +61,16 @@ class Claims:
             )
         if on_errand:
             raise RequestError("terminal_busy", f"{name} is doing something else", terminal_id=name)
-        for doubtful, doubt in self._doubts.open():
-            if not doubt.needs_operator:
-                account = self._ledger.get(doubtful)
-                mine = account is not None and account.payment.request.register_id == register_id
-                raise RequestError(
-                    "terminal_busy",
-                    f"{name} is being asked about an earlier payment",
-                    payment_in_doubt=doubtful if mine else None,  # others see that it is busy
-                    terminal_id=name,
-                )
+        doubtful = self._doubts.blocking()
+        if doubtful:
+            account = self._ledger.get(doubtful)
+            mine = account is not None and account.payment.request.register_id == register_id
+            raise RequestError(
+                "terminal_busy",
+                f"{name} is being asked about an earlier payment",
+                payment_in_doubt=doubtful if mine else None,  # others see that it is busy
+                terminal_id=name,
+            )
         if state.problem == STARTING:
             self.early = payment_id
         else:

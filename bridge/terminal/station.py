@@ -135,7 +135,7 @@ class Station:
         mine = self.settings.terminal_id
         if len(self._errands) >= ERRANDS_WAITING_MAX:
             raise RequestError("terminal_busy", f"{mine} has too much to do", terminal_id=mine)
-        if self._doubts.open() and not isinstance(operation, c.ReadLast):
+        if self._doubts.forbid(operation):
             raise RequestError(
                 "terminal_busy",
                 f"{mine} has a payment in doubt; its memory must stay as it is",
@@ -204,7 +204,7 @@ class Station:
             return True
         if self._claims.taken_by:
             return self._claims.taken_by == work.payment_id
-        return not self._doubts.need_the_terminal
+        return not self._doubts.blocking()
 
     def _may_probe(self) -> bool:
         """True when a probe would disturb nothing and could reach somebody."""
@@ -246,8 +246,7 @@ class Station:
         operation = errand.operation
         text = "the terminal cannot be reached"
         final: c.FinalEvent = c.Failed("not_begun", text, "terminal_offline")
-        reads = isinstance(operation, c.ReadLast)  # what a person may want to see in a doubt
-        if self._doubts.open() and not reads:  # of a payment that ran when it was accepted
+        if self._doubts.forbid(operation):  # of a payment that ran when it was accepted
             text = "a payment is in doubt; the terminal's memory must stay as it is"
             final = c.Failed("not_begun", text, "terminal_busy")
         elif await self._reaches_for(operation):

@@ -16,11 +16,11 @@ from bridge.backoffice.gift_cards.office import Office
 from bridge.backoffice.gift_cards.steps import GiftCardSteps
 from bridge.log import about
 from bridge.money import payment as p
+from bridge.money.doubt_age import DoubtAges
 from bridge.money.ledger import Ledger
 from bridge.money.live_actions import Work
 from drivers import contract as c
 
-DOUBT_AGED_SECONDS = 90.0  # then a person is asked, as the register's contract promises
 PINS_MAX = 200  # of payments that wait; a command that was refused later leaves its PIN here
 LOOK_SECONDS = 3_600.0  # with nothing to do it still looks up once an hour
 
@@ -67,7 +67,7 @@ class GiftCards(GiftCardSteps):
         self._questions: dict[str, p.GiftCardCode] = {}  # about balances, by name
         self.balances: dict[str, str | c.Declined | c.Failed | p.NotReached] = {}
         self._pins: dict[str, str] = {}  # by payment, until its hold is asked for
-        self._doubt_since: dict[str, float] = {}
+        self._doubt_ages = DoubtAges(ledger)
 
     # --- asked by the desk, never waiting
 
@@ -114,13 +114,7 @@ class GiftCards(GiftCardSteps):
         times = [now + LOOK_SECONDS]
         if self._queue.next_due_at is not None:
             times.append(self._queue.next_due_at)
-        times += [
-            self._doubt_since[one.payment_id] + DOUBT_AGED_SECONDS
-            for one in self._ledger.unfinished()
-            if one.payment_id in self._doubt_since
-            and one.payment.doubt is not None
-            and not one.payment.doubt.needs_operator
-        ]
+        times += self._doubt_ages.next_at()
         try:
             async with self._queue.pause(min(times)):
                 await asyncio.sleep(LOOK_SECONDS)
@@ -159,12 +153,9 @@ class GiftCards(GiftCardSteps):
         self._ledger.something_changed.set()
 
     async def _age_doubts(self, now: float) -> None:
-        doubts = {
-            one.payment_id: one.payment.doubt
+        doubts = [
+            one.payment_id
             for one in self._ledger.unfinished()
             if one.payment.doubt is not None and one.payment.request.method == "gift_card"
-        }
-        self._doubt_since = {name: self._doubt_since.get(name, now) for name in doubts}
-        for name, doubt in doubts.items():
-            if now - self._doubt_since[name] >= DOUBT_AGED_SECONDS and not doubt.needs_operator:
-                await self._ledger.apply(name, p.DoubtAged())
+        ]
+        await self._doubt_ages.look(now, doubts)

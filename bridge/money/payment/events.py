@@ -72,6 +72,13 @@ class DoubtAged:
 
 
 @dataclass(frozen=True, slots=True)
+class DoubtMeasured:
+    """The doubt is that old at least, whatever became of clocks and of the service meanwhile."""
+
+    seconds: int
+
+
+@dataclass(frozen=True, slots=True)
 class EvidenceLost:
     """Another payment was started on the terminal: its last transaction no longer tells."""
 
@@ -171,6 +178,7 @@ Event = (
     | CancelAsked
     | Restarted
     | DoubtAged
+    | DoubtMeasured
     | EvidenceLost
     | Resolved
     | HoldEnded

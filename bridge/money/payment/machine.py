@@ -28,6 +28,7 @@ from bridge.money.payment import (
     Discrepancy,
     Doubt,
     DoubtAged,
+    DoubtMeasured,
     Event,
     EvidenceLost,
     FollowedUp,
@@ -148,7 +149,7 @@ def _while_queued(payment: Payment, event: Event) -> Outcome:
             # Nobody asked for it, but money moved: keep it, and let a person look.
             odd = Discrepancy("approved_without_start", "money moved before it was sent", approval)
             return approve(replace(payment, discrepancies=(odd,)), approval)
-        case DoubtAged() | EvidenceLost():
+        case DoubtAged() | DoubtMeasured() | EvidenceLost():
             return payment, ()
         case _:
             raise illegal(payment, event)
@@ -179,7 +180,7 @@ def _while_running(payment: Payment, event: Event) -> Outcome:
                 StopOnTerminal(),
                 Publish(),
             )
-        case CancelAsked() | StillRunning() | DoubtAged() | EvidenceLost():
+        case CancelAsked() | StillRunning() | DoubtAged() | DoubtMeasured() | EvidenceLost():
             return payment, ()
         case _:
             raise illegal(payment, event)
@@ -204,6 +205,9 @@ def _while_in_doubt(payment: Payment, event: Event) -> Outcome:
             return payment, () if doubt.evidence_lost else (AskTerminal(0.0),)
         case DoubtAged() if not doubt.needs_operator:
             return replace(payment, doubt=replace(doubt, needs_operator=True)), (Publish(),)
+        case DoubtMeasured(seconds):
+            measured = max(seconds, doubt.measured_seconds)
+            return replace(payment, doubt=replace(doubt, measured_seconds=measured)), ()
         case EvidenceLost() if not doubt.evidence_lost:
             lost = replace(doubt, needs_operator=True, evidence_lost=True)
             return replace(payment, doubt=lost), (Publish(),)

@@ -65,6 +65,7 @@ class Doubt:
 
     cause: str
     inquiries: int = 0
+    measured_seconds: int = 0  # how old it is at least, measured in all lives of the service
     needs_operator: bool = False
     evidence_lost: bool = False  # another payment ran on the terminal: it can no longer tell
 

@@ -30,6 +30,7 @@ EVENT_TYPES: dict[str, type] = {
     "CancelAsked": p.CancelAsked,
     "Restarted": p.Restarted,
     "DoubtAged": p.DoubtAged,
+    "DoubtMeasured": p.DoubtMeasured,
     "EvidenceLost": p.EvidenceLost,
     "Resolved": p.Resolved,
     "HoldEnded": p.HoldEnded,

@@ -43,6 +43,12 @@ class Account:
         return next((line.at for line in self.history if line.status == status), self.updated_at)
 
     @property
+    def doubted_at(self) -> str:
+        """When its doubt began, ISO 8601 UTC; for payments in doubt."""
+        doubtful = p.Status.IN_DOUBT.value
+        return next((line.at for line in self.history if line.status == doubtful), self.updated_at)
+
+    @property
     def payment_id(self) -> str:
         """The id that the register gave it."""
         return self.payment.request.payment_id

@@ -302,9 +302,8 @@ def _in_doubt(account: Account, next_check_at: datetime | None) -> k.InDoubt | N
     doubt = account.payment.doubt
     if doubt is None:
         return None
-    since = next(h.at for h in account.history if h.status == p.Status.IN_DOUBT.value)
     return k.InDoubt(
-        since=read_time(since),
+        since=read_time(account.doubted_at),
         cause=doubt.cause,
         next_check_at=next_check_at,
         attempts=doubt.inquiries,
