@@ -34,6 +34,7 @@ from bridge.money.ledger import Ledger
 from bridge.money.payment import GIFT_CARDS
 from bridge.money.store.database import Ownership, open_database
 from bridge.money.store.journal import Journal
+from bridge.private_files import make_folder
 from bridge.register import api as k
 from bridge.register.commands.router import Desk
 from bridge.register.mqtt.client import Mqtt
@@ -229,7 +230,7 @@ def _state_directory(config: cfg.Config) -> Path:
     """
     state = config.site.state_directory
     try:
-        state.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_folder(state)
     except OSError as error:
         raise ConfigError("site.state_directory", f"{state}: {error.strerror}") from error
     return state

@@ -23,6 +23,7 @@ _LOGGER = logging.getLogger(__name__)
 
 DRAIN_LOOK_SECONDS = 0.05  # how often a stopping service looks whether its payments have ended
 GOODBYE_SECONDS = 1.0  # the broker's will speaks for us when it does not take our word in time
+STATUS_LOOK_SECONDS = 1.0  # no person types `systemctl status` faster
 LEDGER_LOOK_SECONDS = 5.0  # without a watchdog: how often the journal's thread is asked to answer
 
 
@@ -69,9 +70,10 @@ async def run(
                     parts.bus.run(),
                     parts.control.run(),
                     _feed_watchdog(parts, notifier, environment),
+                    _tell_status(parts, notifier),
                 )
             ]
-            notifier.ready("taking payments")
+            notifier.ready(parts.facts.status_line())
             _LOGGER.info("ready bridge=%s", config.site.bridge_id)
             ready()
             await stop.wait()
@@ -82,14 +84,17 @@ async def run(
 
 async def _drain(parts: Parts, notifier: Notifier) -> None:
     """Refuse what is new; wait for running payments and bookings, within the configured bound."""
-    notifier.stopping("waiting for running payments")
-    await parts.desk.drain()
     parts.facts.draining = True
     parts.ledger.something_changed.set()  # health says so at once
+    seconds = parts.config.service.drain_seconds
+    under_way = len(parts.ledger.unfinished())
+    _LOGGER.info("draining open=%d seconds_max=%g: nothing new begins", under_way, seconds)
+    notifier.stopping(parts.facts.status_line())
+    await parts.desk.drain()
     if parts.recorder is not None:
         parts.recorder.draining = True
     loop = asyncio.get_running_loop()
-    until = loop.time() + parts.config.service.drain_seconds
+    until = loop.time() + seconds
     connection = parts.desk.connection
     if connection is not None:
         await _say(parts, parts.facts.bridge_state(connection.epoch))
@@ -113,6 +118,17 @@ async def _say(parts: Parts, state: k.BridgeState) -> None:
             await parts.publisher.say(state)
     except (BusError, TimeoutError):
         _LOGGER.info("the broker is away; its will speaks for us")
+
+
+async def _tell_status(parts: Parts, notifier: Notifier) -> None:
+    """Keep the line *Status* of `systemctl status` at what health says."""
+    told = ""
+    while notifier.has_manager:
+        line = parts.facts.status_line()
+        if line != told:
+            notifier.status(line)
+            told = line
+        await asyncio.sleep(STATUS_LOOK_SECONDS)
 
 
 async def _feed_watchdog(parts: Parts, notifier: Notifier, environment: Mapping[str, str]) -> None:

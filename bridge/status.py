@@ -24,6 +24,8 @@ LINKS = {
     "errors": "docs/contract/errors.json",
     "guide": "docs/mqtt.md",
 }
+STOPPING = "the bridge is about to stop"
+TERMINALS_NAMED_MAX = 3  # in one line of health
 FREE_MEGABYTES_MIN = 200  # with less, a technician must act before the journal cannot be written
 
 
@@ -127,9 +129,11 @@ class Facts:
         if self._journal.broken is not None:
             reasons.append("the journal cannot be written; look at its disk and the log")
         if self.draining:
-            reasons.append("the bridge is about to stop")
+            reasons.append(STOPPING)
         if not any(one.state.can_take_payments for one in self._stations.values()):
-            reasons.append("no terminal can take a payment")
+            reasons.append("no terminal can take a payment" + self._why_no_terminal())
+        if not self._bus.connected:
+            reasons.append("the broker is away: no register can reach us")
         taking = not reasons
         if free < FREE_MEGABYTES_MIN:
             reasons.append(f"only {free} MB are free for the journal")
@@ -149,6 +153,30 @@ class Facts:
             mqtt=k.MqttHealth(connected=self._bus.connected, protocol=self._bus.protocol),
             terminals={name: one.state.availability for name, one in self._stations.items()},
         )
+
+    def status_line(self) -> str:
+        """Return in one line what `health` says, for a person at this machine."""
+        health = self.health()
+        line = "taking payments" if health.can_take_payments else "no payments can be taken"
+        if self.draining:
+            line = f"stopping, {health.payments.open} payments under way"
+        facts = [reason for reason in health.reasons if reason != STOPPING]
+        if health.payments.in_doubt:
+            facts.append(
+                f"{health.payments.in_doubt} payments in doubt (paybridge payments --open)"
+            )
+        waiting = health.recording.unconfirmed + health.recording.rejected
+        if waiting:
+            facts.append(f"{waiting} bookings need a person (paybridge payments --open)")
+        return "; ".join([line, *facts])
+
+    def _why_no_terminal(self) -> str:
+        """Return the problem of each terminal, where there are few enough to read."""
+        problems = [
+            f"{name}: {one.state.problem_text or one.state.problem}"
+            for name, one in self._stations.items()
+        ]
+        return f" ({', '.join(problems)})" if 0 < len(problems) <= TERMINALS_NAMED_MAX else ""
 
     def terminal_infos(self) -> Mapping[str, k.TerminalInfo]:
         """Return what each terminal is and can do."""

@@ -22,6 +22,11 @@ class Notifier:
         self._address = environment.get("NOTIFY_SOCKET", "")
         self._complained = False
 
+    @property
+    def has_manager(self) -> bool:
+        """Whether anybody listens."""
+        return bool(self._address)
+
     def ready(self, status: str) -> None:
         """Payments can be taken from now on; units that wait for paybridge may start."""
         self._send(f"READY=1\nSTATUS={_one_line(status)}")

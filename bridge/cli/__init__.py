@@ -37,6 +37,8 @@ EXIT_JOURNAL = 74
 EXIT_NOT_ALLOWED = 77
 EXIT_CONFIG = 78
 
+PRIVATE_UMASK = 0o077  # as the unit's UMask=
+
 _LOGGER = logging.getLogger(__name__)
 
 
@@ -64,17 +66,21 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
-    from bridge import service
-
-    config = _load(options)
-    log.configure(
-        logging.getLevelNamesMapping()[config.service.log_level.upper()], sys.stderr, os.environ
-    )
+    # Before anything can fail: journald takes the priority of the last word from its line.
+    log.configure(logging.INFO, sys.stderr, os.environ)
+    os.umask(PRIVATE_UMASK)
     announce = (lambda: _print_json({"ready": True})) if options.json else (lambda: None)
     try:
+        from bridge import service
+
+        config = _load(options)
+        level = logging.getLevelNamesMapping()[config.service.log_level.upper()]
+        logging.getLogger().setLevel(level)
         asyncio.run(service.run(config, os.environ, ready=announce))
-    except BridgeError:
-        raise
+    except BridgeError as error:
+        if options.json:
+            _print_json(_as_json(error))
+        return _explain_end(BaseExceptionGroup("it did not start", [error]))
     except BaseExceptionGroup as group:
         return _explain_end(group)
     except Exception as error:
@@ -130,6 +136,7 @@ def _check(options: argparse.Namespace) -> int:
 def _login(options: argparse.Namespace) -> int:
     from bridge.cli.login import log_in
 
+    os.umask(PRIVATE_UMASK)
     identity = asyncio.run(
         log_in(
             _load(options),
@@ -336,10 +343,14 @@ def _print_json(value: object) -> None:
     print(json.dumps(value), flush=True)
 
 
-def _say_error(options: argparse.Namespace, error: BridgeError) -> None:
+def _as_json(error: BridgeError) -> dict[str, str]:
     key = error.key if isinstance(error, ConfigError) else ""
+    return {"error": type(error).__name__, "key": key, "message": str(error)}
+
+
+def _say_error(options: argparse.Namespace, error: BridgeError) -> None:
     if getattr(options, "json", False):
-        _print_json({"error": type(error).__name__, "key": key, "message": str(error)})
+        _print_json(_as_json(error))
     print(f"paybridge: {error}", file=sys.stderr)
 
 

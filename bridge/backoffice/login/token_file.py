@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import base64
 import dataclasses
+import errno
 import fcntl
 import json
 import logging
@@ -27,6 +28,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from bridge.errors import ConfigError
+from bridge.private_files import close_to_others, make_folder, open_file
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -135,9 +137,7 @@ class TokenStore:
         """
         try:
             with self._path.open("rb") as file:
-                if os.fstat(file.fileno()).st_mode & 0o077:
-                    os.fchmod(file.fileno(), 0o600)
-                    _LOGGER.warning("login file was open to others, closed it path=%s", self._path)
+                close_to_others(file.fileno(), self._path)
                 data = file.read(FILE_BYTES_MAX + 1)
         except FileNotFoundError:
             return None
@@ -187,7 +187,7 @@ class TokenStore:
             LockTaken: Another process holds it.
         """
         self._make_directory()
-        descriptor = os.open(self._lock_path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        descriptor = open_file(self._lock_path, os.O_RDWR)
         try:
             self._hand_over(descriptor)
             try:
@@ -199,9 +199,10 @@ class TokenStore:
             os.close(descriptor)
 
     def _make_directory(self) -> None:
-        self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if self._directory.stat().st_mode & 0o077:
-            self._directory.chmod(0o700)
+        make_folder(self._directory.parent)
+        if self._directory.is_symlink():  # root must not write where the service's user points
+            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(self._directory))
+        make_folder(self._directory)
         self._hand_over(self._directory)
 
     def _hand_over(self, what: int | Path) -> None:
@@ -211,7 +212,7 @@ class TokenStore:
         """
         if os.geteuid() == 0:
             owner = self._directory.parent.stat()
-            os.chown(what, owner.st_uid, owner.st_gid)
+            os.chown(what, owner.st_uid, owner.st_gid, follow_symlinks=isinstance(what, int))
 
     def _sync_directory(self) -> None:
         descriptor = os.open(self._directory, os.O_RDONLY | os.O_DIRECTORY)

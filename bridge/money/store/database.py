@@ -12,9 +12,11 @@ import sqlite3
 from pathlib import Path
 
 from bridge.errors import JournalError
+from bridge.private_files import close_file, open_file
 
 BUSY_TIMEOUT_SECONDS = 5.0  # a reader of the command line may hold a lock for a moment
 SYNCHRONOUS_FULL = 2
+SIDE_FILES = ("-wal", "-shm")
 
 MIGRATIONS: tuple[str, ...] = (
     """
@@ -69,9 +71,7 @@ class Ownership:
             JournalError: Another process has it, or the folder cannot be written.
         """
         try:
-            self._descriptor = os.open(
-                path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600
-            )
+            self._descriptor = open_file(path.with_suffix(".lock"), os.O_RDWR)
         except OSError as error:
             raise JournalError(f"cannot write in {path.parent}: {error.strerror}") from error
         try:
@@ -86,12 +86,18 @@ class Ownership:
 
 
 def open_database(path: Path) -> sqlite3.Connection:
-    """Return the one writing connection, migrated and proven durable.
+    """Return the one writing connection, migrated and proven durable; others cannot read the file.
 
     Raises:
         JournalError: It cannot be opened, is damaged, is newer than this program, or SQLite does
             not keep the promises we need.
     """
+    try:
+        os.close(open_file(path, os.O_RDWR))
+    except OSError as error:
+        raise JournalError(f"{path}: {error.strerror}") from error
+    for suffix in SIDE_FILES:  # SQLite makes new ones with the mode of the database
+        close_file(path.with_name(path.name + suffix))
     try:
         connection = sqlite3.connect(
             path, timeout=BUSY_TIMEOUT_SECONDS, isolation_level=None, check_same_thread=False
