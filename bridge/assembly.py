@@ -262,6 +262,7 @@ def _assemble(
         bus=bus,
         books=recorder,
         now=utc_now,
+        login_needed=lambda: login is not None and login.status.needed_since is not None,
     )
     signatures = SignaturePolicy(config.site.unsigned == "stands", config.site.signature_seconds)
     reversals = Reversals(

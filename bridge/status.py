@@ -76,8 +76,14 @@ class Facts:
         bus: Bus,
         books: Books | None,
         now: Callable[[], datetime],
+        login_needed: Callable[[], bool] = lambda: False,
     ) -> None:
-        """Look at these parts; `now` is the wall clock in UTC."""
+        """Look at these parts; `now` is the wall clock in UTC.
+
+        `login_needed` says whether a person must log in, as who keeps the login knows it; nobody
+        need have tried to record a sale for that.
+        """
+        self._login_needed = login_needed
         self._identity = identity
         self._ledger = ledger
         self._journal = journal
@@ -137,7 +143,7 @@ class Facts:
         taking = not reasons
         if free < FREE_MEGABYTES_MIN:
             reasons.append(f"only {free} MB are free for the journal")
-        if self._books is not None and self._books.login_needed:
+        if self._needs_login():
             reasons.append("the back office wants a login; payments go on, recording waits")
         return k.BridgeHealth(
             time=now,
@@ -170,6 +176,9 @@ class Facts:
             facts.append(f"{waiting} bookings need a person (paybridge payments --open)")
         return "; ".join([line, *facts])
 
+    def _needs_login(self) -> bool:
+        return self._books is not None and (self._books.login_needed or self._login_needed())
+
     def _why_no_terminal(self) -> str:
         """Return the problem of each terminal, where there are few enough to read."""
         problems = [
@@ -196,7 +205,7 @@ class Facts:
         oldest = min((one.created_at for one in pending), default=None)
         age = (now - datetime.fromisoformat(oldest)).total_seconds() if oldest else None
         states = [one.purchase.state for one in purchases]
-        needed = self._books is not None and self._books.login_needed
+        needed = self._needs_login()
         reachable = self._books.reachable if self._books else None
         return k.RecordingHealth(
             pending=len(pending),
