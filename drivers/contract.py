@@ -564,7 +564,7 @@ class Capabilities:
     receipts: tuple[Literal["customer", "merchant"], ...] = ()
     prompts: tuple[str, ...] = ()
     exclusive: bool = False  # nobody but us can start a transaction: a baseline stays good
-    one_talk_per_line: bool = False  # a line that held a conversation serves no other one
+    one_talk_per_line: bool = False  # a line that held a conversation serves no other one, ever
     currencies: tuple[str, ...] = ()  # empty: whatever the terminal is set up for
 
 

@@ -167,8 +167,8 @@ class Link:
             self._line = talk.line
             if talk.line_lost:
                 self.lose(LineError("usb_removed", "the line was lost in a conversation"))
-        spent = self._capabilities.one_talk_per_line or isinstance(final, c.Unclear)
-        if spent and not self._settings.persistent:
+        left_open = self._settings.persistent and not self._capabilities.one_talk_per_line
+        if not left_open and (self._capabilities.one_talk_per_line or isinstance(final, c.Unclear)):
             self.drop()
         return final
 

@@ -209,5 +209,8 @@ class Talk:
             elif isinstance(event, MONEY_EVENTS):
                 await self.ledger.apply(self.payment_id, event)
                 _LOGGER.info("terminal said %s", type(event).__name__)
+        if isinstance(event, c.Unclear):
+            # What cannot be understood is named here, by a driver that masks card numbers.
+            _LOGGER.warning("unclear reason=%s text=%s", event.reason, event.text)
         if not isinstance(event, (c.Progress, c.Receipt, c.Offered)):
             self.final = event

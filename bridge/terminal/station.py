@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from bridge.errors import RequestError
@@ -54,9 +54,12 @@ class Station:
     ) -> None:
         """Serve the terminal that `open_line` reaches; `changed` is set when the state changes."""
         name = settings.terminal_id
-        self.settings = settings
         self.driver = driver
         self.capabilities = driver.capabilities(driver_settings)
+        if self.capabilities.one_talk_per_line and settings.persistent:
+            # What one conversation left in a line would be the answer to the next one.
+            settings = replace(settings, persistent=False)
+        self.settings = settings
         self._ledger = ledger
         self._changed = changed
         self._queue = ledger.work(name)

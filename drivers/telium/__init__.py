@@ -7,7 +7,7 @@ is what neither can do: stop a payment from the till, void it, or say afterwards
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from drivers.contract import API_VERSION, Capabilities, SerialDefaults
@@ -62,7 +62,9 @@ class CaisseApDriver:
 
     def capabilities(self, settings: CaisseApSettings) -> Capabilities:
         """What a terminal with these settings can do."""
-        return _capabilities(settings.currency, refunds=True, one_talk=True)
+        # A part may be approved whether it was asked for or not; nothing can take it back.
+        can = _capabilities(settings.currency, refunds=True, one_talk=True)
+        return replace(can, partial_approval=True)
 
     def dialogue(
         self, settings: CaisseApSettings, transport: Literal["serial", "tcp"]

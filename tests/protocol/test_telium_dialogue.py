@@ -419,7 +419,7 @@ def test_asking_where_nothing_is_echoed_is_evidence_for_people_only() -> None:
     script.hear(ENQ)
     assert script.hear(answer(private="A123456   ")) == ACK
     assert isinstance(script.final, Unclear)
-    assert "amount 1250" in script.final.text
+    assert "amount 12.50 EUR" in script.final.text
     assert "result 0" in script.final.text
 
 

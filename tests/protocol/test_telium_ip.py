@@ -157,14 +157,116 @@ def test_an_answer_that_breaks_off_is_never_more_than_it_says(end: int) -> None:
         ("00", Unclear),
         ("01", Unclear),
         ("03", Unclear),
-        ("99", Unclear),
+        ("99", Failed),
+        ("", Failed),
     ],
 )
 def test_a_reason_that_explains_a_no_is_a_no(reason: str, expected: type[Any]) -> None:
     script = Script()
-    script.hear(ECHO + b"AE00201AF002" + reason.encode())
+    script.hear(ECHO + b"AE00201" + (b"AF002" + reason.encode() if reason else b""))
     script.end_by_silence()
     assert isinstance(script.final, expected)
+
+
+def refused(*tags: bytes) -> FinalEvent:
+    script = Script()
+    script.hear(ECHO + b"".join(tags))
+    script.end_by_silence()
+    return script.final
+
+
+def test_the_first_two_characters_of_a_reason_are_its_code_and_the_rest_are_words() -> None:
+    """Source: HiPay's description of Caisse-AP 3.x, `AF0290451PROVISION INSUFF` padded."""
+    words = b"51PROVISION INSUFF".ljust(27)
+    assert refused(b"AE00201", b"AF029", b"04", words) == Declined("04", "51PROVISION INSUFF")
+    longest = b"AF050" + b"11" + b"x" * 48
+    assert refused(b"AE00201", longest) == Canceled("cashier", "11", "x" * 48)
+    for unclear in (b"00", b"01", b"03"):
+        assert isinstance(refused(b"AE00201", b"AF029", unclear, words), Unclear)
+
+
+def test_a_refusal_without_a_known_reason_is_failed_and_not_done() -> None:
+    bare = refused(b"AE00201")
+    assert isinstance(bare, Failed)
+    assert (bare.code, bare.reason) == ("01", "terminal_fault")
+    unknown = refused(b"AE00201", b"AF00277")
+    assert isinstance(unknown, Failed)
+    assert unknown.code == "77"
+
+
+def test_a_reason_that_comes_late_is_waited_for() -> None:
+    script = Script()
+    script.hear(ECHO + b"AE00201")
+    script.now += 1.0
+    assert script.wake_at is not None
+    assert script.now < script.wake_at
+    script.hear(b"AF00200")
+    script.end_by_silence()
+    assert isinstance(script.final, Unclear)
+
+
+def test_an_authorization_beside_a_refusal_is_a_contradiction() -> None:
+    assert isinstance(refused(b"AE00201", b"AC006123456", b"AF00204"), Unclear)
+    assert isinstance(refused(b"AE00201", b"AC006      ", b"AF00204"), Declined)
+
+
+@pytest.mark.parametrize("end", [b"", b"\r\n", b"\n", b"\r\n\r\n\r\n"])
+def test_a_line_end_after_an_answer_is_nothing(end: bytes) -> None:
+    paid, declined = Script(), Script()
+    paid.hear(ECHO + b"AE00210" + end)
+    declined.hear(ECHO + b"AE00201AF00204" + end)
+    for script in (paid, declined):
+        script.end_by_silence()
+    assert isinstance(paid.final, Approved)
+    assert isinstance(declined.final, Declined)
+
+
+@pytest.mark.parametrize("value", [b"\xa7", b"\xe9\xe0", b"\x7f", bytes(range(0x80, 0x100))])
+def test_letters_beyond_ascii_stand_in_any_value(value: bytes) -> None:
+    private = b"CF%03d" % len(value) + value
+    paid = Script()
+    paid.hear(PAID.replace(b"CF0101010000000", private))
+    assert isinstance(paid.final, Approved)
+    words = b"AF%03d04" % (2 + len(value)) + value
+    declined = refused(b"AE00201", words, private)
+    assert isinstance(declined, Declined)
+    assert declined.code == "04"
+
+
+def test_what_cannot_be_read_is_named_without_a_card_number() -> None:
+    script = Script()
+    script.hear(ECHO + b"AE00210AA0164970101234567890\x00")
+    script.lose_line()
+    assert isinstance(script.final, Unclear)
+    assert "AE00210" in script.final.text
+    assert "<00>" in script.final.text
+    assert "4970101234567890" not in script.final.text
+
+
+@pytest.mark.parametrize("taken", [1, 5000, 11244])
+def test_a_lower_amount_is_a_part_and_told_as_such(taken: int) -> None:
+    script = Script()
+    script.hear(PAID.replace(b"000000011245", b"%012d" % taken))
+    assert isinstance(script.final, Approved)
+    assert script.final.approval.amount == Money(taken, "EUR")
+
+
+@pytest.mark.parametrize("other", [b"000000000000", b"000000011246", b"000000112450"])
+def test_no_amount_and_a_larger_one_are_somebody_elses(other: bytes) -> None:
+    script = Script()
+    script.hear(PAID.replace(b"000000011245", other))
+    assert isinstance(script.final, Unclear)
+    assert script.final.reason == "other_amount"
+    assert "EUR" in script.final.text
+
+
+def test_dinars_are_told_with_three_digits() -> None:
+    dialogue = CAISSE_AP_DRIVER.dialogue(CaisseApSettings(currency="TND"), "tcp")
+    dialogue.begin(Pay(PAY.reference, Money(1000, "TND")), 0.0)
+    answer = PAID.replace(b"000000011245", b"000000001250").replace(b"CE003978", b"CE003788")
+    step = dialogue.receive(answer, 1.0)
+    assert isinstance(step.events[-1], Unclear)
+    assert "1.250 TND" in step.events[-1].text
 
 
 def test_a_no_without_an_amount_is_a_no() -> None:
@@ -189,7 +291,7 @@ def test_a_no_without_an_amount_is_a_no() -> None:
         PAID.replace(b"AE00210", b"AE00210AE00201AF00204"),
         ECHO.replace(b"11245", b"11246") + b"AE00201AF00204",
         ECHO.replace(b"CA00201", b"CA00202") + b"AE00201AF00204",
-        ECHO + b"AE00210\n",
+        PAID.replace(b"AE00210", b"\r\nAE00210"),
         b"\x00" + PAID,
     ],
 )

@@ -6,8 +6,10 @@
 
 One TCP connection carries one request and one answer. Nothing says how long a message is: it is
 whole when every tag is whole and the ones that the answer cannot do without are there, and it is
-complete, whatever follows, when nothing is missing that anybody reads.
-Source: akretion/caisse-ap-ip 273b9f3 (client and terminal) and the OCA's Odoo module 19.0.1.0.0.3.
+complete, whatever follows, when nothing is missing that anybody reads. Some terminals end it with
+CR LF, some write letters of ISO 8859-1 into values; a length counts bytes.
+Source: akretion/caisse-ap-ip 273b9f3 (client and terminal), the OCA's Odoo module 19.0.1.0.0.3;
+AF of 2 to 50 characters, its absence and partial amounts: HiPay's and Fidecoin's descriptions.
 """
 
 from __future__ import annotations
@@ -31,11 +33,14 @@ DEBIT: Literal["0"] = "0"
 CREDIT: Literal["1"] = "1"
 
 _TAG = re.compile(rb"[A-Z][A-Z0-9]")
-_TEXT = re.compile(rb"[\x20-\x7e]*")
+_TEXT = re.compile(rb"[\x20-\xff]*")
+_ENCODING = "latin-1"
+_LINE_END = b"\r\n"
+REASON_CHARACTERS = 2  # of AF; up to 48 more are the bank's words
 _DONE_NEEDS = frozenset(("CA", "CB", "CD", "CE"))
-_NOT_DONE_NEEDS = frozenset(("AF",))
+_NOT_DONE_NEEDS = frozenset[str]()  # AF may be left out
 _DONE_MAY_HAVE = _DONE_NEEDS | {"AA", "AC", "AI", "CC", "CG", "CI"}
-_NOT_DONE_MAY_HAVE = _NOT_DONE_NEEDS | _DONE_NEEDS
+_NOT_DONE_MAY_HAVE = _NOT_DONE_NEEDS | _DONE_NEEDS | {"AF"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +59,8 @@ class Answer:
     """What the terminal says. "" and None mean that it did not say."""
 
     status: str  # AE: `10` done, `01` not done, `11` accepted for later
-    reason: str = ""  # AF
+    reason: str = ""  # AF, its first two characters
+    text: str = ""  # the rest of AF
     till: str = ""  # CA
     amount_minor: int | None = None  # CB; left out by some terminals when nothing was done
     currency: str = ""  # CE
@@ -69,7 +75,7 @@ class Answer:
 
 def encode_tags(tags: Iterable[tuple[str, str]]) -> bytes:
     """Return the text of tags and values, in order."""
-    return "".join(f"{tag}{len(value):03d}{value}" for tag, value in tags).encode("ascii")
+    return "".join(f"{tag}{len(value):03d}{value}" for tag, value in tags).encode(_ENCODING)
 
 
 def decode_tags(data: bytes) -> tuple[dict[str, str], bytes]:
@@ -86,6 +92,8 @@ def decode_tags(data: bytes) -> tuple[dict[str, str], bytes]:
     if len(data) > MESSAGE_BYTES_MAX:
         raise ProtocolError("a message is longer than any terminal sends")
     while len(data) - position >= TAG_CHARACTERS + LENGTH_DIGITS:
+        if not data[position:].strip(_LINE_END):
+            break
         length_at = position + TAG_CHARACTERS
         value_at = length_at + LENGTH_DIGITS
         tag, digits = data[position:length_at], data[length_at:value_at]
@@ -97,13 +105,14 @@ def decode_tags(data: bytes) -> tuple[dict[str, str], bytes]:
         value = data[value_at:end]
         if not _TEXT.fullmatch(value):
             raise ProtocolError("a value is not text")
-        text = value.decode("ascii")
+        text = value.decode(_ENCODING)
         if tags.setdefault(tag.decode("ascii"), text) != text:
             raise ProtocolError("a tag came with two values")
         position = end
         if is_complete(tags):
             return tags, b""
-    return tags, data[position:]
+    rest = data[position:]
+    return tags, rest if rest.strip(_LINE_END) else b""
 
 
 def is_whole(tags: Mapping[str, str], rest: bytes) -> bool:
@@ -169,9 +178,11 @@ def decode_answer(tags: Mapping[str, str]) -> Answer:
     amount = _amount(tags["CB"]) if "CB" in tags else None
     card = MaskedPan.of(tags["AA"]) if tags.get("AA") else None
     tags = {tag: mask_cards(value) for tag, value in tags.items()}
+    explained = tags.get("AF", "")
     return Answer(
         status=tags["AE"],
-        reason=tags.get("AF", ""),
+        reason=explained[:REASON_CHARACTERS],
+        text=_plain(explained[REASON_CHARACTERS:]),
         till=tags.get("CA", ""),
         amount_minor=amount,
         currency=tags.get("CE", ""),
@@ -197,7 +208,7 @@ def encode_answer(answer: Answer, card_number: str = "") -> bytes:
         ("CD", answer.action),
         ("CE", answer.currency),
         ("AE", answer.status),
-        ("AF", answer.reason),
+        ("AF", f"{answer.reason}{answer.text}"),
         ("CC", answer.application),
         ("CI", answer.entry),
         ("AC", answer.approval_code),
@@ -208,7 +219,14 @@ def encode_answer(answer: Answer, card_number: str = "") -> bytes:
     return encode_tags((tag, value) for tag, value in tags if value)
 
 
+def _plain(text: str) -> str:
+    """Return words for people: padding and control characters become single blanks."""
+    shown = "".join(character if character.isprintable() else " " for character in text)
+    return " ".join(shown.split())
+
+
 def _amount(text: str) -> int:
-    if not 0 < len(text) <= len(str(AMOUNT_MINOR_MAX)) or not text.isdecimal():
+    digits = text.isascii() and text.isdecimal()
+    if not 0 < len(text) <= len(str(AMOUNT_MINOR_MAX)) or not digits:
         raise ProtocolError("the amount is no number")
     return int(text)

@@ -88,8 +88,10 @@ REFUSALS = {
     "12": Refusal("action not supported", "operation_not_supported", technical=True),
     "13": Refusal("currency not supported", "operation_not_supported", technical=True),
 }
-"""Tag AF of Caisse-AP, where it explains why nothing was done.
+"""Tag AF of Caisse-AP, where it explains why nothing was done."""
 
-Left out on purpose: 00 (unknown), 01 (authorized) and 03 (forced) contradict `not done` or say
-nothing, so that they prove nothing.
-"""
+NOT_EXPLAINED = Refusal("not done, the terminal does not say why", "terminal_fault", technical=True)
+"""`Not done` without a reason, or with one that no source lists."""
+
+CONTRADICTING_REASONS = frozenset(("00", "01", "03"))
+"""Unknown, authorized, forced: beside `not done` they say nothing, or its contrary."""

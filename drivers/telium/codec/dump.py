@@ -67,9 +67,9 @@ def _masked_frame(frame: bytes) -> str:
 
 
 def _masked_value(tag: str, value: str) -> str:
-    if tag in _PLAIN_TAGS and len(value) <= _PLAIN_TAGS_LIMIT:
-        return value
-    return _without_digits(value)
+    if tag not in _PLAIN_TAGS or len(value) > _PLAIN_TAGS_LIMIT:
+        value = _without_digits(value)
+    return "".join(_shown_as_is(character) for character in value)
 
 
 def _masked_noise(data: bytes) -> str:
@@ -82,6 +82,10 @@ def _shown(byte: int) -> str:
     if not 0x20 <= byte < 0x7F:
         return f"<{byte:02X}>"
     return _MASK if chr(byte).isdigit() else chr(byte)
+
+
+def _shown_as_is(character: str) -> str:
+    return character if " " <= character <= "~" else f"<{ord(character):02X}>"
 
 
 def _without_digits(text: str) -> str:

@@ -29,10 +29,12 @@ from drivers.contract import (
     Unclear,
 )
 from drivers.telium.codec import caisse_ap
+from drivers.telium.codec.dump import masked_text
 from drivers.telium.mapping.evidence import Wanted, judge_ip, refuse, want
 from drivers.telium.settings import CaisseApSettings
 
 DRAIN_SECONDS = 0.3  # what belongs to one answer comes in segments milliseconds apart
+SHOWN_MAX = 400  # characters of an answer that nobody can read; a whole one has 170
 GAP_SECONDS = 3.0  # for the rest of an answer that began; a lost segment is resent within 3 s
 
 _PRESS_RED = "press the red key on the terminal, the till cannot stop it"
@@ -87,11 +89,15 @@ class CaisseApDialogue:
         try:
             tags, rest = caisse_ap.decode_tags(bytes(self._received))
         except ProtocolError as error:
-            return self._finish(Unclear("unreadable", str(error)))
+            return self._finish(self._unreadable(str(error)))
         self._phase = _Phase.RECEIVING
         if caisse_ap.is_complete(tags) or now >= self._latest:
             return self._conclude()
-        pause = DRAIN_SECONDS if caisse_ap.is_whole(tags, rest) else GAP_SECONDS
+        # A reason may be left out, so only a longer silence shows that none will come.
+        whole = caisse_ap.is_whole(tags, rest) and (
+            tags["AE"] != caisse_ap.NOT_DONE or "AF" in tags
+        )
+        pause = DRAIN_SECONDS if whole else GAP_SECONDS
         self._wake_at = min(now + pause, self._latest)
         return self._step()
 
@@ -167,10 +173,14 @@ class CaisseApDialogue:
             tags, rest = caisse_ap.decode_tags(bytes(self._received))
             answer = caisse_ap.decode_answer(tags)
         except ProtocolError as error:
-            return self._finish(Unclear("unreadable", str(error)))
+            return self._finish(self._unreadable(str(error)))
         if not caisse_ap.is_whole(tags, rest):
-            return self._finish(Unclear("unreadable", "the answer is not whole"))
+            return self._finish(self._unreadable("the answer is not whole"))
         return self._finish(judge_ip(answer, self._wanted))
+
+    def _unreadable(self, why: str) -> Unclear:
+        """Return what says why, and what came, without a card number."""
+        return Unclear("unreadable", f"{why}: {masked_text(bytes(self._received))[:SHOWN_MAX]}")
 
     def _finish(self, event: FinalEvent) -> Step:
         self._phase = _Phase.OVER

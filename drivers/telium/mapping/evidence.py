@@ -1,8 +1,9 @@
 """What an answer of a terminal proves about the payment that was asked for. Pure.
 
-Rules: an answer counts only when it is ours; an approval counts only for the amount and currency
-that were asked for; a refusal counts only when it says so without contradiction. Everything else
-is `Unclear`, with words that help the person who has to read the terminal's ticket.
+Rules: an answer counts only when it is ours; an approval counts only for the currency and amount
+that were asked for, or in Caisse-AP for a part of it; a refusal counts only when it says so without
+contradiction. Everything else is `Unclear`, with words that help the person who has to read the
+terminal's ticket.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from drivers import contract
+from drivers.amounts import amount_text
 from drivers.contract import Approval, Approved, Canceled, Card, Declined, Failed, Money, Unclear
 from drivers.telium.codec import caisse_ap, codes, messages
 from drivers.telium.codec.reference import attempt_reference
@@ -42,10 +44,10 @@ def want(operation: contract.Pay | contract.Refund, *, till: str, currency: str)
 
 def judge(answer: messages.Answer, wanted: Wanted, *, echoes: bool) -> Verdict:
     """Return what an answer of Concert E+ proves; `echoes`: it must bring our reference back."""
-    said = (
-        f"till {answer.till}, amount {answer.amount_minor}, currency {answer.currency}, "
-        f"result {answer.result}"
-    )
+    amount = f"{answer.amount_minor} in minor units of currency {answer.currency}"
+    if answer.currency == wanted.currency:
+        amount = amount_text(Money(answer.amount_minor, wanted.amount.currency))
+    said = f"till {answer.till}, amount {amount}, result {answer.result}"
     if answer.till != wanted.till or (echoes and answer.private != wanted.reference):
         return Unclear("other_transaction", f"the answer does not carry our reference: {said}")
     if (answer.amount_minor, answer.currency) != (wanted.amount.minor, wanted.currency):
@@ -76,12 +78,14 @@ def judge(answer: messages.Answer, wanted: Wanted, *, echoes: bool) -> Verdict:
 
 def judge_ip(answer: caisse_ap.Answer, wanted: Wanted) -> Verdict:
     """Return what an answer of Caisse-AP proves."""
-    said = f"status {answer.status}, reason {answer.reason or 'none'}"
+    said = f"status {answer.status}, reason {answer.reason or 'none'}{_taken(answer, wanted)}"
     if answer.status == caisse_ap.DONE:
-        asked = (wanted.till, wanted.amount.minor, wanted.currency, wanted.action)
-        if asked != (answer.till, answer.amount_minor, answer.currency, answer.action):
+        asked = (wanted.till, wanted.currency, wanted.action)
+        if asked != (answer.till, answer.currency, answer.action):
             return Unclear("other_transaction", f"the answer is about something else: {said}")
-        return Approved(_approval_ip(answer, wanted))
+        if answer.amount_minor is None or not 0 < answer.amount_minor <= wanted.amount.minor:
+            return Unclear("other_amount", f"the answer is about another amount: {said}")
+        return Approved(_approval_ip(answer, wanted, answer.amount_minor))
     # A terminal leaves the amount out, or says 0, when nobody got as far as paying.
     if answer.till not in ("", wanted.till) or answer.amount_minor not in (
         None,
@@ -89,14 +93,16 @@ def judge_ip(answer: caisse_ap.Answer, wanted: Wanted) -> Verdict:
         wanted.amount.minor,
     ):
         return Unclear("other_transaction", f"the answer is about something else: {said}")
-    refusal = codes.REFUSALS.get(answer.reason)
-    if answer.status != caisse_ap.NOT_DONE or refusal is None:
+    authorized = answer.approval_code.strip(" 0") or answer.reason in codes.CONTRADICTING_REASONS
+    if answer.status != caisse_ap.NOT_DONE or authorized:
         return Unclear("unknown_result", f"the answer says neither yes nor no: {said}")
+    refusal = codes.REFUSALS.get(answer.reason, codes.NOT_EXPLAINED)
+    code, text = answer.reason or answer.status, answer.text or refusal.text
     if refusal.canceled_by is not None:
-        return Canceled(refusal.canceled_by, answer.reason, refusal.text)
+        return Canceled(refusal.canceled_by, code, text)
     if refusal.technical:
-        return Failed(answer.reason, refusal.text, refusal.reason)
-    return Declined(answer.reason, refusal.text, refusal.reason)
+        return Failed(code, text, refusal.reason)
+    return Declined(code, text, refusal.reason)
 
 
 def refuse(
@@ -117,7 +123,11 @@ def refuse(
             "currency", f"the terminal is set up for {currency}", "operation_not_supported"
         )
     if not 0 < amount.minor <= amount_max:
-        return Failed("amount", f"the amount must be 1 to {amount_max} cents", "invalid_amount")
+        return Failed(
+            "amount",
+            f"the amount must be at most {amount_text(Money(amount_max, currency))}",
+            "invalid_amount",
+        )
     return None
 
 
@@ -125,10 +135,18 @@ def _unsupported(what: str) -> Failed:
     return Failed("not_supported", f"this terminal cannot: {what}", "operation_not_supported")
 
 
-def _approval_ip(answer: caisse_ap.Answer, wanted: Wanted) -> Approval:
+def _taken(answer: caisse_ap.Answer, wanted: Wanted) -> str:
+    if answer.amount_minor is None:
+        return ", no amount"
+    if answer.currency != wanted.currency:
+        return f", {answer.amount_minor} in minor units of currency {answer.currency or 'unknown'}"
+    return f", amount {amount_text(Money(answer.amount_minor, wanted.amount.currency))}"
+
+
+def _approval_ip(answer: caisse_ap.Answer, wanted: Wanted, amount_minor: int) -> Approval:
     brand, label = codes.APPLICATIONS.get(answer.application, ("", ""))
     return Approval(
-        amount=wanted.amount,
+        amount=Money(amount_minor, wanted.amount.currency),
         fingerprint=_fingerprint("caisse_ap", wanted),
         approval_code=answer.approval_code,
         merchant_id=answer.contract,

@@ -30,6 +30,7 @@ from simulators.terminals.telium.device import (
 
 REQUEST_GAP_SECONDS = 0.1  # for the rest of a request, as nothing says how long it is
 REQUEST_TAGS = frozenset(("CZ", "CJ", "CA", "CE", "CD", "CB"))
+REASON_WORDS = 27  # with the code 29, as one bank's refusals have
 REASONS = {
     "declined": "04",
     "stopped": "11",
@@ -183,19 +184,24 @@ class CaisseApTerminal:
             ticket = await device.take(sale)
             words = self._words(request, ticket, REASONS.get(ticket.outcome, ""))
         await device.reach("status")
-        return caisse_ap.encode_tags(head) + words
+        private = device.profile.private_words
+        more = caisse_ap.encode_tags((("CF", private),)) if private else b""
+        return caisse_ap.encode_tags(head) + words + more + device.profile.line_end
 
     def _words(self, request: caisse_ap.Request, ticket: Ticket | None, reason: str) -> bytes:
         device, card = self._device, self._device.plan.card
         stopped = bool(reason)
         amount: int | None = request.amount_minor
+        if ticket is not None and not stopped:
+            amount = ticket.amount_minor
         if device.suffers("other_transaction"):
             amount = request.amount_minor + 100
         if stopped and not device.profile.names_amount_when_stopped:
             amount = None
         answer = caisse_ap.Answer(
             status=caisse_ap.NOT_DONE if stopped else caisse_ap.DONE,
-            reason=reason,
+            reason=reason if device.profile.explains_refusals else "",
+            text=_padded(device.profile.refusal_words) if stopped else "",
             till=request.till,
             amount_minor=amount,
             currency=OTHER_CURRENCY if device.suffers("wrong_currency") else request.currency,
@@ -231,6 +237,9 @@ class CaisseApTerminal:
             for byte in data:
                 line.write(bytes([byte]))
                 await asyncio.sleep(pause)
+        after = device.profile.repeats_after_seconds
+        if after is not None and self._group is not None:
+            self._group.create_task(_say_again(line, data, after))
         await device.reach("completion")
 
     def _keep_silent(self, seconds: float) -> None:
@@ -243,6 +252,17 @@ def _tags(received: bytes) -> dict[str, str]:
     except ProtocolError:
         return {"CD": ""}
     return {"CD": ""} if rest else tags
+
+
+def _padded(words: str) -> str:
+    """Return what follows the two characters of a reason; terminals fill it up with blanks."""
+    return f"{words:<{REASON_WORDS}}" if words else ""
+
+
+async def _say_again(line: Line, data: bytes, seconds: float) -> None:
+    """Repeat an answer on its line, into the void when that is closed."""
+    await asyncio.sleep(seconds)
+    line.write(data)
 
 
 async def _replug(port: Port, seconds: float) -> None:

@@ -46,6 +46,14 @@ class Profile:
     keeps_answer_without_power: bool = False
     names_amount_when_stopped: bool = True  # Desk/5000 leaves CB out after its red key
     hangs_up: bool = True  # closes the connection after an answer over IP
+    # Caisse-AP only, each seen or described somewhere:
+    explains_refusals: bool = True  # AF beside AE=01
+    refusal_words: str = ""  # after the two characters of AF, padded: 2 to 50 characters in all
+    private_words: str = ""  # in CF
+    line_end: bytes = b""  # after the last tag
+    repeats_after_seconds: float | None = (
+        None  # says its answer once more, if the line is still there
+    )
 
 
 PROFILES = {
@@ -58,6 +66,12 @@ PROFILES = {
         Profile("busy_nak", busy="nak"),
         Profile("stubborn", attempts_max=200, keeps_answer_without_power=True),
         Profile("keeps_line", hangs_up=False),
+        Profile(
+            "wordy", refusal_words="51PROVISION INSUFF", private_words="\xa7 MERCI \xe0 bient\xf4t"
+        ),
+        Profile("taciturn", explains_refusals=False, names_amount_when_stopped=False),
+        Profile("line_end", line_end=b"\r\n"),
+        Profile("repeats", hangs_up=False, repeats_after_seconds=5.0),
     )
 }
 
@@ -181,12 +195,15 @@ class Device:
 
     def book(self, sale: Sale, outcome: Outcome) -> Ticket:
         """Tell the acquirer's ledger, then print the ticket."""
+        minor = sale.amount_minor
+        if outcome == "approved" and self.plan.partial_minor is not None:
+            minor = min(self.plan.partial_minor, minor)
         moved = outcome == "approved" or (outcome == "unverified" and self.rng.random() < 1 / 2)
         kind: Kind = ("refunded" if sale.credit else "approved") if moved else "declined"
         ticket = Ticket(
             number=self.memory.contents.next_ticket,
             outcome=outcome,
-            amount_minor=sale.amount_minor,
+            amount_minor=minor,
             currency=sale.currency,
             credit=sale.credit,
             reference=sale.reference,
@@ -198,7 +215,7 @@ class Device:
             Entry(
                 number=self.ledger.next_number(),
                 kind=kind,
-                amount_minor=sale.amount_minor,
+                amount_minor=minor,
                 currency=CURRENCY_LETTERS.get(sale.currency, "XXX"),
                 receipt=f"{ticket.number:04d}",
                 trace=sale.reference,
