@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import os
 import random
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,25 +12,17 @@ from drivers.telium.codec import caisse_ap
 from drivers.telium.codec import messages as m
 from drivers.telium.codec.dump import masked_serial, masked_text
 from drivers.telium.codec.framing import Damage, Frame, FrameReader, Item, encode_frame, lrc
-from tests.protocol.vectors import FOLDER_VARIABLE
+from tests.protocol.vectors import read_entries
 
 Entry = dict[str, Any]
 
 
-def load(name: str) -> list[Entry]:
-    folder = os.environ.get(FOLDER_VARIABLE)
-    if not folder:
-        pytest.skip(f"{FOLDER_VARIABLE} names no folder of byte vectors", allow_module_level=True)
-    entries: list[Entry] = json.loads((Path(folder) / name).read_text(encoding="utf-8"))
-    return entries
-
-
-SERIAL = load("telium.json")
+SERIAL = read_entries("telium.json")
 GOOD = [entry for entry in SERIAL if entry["lrc_ok"]]
 BAD = [entry for entry in SERIAL if not entry["lrc_ok"]]
 REQUESTS = [entry for entry in GOOD if entry["direction"] == "ecr->terminal"]
 ANSWERS = [entry for entry in GOOD if entry["direction"] == "terminal->ecr"]
-TEXTS = load("caisse_ap_ip.json")
+TEXTS = read_entries("caisse_ap_ip.json")
 
 
 def by_transcript(entry: Entry) -> str:
@@ -55,7 +44,7 @@ def items(pieces: list[bytes]) -> list[Item]:
 
 
 def test_there_are_vectors_of_every_sort() -> None:
-    assert (len(REQUESTS), len(ANSWERS), len(BAD), len(TEXTS)) == (3, 7, 2, 8)
+    assert min(len(REQUESTS), len(ANSWERS), len(BAD), len(TEXTS)) >= 2
 
 
 @pytest.mark.parametrize("entry", GOOD, ids=by_transcript)

@@ -1,4 +1,9 @@
-"""Byte vectors with meaning and source, kept outside the project; read from one folder."""
+"""Byte vectors with meaning and source: the project's own frames, and more from one folder.
+
+`frames/` was made for this project from the layouts that each entry names. Where
+`PAYBRIDGE_EXTRA_VECTORS` names a folder, the files of the same names there are read as well: frames
+that were captured from terminals and clients of others.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 FOLDER_VARIABLE = "PAYBRIDGE_EXTRA_VECTORS"
+OWN = Path(__file__).parent / "frames"
 
 
 @dataclass(frozen=True)
@@ -26,12 +30,20 @@ class Vector:
     fragments: tuple[bytes, ...]
 
 
+def read_entries(file_name: str) -> list[dict[str, Any]]:
+    """Return the entries of one file, our own first, then those of the named folder."""
+    folders = [OWN]
+    if more := os.environ.get(FOLDER_VARIABLE):
+        folders.append(Path(more))
+    entries: list[dict[str, Any]] = []
+    for folder in folders:
+        content = json.loads((folder / file_name).read_text(encoding="utf-8"))
+        entries += content["vectors"] if isinstance(content, dict) else content
+    return entries
+
+
 def load_vectors(file_name: str) -> tuple[Vector, ...]:
-    """Return the vectors of one file; skip the calling module when no folder is named."""
-    folder = os.environ.get(FOLDER_VARIABLE)
-    if not folder:
-        pytest.skip(f"{FOLDER_VARIABLE} names no folder of byte vectors", allow_module_level=True)
-    content = json.loads((Path(folder) / file_name).read_text(encoding="utf-8"))
+    """Return the vectors of one file."""
     return tuple(
         Vector(
             name=entry["name"],
@@ -44,5 +56,5 @@ def load_vectors(file_name: str) -> tuple[Vector, ...]:
             apdu=bytes.fromhex(entry.get("apdu_hex", "")),
             fragments=tuple(bytes.fromhex(part) for part in entry.get("fragments", ())),
         )
-        for entry in content["vectors"]
+        for entry in read_entries(file_name)
     )
