@@ -189,6 +189,7 @@ async def build(
         login: Login | None = None
         recorder: Recorder | None = None
         gift_cards: GiftCards | None = None
+        books: BackOffice | None = None
         if office is not None:
             http = open_client(office.ca_file)
             opened.push_async_callback(http.aclose)
@@ -219,6 +220,7 @@ async def build(
             login=login,
             recorder=recorder,
             gift_cards=gift_cards,
+            records=books,
         )
 
 
@@ -247,6 +249,7 @@ def _assemble(
     login: Login | None,
     recorder: Recorder | None,
     gift_cards: GiftCards | None,
+    records: BackOffice | None,
 ) -> Parts:
     settings = desk_settings(config)
     bus = _bus(config, environment, wires)
@@ -287,7 +290,7 @@ def _assemble(
         patience = Patience(ledger, wait, now=utc_now, write_time=k.format_time)
     keep = config.receipts.keep_months
     retention = Retention(ledger, journal, keep, now=utc_now, write_time=k.format_time)
-    control = Control(config.site.state_directory / cfg.CONTROL_NAME, ledger, desk)
+    control = Control(config.site.state_directory / cfg.CONTROL_NAME, ledger, desk, records)
     return Parts(
         config=config,
         ledger=ledger,

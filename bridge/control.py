@@ -12,7 +12,7 @@ import logging
 import os
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
@@ -26,6 +26,7 @@ from bridge.register.commands.router import Desk
 _LOGGER = logging.getLogger(__name__)
 
 LINE_BYTES_MAX = 8_192
+LOOK_UP_SECONDS_MAX = 6.0  # of the back office; below the answer's own limit
 ANSWER_SECONDS_MAX = 10.0  # a command line that says nothing is let go
 
 
@@ -66,11 +67,21 @@ AnyOrder = ResolvePayment | ResolvePurchase | DecideDiscrepancy
 Order = Annotated[AnyOrder, Field(discriminator="do")]
 
 
+class Records(Protocol):
+    """What is asked of the back office."""
+
+    async def purchase_exists(self, record_id: str, transaction_id: str = "") -> bool | None:
+        """Say whether it shows this record of this transaction; None when it cannot tell."""
+
+
 class Control:
     """Serves the socket."""
 
-    def __init__(self, path: Path, ledger: Ledger, desk: Desk) -> None:
-        """Serve at `path`; nothing is opened yet."""
+    def __init__(
+        self, path: Path, ledger: Ledger, desk: Desk, records: Records | None = None
+    ) -> None:
+        """Serve at `path`; nothing is opened yet. `records` is None without a back office."""
+        self._records = records
         self._path = path
         self._ledger = ledger
         self._desk = desk
@@ -113,7 +124,7 @@ class Control:
         match order:
             case ResolvePayment():
                 answer = p.Resolved(order.outcome, order.by, order.approval_code, "command_line")
-                asked = self._ledger.get(order.payment_id)
+                asked = await self._ledger.find(order.payment_id)
                 if order.amount and asked is not None:
                     currency = asked.payment.request.amount.currency
                     amount = parse_amount(order.amount, currency, path="amount")
@@ -133,6 +144,7 @@ class Control:
                 return {"payment_id": order.payment_id, "status": account.payment.status.value}
 
     async def _resolve_purchase(self, order: ResolvePurchase) -> dict[str, Any]:
+        await self._ledger.find_original(order.payment_id)  # an old answer may be corrected, too
         account = self._ledger.purchase_of(order.payment_id)
         if account is None:
             raise RequestError(
@@ -145,17 +157,55 @@ class Control:
                 path="record_id",
             )
         waiting = {s.PurchaseState.UNCONFIRMED, s.PurchaseState.REJECTED}
-        if account.purchase.state not in waiting:
+        corrects = account.purchase.state is s.PurchaseState.RECORDED and (
+            account.purchase.answered_by != ""
+        )
+        if account.purchase.state not in waiting and not corrects:
             raise RequestError(
                 "not_allowed",
                 f"the booking is {account.purchase.state.value}",
                 path="payment_id",
             )
+        transaction_id = account.purchase.content.transaction_id
+        checked = await self._look_up(order.record_id, transaction_id)
         after = await self._ledger.apply_purchase(
-            account.purchase.content.transaction_id,
-            s.Answered(order.by, order.record_id, order.send_again),
+            transaction_id,
+            s.Answered(order.by, order.record_id, order.send_again, checked),
         )
-        return {"payment_id": order.payment_id, "booking": after.purchase.state.value}
+        _LOGGER.warning(
+            "booking answered transaction=%s by=%s record=%s send_again=%s checked=%s corrects=%s",
+            *(transaction_id, order.by, order.record_id, order.send_again, checked, corrects),
+        )
+        return {
+            "payment_id": order.payment_id,
+            "booking": after.purchase.state.value,
+            "checked": checked,
+        }
+
+    async def _look_up(
+        self, record_id: str, transaction_id: str
+    ) -> Literal["", "found", "cannot_tell"]:
+        """Return what the back office says of a record; "" when there is none to look up.
+
+        Raises:
+            RequestError: `invalid_request`: it has no such record, or it is of another sale.
+        """
+        if not record_id:
+            return ""
+        if self._records is None:
+            return "cannot_tell"
+        try:
+            async with asyncio.timeout(LOOK_UP_SECONDS_MAX):
+                found = await self._records.purchase_exists(record_id, transaction_id)
+        except TimeoutError:
+            found = None
+        if found is False:
+            raise RequestError(
+                "invalid_request",
+                f"the back office shows no record {record_id} of Trans # {transaction_id}",
+                path="record_id",
+            )
+        return "found" if found else "cannot_tell"
 
 
 async def ask(path: Path, order: dict[str, Any]) -> dict[str, Any]:

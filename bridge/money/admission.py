@@ -397,6 +397,37 @@ def _not_allowed(request: PaymentRequest, original: Payment, why: str) -> Reques
     )
 
 
+def refuse_correction(payment: Payment, running: Sequence[Payment], purchase: str) -> None:
+    """Refuse to take back a person's answer that something else was built on.
+
+    `running` are the follow-ups of the payment that are not final, `purchase` the state of its
+    record in the books, "" for none.
+
+    Raises:
+        RequestError: `not_allowed`.
+    """
+    back = {Funds.VOIDED, Funds.REFUNDED, Funds.PARTIALLY_REFUNDED}
+    changed = (payment.used_minor, payment.added_minor, payment.tip_minor)
+    why = ""
+    if not payment.answers or payment.pruned:
+        why = f"the payment is {payment.status.value}, not in doubt"
+    elif payment.request.method == "gift_card":
+        why = "what became of a gift card's money is corrected by a refund, or taken off the card"
+    elif payment.was_answered_as_paid and payment.request.original_payment_id:
+        why = "its original was told; do it again under a new payment_id"
+    elif payment.funds in back or any(changed) or running:
+        why = "something followed it"
+    elif purchase not in {"", "recorded"}:
+        why = f"its booking is {purchase}; that must be known first"
+    if why:
+        raise RequestError(
+            "not_allowed",
+            f"this answer cannot be corrected: {why}" if payment.answers else why,
+            path="payment_id",
+            payment_status=payment.status.value,
+        )
+
+
 def refuse_amount(answer: Resolved, payment: Payment) -> None:
     """Refuse an amount that no slip of this payment can show.
 

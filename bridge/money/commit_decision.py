@@ -22,7 +22,7 @@ from bridge.money.store.records import (
     purchase_row,
     same_but_for_time,
 )
-from drivers.contract import ALREADY_REVERSED
+from drivers.contract import ALREADY_REVERSED, Money
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +85,11 @@ def decide(
         original = _tell_original(account, sale, moment.at, entries)
     opened = None
     if p.Settle() in actions:
-        account, opened = _settle(account, sale, policy, moment, entries)
+        account, opened = (
+            _settle_correction(before, account, sale, policy, moment, entries=entries)
+            if before is not None and isinstance(events[-1], p.Corrected)
+            else _settle(account, sale, policy, moment, entries)
+        )
     return Decision(account, actions, tuple(entries), original, opened)
 
 
@@ -150,6 +154,51 @@ def _settle(
         return account, None
     entries.append(Entry(due.content.transaction_id, due, moment.at))
     return account, PurchaseAccount(s.open_purchase(due), moment.at, moment.at)
+
+
+def _settle_correction(
+    before: Account,
+    account: Account,
+    sale: SaleAsKnown,
+    policy: BooksPolicy,
+    moment: Moment,
+    *,
+    entries: list[Entry],
+) -> tuple[Account, PurchaseAccount | None]:
+    """Decide what the books must be told now that a person's answer was taken back.
+
+    What they have is never changed there: a second record makes it right.
+    """
+    payment = account.payment
+    is_paid = payment.was_answered_as_paid
+    if account.payment_id not in sale.in_books or not policy.required:
+        if is_paid:
+            return _settle(account, sale, policy, moment, entries)
+        if payment.recording is p.Recording.NOT_REQUIRED:
+            return account, None
+        return _leave_out(account, moment.at, entries), None
+    approval = payment.approval if is_paid else before.payment.approval
+    assert approval is not None, "what is in the books was approved"
+    tip_minor = approval.tip.minor if approval.tip is not None else 0
+    due = s.settle_correction(
+        payment.request.sale_key,
+        account.payment_id,
+        Money(approval.amount.minor - tip_minor, approval.amount.currency),
+        number=len(payment.answers) - 1,
+        # What brings money and was not charged goes out; so does a refund that was given after all.
+        goes_back=is_paid is (payment.request.type in p.GIVES),
+        label=(approval.card.brand or "card").upper(),
+        moment=moment.local,
+        store_code=policy.store_code,
+        summary_sku=policy.summary_sku,
+    )
+    news = p.RecordingChanged(p.Recording.PENDING)
+    entries += [
+        Entry(account.payment_id, news, moment.at),
+        Entry(due.content.transaction_id, due, moment.at),
+    ]
+    told, _ = fold_event(account, news, moment.at)
+    return told, PurchaseAccount(s.open_purchase(due), moment.at, moment.at)
 
 
 def _sale_due(

@@ -45,7 +45,7 @@ from bridge.money.store.records import (
 from drivers.contract import Approved
 
 # Events after which the books may have to hear of a sale.
-SETTLING = (Approved, p.Resolved, p.Decided, SignatureJudged, ReversalFailed)
+SETTLING = (Approved, p.Resolved, p.Corrected, p.Decided, SignatureJudged, ReversalFailed)
 
 
 class Ledger(Recollection):

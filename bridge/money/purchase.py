@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
+from typing import Literal
 
 from drivers.contract import Money
 
@@ -161,6 +162,7 @@ class Answered:
     by: str
     record_id: str = ""
     send_again: bool = False
+    checked: Literal["", "found", "cannot_tell"] = ""  # what the back office says of `record_id`
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,12 +212,10 @@ def advance_purchase(purchase: Purchase, event: PurchaseEvent) -> Purchase:
             return replace(purchase, state=state.REJECTED, error=f"{code}: {message}{where}")
         case ((state.SENDING | state.UNCONFIRMED), Recorded(record_id)):
             return replace(purchase, state=state.RECORDED, record_id=record_id, error="")
-        case ((state.UNCONFIRMED | state.REJECTED), Answered(by, record_id, send_again)):
-            if send_again:
-                return replace(purchase, state=state.PENDING, answered_by=by, error="")
-            return replace(
-                purchase, state=state.RECORDED, record_id=record_id, answered_by=by, error=""
-            )
+        case ((state.UNCONFIRMED | state.REJECTED), Answered()):
+            return _answered(purchase, event)
+        case (state.RECORDED, Answered()) if purchase.answered_by:  # a person corrects a person
+            return _answered(purchase, event)
         case (
             (state.PENDING | state.RECORDED | state.UNCONFIRMED | state.REJECTED),
             PurchaseRestarted(),
@@ -223,6 +223,20 @@ def advance_purchase(purchase: Purchase, event: PurchaseEvent) -> Purchase:
             return purchase
         case _:
             raise IllegalPurchaseEvent(f"{purchase.state.value} cannot have {type(event).__name__}")
+
+
+def _answered(purchase: Purchase, event: Answered) -> Purchase:
+    if event.send_again:
+        return replace(
+            purchase, state=PurchaseState.PENDING, answered_by=event.by, record_id="", error=""
+        )
+    return replace(
+        purchase,
+        state=PurchaseState.RECORDED,
+        record_id=event.record_id,
+        answered_by=event.by,
+        error="",
+    )
 
 
 def outstanding_minor(total: Money, payments: Sequence[CapturedPayment]) -> int:
@@ -268,6 +282,34 @@ def settle_return(
         pay_method=label,
     )
     return PurchaseDue(content, sale_key, (payment_id,))
+
+
+def settle_correction(
+    sale_key: str,
+    payment_id: str,
+    amount: Money,
+    *,
+    number: int,
+    goes_back: bool,
+    label: str,
+    moment: str,
+    store_code: str,
+    summary_sku: str,
+) -> PurchaseDue:
+    """Return the purchase that makes right what the books were told of a payment, `number` times.
+
+    It has a name of its own: the first record stays where it is.
+    """
+    words = {"store_code": store_code, "summary_sku": summary_sku, "label": label}
+    if goes_back:
+        due = settle_return(sale_key, payment_id, amount, returned_at=moment, **words)
+    else:
+        line = SaleLine(1, summary_sku, "1", "EA", "", amount.minor, label="Card payment")
+        details = SaleDetails(amount, (line,))
+        content = PurchaseContent("", store_code, moment, amount, details, 0, label)
+        due = PurchaseDue(content, sale_key, (payment_id,))
+    name = f"{store_code}-{payment_id}-c{number}"
+    return replace(due, content=replace(due.content, transaction_id=name))
 
 
 def settle(

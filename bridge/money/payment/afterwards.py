@@ -12,6 +12,7 @@ from bridge.money.payment import (
     AnswerCheck,
     AskTerminal,
     Concluding,
+    Corrected,
     Decided,
     Discrepancy,
     Event,
@@ -29,6 +30,7 @@ from bridge.money.payment import (
     RecordingChanged,
     Resolved,
     Restarted,
+    Settle,
     Started,
     Status,
     StopOnTerminal,
@@ -173,7 +175,8 @@ def record(payment: Payment, event: RecordingChanged) -> Outcome:
     return replace(
         payment,
         recording=event.recording,
-        record_id=event.record_id or payment.record_id,
+        record_id=event.record_id
+        or ("" if event.recording is Recording.PENDING else payment.record_id),
         recording_error=event.error,
     ), (Publish(),)
 
@@ -187,3 +190,38 @@ def decide(payment: Payment, event: Decided) -> Outcome:
     if event.decision == "noted" or payment.status is Status.APPROVED or evidence is None:
         return decided, (Publish(),)
     return believe(decided, evidence)
+
+
+def correct(payment: Payment, event: Corrected) -> Outcome:
+    """Return the payment once a person took back what a person had answered.
+
+    The status stays, as it was told; `funds` says where the money is now. Where the terminal had
+    agreed with the first answer, somebody must look: the discrepancy stays open.
+    """
+    said = event.answer
+    if not payment.is_final or not payment.answers:
+        raise illegal(payment, event)
+    if (said.outcome == "approved") is payment.was_answered_as_paid:
+        return payment, ()
+    agreed = payment.answer_check is AnswerCheck.AGREED
+    text = f"{said.by} says {said.outcome}; {payment.answers[-1].by} had said the opposite"
+    corrected = replace(
+        payment,
+        answers=(*payment.answers, said),
+        answer_check=AnswerCheck.NONE,
+        approved_by=said.by,
+        decided_by="" if agreed else said.by,
+    )
+    if said.outcome != "approved":
+        odd = Discrepancy("answer_corrected", text, payment.approval)
+        denied = replace(corrected, funds=Funds.NONE, signature=None)
+        return replace(denied, discrepancies=(*payment.discrepancies, odd)), (Settle(), Publish())
+    seen = next((odd.approval for odd in payment.discrepancies if odd.approval), None)
+    known = seen or payment.offer or Approval(payment.request.amount, fingerprint="")
+    approval = replace(
+        known,
+        amount=said.amount or known.amount,
+        approval_code=said.approval_code or known.approval_code,
+    )
+    odd = Discrepancy("answer_corrected", text, approval)
+    return believe(replace(corrected, discrepancies=(*payment.discrepancies, odd)), approval)

@@ -7,7 +7,7 @@ from typing import Literal
 
 from bridge.money.payment.request import PaymentRequest, PaymentType
 from bridge.money.payment.signature import ReversalFailed, SignatureJudged
-from bridge.money.payment.state import Payment, Recording
+from bridge.money.payment.state import Answer, Payment, Recording
 from bridge.money.purchase import SaleDetails
 from drivers.contract import (
     Approval,
@@ -96,6 +96,13 @@ class Resolved:
 
 
 @dataclass(frozen=True, slots=True)
+class Corrected:
+    """A person says that what a person had answered is wrong; both answers are kept."""
+
+    answer: Answer
+
+
+@dataclass(frozen=True, slots=True)
 class HoldEnded:
     """The hold of a payment that a person called not charged was released, or cannot be."""
 
@@ -181,6 +188,7 @@ Event = (
     | DoubtMeasured
     | EvidenceLost
     | Resolved
+    | Corrected
     | HoldEnded
     | RecordingChanged
     | Acknowledged

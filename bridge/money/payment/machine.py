@@ -23,6 +23,7 @@ from bridge.money.payment import (
     AskTerminal,
     CancelAsked,
     Concluding,
+    Corrected,
     Decided,
     Denial,
     Discrepancy,
@@ -52,7 +53,14 @@ from bridge.money.payment import (
     Status,
     StopOnTerminal,
 )
-from bridge.money.payment.afterwards import after_the_end, decide, find_reversed, follow, record
+from bridge.money.payment.afterwards import (
+    after_the_end,
+    correct,
+    decide,
+    find_reversed,
+    follow,
+    record,
+)
 from bridge.money.payment.outcomes import approve, believe_no, deny, disagree, illegal
 from bridge.money.payment.signature import ReversalFailed, SignatureJudged
 from bridge.money.payment.signing import judge
@@ -104,6 +112,8 @@ def advance(payment: Payment, event: Event) -> Outcome:
             return record(payment, event)
         case Decided():
             return decide(payment, event)
+        case Corrected():
+            return correct(payment, event)
         case FollowedUp():
             return follow(payment, event)
         case FoundReversed():

@@ -179,6 +179,11 @@ class Payment:
         )
 
     @property
+    def was_answered_as_paid(self) -> bool:
+        """True when the last person who was asked said that it was approved."""
+        return bool(self.answers) and self.answers[-1].outcome == "approved"
+
+    @property
     def awaits_signature(self) -> bool:
         """True while the money was taken on a signature that may still prove to be nobody's.
 

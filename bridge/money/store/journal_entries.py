@@ -33,6 +33,7 @@ EVENT_TYPES: dict[str, type] = {
     "DoubtMeasured": p.DoubtMeasured,
     "EvidenceLost": p.EvidenceLost,
     "Resolved": p.Resolved,
+    "Corrected": p.Corrected,
     "HoldEnded": p.HoldEnded,
     "RecordingChanged": p.RecordingChanged,
     "Acknowledged": p.Acknowledged,

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from bridge.errors import RequestError
 from bridge.money import payment as p
-from bridge.money.admission import refuse_amount
+from bridge.money.admission import refuse_amount, refuse_correction
 from bridge.money.ledger import Ledger
 from bridge.money.payment import leg_id
 from bridge.money.payment.signature import Signature, SignatureJudged
@@ -175,26 +175,14 @@ class KnownPayments:
         Raises:
             RequestError: The payment is unknown, not in doubt, or the evidence is missing.
         """
-        account = await self._ledger.find(payment_id)
+        account = await self._ledger.find_original(payment_id)
         if account is None:
             raise RequestError("payment_not_found", "there is no such payment", path="payment_id")
-        if account.payment.resolved_by == "operator" and account.payment.status is ENDS.get(
-            answer.outcome
-        ):
+        if _said_so(account.payment, answer):
             return account
         if account.payment.status is not p.Status.IN_DOUBT:
-            raise RequestError(
-                "not_allowed",
-                f"the payment is {account.payment.status.value}, not in doubt",
-                path="payment_id",
-                payment_status=account.payment.status.value,
-            )
-        if answer.outcome == "approved" and not answer.approval_code:
-            raise RequestError(
-                "invalid_request",
-                "an approval needs the approval code from the slip",
-                path="evidence.approval_code",
-            )
+            return await self._correct(account, answer)
+        _refuse_without_code(answer)
         refuse_amount(answer, account.payment)
         _LOGGER.warning("resolved outcome=%s by=%s", answer.outcome, answer.by)
         by_card = account.payment.request.method == "card"
@@ -203,6 +191,29 @@ class KnownPayments:
         resolved = await self._ledger.apply(payment_id, checked)
         self._ledger.work(account.payment.request.terminal_id).wake()  # others may go on there
         return resolved
+
+    async def _correct(self, account: Account, answer: p.Resolved) -> Account:
+        """Take back what a person answered before; refused for what the terminal said itself.
+
+        Raises:
+            RequestError: `not_allowed`, `invalid_request` or `invalid_amount`.
+        """
+        purchase = self._ledger.purchase_of(account.payment_id)
+        running = [
+            one.payment
+            for one in self._ledger.of_sale(account.payment.request.sale_key)
+            if one.payment.request.original_payment_id == account.payment_id
+            and not one.payment.is_final
+        ]
+        state = purchase.purchase.state.value if purchase is not None else ""
+        refuse_correction(account.payment, running, state)
+        _refuse_without_code(answer)
+        refuse_amount(answer, account.payment)
+        _LOGGER.warning("answer corrected outcome=%s by=%s", answer.outcome, answer.by)
+        said = p.Answer(
+            answer.outcome, answer.by, answer.approval_code, answer.source, answer.amount
+        )
+        return await self._ledger.apply(account.payment_id, p.Corrected(said))
 
     async def judge(self, register_id: str, request: k.PromptAnswer) -> k.Response:
         """Take a clerk's answer to a question; the first one counts, a repeat is told so.
@@ -312,6 +323,31 @@ class KnownPayments:
             )
         refuse_foreign(account.payment.request, register_id)
         return account
+
+
+def _said_so(payment: p.Payment, answer: p.Resolved) -> bool:
+    """Say whether a person gave this very answer last, or an old one comes once more.
+
+    A register that did not hear repeats its command, also after somebody else corrected it.
+    """
+    if payment.answers:
+        said = p.Answer(
+            answer.outcome, answer.by, answer.approval_code, answer.source, answer.amount
+        )
+        return said in payment.answers or payment.was_answered_as_paid is (
+            answer.outcome == "approved"
+        )
+    # An older version kept the answer only as what became of it.
+    return payment.resolved_by == "operator" and payment.status is ENDS.get(answer.outcome)
+
+
+def _refuse_without_code(answer: p.Resolved) -> None:
+    if answer.outcome == "approved" and not answer.approval_code:
+        raise RequestError(
+            "invalid_request",
+            "an approval needs the approval code from the slip",
+            path="evidence.approval_code",
+        )
 
 
 def _was_answered(payment: p.Payment, *, confirmed: bool) -> bool:

@@ -223,6 +223,8 @@ def _paid(payment: Payment, remaining: Money, means: Means) -> Display:
     assert payment.approval is not None, "approved always says what was approved"
     taken, asked = payment.approval.amount, payment.request.amount
     done = DONE[payment.request.type]
+    if payment.funds is Funds.NONE:  # a person took back what a person had answered
+        return _leave("warning", "not_charged", f"Not {done.lower()} after all", "Corrected later")
     if payment.funds is Funds.VOIDED and payment.request.type is not PaymentType.VOID:
         return _leave("info", "voided", f"Voided {amount_text(taken)}", "Not charged")
     if payment.funds in {Funds.REFUNDED, Funds.PARTIALLY_REFUNDED}:

@@ -349,6 +349,10 @@ def _error(payment: p.Payment) -> k.ErrorBody | None:
         body = body.model_copy(update={"detail": {"balance": balance}})
     if payment.denial.batch_closed:
         body = body.model_copy(update={"detail": {"suggest": "refund"}})
+    if payment.funds is not p.Funds.NONE:  # a person found that it was charged after all
+        return body.model_copy(update={"money_moved": "yes", "retry": "no"})
+    if payment.may_have_moved:
+        return body.model_copy(update={"money_moved": "unknown", "retry": "after_check"})
     # Final without money is proven, whatever the code means elsewhere: a new attempt is safe.
     retry = "new_id" if body.retry in {"after_check", "same_id"} else body.retry
     return body.model_copy(update={"money_moved": "no", "retry": retry})

@@ -58,6 +58,7 @@ EVENTS: dict[str, p.Event] = {
     "EvidenceLost": p.EvidenceLost(),
     "Resolved approved": p.Resolved("approved", "anna", "123456", "merchant_slip"),
     "Resolved not_charged": p.Resolved("not_charged", "anna"),
+    "Corrected": p.Corrected(p.Answer("approved", "bert", "123456", "acquirer")),
     "HoldEnded": p.HoldEnded(),
     "RecordingChanged": p.RecordingChanged(Recording.RECORDED, "P-1"),
     "Acknowledged": p.Acknowledged(3),
@@ -105,6 +106,7 @@ LAW: dict[str, tuple[str, ...]] = {
     "EvidenceLost": (".", ".", ".", ".", ".", ".", ".", "."),
     "Resolved approved": ("x", "x", "x", A, ".", "!", "!", "!"),
     "Resolved not_charged": ("x", "x", "x", F, "!", ".", ".", "."),
+    "Corrected": ("x", "x", "x", "x", "x", "x", "x", "x"),  # nobody had answered
     "HoldEnded": ("x", "x", "x", "x", ".", ".", ".", "."),
     "RecordingChanged": ("x", "x", "x", "x", ".", "x", "x", "x"),
     "Acknowledged": ("x", "x", "x", "x", ".", ".", ".", "."),

@@ -45,6 +45,25 @@ LAW = {
 }
 
 
+def test_what_a_person_answered_about_a_booking_a_person_can_correct() -> None:
+    lost = s.Purchase(CONTENT, "till-1/S1", ("p1",), s.PurchaseState.UNCONFIRMED)
+    wrong = s.advance_purchase(lost, s.Answered("anna", "P-9"))
+    right = s.advance_purchase(wrong, s.Answered("bert", "P-1", checked="found"))
+    assert (right.state, right.record_id, right.answered_by) == (
+        s.PurchaseState.RECORDED,
+        "P-1",
+        "bert",
+    )
+    again = s.advance_purchase(right, s.Answered("anna", send_again=True))
+    assert (again.state, again.record_id) == (s.PurchaseState.PENDING, "")
+
+
+def test_what_the_back_office_acknowledged_no_person_corrects() -> None:
+    recorded = s.Purchase(CONTENT, "till-1/S1", ("p1",), s.PurchaseState.RECORDED, record_id="P-1")
+    with pytest.raises(s.IllegalPurchaseEvent):
+        s.advance_purchase(recorded, s.Answered("anna", send_again=True))
+
+
 @pytest.mark.parametrize(("state", "event"), list(itertools.product(STATES, EVENTS)), ids=str)
 def test_every_pair_of_state_and_event_is_decided(state: str, event: str) -> None:
     law = LAW[event][list(STATES).index(state)]

@@ -11,6 +11,7 @@ import pytest
 from bridge.control import Control
 from bridge.errors import RequestError
 from bridge.money import payment as p
+from bridge.money import purchase as s
 from bridge.money.payment.machine import ENDS_OF_WAITS, advance
 from bridge.register import api as k
 from bridge.register.commands.router import DeskSettings
@@ -130,10 +131,69 @@ def test_a_doubt_is_resolved_once_however_often_the_answer_is_sent(tmp_path: Pat
             "outcome": "approved",
             "evidence": {"approval_code": "1", "source": "acquirer"},
         }
-        refused = await shop.ask("till-1", "payment/resolve", **otherwise)
-        assert refused["error"]["code"] == "not_allowed"
+        corrected = await shop.ask("till-1", "payment/resolve", **otherwise)
+        assert corrected["status"] == "accepted"
+        document = await shop.until("till-1", 1, funds="captured")
+        assert document["status"] == "failed", "what was told is not rewritten"
+        said = [(one["operator_id"], one["outcome"]) for one in document["resolution"]["answers"]]
+        assert said == [("anna", "not_charged"), ("anna", "approved")]
+        assert (document["error"]["money_moved"], document["error"]["retry"]) == ("yes", "no")
+        late = await shop.ask("till-1", "payment/resolve", **answer)
+        assert late["status"] == "accepted", "the first command, once more"
+        assert late["rev"] == document["rev"], "it takes nothing back"
 
     in_a_shop(tmp_path, test, SLOW_FIRST)
+
+
+class Office:
+    """A back office that can be asked for records, or cannot."""
+
+    def __init__(self, found: bool | None) -> None:
+        self.found = found
+        self.asked: list[tuple[str, str]] = []
+
+    async def purchase_exists(self, record_id: str, transaction_id: str = "") -> bool | None:
+        """Say what the test wants."""
+        self.asked.append((record_id, transaction_id))
+        return self.found
+
+
+def test_a_record_that_the_back_office_does_not_show_is_no_answer(tmp_path: Path) -> None:
+    async def test(shop: Shop) -> None:
+        await shop.pay("till-1", 1, "10.00")
+        await shop.until("till-1", 1, status="approved")
+        purchase = shop.ledger.purchase_of(payment_id(1))
+        assert purchase is not None
+        name = purchase.purchase.content.transaction_id
+        await shop.ledger.apply_purchase(name, s.Sending())
+        await shop.ledger.apply_purchase(name, s.Unproven("time out"))
+        office = Office(found=False)
+        control = Control(tmp_path / "control.sock", shop.ledger, shop.desk, office)
+
+        async def say(**facts: object) -> dict[str, object]:
+            order = {"do": "resolve_purchase", "payment_id": payment_id(1), "by": "anna"}
+            return await control._answer(json.dumps(order | facts).encode())
+
+        refused = await say(record_id="P9")
+        assert (refused["ok"], refused["path"]) == (False, "record_id")
+        assert office.asked == [("P9", name)]
+        office.found = None
+        taken = await say(record_id="P9")
+        assert (taken["booking"], taken["checked"]) == ("recorded", "cannot_tell")
+        office.found = True
+        corrected = await say(record_id="P1", by="bert")
+        assert (corrected["booking"], corrected["checked"]) == ("recorded", "found")
+        account = shop.ledger.get(payment_id(1))
+        assert account is not None
+        assert account.payment.record_id == "P1"
+        entries = await shop.ledger._journal.entries_of(name)
+        said = [one.event for one in entries if isinstance(one.event, s.Answered)]
+        assert [(one.by, one.record_id, one.checked) for one in said] == [
+            ("anna", "P9", "cannot_tell"),
+            ("bert", "P1", "found"),
+        ]
+
+    in_a_shop(tmp_path, test)
 
 
 def test_who_waits_in_line_is_told_when_the_bridge_stops_and_who_pays_is_left_alone(

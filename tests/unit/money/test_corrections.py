@@ -1,0 +1,175 @@
+"""A person errs about a payment in doubt, and a person corrects it: money, books, both answers."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from typing import Literal
+
+import pytest
+
+from bridge.errors import RequestError
+from bridge.money import payment as p
+from bridge.money import purchase as s
+from bridge.money.admission import refuse_correction
+from bridge.money.ledger import Ledger
+from bridge.money.reconciliation import compare
+from drivers import contract as c
+from tests.unit.money.test_ledger import EUR, SALE, Disk, approval, request
+
+PAYMENT = request(1).payment_id
+Outcome = Literal["approved", "not_charged"]
+
+
+@pytest.fixture
+def executor() -> Iterator[ThreadPoolExecutor]:
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        yield pool
+
+
+@pytest.fixture
+async def disk(tmp_path: Path, executor: ThreadPoolExecutor) -> AsyncIterator[Disk]:
+    disk = Disk(tmp_path / "journal.sqlite", executor)
+    yield disk
+    disk.close()
+
+
+async def answered(
+    ledger: Ledger, outcome: Outcome, kind: p.PaymentType = p.PaymentType.SALE
+) -> None:
+    await ledger.accept(request(1, "S1", sale=SALE, type=kind), p.Started(c.Baseline("")))
+    await ledger.apply(PAYMENT, c.Unclear("link_lost"))
+    await ledger.apply(PAYMENT, p.Resolved(outcome, "anna", "481516", "merchant_slip", check=True))
+
+
+async def corrected(ledger: Ledger, outcome: Outcome, by: str = "bert") -> p.Payment:
+    answer = p.Answer(outcome, by, "481516" if outcome == "approved" else "", "acquirer")
+    return (await ledger.apply(PAYMENT, p.Corrected(answer))).payment
+
+
+async def recorded(ledger: Ledger, transaction_id: str, record_id: str) -> None:
+    await ledger.apply_purchase(transaction_id, s.Sending())
+    await ledger.apply_purchase(transaction_id, s.Recorded(record_id))
+
+
+def booked_minor(ledger: Ledger) -> int:
+    """Return what all records of the sale come to."""
+    names = [f"S012-{PAYMENT}", *(f"S012-{PAYMENT}-c{number}" for number in range(1, 4))]
+    contents = [one.purchase.content for name in names if (one := ledger.purchase(name))]
+    return sum(one.pay_amount.minor - one.sale.refund_minor for one in contents)
+
+
+async def test_what_was_denied_and_was_charged_after_all_reaches_the_books(disk: Disk) -> None:
+    ledger = disk.ledger()
+    await answered(ledger, "not_charged")
+    payment = await corrected(ledger, "approved")
+    assert (payment.status, payment.funds) == (p.Status.FAILED, p.Funds.CAPTURED)
+    assert payment.recording is p.Recording.PENDING
+    assert booked_minor(ledger) == 4790
+    again = await disk.reborn()
+    account = again.get(PAYMENT)
+    assert account is not None
+    said = [(one.by, one.outcome) for one in account.payment.answers]
+    assert said == [("anna", "not_charged"), ("bert", "approved")], "both are kept"
+    with pytest.raises(RequestError) as caught:
+        await again.accept(request(2, "S1"))
+    assert caught.value.code == "sale_already_paid"
+
+
+async def test_what_was_invented_leaves_the_books_before_they_have_it(disk: Disk) -> None:
+    ledger = disk.ledger()
+    first = request(1, "S1", 2000, sale=SALE)
+    await ledger.accept(first, p.Started(c.Baseline("")))
+    await ledger.apply(PAYMENT, c.Unclear("link_lost"))
+    await ledger.apply(PAYMENT, p.Resolved("approved", "anna", "481516"))
+    payment = await corrected(ledger, "not_charged")
+    assert (payment.funds, payment.recording) == (p.Funds.NONE, p.Recording.NOT_REQUIRED)
+    assert ledger.open_purchases() == []
+    account, _ = await ledger.accept(request(2, "S1", 4790))
+    assert account.payment.status is p.Status.QUEUED, "the sale is not paid"
+
+
+async def test_what_was_invented_is_taken_out_of_the_books_by_a_second_record(disk: Disk) -> None:
+    ledger = disk.ledger()
+    await answered(ledger, "approved")
+    await recorded(ledger, f"S012-{PAYMENT}", "P1")
+    payment = await corrected(ledger, "not_charged")
+    assert payment.recording is p.Recording.PENDING
+    assert booked_minor(ledger) == 0
+    again = await disk.reborn()
+    assert [one.purchase.content.transaction_id for one in again.open_purchases()] == [
+        f"S012-{PAYMENT}-c1"
+    ]
+    await recorded(again, f"S012-{PAYMENT}-c1", "P2")
+    await corrected(again, "approved", by="carl")
+    assert booked_minor(again) == 4790, "and back again, each under a name of its own"
+
+
+async def test_the_journals_sum_follows_the_correction(disk: Disk) -> None:
+    ledger = disk.ledger()
+    await answered(ledger, "approved")
+
+    def sum_minor() -> int:
+        account = ledger.get(PAYMENT)
+        assert account is not None
+        return compare(0, [account], books=True).journal_minor
+
+    assert sum_minor() == 4790
+    await recorded(ledger, f"S012-{PAYMENT}", "P1")
+    await corrected(ledger, "not_charged")
+    assert sum_minor() == 0
+
+
+async def test_a_correction_against_the_terminals_own_word_stays_an_open_question(
+    disk: Disk,
+) -> None:
+    ledger = disk.ledger()
+    await answered(ledger, "not_charged")
+    await ledger.apply(PAYMENT, c.Failed("absent", "the baseline stands"))
+    payment = await corrected(ledger, "approved")
+    assert payment.decided_by == ""
+    assert not payment.is_settled
+
+
+async def test_a_correction_takes_the_amount_that_the_terminal_showed(disk: Disk) -> None:
+    ledger = disk.ledger()
+    await answered(ledger, "not_charged")
+    await ledger.apply(PAYMENT, c.Approved(approval(4700, "T1/9")))
+    payment = await corrected(ledger, "approved")
+    assert payment.captured == c.Money(4700, EUR)
+    assert payment.decided_by == "bert"
+
+
+async def test_the_same_answer_again_changes_nothing(disk: Disk) -> None:
+    ledger = disk.ledger()
+    await answered(ledger, "approved")
+    before = ledger.get(PAYMENT)
+    assert await corrected(ledger, "approved") == (before.payment if before else None)
+
+
+async def test_what_the_terminal_said_itself_no_person_corrects(disk: Disk) -> None:
+    ledger = disk.ledger()
+    await ledger.accept(request(1, "S1", sale=SALE), p.Started(c.Baseline("")))
+    await ledger.apply(PAYMENT, c.Declined("05"))
+    with pytest.raises(p.IllegalEvent):
+        await corrected(ledger, "approved")
+
+
+async def test_an_answer_that_something_was_built_on_is_not_corrected(disk: Disk) -> None:
+    ledger = disk.ledger()
+    await answered(ledger, "approved")
+    account = ledger.get(PAYMENT)
+    assert account is not None
+    refuse_correction(account.payment, [], "recorded")
+    payment = account.payment
+    for built_on, running, purchase in (
+        (payment, [], "unconfirmed"),
+        (payment, [payment], ""),
+        (replace(payment, tip_minor=100), [], ""),
+        (replace(payment, funds=p.Funds.PARTIALLY_REFUNDED), [], ""),
+    ):
+        with pytest.raises(RequestError) as caught:
+            refuse_correction(built_on, running, purchase)
+        assert caught.value.code == "not_allowed"
