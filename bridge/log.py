@@ -43,6 +43,11 @@ _CARD_NUMBER = re.compile(
     r"(?:(?:[2-9]\d{12,18}|1\d{14})|[2-9]\d{3}(?:([ -])\d{4}\1\d{4}\1\d{1,7}|([ -])\d{6}\2\d{5}))"
     r"(?![0-9A-CE-Za-z-]|D(?!\d))"
 )
+_LONG_NUMBER = re.compile(r"\d(?:[ -]?\d){6,}")
+# In hex: digits packed two in a byte, or each in a byte of its own (ASCII 30 to 39, F0 to F9).
+_LONG_HEX = re.compile(r"\d{7,}|(?:[3f]\d){7,}")
+_NAMING_BYTES = 4  # what a frame begins with: class, instruction, length
+SHOWN_BYTES_MAX = 64  # a frame's beginning says what it is; the rest may be a receipt
 _SHOWN_DIGITS = 4  # PCI DSS 3.4.1 allows the first six and last four; the last four are enough
 
 
@@ -109,6 +114,28 @@ def scrub(text: str) -> str:
     dumps and split over lines; those must not be logged at all.
     """
     return _CARD_NUMBER.sub(_masked, text)
+
+
+def shown_bytes(data: bytes) -> str:
+    """Return the beginning of bytes that nobody understood, for the log; card numbers masked.
+
+    Text shows as text, anything else as hex. `scrub` cannot see into hex dumps, so after the first
+    four bytes, which name a frame, every run of seven or more decimal digits is masked here,
+    written as text or packed in BCD.
+    """
+    head, part = data[:_NAMING_BYTES], data[_NAMING_BYTES:SHOWN_BYTES_MAX]
+    more = f"... ({len(data)} bytes)" if len(data) > SHOWN_BYTES_MAX else ""
+    text = data[:SHOWN_BYTES_MAX].decode("ascii", errors="replace")
+    if text.isprintable() and "\ufffd" not in text:
+        rest = _LONG_NUMBER.sub(lambda run: "*" * len(run[0]), text[_NAMING_BYTES:])
+        return f"'{text[:_NAMING_BYTES]}{rest}'{more}"
+    packed = _LONG_HEX.sub(_masked_hex, part.hex())
+    written = head.hex() + packed
+    return " ".join(written[at : at + 2] for at in range(0, len(written), 2)) + more
+
+
+def _masked_hex(run: re.Match[str]) -> str:
+    return "*" * len(run[0])
 
 
 def _masked(match: re.Match[str]) -> str:

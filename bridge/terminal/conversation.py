@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from bridge.errors import JournalError, LineError
+from bridge.log import SHOWN_BYTES_MAX, shown_bytes
 from bridge.money import payment as p
 from bridge.money.ledger import Ledger
 from bridge.money.live_actions import WorkQueue
@@ -76,6 +77,7 @@ class Talk:
     _stage: c.Stage | None = field(default=None, init=False)
     _silent_at: float | None = field(default=None, init=False)
     _listen_until: float | None = field(default=None, init=False)  # the silence was told
+    _tail: bytes = field(default=b"", init=False)  # the latest bytes of the terminal
 
     async def hold(self, dialogue: c.Dialogue, operation: c.Operation) -> c.FinalEvent:
         """Hold the conversation to its end and return its last word.
@@ -144,6 +146,7 @@ class Talk:
                 continue
             if data:
                 self._heard(loop.time())
+                self._tail = (self._tail + data)[-SHOWN_BYTES_MAX:]
                 return dialogue.receive(data, loop.time())
             self.line_lost = True
             return dialogue.line_lost(loop.time())
@@ -203,6 +206,12 @@ class Talk:
     async def _apply(self, event: c.TerminalEvent) -> None:
         if isinstance(event, c.Progress):
             self._enter(event.stage)
+        if isinstance(event, c.Unclear) and self._tail:
+            _LOGGER.warning(
+                "the outcome is unclear reason=%s last bytes=%s",
+                event.reason,
+                shown_bytes(self._tail),
+            )
         if self.payment_id:
             if isinstance(event, (c.Progress, c.Receipt)):  # no evidence: nobody waits for the disk
                 await self.ledger.apply(self.payment_id, event, wait=False)

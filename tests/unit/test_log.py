@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from bridge.log import QUIET_LOGGERS, LineFormatter, about, configure, scrub
+from bridge.log import QUIET_LOGGERS, LineFormatter, about, configure, scrub, shown_bytes
 
 PAYMENT = "018f6f0e-8a44-7c1b-9a3e-3d2f4b5c6d7e"
 
@@ -168,3 +168,28 @@ def test_the_journal_is_recognized_by_its_file(
     first, second = (tmp_path / "stderr").read_text().splitlines()
     assert first == "<4>bridge.x n=1"
     assert second.endswith("WARNING bridge.x n=2")
+
+
+@pytest.mark.parametrize(
+    ("data", "shown"),
+    [
+        (b"\x06\x0f\xf0\xf1\x27\x00", "06 0f f0 f1 27 00"),
+        (b'{"amount: 12,50', "'{\"amount: 12,50'"),
+        (bytes.fromhex("040f1a224444333322221111ff"), "04 0f 1a 22 ** ** ** ** ** ** ** ** ff"),
+        (b'{"pan":"4444333322221111"', '\'{"pan":"****************"\''),
+        (b'{"pan":"4444 3333 2222 1111"', '\'{"pan":"*******************"\''),
+        (
+            b"\x10\x02\x06\xd1" + b"4444333322221111",
+            "10 02 06 d1 " + " ".join(["**"] * 16),
+        ),
+    ],
+)
+def test_bytes_that_nobody_understood_are_named_and_card_numbers_masked(
+    data: bytes, shown: str
+) -> None:
+    assert shown_bytes(data) == shown
+
+
+def test_of_many_bytes_only_the_beginning_is_shown() -> None:
+    assert shown_bytes(b"\xff" * 5_000).endswith("ff... (5000 bytes)")
+    assert len(shown_bytes(b"\xff" * 5_000)) < 300

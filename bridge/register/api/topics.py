@@ -252,13 +252,15 @@ class Topics:
         """Tell whether a register may have its answers sent to `topic` (MQTT 5 Response Topic).
 
         Only below its own prefix, and never where its own commands or its retained documents
-        are: an answer there would come back as a command or hide a payment.
+        are: an answer there would come back as a command or hide a payment. Levels that are empty,
+        `.` or `..` are refused: bridges and gateways that make paths of topics fold them away, and
+        the answer would arrive outside the register's prefix.
         """
         prefix = self.register(register_id) + "/"
         rest = topic.removeprefix(prefix)
         return (
             topic.startswith(prefix)
-            and len(rest) > 0
+            and not {"", ".", ".."} & set(rest.split("/"))
             and len(topic) <= TOPIC_CHARACTERS_MAX
             and not any(character in topic for character in "+#\0")
             and rest.split("/")[0]

@@ -16,7 +16,7 @@ from datetime import datetime
 from typing import Protocol
 
 from bridge.errors import JournalError, RequestError
-from bridge.log import about
+from bridge.log import about, shown_bytes
 from bridge.money.ledger import Ledger
 from bridge.register import api as k
 from bridge.register.commands import existing_payment as known
@@ -199,11 +199,12 @@ class Desk:
                 response = await self._do(delivery, register_id, request)
         except RequestError as error:
             _LOGGER.info(
-                "refused register=%s op=%s code=%s path=%s",
+                "refused register=%s op=%s code=%s path=%s%s",
                 register_id,
                 operation,
                 error.code,
                 error.path,
+                f" bytes={shown_bytes(delivery.payload)}" if error.code == "invalid_json" else "",
             )
             self.replies.refuse(delivery, register_id, operation, error)
             return
@@ -278,6 +279,10 @@ class Desk:
 
     async def _register_changed(self, register_id: str, payload: bytes) -> None:
         state = k.decode_register_state(payload)
+        if state is None and payload:
+            _LOGGER.warning(
+                "not understood register=%s state bytes=%s", register_id, shown_bytes(payload)
+            )
         if state is None or state.state == "online":
             return
         _LOGGER.info("register=%s offline", register_id)
