@@ -86,12 +86,7 @@ class Ledger(Recollection):
         Raises:
             JournalError: The journal cannot be read or written.
         """
-        live = await self._journal.payment_rows("live=1", ())
-        due = await self._journal.purchase_rows("state!='recorded'", ())
-        await self.batches.recover({row.terminal_id for row in live} | self._known_terminals)
-        keys = [row.sale_key for row in live] + [row.sale_key for row in due]
-        for key in dict.fromkeys(keys):
-            await self._load_sale(key)
+        await self._load_open()
         for account in self.open_purchases():
             name = account.purchase.content.transaction_id
             await self.apply_purchase(name, s.PurchaseRestarted())
@@ -100,6 +95,44 @@ class Ledger(Recollection):
             asks = payment.answer_check is p.AnswerCheck.DUE
             if not payment.is_final or payment.owes_release or asks:
                 await self.apply(one.payment_id, p.Restarted())
+
+    async def mistrust(self) -> None:
+        """Leave to a person whatever the journal calls open: it was put back from a copy.
+
+        What was open then may have ended since: a queued payment may have been charged, a terminal
+        has another last transaction by now, and what was to be booked may be in the books. Nothing
+        of it is done again by itself. May be repeated; instead of `recover`.
+
+        Raises:
+            JournalError: The journal cannot be read or written.
+        """
+        await self._load_open()
+        for one in self.accounts():
+            payment = one.payment
+            if payment.status is p.Status.QUEUED:
+                await self.apply(one.payment_id, p.Started(None))
+            if not payment.is_final:
+                await self.apply(one.payment_id, p.Restarted())
+                await self.apply(one.payment_id, p.EvidenceLost())
+            elif (
+                self._books.required
+                and payment.recording is p.Recording.PENDING
+                and not payment.awaits_signature
+            ):
+                await self.give_up_waiting(one.payment_id)
+        for account in self.open_purchases():
+            name = account.purchase.content.transaction_id
+            if account.purchase.state is s.PurchaseState.PENDING:
+                await self.apply_purchase(name, s.Sending())
+            await self.apply_purchase(name, s.PurchaseRestarted())
+
+    async def _load_open(self) -> None:
+        live = await self._journal.payment_rows("live=1", ())
+        due = await self._journal.purchase_rows("state!='recorded'", ())
+        await self.batches.recover({row.terminal_id for row in live} | self._known_terminals)
+        keys = [row.sale_key for row in live] + [row.sale_key for row in due]
+        for key in dict.fromkeys(keys):
+            await self._load_sale(key)
 
     async def check(self, request: p.PaymentRequest) -> None:
         """Refuse what must not start as things are now; `accept` decides for good.

@@ -89,10 +89,17 @@ class Journal:
         connection: sqlite3.Connection,
         executor: ThreadPoolExecutor | None,
         codec: EventCodec | None = None,
+        *,
+        remember: Callable[[int], None] | None = None,
     ) -> None:
-        """Write on `connection` by the one thread of `executor`; build a codec if given none."""
+        """Write on `connection` by the one thread of `executor`; build a codec if given none.
+
+        `remember` is called in that thread with the last `seq` after each commit that wrote any,
+        so what is remembered outside the journal may lag it and never leads.
+        """
         self._connection = connection
         self._executor = executor
+        self._remember = remember
         self._codec = codec or EventCodec()
         self._waiting: deque[tuple[Change, asyncio.Future[int]]] = deque()
         self._writing = False
@@ -247,6 +254,9 @@ class Journal:
             if self._connection.in_transaction:
                 execute("rollback")
             raise
+        seq = max((one for one in written if one), default=0)
+        if seq and self._remember is not None:
+            self._remember(seq)
         return written
 
     def _write(self, change: Change) -> int | None:

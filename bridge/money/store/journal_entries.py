@@ -18,9 +18,15 @@ from bridge.money import payment as p
 from bridge.money import purchase as s
 from bridge.money import terminal_batch as b
 from bridge.money.payment.signature import ReversalFailed, SignatureJudged
+from bridge.money.provenance import (
+    AuthorityTaken,
+    JournalConfirmed,
+    JournalDoubted,
+    ProvenanceEvent,
+)
 from drivers import contract as c
 
-JournalEvent = p.Event | p.Pruned | b.BatchEvent | s.PurchaseEvent
+JournalEvent = p.Event | p.Pruned | b.BatchEvent | s.PurchaseEvent | ProvenanceEvent
 
 EVENT_TYPES: dict[str, type] = {
     "Requested": p.Requested,
@@ -65,6 +71,9 @@ EVENT_TYPES: dict[str, type] = {
     "Refused": s.Refused,
     "Answered": s.Answered,
     "PurchaseRestarted": s.PurchaseRestarted,
+    "AuthorityTaken": AuthorityTaken,
+    "JournalConfirmed": JournalConfirmed,
+    "JournalDoubted": JournalDoubted,
 }
 """Every event by its name in the journal. The names are for ever; the classes may be renamed."""
 _KIND_OF = {event: kind for kind, event in EVENT_TYPES.items()}

@@ -88,6 +88,8 @@ ERRORS: Final[_Rows] = {
     **_rows("recording_rejected recording_unreachable", "", "no", "yes"),
     **_rows("bridge_draining bridge_starting", "Busy", "same_id"),
     **_rows("journal_unavailable", "DeviceOut", "same_id"),
+    # The journal was put back from a copy: what it does not know may have been charged.
+    **_rows("journal_unconfirmed", "DeviceOut", "after_check", "unknown"),
     **_rows("internal_error", "DeviceOut", "after_check", "unknown"),
 }
 """Every code the bridge may send. A new code needs a row here and nothing else."""
