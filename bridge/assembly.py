@@ -25,11 +25,13 @@ from bridge.backoffice.login.login import Login
 from bridge.backoffice.purchase_recorder import Recorder
 from bridge.control import Control
 from bridge.errors import ConfigError
+from bridge.instance import INSTANCE_NAME, Instance
 from bridge.money.background.incomplete_sales import Patience
 from bridge.money.background.retention import Retention
 from bridge.money.background.signature_reversals import Reversals, SignaturePolicy
 from bridge.money.background.split_payments import Plans
 from bridge.money.commit_decision import BooksPolicy
+from bridge.money.custody import MARK_NAME, Custody, JournalMark
 from bridge.money.ledger import Ledger
 from bridge.money.payment import GIFT_CARDS
 from bridge.money.store.database import Ownership, open_database
@@ -37,6 +39,7 @@ from bridge.money.store.journal import Journal
 from bridge.private_files import make_folder
 from bridge.register import api as k
 from bridge.register.commands.router import Desk
+from bridge.register.mqtt.authority import Authority, Other
 from bridge.register.mqtt.client import Mqtt
 from bridge.register.publishing.clerk_display import means_of
 from bridge.register.publishing.publisher import Publisher
@@ -50,6 +53,7 @@ from bridge.settings import (
     token_store,
 )
 from bridge.status import Facts, Identity
+from bridge.takeover import TakeOver
 from bridge.terminal.conversation import Line
 from bridge.terminal.plugins import load_driver, read_settings
 from bridge.terminal.station import Station
@@ -93,6 +97,8 @@ class Parts:
     patience: Patience | None
     retention: Retention
     control: Control
+    custody: Custody
+    take_over: TakeOver
 
 
 def load_drivers(config: cfg.Config) -> dict[str, tuple[Driver, Any]]:
@@ -171,8 +177,15 @@ async def build(
         opened.callback(connection.close)
         executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="journal")
         opened.callback(executor.shutdown)
-        journal = wires.journal(connection, executor)
+        mark = JournalMark(state / MARK_NAME)
+        opened.callback(mark.close)
+        remembered = mark.read()
+        journal = wires.journal(connection, executor, remember=mark.write)
         opened.push_async_callback(journal.finish)
+        custody = Custody(journal, lambda: k.format_time(utc_now()))
+        await custody.recover(remembered)
+        if remembered is None:
+            mark.write(journal.last_seq())  # from now on it remembers
         office = config.back_office
         ledger = Ledger(
             journal,
@@ -214,6 +227,8 @@ async def build(
             config,
             environment,
             wires,
+            instance=Instance(state / INSTANCE_NAME),
+            custody=custody,
             journal=journal,
             ledger=ledger,
             stations=stations,
@@ -243,6 +258,8 @@ def _assemble(
     environment: Mapping[str, str],
     wires: Wires,
     *,
+    instance: Instance,
+    custody: Custody,
     journal: Journal,
     ledger: Ledger,
     stations: Mapping[str, Station],
@@ -252,7 +269,8 @@ def _assemble(
     records: BackOffice | None,
 ) -> Parts:
     settings = desk_settings(config)
-    bus = _bus(config, environment, wires)
+    bus = _bus(config, environment, wires, instance)
+    take_over = TakeOver(custody, ledger, bus)
     names = {name: one.name or name for name, one in config.terminals.items()}
     plans = Plans(ledger, lambda terminal, payment: stations[terminal].release(payment))
     desk = Desk(bus, ledger, stations, settings, now=utc_now, gift_cards=gift_cards, plans=plans)
@@ -266,6 +284,8 @@ def _assemble(
         books=recorder,
         now=utc_now,
         login_needed=lambda: login is not None and login.status.needed_since is not None,
+        obstacles=take_over.obstacles,
+        warnings=take_over.warnings,
     )
     signatures = SignaturePolicy(config.site.unsigned == "stands", config.site.signature_seconds)
     reversals = Reversals(
@@ -290,7 +310,9 @@ def _assemble(
         patience = Patience(ledger, wait, now=utc_now, write_time=k.format_time)
     keep = config.receipts.keep_months
     retention = Retention(ledger, journal, keep, now=utc_now, write_time=k.format_time)
-    control = Control(config.site.state_directory / cfg.CONTROL_NAME, ledger, desk, records)
+    control = Control(
+        config.site.state_directory / cfg.CONTROL_NAME, ledger, desk, records, take_over=take_over
+    )
     return Parts(
         config=config,
         ledger=ledger,
@@ -308,14 +330,25 @@ def _assemble(
         patience=patience,
         retention=retention,
         control=control,
+        custody=custody,
+        take_over=take_over,
     )
 
 
-def _bus(config: cfg.Config, environment: Mapping[str, str], wires: Wires) -> Mqtt:
+def _bus(
+    config: cfg.Config, environment: Mapping[str, str], wires: Wires, instance: Instance
+) -> Mqtt:
+    authority = Authority(
+        Other(instance.instance_id, config.site.bridge_id),
+        uuid.uuid4().hex,
+        behind=instance.behind,
+        remember=instance.remember,
+    )
     return wires.bus(
         mqtt_settings(config.mqtt, environment),
         base_topic=config.mqtt.base_topic,
         will=k.encode(k.BridgeState(state="offline", reason="connection_lost")),
         new_epoch=lambda: uuid.uuid4().hex[:12],
         rng=random.SystemRandom(),
+        authority=authority,
     )

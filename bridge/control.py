@@ -1,7 +1,8 @@
 """The door for the command line on the same machine: a Unix socket, one JSON line each way.
 
 Only the service's own user can open it. It does what a supervisor may do: answer a doubt, answer
-an unconfirmed or rejected booking. Everything else is read from the journal directly.
+an unconfirmed or rejected booking, have the bridge go on where only a person may say so.
+Everything else is read from the journal directly.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from bridge.money import purchase as s
 from bridge.money.amounts import parse_amount
 from bridge.money.ledger import Ledger
 from bridge.register.commands.router import Desk
+from bridge.takeover import TakeOver
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -63,7 +65,22 @@ class DecideDiscrepancy(BaseModel):
     decision: Literal["book", "noted"]
 
 
-AnyOrder = ResolvePayment | ResolvePurchase | DecideDiscrepancy
+class TakeOverOrder(BaseModel):
+    """A person has this bridge go on, though something stands in the way."""
+
+    model_config = ConfigDict(extra="forbid")
+    do: Literal["take_over"]
+    by: str = Field(min_length=1)
+
+
+class Obstacles(BaseModel):
+    """Somebody asks what stands in the way."""
+
+    model_config = ConfigDict(extra="forbid")
+    do: Literal["obstacles"]
+
+
+AnyOrder = ResolvePayment | ResolvePurchase | DecideDiscrepancy | TakeOverOrder | Obstacles
 Order = Annotated[AnyOrder, Field(discriminator="do")]
 
 
@@ -78,10 +95,20 @@ class Control:
     """Serves the socket."""
 
     def __init__(
-        self, path: Path, ledger: Ledger, desk: Desk, records: Records | None = None
+        self,
+        path: Path,
+        ledger: Ledger,
+        desk: Desk,
+        records: Records | None = None,
+        *,
+        take_over: TakeOver | None = None,
     ) -> None:
-        """Serve at `path`; nothing is opened yet. `records` is None without a back office."""
+        """Serve at `path`; nothing is opened yet.
+
+        `records` is None without a back office, `take_over` where nothing is ever in the way.
+        """
         self._records = records
+        self._take_over = take_over
         self._path = path
         self._ledger = ledger
         self._desk = desk
@@ -122,6 +149,18 @@ class Control:
 
     async def _do(self, order: AnyOrder) -> dict[str, Any]:
         match order:
+            case TakeOverOrder():
+                if self._take_over is None:
+                    raise RequestError("not_allowed", "nothing is in the way of this bridge")
+                return {"confirmed": await self._take_over.take(order.by)}
+            case Obstacles():
+                way = self._take_over
+                return {
+                    "obstacles": way.obstacles() if way else [],
+                    "warnings": way.warnings() if way else [],
+                }
+        self._refuse_while_halted()
+        match order:
             case ResolvePayment():
                 answer = p.Resolved(order.outcome, order.by, order.approval_code, "command_line")
                 asked = await self._ledger.find(order.payment_id)
@@ -142,6 +181,15 @@ class Control:
                 decided = p.Decided(order.decision, order.by)
                 account = await self._ledger.apply(order.payment_id, decided)
                 return {"payment_id": order.payment_id, "status": account.payment.status.value}
+
+    def _refuse_while_halted(self) -> None:
+        """Refuse answers about payments while the journal itself is in doubt: it is not read yet.
+
+        Raises:
+            RequestError: `journal_unconfirmed`.
+        """
+        if self._desk.refusal is not None:
+            raise self._desk.refusal
 
     async def _resolve_purchase(self, order: ResolvePurchase) -> dict[str, Any]:
         await self._ledger.find_original(order.payment_id)  # an old answer may be corrected, too

@@ -44,6 +44,10 @@ class MessageRefused(BusError):
     """The broker is there and will not take this message; it takes others."""
 
 
+class MessageBreaks(MessageRefused):
+    """The broker ends the connection over this message: sent again, it would do so again."""
+
+
 class BackOfficeUnavailable(Transient):
     """The back office cannot be reached or is not itself (captive portal, 429, 5xx)."""
 

@@ -11,11 +11,13 @@ import logging
 import os
 import signal
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
 
 from bridge import config as cfg
 from bridge.assembly import Parts, Wires, build
 from bridge.backoffice.purchase_recorder import IN_FLIGHT_MAX
-from bridge.errors import BusError
+from bridge.errors import BusError, RequestError
 from bridge.register import api as k
 from bridge.systemd import Notifier, watchdog_interval
 
@@ -24,6 +26,9 @@ _LOGGER = logging.getLogger(__name__)
 DRAIN_LOOK_SECONDS = 0.05  # how often a stopping service looks whether its payments have ended
 GOODBYE_SECONDS = 1.0  # the broker's will speaks for us when it does not take our word in time
 STATUS_LOOK_SECONDS = 1.0  # no person types `systemctl status` faster
+# How long the start waits for what the broker retains: it may show that the journal was put back,
+# and nothing must have acted on it by then. Without a broker the service goes on after that.
+FIRST_WORD_SECONDS = 3.0
 LEDGER_LOOK_SECONDS = 5.0  # without a watchdog: how often the journal's thread is asked to answer
 
 
@@ -47,39 +52,148 @@ async def run(
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     notifier = Notifier(environment)
-    async with build(config, environment, wires or Wires()) as parts:
+    life = _Life(config, environment, wires or Wires(), stop, notifier, ready)
+    while await life.live():
+        _LOGGER.info("beginning anew")
+
+
+@dataclass(slots=True)
+class _Life:
+    """What one beginning hands to the next: a person's answer has the service begin anew."""
+
+    config: cfg.Config
+    environment: Mapping[str, str]
+    wires: Wires
+    stop: asyncio.Event
+    notifier: Notifier
+    ready: Callable[[], None]
+    taken_by: str = ""  # who took the base topic over in the beginning before
+    announced: bool = False
+
+    async def live(self) -> bool:
+        """Run until told to stop (False), or until the service must begin anew (True).
+
+        Raises:
+            ConfigError, JournalError, ExceptionGroup: It could not start, or a part failed.
+        """
+        async with build(self.config, self.environment, self.wires) as parts:
+            if parts.custody.doubt is not None and self.taken_by:
+                await parts.take_over.confirm(self.taken_by)
+                return True
+            async with asyncio.TaskGroup() as group:
+                tasks: list[asyncio.Task[Any]] = [
+                    group.create_task(work)
+                    for work in (
+                        parts.bus.run(),
+                        parts.control.run(),
+                        _feed_watchdog(parts, self.notifier, self.environment),
+                    )
+                ]
+                again = await self._work(parts, group, tasks)
+                for task in tasks:
+                    task.cancel()
+            return again
+
+    async def _work(
+        self, parts: Parts, group: asyncio.TaskGroup, tasks: list[asyncio.Task[Any]]
+    ) -> bool:
+        again = parts.take_over.again
+        if parts.custody.doubt is None:
+            watching = group.create_task(_watch_documents(parts))
+            tasks.append(watching)
+            waits = [watching, group.create_task(again.wait()), group.create_task(self.stop.wait())]
+            await asyncio.wait(
+                waits, timeout=FIRST_WORD_SECONDS, return_when=asyncio.FIRST_COMPLETED
+            )
+            for one in waits[1:]:
+                one.cancel()
+        if not again.is_set():
+            if parts.custody.doubt is None:
+                await self._begin(parts, group, tasks)
+            else:
+                self._hold_back(parts, group, tasks)
+            if not self.announced:
+                self.announced = True
+                self.ready()
+            waits = [group.create_task(again.wait()), group.create_task(self.stop.wait())]
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+            for one in waits:
+                one.cancel()
+        self.taken_by = parts.take_over.by
+        if self.stop.is_set():
+            await _drain(parts, self.notifier)
+            return False
+        return True
+
+    async def _begin(
+        self, parts: Parts, group: asyncio.TaskGroup, tasks: list[asyncio.Task[Any]]
+    ) -> None:
         await parts.ledger.recover()
         parts.plans.recover()
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(one.run()) for one in parts.stations.values()]
-            if parts.recorder is not None and parts.login is not None:
-                tasks += [group.create_task(parts.recorder.run()) for _ in range(IN_FLIGHT_MAX)]
-                tasks.append(group.create_task(parts.login.run()))
-            if parts.gift_cards is not None:
-                tasks.append(group.create_task(parts.gift_cards.run()))
-            if parts.patience is not None:
-                tasks.append(group.create_task(parts.patience.run()))
-            tasks += [
-                group.create_task(work)
-                for work in (
-                    parts.plans.run(),
-                    parts.retention.run(),
-                    parts.reversals.run(),
-                    parts.publisher.run(),
-                    parts.desk.run(),
-                    parts.bus.run(),
-                    parts.control.run(),
-                    _feed_watchdog(parts, notifier, environment),
-                    _tell_status(parts, notifier),
-                )
-            ]
-            notifier.ready(parts.facts.status_line())
-            _LOGGER.info("ready bridge=%s", config.site.bridge_id)
-            ready()
-            await stop.wait()
-            await _drain(parts, notifier)
-            for task in tasks:
-                task.cancel()
+        parts.desk.lost_payments = parts.custody.lost
+        tasks += [group.create_task(one.run()) for one in parts.stations.values()]
+        if parts.recorder is not None and parts.login is not None:
+            tasks += [group.create_task(parts.recorder.run()) for _ in range(IN_FLIGHT_MAX)]
+            tasks.append(group.create_task(parts.login.run()))
+        if parts.gift_cards is not None:
+            tasks.append(group.create_task(parts.gift_cards.run()))
+        if parts.patience is not None:
+            tasks.append(group.create_task(parts.patience.run()))
+        tasks += [
+            group.create_task(work)
+            for work in (
+                parts.plans.run(),
+                parts.retention.run(),
+                parts.reversals.run(),
+                parts.publisher.run(),
+                parts.desk.run(),
+                _tell_status(parts, self.notifier),
+            )
+        ]
+        self.notifier.ready(parts.facts.status_line())
+        _LOGGER.info("ready bridge=%s", self.config.site.bridge_id)
+
+    def _hold_back(
+        self, parts: Parts, group: asyncio.TaskGroup, tasks: list[asyncio.Task[Any]]
+    ) -> None:
+        """Answer that nothing begins.
+
+        The ledger stays empty: what it had open may be long over, and its documents would hide
+        newer ones.
+        """
+        doubt = parts.custody.doubt
+        assert doubt is not None, "there is a reason"
+        parts.desk.refusal = RequestError(
+            "journal_unconfirmed",
+            "the bridge's journal was put back or lost; nothing begins, and nothing can be said of "
+            "any payment, until a person has looked: paybridge take-over",
+        )
+        tasks += [
+            group.create_task(parts.publisher.run()),
+            group.create_task(parts.desk.run()),
+            group.create_task(_tell_status(parts, self.notifier)),
+            group.create_task(_note_documents(parts)),  # so that one answer is enough
+        ]
+        self.notifier.ready(parts.facts.status_line())
+        _LOGGER.error(
+            "nothing begins: %s; look at the terminals and the back office for what was paid "
+            "since, then run `paybridge take-over --by NAME`",
+            doubt.text,
+        )
+
+
+async def _watch_documents(parts: Parts) -> None:
+    """Compare what the broker retained with the journal; begin anew if it has forgotten payments.
+
+    Raises:
+        JournalError: The journal cannot be read or written.
+    """
+    if await _note_documents(parts):
+        parts.take_over.again.set()
+
+
+async def _note_documents(parts: Parts) -> bool:
+    return await parts.custody.compare(await parts.bus.retained_documents())
 
 
 async def _drain(parts: Parts, notifier: Notifier) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -77,11 +77,14 @@ class Facts:
         books: Books | None,
         now: Callable[[], datetime],
         login_needed: Callable[[], bool] = lambda: False,
+        obstacles: Callable[[], Sequence[str]] = tuple,
+        warnings: Callable[[], Sequence[str]] = tuple,
     ) -> None:
         """Look at these parts; `now` is the wall clock in UTC.
 
         `login_needed` says whether a person must log in, as who keeps the login knows it; nobody
-        need have tried to record a sale for that.
+        need have tried to record a sale for that. `obstacles` say why nothing begins, `warnings`
+        what a person should see to besides.
         """
         self._login_needed = login_needed
         self._identity = identity
@@ -93,6 +96,8 @@ class Facts:
         self._books = books
         self._now = now
         self._since = now()
+        self._obstacles = obstacles
+        self._warnings = warnings
         self.draining = False
 
     def bridge_state(self, epoch: str) -> k.BridgeState:
@@ -131,7 +136,7 @@ class Facts:
         now = self._now()
         free = shutil.disk_usage(self._identity.state_directory).free // 1_000_000
         unfinished = self._ledger.unfinished()
-        reasons = []
+        reasons = [*self._obstacles()]
         if self._journal.broken is not None:
             reasons.append("the journal cannot be written; look at its disk and the log")
         if self.draining:
@@ -145,6 +150,7 @@ class Facts:
             reasons.append(f"only {free} MB are free for the journal")
         if self._needs_login():
             reasons.append("the back office wants a login; payments go on, recording waits")
+        reasons += self._warnings()
         return k.BridgeHealth(
             time=now,
             can_take_payments=taking,

@@ -130,6 +130,27 @@ def _check(options: argparse.Namespace) -> int:
     return EXIT_FAILED if any(result.state == "wrong" for result in results) else 0
 
 
+def _take_over(options: argparse.Namespace) -> int:
+    from bridge.config import CONTROL_NAME
+    from bridge.control import ask
+
+    path = _load(options).site.state_directory / CONTROL_NAME
+    try:
+        answer = asyncio.run(ask(path, {"do": "take_over", "by": options.by}))
+    except (OSError, ValueError, TimeoutError) as error:
+        print(f"the bridge is not running, or not ours ({path}: {error})", file=sys.stderr)
+        return EXIT_AWAY
+    if options.json:
+        _print_json(answer)
+    elif answer.get("ok"):
+        for text in answer.get("confirmed", ()):
+            print(f"noted: {text}")
+        print("The bridge goes on. What was open is left to persons: paybridge payments --open")
+    else:
+        print(f"refused: {answer.get('message')} ({answer.get('code')})", file=sys.stderr)
+    return 0 if answer.get("ok") else EXIT_FAILED
+
+
 # --- the login
 
 
@@ -377,6 +398,7 @@ if __name__ == "__main__":
 COMMANDS: Mapping[str, Callable[[argparse.Namespace], int]] = {
     "run": _run,
     "check": _check,
+    "take-over": _take_over,
     "login": _login,
     "logout": _logout,
     "payments": _payments,

@@ -64,6 +64,8 @@ def parser() -> argparse.ArgumentParser:
 def _add_service(add: Add) -> None:
     add("run", "run the bridge until it is told to stop (this is what systemd starts)")
     add("check", "check the configuration, the ports, the journal and the login")
+    take_over = add("take-over", "have this bridge go on where it waits for a person's word")
+    take_over.add_argument("--by", required=True, metavar="NAME", help="who answers for it")
     login = add("login", "log this machine in to the back office, with a code to type")
     login.add_argument("--browser", action="store_true", help="use a browser on this machine")
     login.add_argument(

@@ -17,6 +17,7 @@ from bridge.backoffice.api.client import BackOffice
 from bridge.backoffice.api.names import ApiNames
 from bridge.backoffice.http_exchange import open_client
 from bridge.backoffice.login.login import Login
+from bridge.control import ask
 from bridge.errors import BridgeError, ConfigError, JournalError, LoginRequired
 from bridge.money.store.database import Ownership, open_for_reading
 from bridge.settings import (
@@ -45,6 +46,8 @@ class Finding:
 async def check(config: cfg.Config, environment: Mapping[str, str]) -> list[Finding]:
     """Return what was found, in the order in which it matters."""
     running, findings = _journal(config)
+    if running:
+        findings += await _obstacles(config)
     findings.append(await _broker(config, environment))
     for name, terminal in config.terminals.items():
         findings.append(await _terminal(name, terminal, running=running))
@@ -76,6 +79,18 @@ def _journal(config: cfg.Config) -> tuple[bool, list[Finding]]:
     if found != "ok":
         return running, [Finding(what, "wrong", f"damaged: {found}")]
     return running, [Finding(what, "ok", "in use by the running bridge" if running else "sound")]
+
+
+async def _obstacles(config: cfg.Config) -> list[Finding]:
+    """Ask the running bridge why it serves nothing, if that is so."""
+    what = f"serving {config.mqtt.base_topic}"
+    try:
+        answer = await ask(config.site.state_directory / cfg.CONTROL_NAME, {"do": "obstacles"})
+    except (OSError, ValueError, TimeoutError) as error:
+        return [Finding(what, "look", f"the running bridge cannot be asked: {error}")]
+    found = [Finding(what, "wrong", text) for text in answer.get("obstacles", ())]
+    found += [Finding(what, "look", text) for text in answer.get("warnings", ())]
+    return found or [Finding(what, "ok", "nothing is in the way")]
 
 
 async def _broker(config: cfg.Config, environment: Mapping[str, str]) -> Finding:

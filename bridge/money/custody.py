@@ -22,8 +22,6 @@ from pathlib import Path
 from typing import Final
 
 from bridge.errors import JournalError
-from bridge.money.entries import Entry
-from bridge.money.journal import Change, Journal
 from bridge.money.provenance import (
     SUBJECT,
     AuthorityTaken,
@@ -31,6 +29,8 @@ from bridge.money.provenance import (
     JournalDoubted,
     ProvenanceEvent,
 )
+from bridge.money.store.journal import Change, Journal
+from bridge.money.store.journal_entries import Entry
 
 _LOGGER = logging.getLogger(__name__)
 

@@ -101,6 +101,7 @@ from bridge.register.api.state_documents import (
     TerminalLink,
     TerminalState,
     TotalsLine,
+    is_state_of,
 )
 from bridge.register.api.terminal_commands import (
     AnyErrand,
@@ -248,6 +249,7 @@ __all__ = [
     "format_time",
     "is_id",
     "is_payment_id",
+    "is_state_of",
     "parse_amount",
     "salvage_ids",
 ]

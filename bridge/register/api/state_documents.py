@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, ValidationError
 
 from bridge.register.api.fields import SPEC, AmountText, Currency, UtcTime, Wire
 
@@ -22,6 +22,14 @@ class BridgeState(Wire):
     bridge_id: str | None = None
     version: str | None = None
     spec: str = SPEC
+
+
+def is_state_of(payload: bytes, epoch: str) -> bool:
+    """Say whether a published state is that of the connection `epoch`."""
+    try:
+        return BridgeState.model_validate_json(payload).epoch == epoch
+    except ValidationError:
+        return False
 
 
 class BridgeLimits(Wire):

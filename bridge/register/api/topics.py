@@ -8,7 +8,8 @@ a register publish under its own prefix only.
     {base}/registers/{id}/state | events | payments/{payment_id} | receipts/{payment_id}/{copy}
     {base}/registers/{id}/prompts/{prompt_id}
 
-`bridge/fence/...` carries the bridge's own markers; registers ignore it, as they ignore every
+`bridge/fence/...` carries the bridge's own markers, `bridge/authority/...` what bridges say to
+each other about who serves; registers ignore them, as they ignore every
 topic they do not know.
 """
 
@@ -166,6 +167,16 @@ class Topics:
         """The marker that divides queued commands from live ones. Not retained."""
         return f"{self.base}/bridge/fence/{client_id}"
 
+    @property
+    def authority_holder(self) -> str:
+        """Retained: which bridge this base topic belongs to."""
+        return f"{self.base}/bridge/authority/holder"
+
+    @property
+    def authority_words(self) -> str:
+        """What bridges ask and answer each other. Not retained."""
+        return f"{self.base}/bridge/authority/words"
+
     def terminal_info(self, terminal_id: str) -> str:
         """Retained."""
         return f"{self.base}/terminals/{_id(terminal_id)}/info"
@@ -210,6 +221,11 @@ class Topics:
     def prompt(self, register_id: str, prompt_id: str) -> str:
         """Retained until the question is answered or expires."""
         return f"{self.register(register_id)}/prompts/{_id(prompt_id)}"
+
+    @property
+    def all_payments(self) -> str:
+        """The filter for every register's documents."""
+        return f"{self.base}/registers/+/payments/+"
 
     @property
     def all_requests(self) -> str:

@@ -123,6 +123,9 @@ class Desk:
         self.connection: Connected | None = None
         self.connections = 0
         self._unserved: set[str] = set()  # register ids that were warned about
+        self.refusal: RequestError | None = None  # why nothing is done for any register
+        self.lost_payments: frozenset[str] = frozenset()  # accepted once, unknown to the journal
+        self.state_overwritten = False  # somebody else published the bridge's state
 
     async def drain(self) -> None:
         """Begin nothing new, and cancel what waits in line: the service is about to stop.
@@ -170,6 +173,8 @@ class Desk:
                     raise
             case k.RegisterStateTopic(register_id):
                 await self._register_changed(register_id, delivery.payload)
+            case k.BridgeTopic("state"):
+                self._state_changed(delivery.payload)
             case _:
                 self._ignore(delivery.topic)
         self._bus.acknowledge(delivery)
@@ -195,6 +200,7 @@ class Desk:
                 operation, delivery.payload, correlation=delivery.correlation
             )
             self.replies.refuse_foreign_address(delivery, register_id)
+            self._refuse_forgotten(request)
             with about(getattr(request, "payment_id", "")):
                 response = await self._do(delivery, register_id, request)
         except RequestError as error:
@@ -210,6 +216,29 @@ class Desk:
             return
         if response is not None:
             self.replies.say(delivery, register_id, response)
+
+    def _refuse_forgotten(self, request: k.AnyRequest) -> None:
+        """Refuse what the journal cannot answer: it was put back, and has forgotten payments.
+
+        Raises:
+            RequestError: `journal_unconfirmed` while no person has looked; `outcome_unknown` for a
+                payment that was accepted before and is not in this journal.
+        """
+        if self.refusal is not None:
+            raise self.refusal
+        if getattr(request, "payment_id", None) in self.lost_payments:
+            raise RequestError(
+                "outcome_unknown",
+                "this payment was accepted, but the journal that knew it is gone; look at the "
+                "terminal's slips, and never start it again under this id",
+                path="payment_id",
+            )
+
+    def _state_changed(self, payload: bytes) -> None:
+        """Notice that somebody else speaks for the bridge, or an earlier connection's will."""
+        if self.connection is None or not k.is_state_of(payload, self.connection.epoch):
+            self.state_overwritten = True
+            self._ledger.something_changed.set()
 
     async def _do(
         self, delivery: Delivery, register_id: str, request: k.AnyRequest

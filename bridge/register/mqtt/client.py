@@ -3,6 +3,7 @@
 Each connection is a fresh `Link`: what was not acknowledged on the last one comes again from the
 broker, what was not published is published again by the caller's journal.
 
+    (asks on a connection of its own whether another bridge serves: `authority.py`)
     CONNECT ── CONNACK ── SUBSCRIBE ── SUBACK ── `Connected` queued ── PUBLISH fence ── …
                   └─ deliveries kept by the session: `live=False` until our own fence comes back
 """
@@ -10,14 +11,26 @@ broker, what was not published is published again by the caller's journal.
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import random
+import uuid
 from collections.abc import Callable
 from typing import Final
 
-from bridge.errors import BusError
-from bridge.register.api import Topics
-from bridge.register.mqtt.connection import Link, Lost, Subscription
+from bridge.errors import BusError, MessageRefused
+from bridge.register.api import PaymentTopic, Topics
+from bridge.register.mqtt.authority import (
+    HOLDER_PATIENCE_SECONDS,
+    PATIENCE_SECONDS,
+    Authority,
+    Other,
+    Word,
+    decode_record,
+    decode_word,
+    encode_record,
+)
+from bridge.register.mqtt.connection import Link, Lost, Subscription, Will
 from bridge.register.mqtt.messages import Away, Connected, Delivery, MqttSettings, Protocol
 from bridge.register.mqtt.properties import RECEIVE_MAX
 
@@ -31,9 +44,12 @@ STABLE_SECONDS: Final = 10.0  # a connection that lived this long was a good one
 CONNECT_SECONDS_MAX: Final = 10.0  # TCP, TLS, CONNACK and SUBACK together
 SHORT_LIVED_MAX: Final = 3  # connections in a row; brokers hang up on a double without a word
 _SESSION_TAKEN: Final = (
-    "the broker hangs up again and again, as when somebody else connects as client {!r}; "
-    "every bridge needs its own client id"
+    "{}; it does so again and again, as when somebody else connects with the client id {!r}. Only "
+    "one bridge may serve a base topic: stop the other program"
 )
+MARK_SECONDS_MAX: Final = 3.0  # until a word of ours is back; else the access list swallows it
+LOOK_SECONDS: Final = 30.0  # how often one that stands behind asks whether the other is alive
+SHOWN_PAYMENTS_MAX: Final = 20_000  # retained documents that are looked at once, at the start
 FENCE_SECONDS_MAX: Final = 10.0  # then somebody should know that our marker does not come back
 
 
@@ -46,6 +62,7 @@ class Mqtt:
         will: Payload that the broker publishes on the bridge's state when we die.
         new_epoch: Makes the name of each new connection.
         rng: Chance for the back-off.
+        authority: Who serves the base topic; None serves without asking anybody.
     """
 
     def __init__(
@@ -56,6 +73,7 @@ class Mqtt:
         will: bytes,
         new_epoch: Callable[[], str],
         rng: random.Random,
+        authority: Authority | None = None,
     ) -> None:
         self._settings = settings
         self._topics = Topics(base_topic)
@@ -69,6 +87,14 @@ class Mqtt:
         self._links_welcomed = 0
         self._protocol: Protocol = "3.1.1" if settings.protocol == "3.1.1" else "5.0"
         self._away = Away("starting", "no connection was tried yet")
+        self._authority = authority
+        self._shown: dict[str, None] | None = {}  # payments whose documents are retained
+        self._documents: asyncio.Future[tuple[str, ...]] | None = None
+        self._look = asyncio.Event()  # somebody wants the others asked now
+        self._looked: asyncio.Future[bool] | None = None
+        self._record: Other | None = None  # whose the base topic is, as the broker retains it
+        self._marked = asyncio.Event()
+        self._mark_nonce = ""
 
     @property
     def connected(self) -> bool:
@@ -84,6 +110,36 @@ class Mqtt:
     def away(self) -> Away | None:
         """Why there is no connection, None while there is one."""
         return None if self._link is not None else self._away
+
+    @property
+    def authority(self) -> Authority | None:
+        """Who serves the base topic, as far as this bridge knows."""
+        return self._authority
+
+    async def retained_documents(self) -> tuple[str, ...]:
+        """Return the payments whose documents the broker retained when we first served."""
+        if self._documents is None:
+            self._documents = asyncio.get_running_loop().create_future()
+        return await asyncio.shield(self._documents)
+
+    async def is_other_alive(self) -> bool:
+        """Ask the bridge behind which this one stands; False: it did not answer in time.
+
+        Raises:
+            BusError: There is no connection to ask on, or this bridge does not stand behind.
+        """
+        if self._authority is None or self._away.code != "standing_by":
+            raise BusError(self._away.text if self._link is None else "this bridge serves")
+        if self._looked is None or self._looked.done():
+            self._looked = asyncio.get_running_loop().create_future()
+        self._look.set()
+        return await self._looked
+
+    def take_over(self) -> None:
+        """Serve the base topic from now on; a person said so, and the other one is silent."""
+        assert self._authority is not None, "there is somebody to take over from"
+        self._authority.take()
+        self._look.set()
 
     async def run(self) -> None:
         """Connect, and connect again, for ever; cancel to stop.
@@ -103,8 +159,9 @@ class Mqtt:
             stable = loop.time() - began >= STABLE_SECONDS
             failures = 1 if stable else failures + 1
             short_lived = 0 if stable else short_lived + self._links_welcomed - links
-            if short_lived >= SHORT_LIVED_MAX and away.code == "lost":
-                away = Away("session_taken", _SESSION_TAKEN.format(self._settings.client_id))
+            if short_lived >= SHORT_LIVED_MAX and away.code == "lost" and not away.stated:
+                text = _SESSION_TAKEN.format(away.text, self._settings.client_id)
+                away = Away("session_taken", text)
             self._tell(away)
             backoff = min(BACKOFF_SECONDS_MIN * 2 ** min(failures - 1, 10), BACKOFF_SECONDS_MAX)
             await asyncio.sleep(backoff * self._rng.uniform(0.5, 1.0))
@@ -170,32 +227,209 @@ class Mqtt:
         Raises:
             Lost: Always, but for cancellation.
         """
-        self._links_made += 1
-        fence = self._topics.fence(self._settings.client_id)
-        link = Link(self._links_made, self._settings, self._protocol, fence, self._receive)
-        self._early.clear()
+        asking: Link | None = None
+        link: Link | None = None
+        topics, authority = self._topics, self._authority
         try:
+            if authority is not None:
+                asking = self._asking_link(authority)
+                await self._ask(asking, authority)
+            self._links_made += 1
+            fence = topics.fence(self._settings.client_id)
+            link = Link(self._links_made, self._settings, self._protocol, fence, self._receive)
+            self._early.clear()
+            also = []
+            if authority is not None:
+                also = [Subscription(topics.authority_words), Subscription(topics.bridge_state)]
             async with asyncio.timeout(CONNECT_SECONDS_MAX):
-                session_present = await link.open(self._topics.bridge_state, self._will)
+                session_present = await link.open(Will(topics.bridge_state, self._will))
                 await link.subscribe(
-                    Subscription(self._topics.all_requests),
-                    Subscription(self._topics.all_register_states, retained=True),
+                    Subscription(topics.all_requests),
+                    Subscription(topics.all_register_states, retained=True),
                     Subscription(fence),
+                    *also,
                 )
+                if asking is not None and authority is not None:
+                    await self._hold_record(link, authority)
+                    asking.close()
             self._welcome(link, session_present)
             await self._watch(link)
         except TimeoutError:
             raise Lost("unreachable", f"{self._settings.address} does not answer") from None
         except Lost as lost:
             if self._settings.protocol == "auto" and lost.away.code == "wrong_protocol":
-                self._protocol = "3.1.1" if link.protocol == "5.0" else "5.0"
-                _LOGGER.info(
-                    "broker does not speak MQTT %s, next: %s", link.protocol, self._protocol
-                )
+                spoken = self._protocol
+                self._protocol = "3.1.1" if spoken == "5.0" else "5.0"
+                _LOGGER.info("broker does not speak MQTT %s, next: %s", spoken, self._protocol)
             raise
         finally:
             self._link = None
-            link.close()
+            for one in (asking, link):
+                if one is not None:
+                    one.close()
+
+    def _asking_link(self, authority: Authority) -> Link:
+        """Return a connection that only asks: no will, and no session that takes commands."""
+        name = f"{self._settings.client_id}-asks-{authority.me.instance_id[:8]}"
+        return Link(0, self._settings, self._protocol, "", self._listen, client_id=name)
+
+    async def _ask(self, link: Link, authority: Authority) -> None:
+        """Return once we may serve; until then stay here, and serve nothing.
+
+        Raises:
+            Lost: The connection broke, or the broker refuses it.
+        """
+        topics = self._topics
+        self._record = None
+        documents = [] if self._shown is None else [Subscription(topics.all_payments, True)]
+        async with asyncio.timeout(CONNECT_SECONDS_MAX):
+            await link.open(None)
+            await link.subscribe(
+                Subscription(topics.authority_holder, retained=True),
+                Subscription(topics.authority_words),
+                *documents,
+            )
+        is_heard = await self._mark(link, authority)
+        while True:
+            may_serve = authority.consider(self._record)
+            await self._speak(link, authority.ask(uuid.uuid4().hex))
+            patience = HOLDER_PATIENCE_SECONDS if authority.holds else PATIENCE_SECONDS
+            await self._wait(link, patience)
+            if may_serve and authority.standing == "asking":
+                break
+            self._tell_behind(authority)
+            if self._looked is not None and not self._looked.done():
+                self._looked.set_result(authority.answered)
+            await self._wait(link, LOOK_SECONDS if authority.behind else PATIENCE_SECONDS, True)
+        if not is_heard:
+            _LOGGER.error(
+                "broker does not return our words topic=%s: another bridge below %s would not be "
+                "heard; let the bridge read and write %s/bridge/#",
+                topics.authority_words,
+                topics.base,
+                topics.base,
+            )
+        authority.serve()
+        if self._shown is not None:
+            if self._documents is None:
+                self._documents = asyncio.get_running_loop().create_future()
+            if not self._documents.done():
+                self._documents.set_result(tuple(self._shown))
+            self._shown = None  # from now on every document is our own
+
+    async def _mark(self, link: Link, authority: Authority) -> bool:
+        """Wait until a word of ours is back; what was retained has come before it."""
+        nonce = uuid.uuid4().hex
+        self._marked = asyncio.Event()
+        self._mark_nonce = nonce
+        await self._speak(link, authority.mark(nonce))
+        try:
+            async with asyncio.timeout(MARK_SECONDS_MAX):
+                await self._marked.wait()
+        except TimeoutError:
+            if link.broken.is_set():
+                raise Lost(link.away.code, link.away.text) from None
+            return False
+        return True
+
+    async def _speak(self, link: Link, word: Word) -> None:
+        try:
+            await link.publish(
+                self._topics.authority_words,
+                word.encode(),
+                retain=False,
+                qos=1,
+                expiry_seconds=None,
+                correlation=None,
+            )
+        except MessageRefused as error:
+            _LOGGER.debug("word refused: %s", error)  # said once by `_ask`: nothing comes back
+        except BusError:
+            raise Lost(link.away.code, link.away.text) from None
+
+    async def _wait(self, link: Link, seconds: float, for_a_person: bool = False) -> None:
+        """Listen so long, or until a person wants the others asked; keep the connection alive."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + seconds
+        while not link.broken.is_set() and loop.time() < until:
+            if for_a_person and self._look.is_set():
+                self._look.clear()
+                return
+            waiting = self._look if for_a_person else link.broken
+            try:
+                async with asyncio.timeout_at(min(until, loop.time() + TICK_SECONDS)):
+                    await waiting.wait()
+            except TimeoutError:
+                link.tick()
+        if link.broken.is_set():
+            raise Lost(link.away.code, link.away.text)
+
+    async def _hold_record(self, link: Link, authority: Authority) -> None:
+        """Leave the record that says whose base topic this is, before the first command."""
+        try:
+            await link.publish(
+                self._topics.authority_holder,
+                encode_record(authority.me),
+                retain=True,
+                qos=1,
+                expiry_seconds=None,
+                correlation=None,
+            )
+        except MessageRefused as error:
+            _LOGGER.warning("topic=%s left out: %s", self._topics.authority_holder, error)
+        except BusError:
+            raise Lost(link.away.code, link.away.text) from None
+
+    def _listen(self, link: Link, delivery: Delivery) -> None:
+        """Hear what comes on the connection that asks."""
+        link.acknowledge(delivery.packet_id)
+        if delivery.topic == self._topics.authority_holder:
+            self._record = decode_record(delivery.payload)
+        elif delivery.topic == self._topics.authority_words:
+            self._hear(link, delivery.payload)
+        elif self._shown is not None and delivery.payload:
+            topic = self._topics.parse(delivery.topic)
+            if (
+                isinstance(topic, PaymentTopic)
+                and len(self._shown) < SHOWN_PAYMENTS_MAX
+                and is_document_of(delivery.payload, topic.payment_id)
+            ):
+                self._shown[topic.payment_id] = None
+
+    def _hear(self, link: Link, payload: bytes) -> None:
+        word, authority = decode_word(payload), self._authority
+        if word is None or authority is None:
+            return
+        if word.kind == "mark":
+            if word.nonce == self._mark_nonce:
+                self._marked.set()
+            return
+        served, rival = authority.standing == "serving", authority.rival
+        answer = authority.hear(word)
+        if answer is not None:
+            link.say(self._topics.authority_words, answer.encode())
+        if authority.rival != rival:
+            _LOGGER.error(
+                "another bridge %s wants to serve %s, too; it stands by. Give it a base topic of "
+                "its own, or stop it: another client_id is not enough",
+                authority.rival,
+                self._topics.base,
+            )
+        if served and authority.standing != "serving":
+            self._tell_behind(authority)
+            link.lose(self._away.code, self._away.text)
+
+    def _tell_behind(self, authority: Authority) -> None:
+        other = authority.behind or authority.ahead
+        how = "answers" if authority.answered else "does not answer now"
+        text = (
+            f"{self._topics.base} belongs to another bridge, {other}, which {how}; this one "
+            "serves nothing. Give it a base topic of its own, or stop the other one for good and "
+            "run `paybridge take-over`"
+        )
+        if authority.behind is None:
+            text = f"another bridge, {other}, began at the same time and goes first; asking again"
+        self._tell(Away("standing_by", text))
 
     def _welcome(self, link: Link, session_present: bool) -> None:
         """Hand out the connection; everything of it stands behind its `Connected`."""
@@ -238,7 +472,10 @@ class Mqtt:
 
     def _receive(self, link: Link, delivery: Delivery) -> None:
         """Queue one message, or leave it with the broker when there are too many."""
-        if self._queue.qsize() + len(self._early) >= QUEUE_MAX:
+        if self._authority is not None and delivery.topic == self._topics.authority_words:
+            link.acknowledge(delivery.packet_id)
+            self._hear(link, delivery.payload)
+        elif self._queue.qsize() + len(self._early) >= QUEUE_MAX:
             link.overfull = True
         elif link is self._link:
             self._queue.put_nowait(delivery)
@@ -248,7 +485,27 @@ class Mqtt:
     def _tell(self, away: Away) -> None:
         """Log a new reason once: an error where a person must act, a warning else."""
         if away != self._away:
-            person = away.code in {"login_refused", "untrusted", "tls_files", "session_taken"}
+            person = away.code in {
+                "login_refused",
+                "untrusted",
+                "tls_files",
+                "session_taken",
+                "standing_by",
+            }
             level = logging.ERROR if person else logging.WARNING
             _LOGGER.log(level, "broker away reason=%s %s", away.code, away.text)
         self._away = away
+
+
+def is_document_of(payload: bytes, payment_id: str) -> bool:
+    """Say whether this is a payment's document as we publish it, and not something else there."""
+    try:
+        data = json.loads(payload)
+    except (ValueError, RecursionError):
+        return False
+    return (
+        isinstance(data, dict)
+        and data.get("payment_id") == payment_id
+        and isinstance(data.get("rev"), int)
+        and isinstance(data.get("status"), str)
+    )

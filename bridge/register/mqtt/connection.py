@@ -24,7 +24,7 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersi
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
-from bridge.errors import BusError, MessageRefused
+from bridge.errors import BusError, MessageBreaks, MessageRefused
 from bridge.register.mqtt.messages import Away, Delivery, MqttSettings, Protocol
 from bridge.register.mqtt.properties import (
     connect_properties,
@@ -40,6 +40,12 @@ PUBLISH_PENDING_MAX: Final = 1000  # all documents of five registers at their li
 
 _WIRE_ERRORS: Final = (MQTTException, OSError, ValueError, IndexError, struct.error)
 _LOGIN_REFUSED: Final = {0x86, 0x87}  # MQTT 5.0, section 3.2.2.2; paho maps 3.1.1's 4 and 5
+_SESSION_TAKEN_OVER: Final = 0x8E
+# Why a broker ends a connection because of one message (MQTT 5.0, section 3.14.2.1): malformed,
+# bad topic, too large, over a quota, bad payload, no retained ones, no such QoS.
+_POISON: Final = {0x81, 0x82, 0x90, 0x95, 0x97, 0x99, 0x9A, 0x9B}
+# A PUBLISH beside its topic and payload: header, lengths, packet id, and the properties we send.
+_PACKET_OVERHEAD_BYTES: Final = 128
 _FAILURE: Final = 0x80  # reason codes from here on are failures (MQTT 5.0, section 2.4)
 
 
@@ -50,9 +56,9 @@ class Lost(Exception):
         away: The reason, for whoever asks while there is no connection.
     """
 
-    def __init__(self, code: str, text: str) -> None:
+    def __init__(self, code: str, text: str, *, stated: bool = False) -> None:
         super().__init__(text)
-        self.away = Away(code, text)
+        self.away = Away(code, text, stated)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +67,14 @@ class Subscription:
 
     topic: str
     retained: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Will:
+    """What the broker says for us when we die; retained."""
+
+    topic: str
+    payload: bytes
 
 
 class Link:
@@ -73,10 +87,18 @@ class Link:
         protocol: Protocol,
         fence_topic: str,
         receive: Callable[[Link, Delivery], None],
+        *,
+        client_id: str = "",
     ) -> None:
+        """Make one that is not open yet.
+
+        With `client_id` it has no session that outlives it; without, it is the bridge's own, whose
+        commands wait while it is away.
+        """
         self.number = number
         self.protocol: Protocol = protocol
         self.live = False
+        self.packet_bytes_max: int | None = None  # the broker's, from its CONNACK
         self.overfull = False  # the owner had no room for a message
         self.broken = asyncio.Event()
         self.away = Away("lost", "the connection broke")
@@ -91,12 +113,14 @@ class Link:
         self._watched: int | None = None  # the socket's file descriptor, while the loop reads it
         self._writing = False
         self._closed = False
+        self._passing = bool(client_id)
+        self._greeted = False  # the broker has accepted our CONNECT
         # Made once: the library takes 30 us for it, as long as for all the rest of a publish.
         self._plain = publish_properties(None, None) if protocol == "5.0" else None
         self._client = paho.Client(
             CallbackAPIVersion.VERSION2,
-            client_id=settings.client_id,
-            clean_session=None if protocol == "5.0" else False,
+            client_id=client_id or settings.client_id,
+            clean_session=None if protocol == "5.0" else bool(client_id),
             protocol=(
                 MQTTProtocolVersion.MQTTv5 if protocol == "5.0" else MQTTProtocolVersion.MQTTv311
             ),
@@ -107,13 +131,14 @@ class Link:
         if settings.username:
             self._client.username_pw_set(settings.username, settings.password)
 
-    async def open(self, will_topic: str, will: bytes) -> bool:
+    async def open(self, will: Will | None) -> bool:
         """Connect; return whether the broker kept our session.
 
         Raises:
             Lost: With the reason.
         """
-        self._client.will_set(will_topic, will, qos=1, retain=True)
+        if will is not None:
+            self._client.will_set(will.topic, will.payload, qos=1, retain=True)
         address = self._settings.address
         try:
             await self._loop.run_in_executor(None, self._connect)
@@ -149,7 +174,7 @@ class Link:
         """Connect, in a thread: names, TCP and TLS block in paho."""
         properties = None
         if self.protocol == "5.0":
-            properties = connect_properties()
+            properties = connect_properties(keep_session=not self._passing)
         context = None
         if self._settings.tls is not None:
             try:
@@ -162,7 +187,9 @@ class Link:
                 self._settings.host,
                 self._settings.port,
                 keepalive=KEEPALIVE_SECONDS,
-                clean_start=paho.MQTT_CLEAN_START_FIRST_ONLY if properties is None else False,
+                clean_start=(
+                    paho.MQTT_CLEAN_START_FIRST_ONLY if properties is None else self._passing
+                ),
                 properties=properties,
             )
         except OSError:
@@ -216,6 +243,12 @@ class Link:
         """
         if len(self._publishing) >= PUBLISH_PENDING_MAX:
             raise BusError(f"{PUBLISH_PENDING_MAX} messages wait for the broker already")
+        limit = self.packet_bytes_max
+        size = len(topic.encode()) + len(payload) + len(correlation or b"") + _PACKET_OVERHEAD_BYTES
+        if limit is not None and size > limit:
+            raise MessageRefused(
+                f"the broker takes packets of {limit} bytes at most, this one has some {size}"
+            )
         properties = self._plain
         if self.protocol == "5.0" and not (expiry_seconds is None and correlation is None):
             properties = publish_properties(expiry_seconds, correlation)
@@ -234,6 +267,10 @@ class Link:
             raise BusError(text) from None
         finally:
             self._publishing.pop(packet_id, None)
+
+    def say(self, topic: str, payload: bytes) -> None:
+        """Publish at QoS 1 without waiting; for answers given from within a delivery."""
+        self._write(topic, payload, 1, False, self._plain)
 
     def _write(
         self, topic: str, payload: bytes, qos: int, retain: bool, properties: Properties | None
@@ -265,17 +302,21 @@ class Link:
         """Keep the connection alive, or notice that it is not."""
         self._guard(self._client.loop_misc)
 
-    def lose(self, code: str, text: str) -> None:
-        """Give this connection up; the first reason stays."""
+    def lose(self, code: str, text: str, *, stated: bool = False, poison: bool = False) -> None:
+        """Give this connection up; the first reason stays.
+
+        `poison`: the broker ended it because of a message; with one under way, it is that one.
+        """
         if self.broken.is_set():
             return
-        self.away = Away(code, text)
+        self.away = Away(code, text, stated)
         self.broken.set()
         if not self._answer.done():
-            self._answer.set_exception(Lost(code, text))
+            self._answer.set_exception(Lost(code, text, stated=stated))
+        poisoned = poison and len(self._publishing) == 1
         for waiting in self._publishing.values():
             if not waiting.done():
-                waiting.set_exception(BusError(text))
+                waiting.set_exception(MessageBreaks(text) if poisoned else BusError(text))
 
     def close(self) -> None:
         """Say goodbye where there is somebody to hear it, and free the socket."""
@@ -325,32 +366,46 @@ class Link:
             self.lose("lost", f"the connection broke: {error}")
 
     def _on_connect(
-        self, _client: object, _data: object, flags: Any, code: ReasonCode, _properties: object
+        self, _client: object, _data: object, flags: Any, code: ReasonCode, properties: object
     ) -> None:
         if self._answer.done():
             return
         if code.value == 0:
+            self._greeted = True
+            self.packet_bytes_max = getattr(properties, "MaximumPacketSize", None)
             self._answer.set_result(bool(flags.session_present))
             return
         user = self._settings.username or "(none)"
         if code.value in _LOGIN_REFUSED:
-            away = Away("login_refused", f"the broker refuses user {user}: check name and password")
+            stated = _stated(code, properties)
+            text = f"the broker refuses user {user}: {stated}; check name and password"
+            away = Away("login_refused", text)
         elif code.getName() == "Unsupported protocol version":
             away = Away("wrong_protocol", f"the broker does not speak MQTT {self.protocol}")
         else:
-            away = Away("refused", f"the broker refuses the connection: {code}")
-        self.lose(away.code, away.text)
+            away = Away(
+                "refused", f"the broker refuses the connection: {_stated(code, properties)}"
+            )
+        self.lose(away.code, away.text, stated=True)
 
     def _on_disconnect(
-        self, _client: object, _data: object, flags: Any, code: ReasonCode, _properties: object
+        self, _client: object, _data: object, flags: Any, code: ReasonCode, properties: object
     ) -> None:
         if (
-            not self._epoch
+            not self._greeted
             and not self.broken.is_set()
             and not flags.is_disconnect_packet_from_server
         ):
             # Brokers of MQTT 3.1.1 may simply hang up on a CONNECT they do not understand.
             self.lose("wrong_protocol", f"the broker hung up on our MQTT {self.protocol} greeting")
+        elif flags.is_disconnect_packet_from_server:
+            kind = "session_taken" if code.value == _SESSION_TAKEN_OVER else "lost"
+            self.lose(
+                kind,
+                f"the broker ended the connection: {_stated(code, properties)}",
+                stated=True,
+                poison=code.value in _POISON,
+            )
         else:
             self.lose("lost", f"the connection ended: {code}")
 
@@ -361,13 +416,14 @@ class Link:
             self._answer.set_result(codes)
 
     def _on_publish(
-        self, _client: object, _data: object, mid: int, code: ReasonCode, _properties: object
+        self, _client: object, _data: object, mid: int, code: ReasonCode, properties: object
     ) -> None:
         waiting = self._publishing.get(mid)
         if waiting is None or waiting.done():
             return
         if code.value >= _FAILURE:
-            waiting.set_exception(MessageRefused(f"the broker refused the message: {code}"))
+            text = f"the broker refused the message: {_stated(code, properties)}"
+            waiting.set_exception(MessageRefused(text))
         else:
             waiting.set_result(None)
 
@@ -398,3 +454,12 @@ class Link:
 
     def _on_socket_close(self, _client: object, _data: object, _sock: object) -> None:
         self._unwatch()
+
+
+def _stated(code: ReasonCode, properties: object) -> str:
+    """Return the broker's reason in its own words: the code, and its Reason String if it gave one.
+
+    Source: MQTT 5.0, section 3.2.2.3.9.
+    """
+    text = getattr(properties, "ReasonString", "")
+    return f"{code}: {text}" if text else str(code)

@@ -75,8 +75,9 @@ class Away:
     """Why there is no connection, for the health document and the technician.
 
     `code` is one of `starting`, `unreachable`, `login_refused`, `untrusted`, `tls_files`,
-    `wrong_protocol`, `session_taken`, `flooded`, `refused`, `lost`.
+    `wrong_protocol`, `session_taken`, `standing_by`, `flooded`, `refused`, `lost`.
     """
 
     code: str
     text: str
+    stated: bool = False  # the broker itself gave the reason: no guess takes its place

@@ -15,10 +15,10 @@ RECEIVE_MAX: Final = 20  # unacknowledged commands; more tills than a store has
 PACKET_BYTES_MAX: Final = 1024 * 1024  # above the contract's limit, so that its refusal is heard
 
 
-def connect_properties() -> Properties:
-    """Return what our session is like."""
+def connect_properties(*, keep_session: bool) -> Properties:
+    """Return what our session is like, and whether it outlives its connection."""
     properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]  # paho's
-    properties.SessionExpiryInterval = SESSION_SECONDS
+    properties.SessionExpiryInterval = SESSION_SECONDS if keep_session else 0
     properties.ReceiveMaximum = RECEIVE_MAX
     properties.MaximumPacketSize = PACKET_BYTES_MAX
     return properties

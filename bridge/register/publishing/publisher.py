@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Any
 
-from bridge.errors import BusError, MessageRefused
+from bridge.errors import BusError, MessageBreaks, MessageRefused
 from bridge.money import payment as p
 from bridge.money.ledger import Ledger
 from bridge.money.store.records import Account
@@ -50,6 +50,11 @@ MOVES_BY_ITSELF: dict[str, Any] = {
 NO_LIMITS: Mapping[Stage, float] = MappingProxyType({})
 NO_TERMINALS: Mapping[str, Mapping[Stage, float]] = MappingProxyType({})
 NO_MEANS: Mapping[str, Means] = MappingProxyType({})
+# Who finds the bridge's state overwritten publishes everything again; not more often than this, so
+# that two who fight about it leave the broker some air.
+DEFEND_SECONDS = 5.0
+BREAKS_MAX = 3  # connections in a row; a broker that restarts breaks one
+LEFT_OUT_MAX = 1_000  # messages that are known to be poison
 AWAY_SECONDS = 0.5  # how long to wait after the broker refused a publish
 
 
@@ -63,6 +68,19 @@ class _Told:
     prompts: dict[str, bytes] = field(default_factory=dict)  # by topic
     health: dict[str, Any] = field(default_factory=dict)  # but for what moves by itself
     refused: dict[str, None] = field(default_factory=dict)  # topics, each is logged once
+
+
+@dataclass(frozen=True, slots=True)
+class _Breaks:
+    """How many connections in a row broke while one and the same message was under way."""
+
+    topic: str = ""
+    payload: bytes = b""
+    connection: int = 0
+    count: int = 0
+
+
+_NO_BREAKS = _Breaks()
 
 
 class Publisher:
@@ -108,6 +126,10 @@ class Publisher:
         self._places: dict[str, int] = {}  # in the lines before terminals, as was told
         self._news_at: float | None = None  # when what can wait will have waited
         self._health_at = 0.0
+        self._breaks = _NO_BREAKS
+        self._left_out: dict[str, bytes] = {}  # what the broker will never take, by topic
+        self._defended_at = float("-inf")
+        self._said_goodbye = False
 
     async def run(self) -> None:
         """Publish for ever."""
@@ -129,6 +151,7 @@ class Publisher:
                 self._health_at = loop.time() + HEALTH_SECONDS
                 self._news_at = None
                 continue
+            self._defend()
             try:
                 await self._introduce()
                 await self._publish_outcomes()
@@ -146,7 +169,25 @@ class Publisher:
         Raises:
             BusError: The broker is away; its will speaks for us.
         """
+        self._said_goodbye = state.state == "offline"
         await self._bus.publish(self._topics.bridge_state, k.encode(state), retain=True)
+
+    def _defend(self) -> None:
+        """Have everything published again where somebody else published the bridge's state.
+
+        It may be the will of another bridge, or our own of a connection that is no more.
+        """
+        if not self._desk.state_overwritten:
+            return
+        now = asyncio.get_running_loop().time()
+        if now < self._defended_at + DEFEND_SECONDS:
+            self._health_at = min(self._health_at, self._defended_at + DEFEND_SECONDS)
+            return
+        self._desk.state_overwritten = False
+        if not self._said_goodbye:
+            self._defended_at = now
+            self._told.connections = 0
+            _LOGGER.warning("somebody else published the bridge's state; publishing it again")
 
     def _collect(self) -> None:
         """Take note of what changed since the last call: outcomes at once, the rest soon."""
@@ -262,6 +303,8 @@ class Publisher:
         Raises:
             BusError: The broker is away.
         """
+        if self._left_out.get(topic) == payload:
+            return
         try:
             await self._bus.publish(
                 topic,
@@ -270,12 +313,38 @@ class Publisher:
                 expiry_seconds=expiry_seconds,
                 correlation=correlation,
             )
+        except MessageBreaks as error:
+            self._leave_out(topic, payload, str(error))
+            raise
         except MessageRefused as error:
-            self._complain(topic, error)
+            self._complain(topic, len(payload), error)
+        except BusError as error:
+            if self._broke_again(topic, payload):
+                text = f"the connection broke {BREAKS_MAX} times with this message ({error})"
+                self._leave_out(topic, payload, text)
+            raise
+        self._breaks = _NO_BREAKS
 
-    def _complain(self, topic: str, error: MessageRefused) -> None:
+    def _broke_again(self, topic: str, payload: bytes) -> bool:
+        """Count connections that broke while one and the same message was under way."""
+        connection, last = self._desk.connections, self._breaks
+        if (last.topic, last.payload) != (topic, payload):
+            last = _NO_BREAKS
+        if last.connection != connection:
+            last = _Breaks(topic, payload, connection, last.count + 1)
+        self._breaks = last
+        return last.count >= BREAKS_MAX
+
+    def _leave_out(self, topic: str, payload: bytes, why: str) -> None:
+        """Never send this message again: nothing else would reach anybody any more."""
+        if len(self._left_out) >= LEFT_OUT_MAX:
+            self._left_out.pop(next(iter(self._left_out)))
+        self._left_out[topic] = payload
+        _LOGGER.error("topic=%s bytes=%d left out: %s", topic, len(payload), why)
+
+    def _complain(self, topic: str, size: int, error: MessageRefused) -> None:
         if topic not in self._told.refused:
-            _LOGGER.error("topic=%s look at the broker's access list: %s", topic, error)
+            _LOGGER.error("topic=%s bytes=%d left out: %s", topic, size, error)
             self._told.refused[topic] = None
 
     async def _publish_payment(self, account: Account) -> None:

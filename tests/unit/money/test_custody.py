@@ -10,12 +10,12 @@ from shutil import copyfile
 import pytest
 
 from bridge.money import payment as p
-from bridge.money import sale as s
+from bridge.money import purchase as s
+from bridge.money.commit_decision import BooksPolicy
 from bridge.money.custody import Custody, JournalMark
-from bridge.money.journal import Journal
-from bridge.money.journal_file import open_database
 from bridge.money.ledger import Ledger
-from bridge.money.settlement import BooksPolicy
+from bridge.money.store.database import open_database
+from bridge.money.store.journal import Journal
 from drivers.contract import Approved, Baseline
 from tests.unit.money.test_ledger import approval, request
 

@@ -256,6 +256,7 @@ STATE = (
     [
         ("paybridge/v1/bridge/state", STATE),
         ("paybridge/v1/bridge/fence/paybridge", "anything"),
+        ("paybridge/v1/bridge/authority/words", "anything"),
         (f"{TILL}/state", '{"state": "online"}'),
         (f"{TILL}/payments/018f6f0e-8a44-7c1b-9a3e-3d2f4b5c6d7e", ""),
     ],
