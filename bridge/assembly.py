@@ -227,7 +227,7 @@ async def build(
             config,
             environment,
             wires,
-            instance=Instance(state / INSTANCE_NAME),
+            instance=Instance(state / INSTANCE_NAME, lambda: uuid.uuid4().hex),
             custody=custody,
             journal=journal,
             ledger=ledger,
@@ -351,4 +351,5 @@ def _bus(
         new_epoch=lambda: uuid.uuid4().hex[:12],
         rng=random.SystemRandom(),
         authority=authority,
+        new_nonce=lambda: uuid.uuid4().hex,
     )

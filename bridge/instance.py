@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import os
-import uuid
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -20,8 +20,8 @@ INSTANCE_NAME: Final = "instance.json"
 class Instance:
     """The file. Each change replaces it in one step and is synced before it counts."""
 
-    def __init__(self, path: Path) -> None:
-        """Read the file, made if need be.
+    def __init__(self, path: Path, new_id: Callable[[], str]) -> None:
+        """Read the file, made if need be; `new_id` names a new bridge.
 
         Raises:
             JournalError: It cannot be read or written.
@@ -32,7 +32,7 @@ class Instance:
         try:
             self._read()
             if not self.instance_id:
-                self.instance_id = uuid.uuid4().hex
+                self.instance_id = new_id()
                 self._write()
         except OSError as error:
             raise JournalError(f"{path}: {error.strerror}") from error

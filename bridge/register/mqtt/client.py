@@ -14,7 +14,6 @@ import asyncio
 import json
 import logging
 import random
-import uuid
 from collections.abc import Callable
 from typing import Final
 
@@ -63,6 +62,7 @@ class Mqtt:
         new_epoch: Makes the name of each new connection.
         rng: Chance for the back-off.
         authority: Who serves the base topic; None serves without asking anybody.
+        new_nonce: Names an ask, so that its answers are known; of use with `authority` only.
     """
 
     def __init__(
@@ -74,6 +74,7 @@ class Mqtt:
         new_epoch: Callable[[], str],
         rng: random.Random,
         authority: Authority | None = None,
+        new_nonce: Callable[[], str] = lambda: "",
     ) -> None:
         self._settings = settings
         self._topics = Topics(base_topic)
@@ -88,6 +89,7 @@ class Mqtt:
         self._protocol: Protocol = "3.1.1" if settings.protocol == "3.1.1" else "5.0"
         self._away = Away("starting", "no connection was tried yet")
         self._authority = authority
+        self._new_nonce = new_nonce
         self._shown: dict[str, None] | None = {}  # payments whose documents are retained
         self._documents: asyncio.Future[tuple[str, ...]] | None = None
         self._look = asyncio.Event()  # somebody wants the others asked now
@@ -292,7 +294,7 @@ class Mqtt:
         is_heard = await self._mark(link, authority)
         while True:
             may_serve = authority.consider(self._record)
-            await self._speak(link, authority.ask(uuid.uuid4().hex))
+            await self._speak(link, authority.ask(self._new_nonce()))
             patience = HOLDER_PATIENCE_SECONDS if authority.holds else PATIENCE_SECONDS
             await self._wait(link, patience)
             if may_serve and authority.standing == "asking":
@@ -319,7 +321,7 @@ class Mqtt:
 
     async def _mark(self, link: Link, authority: Authority) -> bool:
         """Wait until a word of ours is back; what was retained has come before it."""
-        nonce = uuid.uuid4().hex
+        nonce = self._new_nonce()
         self._marked = asyncio.Event()
         self._mark_nonce = nonce
         await self._speak(link, authority.mark(nonce))
