@@ -125,6 +125,7 @@ def _judge_totals(world: World, pages: Pages) -> None:
     """What all terminals have and what the journal says of them is equal to the cent."""
     terminals = sum(one.ledger.taken_minor() for one in world.terminals.values())
     alone = sum(one.net_minor for one in world.truth.charges if not one.payment_id)
+    alone -= sum(one.gone_minor for one in world.truth.charges)
     journal = sum(net_minor(one, pages) for one in pages.payments())
     if terminals - alone != journal:
         world.story.accuse("S15", f"terminals have {terminals - alone}, the journal {journal}")

@@ -35,10 +35,10 @@ from bridge.register.publishing.publisher import Publisher
 from bridge.terminal.station import Station
 from bridge.terminal.status import StationSettings
 from drivers import contract as c
-from drivers.zvt import ZvtSettings
 from simulators.broker import Broker
 from simulators.terminals.shared.cable import MemoryPort
 from tests.simulation.disk import Disk, DiskDoor, Witness, open_journal
+from tests.simulation.makes import Make
 from tests.simulation.office import Office
 from tests.simulation.ports import Alive, BridgeBus, OfficeDoor, TokenPocket, WatchedTerminal
 
@@ -90,7 +90,9 @@ class Surroundings:
     broker: Broker
     ports: Mapping[str, MemoryPort]
     office: Office
-    zvt: ZvtSettings
+    makes: Mapping[str, Make]  # of the terminals, by name
+    persistent: bool  # lines stay open between conversations
+    unsigned_stands: bool  # what nobody signed for in time
     now: Callable[[], datetime]
     watch: Watch
 
@@ -264,7 +266,7 @@ class Incarnation(Witness):
         self.reversals = Reversals(
             self.ledger,
             self.stations,
-            SignaturePolicy(answer_seconds=SIGNATURE_SECONDS),
+            SignaturePolicy(around.unsigned_stands, answer_seconds=SIGNATURE_SECONDS),
             now=around.now,
             is_connected=lambda: self.bus.connected,
         )
@@ -282,8 +284,9 @@ class Incarnation(Witness):
         return recorder, publisher
 
     def _station(self, name: str, port: MemoryPort) -> Station:
-        around = self._around
+        around, make = self._around, self._around.makes[name]
         terminal = WatchedTerminal(
+            make,
             port,
             self.alive,
             self._random(name),
@@ -293,9 +296,14 @@ class Incarnation(Witness):
         )
         self.terminals[name] = terminal
         return Station(
-            StationSettings(terminal_id=name, transport=port.kind, address=name),
+            StationSettings(
+                terminal_id=name,
+                transport=port.kind,
+                address=name,
+                persistent=around.persistent,
+            ),
             terminal,
-            around.zvt,
+            make.settings,
             open_line=terminal.open_line,
             ledger=self.ledger,
             changed=self.ledger.something_changed,

@@ -6,7 +6,7 @@ import asyncio
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import httpx
 
@@ -14,18 +14,12 @@ from bridge.backoffice.one_shot_transport import PHASE, Phase
 from bridge.errors import BackOfficeUnavailable, BusError, LineError, LoginRequired
 from bridge.register.mqtt.messages import Connected, Delivery
 from drivers import contract as c
-from drivers.zvt import DRIVER, ZvtSettings
-from drivers.zvt.conversation.dialogue import ZvtDialogue
 from simulators.broker import Broker, BrokerLink, Delivered, Lost, Message
 from simulators.terminals.shared.cable import CableEnd, MemoryPort
+from tests.simulation.makes import Make
 from tests.simulation.office import Office
 
 RECONNECT_SECONDS = (0.2, 3.0)
-# Source: PA00P015 rev 13.08: pay, hold, partial release, capture, release, reverse, refund, tip.
-MONEY_COMMANDS = tuple(
-    bytes((0x06, code)) for code in (0x01, 0x22, 0x23, 0x24, 0x25, 0x30, 0x31, 0x0C)
-)
-FRAME_STARTS = {"serial": b"\x10\x02", "tcp": b""}
 
 
 @dataclass(slots=True)
@@ -147,10 +141,12 @@ class BridgeBus:
 class WatchedLine:
     """The near end of a terminal's cable; tells when an order about money leaves."""
 
-    def __init__(self, end: CableEnd, alive: Alive, kind: str, ordered: Callable[[], None]) -> None:
+    def __init__(
+        self, end: CableEnd, alive: Alive, make: Make, ordered: Callable[[], None]
+    ) -> None:
         self._end = end
         self._alive = alive
-        self._commands = [FRAME_STARTS[kind] + one for one in MONEY_COMMANDS]
+        self._make = make
         self._ordered = ordered
 
     async def read(self) -> bytes:
@@ -159,7 +155,7 @@ class WatchedLine:
 
     def write(self, data: bytes) -> None:
         if self._alive.yes:
-            if any(one in data for one in self._commands):
+            if self._make.is_order(data):
                 self._ordered()
             self._end.write(data)
 
@@ -167,34 +163,42 @@ class WatchedLine:
         self._end.close()
 
 
-class WatchedDialogue(ZvtDialogue):
+class WatchedDialogue:
     """The real dialogue; tells what it was begun for, and what it is told to be on disk."""
 
     def __init__(
         self,
-        settings: ZvtSettings,
-        transport: Literal["serial", "tcp"],
+        dialogue: c.Dialogue,
         began: Callable[[c.Operation], None],
         relied_on: Callable[[tuple[c.TerminalEvent, ...]], None],
     ) -> None:
-        super().__init__(settings, transport)
+        self._real = dialogue
         self._began = began
         self._relied_on = relied_on
         self._events: tuple[c.TerminalEvent, ...] = ()
 
     def begin(self, operation: c.Operation, now: float) -> c.Step:
         self._began(operation)
-        return self._seen(super().begin(operation, now))
+        return self._seen(self._real.begin(operation, now))
 
     def receive(self, data: bytes, now: float) -> c.Step:
-        return self._seen(super().receive(data, now))
+        return self._seen(self._real.receive(data, now))
 
     def timeout(self, now: float) -> c.Step:
-        return self._seen(super().timeout(now))
+        return self._seen(self._real.timeout(now))
+
+    def line_lost(self, now: float) -> c.Step:
+        return self._seen(self._real.line_lost(now))
 
     def committed(self, now: float) -> c.Step:
         self._relied_on(self._events)
-        return self._seen(super().committed(now))
+        return self._seen(self._real.committed(now))
+
+    def not_committed(self, now: float) -> c.Step:
+        return self._seen(self._real.not_committed(now))
+
+    def cancel(self, now: float) -> c.Step:
+        return self._seen(self._real.cancel(now))
 
     def _seen(self, step: c.Step) -> c.Step:
         self._events = step.events
@@ -202,10 +206,11 @@ class WatchedDialogue(ZvtDialogue):
 
 
 class WatchedTerminal:
-    """A terminal as one process reaches it: the real ZVT driver, and a cable that is watched."""
+    """A terminal as one process reaches it: the real driver, and a cable that is watched."""
 
     def __init__(
         self,
+        make: Make,
         port: MemoryPort,
         alive: Alive,
         rng: random.Random,
@@ -214,11 +219,12 @@ class WatchedTerminal:
         on_begin: Callable[[c.Operation], None],
         on_reliance: Callable[[str, tuple[c.TerminalEvent, ...]], None],
     ) -> None:
-        self.api = DRIVER.api
-        self.name = DRIVER.name
-        self.version = DRIVER.version
-        self.settings = DRIVER.settings
-        self.serial_defaults = DRIVER.serial_defaults
+        self.api = make.driver.api
+        self.name = make.driver.name
+        self.version = make.driver.version
+        self.settings = make.driver.settings
+        self.serial_defaults = make.driver.serial_defaults
+        self._make = make
         self._port = port
         self._alive = alive
         self._rng = rng
@@ -230,11 +236,12 @@ class WatchedTerminal:
         self._told = 0  # the conversation whose order was noted; a link repeats its frames
         self._line: WatchedLine | None = None
 
-    def capabilities(self, settings: ZvtSettings) -> c.Capabilities:
-        return DRIVER.capabilities(settings)
+    def capabilities(self, settings: Any) -> c.Capabilities:
+        return self._make.driver.capabilities(settings)
 
-    def dialogue(self, settings: ZvtSettings, transport: Literal["serial", "tcp"]) -> c.Dialogue:
-        return WatchedDialogue(settings, transport, self._begin, self._relied_on)
+    def dialogue(self, settings: Any, transport: Literal["serial", "tcp"]) -> c.Dialogue:
+        real = self._make.driver.dialogue(settings, transport)
+        return WatchedDialogue(real, self._begin, self._relied_on)
 
     async def open_line(self) -> WatchedLine:
         """Open the port, which takes a moment.
@@ -251,7 +258,7 @@ class WatchedTerminal:
             raise LineError("not_found", "the cable is unplugged") from error
         except ConnectionRefusedError as error:
             raise LineError("refused", "the terminal is off the network") from error
-        self._line = WatchedLine(end, self._alive, self._port.kind, self._ordered)
+        self._line = WatchedLine(end, self._alive, self._make, self._ordered)
         return self._line
 
     def die(self) -> None:

@@ -45,6 +45,7 @@ class Shop:
     mark: Callable[[str], None]
     terminals: tuple[str, ...]
     gift_cards: tuple[GiftCard, ...] = ()
+    able: tuple[str, ...] = ()  # terminals that can follow up what they took
     paid: list[Attempt] = field(default_factory=list)  # card payments, any till's
 
     async def serve(self, trade: Trade, till: Till, sale_id: str) -> None:

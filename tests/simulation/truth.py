@@ -13,15 +13,20 @@ from typing import Literal
 from simulators.terminals.shared.ledger import Entry, TerminalLedger
 from simulators.terminals.shared.shopper import Plan, Scenario, Shopper
 
-Kind = Literal["paid", "held", "captured", "refunded", "tipped", "voided"]
-CARD_ORDERS = frozenset({"Pay", "Authorize", "Refund"})  # a shopper presents a card
+Kind = Literal["paid", "held", "captured", "refunded", "tipped", "voided", "loaded"]
+CARD_ORDERS = frozenset({"Pay", "Authorize", "Refund", "LoadGift"})  # a shopper presents a card
 KINDS: dict[str, Kind] = {
     "approved": "paid",
     "reserved": "held",
     "refunded": "refunded",
     "captured": "captured",
     "tipped": "tipped",
+    "loaded": "loaded",
 }
+# Why a terminal gives up what it took: because the register wants it, or by a hand at its keys.
+BY_REGISTER = frozenset({"register", "void"})
+WITH_ITS_PAYMENT = "with its payment"
+NEW_TIP = "new tip"  # some makes name the whole tip when one is added
 ORDERED_AS = {"captured": "Capture", "tipped": "AdjustTip", "voided": "Reverse"}
 TAKEN: frozenset[Kind] = frozenset({"paid", "captured", "tipped"})
 
@@ -54,6 +59,7 @@ class Charge:
     committed: bool = False
     reversed: bool = False  # by the terminal itself, as if it had not been
     undone_by: str = ""  # the payment that voided it
+    undone_by_hand: bool = False  # at the terminal: nobody of us can know
 
     @property
     def stands(self) -> bool:
@@ -61,8 +67,13 @@ class Charge:
         return not self.reversed
 
     @property
+    def gone_minor(self) -> int:
+        """What a hand at the terminal gave back of it."""
+        return self.net_minor if self.undone_by_hand else 0
+
+    @property
     def net_minor(self) -> int:
-        """What the merchant has of it now."""
+        """What the merchant has of it now, as far as registers can know."""
         if self.reversed or self.undone_by:
             return 0
         if self.kind in TAKEN:
@@ -181,6 +192,7 @@ class TrueLedger(TerminalLedger):
     ) -> None:
         super().__init__()
         self.alone = False
+        self._replaced_tip_minor = 0
         self._terminal_id = terminal_id
         self._truth = truth
         self._shopper = shopper
@@ -190,7 +202,7 @@ class TrueLedger(TerminalLedger):
         """Note the entry, and what it means for the movement that it is about."""
         super().append(entry)
         match entry.kind:
-            case "approved" | "reserved" | "refunded":
+            case "approved" | "reserved" | "refunded" | "loaded":
                 self._moved(entry, None if self.alone else self._shopper.begun)
             case "captured" | "tipped":
                 self._moved(entry, self._taken_up(ORDERED_AS[entry.kind]))
@@ -209,11 +221,16 @@ class TrueLedger(TerminalLedger):
         if entry.kind == "committed":
             charge.committed = True
             self._truth.changed(charge, "committed")
-        elif entry.kind == "reversed" and entry.reason not in {"register", "with its payment"}:
+        elif self.alone:
+            charge.undone_by_hand = True
+            self._truth.changed(charge, "reversed by hand")
+        elif entry.reason == NEW_TIP:
+            self._replaced_tip_minor = charge.amount_minor
+        elif entry.reason == WITH_ITS_PAYMENT or charge.kind == "tipped":
+            charge.undone_by = charge.original_id
+        elif entry.kind == "reversed" and entry.reason not in BY_REGISTER:
             charge.reversed = True
             self._truth.changed(charge, f"reversed ({entry.reason})")
-        elif entry.reason == "with its payment":
-            charge.undone_by = charge.original_id
         elif entry.reason != "extended" and self._is_void(entry):
             order = self._taken_up("Reverse")
             charge.undone_by = order.payment_id if order else "?"
@@ -234,6 +251,9 @@ class TrueLedger(TerminalLedger):
         amount_minor = entry.amount_minor
         if order is not None and order.kind == "Authorize" and order.original_id:
             amount_minor -= self._truth.held_minor(order.original_id)  # it names the new total
+        if entry.kind == "tipped":
+            amount_minor -= self._replaced_tip_minor
+            self._replaced_tip_minor = 0
         charge = Charge(
             payment_id=order.payment_id if order else "",
             terminal_id=self._terminal_id,

@@ -6,11 +6,11 @@ import random
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from drivers.zvt import ZvtSettings
 from simulators.broker import Misfortune
 from simulators.terminals.shared.cable import Wire
 from simulators.terminals.shared.shopper import Mischief, MischiefKind, Place, Plan
 from simulators.terminals.zvt.profile import PROFILES, Profile
+from tests.simulation.makes import MakeName
 from tests.simulation.tills import Habits
 from tests.simulation.trades import Trade
 
@@ -18,6 +18,10 @@ NEVER = 1e9  # mean seconds of what does not happen in this world
 
 TRADES: tuple[Trade, ...] = ("cards", "gift cards", "after sales", "all")
 TRADE_WEIGHTS = (5, 4, 4, 2)  # plain sales by card are where most of the misfortune strikes
+
+MAKES: tuple[MakeName, ...] = ("zvt", "pax", "telium", "caisse_ap")
+MAKE_WEIGHTS = (12, 4, 2, 2)  # ZVT has the longest dialogue, and the most windows of doubt
+PERSISTENT = 1.0  # of all worlds: lines stay open between conversations
 
 PLACES: tuple[Place, ...] = ("command", "replied", "status", "prints", "completion")
 MISCHIEF: tuple[MischiefKind, ...] = (
@@ -32,7 +36,9 @@ class Weather:
 
     kind: Literal["serial", "tcp"]
     wire: Wire
-    terminals: int
+    makes: tuple[MakeName, ...]  # of its terminals
+    persistent: bool
+    unsigned_stands: bool
     tills: int
     habits: Habits
     misfortune: Misfortune
@@ -59,11 +65,6 @@ class Weather:
     gift_cards: int
     elsewhere_mean: float  # another shop uses a gift card
 
-    @property
-    def zvt(self) -> ZvtSettings:
-        """What the bridge's installer configured."""
-        return ZvtSettings(config_byte=0xBE if self.exclusive else 0xAE)
-
 
 _PEACE: dict[str, Any] = {
     "wire": Wire(),
@@ -88,9 +89,10 @@ MOODS: dict[str, dict[str, Any]] = {
     "calm": _PEACE,
     "crowded": _PEACE | {"elsewhere_mean": 3.0, "office_fault": 0.5},
     "deaths": _PEACE | {"kill_at_commit": 0.06, "habits": Habits(sales=3)},
-    "typed in": _PEACE | {"alone_mean": 8.0, "exclusive": False, "terminals": 1},
+    "typed in": _PEACE | {"alone_mean": 8.0, "exclusive": False, "makes": ("zvt",)},
     "clocks": _PEACE | {"clock_jump_mean": 10.0},
-    "twins": _PEACE | {"terminals": 2, "tills": 2, "habits": Habits(sales=4, cancel=0, die=0)},
+    "twins": _PEACE
+    | {"makes": ("zvt", "zvt"), "tills": 2, "habits": Habits(sales=4, cancel=0, die=0)},
 }
 
 
@@ -126,7 +128,9 @@ def _draw(seed: int | str, trade: Trade) -> Weather:
             duplicate=damage / 2,
             insert=damage / 2,
         ),
-        terminals=rng.choice((1, 1, 1, 2)),
+        makes=_draw_makes(seed, rng.choice((1, 1, 1, 2))),
+        persistent=random.Random(f"{seed}/lines").random() < PERSISTENT,
+        unsigned_stands=random.Random(f"{seed}/unsigned").random() < 0.7,
         tills=rng.choice((1, 2, 2)),
         habits=Habits(sales=rng.choice((1, 2, 3))),
         misfortune=Misfortune(
@@ -161,6 +165,15 @@ def _draw(seed: int | str, trade: Trade) -> Weather:
     )
 
 
+def _draw_makes(seed: int | str, count: int) -> tuple[MakeName, ...]:
+    """Return the makes of a world's terminals; a seed like `pax/7` says them itself."""
+    for make in MAKES:
+        if make in str(seed).split("/"):
+            return (make,) * count
+    rng = random.Random(f"{seed}/makes")
+    return tuple(rng.choices(MAKES, MAKE_WEIGHTS)[0] for _ in range(count))
+
+
 def draw_plan(rng: random.Random, weather: Weather, *, calm: bool) -> Plan:
     """Return what happens at one payment; nothing odd when it is calm."""
     outcome = rng.choices(
@@ -169,11 +182,13 @@ def draw_plan(rng: random.Random, weather: Weather, *, calm: bool) -> Plan:
     )[0]
     mischief: tuple[Mischief, ...] = ()
     if not calm and rng.random() < weather.mischief:
+        kind = rng.choice(MISCHIEF)
+        seconds = rng.choice((0.5, 4.0, 12.0, 30.0))
         mischief = (
             Mischief(
-                kind=rng.choice(MISCHIEF),
+                kind=kind,
                 at=rng.choice(PLACES),
-                seconds=rng.choice((0.5, 4.0, 12.0, 30.0)),
+                seconds=0.5 if kind == "trickle" else seconds,  # for each byte
                 count=rng.choice((3, 40)),
                 forget=rng.random() < weather.forget,
             ),

@@ -22,8 +22,7 @@ from simulators.back_office.records import Json
 from simulators.back_office.state import BackOfficeState
 from simulators.broker import Broker
 from simulators.loop import Deadlock, VirtualLoop, run_virtual
-from simulators.terminals.shared.cable import MemoryPort
-from simulators.terminals.zvt import ZvtTerminal
+from simulators.terminals.shared.cable import MemoryPort, Wire
 from simulators.terminals.zvt.line_end import NoReply
 from tests.simulation import misfortune
 from tests.simulation.disk import Disk
@@ -32,6 +31,8 @@ from tests.simulation.eyes import Eyes
 from tests.simulation.incarnation import START, Incarnation, Surroundings
 from tests.simulation.judge import Judge
 from tests.simulation.loop import Listener, WorldLoop
+from tests.simulation.makes import Make, MakeName, Terminal, make_of
+from tests.simulation.makes import Surroundings as TerminalSurroundings
 from tests.simulation.office import Office
 from tests.simulation.person import answer_what_is_open
 from tests.simulation.rest import all_told, restless
@@ -81,11 +82,13 @@ class World:
         )
         self.office.fault_chance = self.weather.office_fault
         self.ports: dict[str, MemoryPort] = {}
-        self.terminals: dict[str, ZvtTerminal] = {}
+        self.makes: dict[str, Make] = {}
+        self.terminals: dict[str, Terminal] = {}
         self.shoppers: dict[str, TrueShopper] = {}
-        for number in range(1, self.weather.terminals + 1):
-            self._make_terminal(f"counter-{number}")
-        self.shop = Shop(self.story.mark, tuple(self.terminals), self._make_gift_cards())
+        for number, make in enumerate(self.weather.makes, 1):
+            self._make_terminal(f"counter-{number}", make)
+        able = tuple(name for name, make in self.makes.items() if make.can_follow_up)
+        self.shop = Shop(self.story.mark, tuple(self.terminals), self._make_gift_cards(), able)
         self.tills = [self._make_till(number) for number in range(1, self.weather.tills + 1)]
         self.life: Incarnation | None = None
         self.lives = 0
@@ -99,23 +102,29 @@ class World:
 
     # --- what is in it
 
-    def _make_terminal(self, name: str) -> None:
+    def _make_terminal(self, name: str, make_name: MakeName) -> None:
         rng = random.Random(f"{self.seed}/{name}")
         weather = self.weather
-        self.ports[name] = MemoryPort(rng, weather.wire, kind=weather.kind)
+        make = make_of(make_name, kind=weather.kind, exclusive=weather.exclusive)
+        wire = weather.wire if make.kind == "serial" else whole(weather.wire)
+        self.ports[name] = MemoryPort(rng, wire, kind=make.kind)
         shopper = TrueShopper(
             name, self.truth, lambda: draw_plan(rng, weather, calm=not self.troubled)
         )
         ledger = TrueLedger(name, self.truth, shopper, self.loop.time)
-        terminal = ZvtTerminal(
-            clock=lambda: START + timedelta(seconds=self.loop.time()),
-            rng=rng,
-            kind=weather.kind,
-            profile=weather.profile,
-            ledger=ledger,
+        terminal = make.build(
+            TerminalSurroundings(
+                clock=lambda: START + timedelta(seconds=self.loop.time()),
+                rng=rng,
+                ledger=ledger,
+                zvt_profile=weather.profile,
+            )
         )
         # The terminal offers no door for a shopper of one's own.
-        terminal.shopper = terminal._device.shopper = shopper
+        terminal.shopper = shopper
+        if hasattr(terminal, "_device"):
+            terminal._device.shopper = shopper
+        self.makes[name] = make
         self.terminals[name] = terminal
         self.shoppers[name] = shopper
         if rng.random() < 0.7:
@@ -123,7 +132,7 @@ class World:
 
     def _make_till(self, number: int) -> Till:
         name = f"till-{number}"
-        terminal = f"counter-{(number - 1) % self.weather.terminals + 1}"
+        terminal = f"counter-{(number - 1) % len(self.weather.makes) + 1}"
         if self.rng.random() < 0.3:
             terminal = "counter-1"
         return Till(
@@ -239,7 +248,9 @@ class World:
             broker=self.broker,
             ports=self.ports,
             office=self.office,
-            zvt=self.weather.zvt,
+            makes=self.makes,
+            persistent=self.weather.persistent,
+            unsigned_stands=self.weather.unsigned_stands,
             now=self.now,
             watch=Eyes(self),
         )
@@ -287,6 +298,11 @@ class World:
                 return False
             await asyncio.sleep(LOOK_SECONDS)
         return True
+
+
+def whole(wire: Wire) -> Wire:
+    """Return a wire as slow that damages nothing, as a network is."""
+    return Wire(wire.chunk_bytes_max, wire.delay_seconds)
 
 
 def flatten(error: BaseException | None) -> list[BaseException]:
