@@ -257,3 +257,16 @@ def test_a_hold_that_somebody_captured_is_ours_only_to_the_cent_and_for_a_person
     assert isinstance(event, expected)
     if isinstance(event, c.Approved):
         assert c.INFERRED in event.approval.extra
+
+
+@pytest.mark.parametrize("amount", ["50000^0", "999^0", "1^0"])
+def test_another_amount_without_our_reference_is_not_taken_for_ours(amount: str) -> None:
+    said = final(PAY, {"T00": result(amount=amount, reference="")})
+    assert isinstance(said, c.Unclear)
+    assert said.reason == "other_transaction"
+
+
+@pytest.mark.parametrize("amount", ["1000^0", "1200^0^200", "400^600"])
+def test_an_amount_whose_parts_make_ours_needs_no_reference(amount: str) -> None:
+    said = final(replace(PAY, accept_partial=True), {"T00": result(amount=amount, reference="")})
+    assert isinstance(said, c.Approved)

@@ -47,6 +47,8 @@ def verdict(answer: Result, operation: MoneyOperation, reference: str) -> FinalE
     """
     match answer.code:
         case codes.OK | codes.PARTIAL:
+            if not answer.trace.reference and not _is_as_ordered(answer, operation):
+                return Unclear("other_transaction", "an answer without our reference or amount")
             return _approved(answer, operation)
         case codes.DUPLICATE if answer.trace.reference == reference:
             return _approved(answer, operation)
@@ -183,6 +185,21 @@ def _approved(answer: Result | Record, operation: MoneyOperation) -> FinalEvent:
     if not approved:
         return Unclear("unreadable", f"{answer.code} without an amount")
     return Approved(approval_of(answer, Money(approved, asked.currency)))
+
+
+def _is_as_ordered(answer: Result, operation: MoneyOperation) -> bool:
+    """Say whether an answer's own parts make the ordered amount of the approved one.
+
+    An application that returns no reference has only this to show that it speaks of our order.
+    """
+    if isinstance(operation, Reverse | AdjustTip):
+        return True  # no card is asked for: nobody else's comes between
+    parts, asked_tip_minor = answer.amount, 0
+    if isinstance(operation, Pay) and operation.tip is not None:
+        asked_tip_minor = operation.tip.minor
+    added = max((parts.tip or 0) - asked_tip_minor, 0) + (parts.fee or 0) + (parts.cashback or 0)
+    approved = (parts.approved or 0) + (parts.due or 0)
+    return approved in {operation.amount.minor, operation.amount.minor + added}
 
 
 def whole_tip_minor(operation: AdjustTip) -> int:
