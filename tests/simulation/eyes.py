@@ -45,13 +45,24 @@ class Eyes:
         if order.kind not in CARD_ORDERS:
             world.shoppers[terminal_id].misbehave_once()
         if payment_id not in judge.asked and order.kind == "Reverse":
-            # The bridge begins it by itself, when a clerk refused the shopper's signature.
-            if any(till.signatures.get(order.original_id) is False for till in world.tills):
-                judge.allows(payment_id, life.number)
-            world.story.mark("signature refused")
+            self._allow_reversal(life, payment_id, order.original_id)
         what = f"{order.kind} {short(payment_id)} {order.amount_minor} at {terminal_id}"
         world.story.tell("order", what)
         judge.ordered(order, life.number)
+
+    def _allow_reversal(self, life: Incarnation, payment_id: str, original_id: str) -> None:
+        """Let the bridge void by itself what a clerk refused to take a signature for.
+
+        So it may, in some shops, with what nobody compared in time.
+        """
+        world = self._world
+        said = world.judge.pages.payment(original_id).refused_signature
+        if said is None:
+            return
+        by_clerk = any(till.signatures.get(original_id) is False for till in world.tills)
+        if by_clerk if said else not world.weather.unsigned_stands:
+            world.judge.allows(payment_id, life.number)
+        world.story.mark("signature refused" if said else "nobody signed")
 
     def began(self, life: Incarnation, terminal_id: str, operation: c.Operation) -> None:
         """Tell of a conversation."""

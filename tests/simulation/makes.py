@@ -61,6 +61,12 @@ class Terminal(Protocol):
     def pay_without_register(self, amount_minor: int) -> bool:
         """Take a payment that somebody typed in; False if that is impossible now."""
 
+    def void_without_register(self) -> bool:
+        """Void the newest payment by hand; False if that is impossible now."""
+
+    def close_without_register(self) -> bool:
+        """Close the batch by itself; False if that is impossible now."""
+
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:

@@ -66,6 +66,8 @@ def chaos(world: World) -> list[Coroutine[None, None, None]]:
         (weather.disk_trouble_mean, partial(_disk_full, world)),
         (weather.clock_jump_mean, partial(_clock_jump, world)),
         (weather.alone_mean, partial(_somebody_types, world)),
+        (weather.void_alone_mean, lambda: world.void_alone(_some_terminal(world))),
+        (weather.close_alone_mean, lambda: world.close_alone(_some_terminal(world))),
         (weather.elsewhere_mean, partial(_another_shop, world)),
     )
     return [_every(world, mean, happens) for mean, happens in events if mean < 1e6]
@@ -129,7 +131,13 @@ def _clock_jump(world: World) -> None:
 
 
 def _somebody_types(world: World) -> None:
-    world.pay_alone(_some_terminal(world), ALONE_MINOR_MIN + world.rng.randint(1, 9999))
+    """Pay by hand, now and then just what a till asks for: nobody can tell them by the amount."""
+    name = _some_terminal(world)
+    same = [till.last_amount for till in world.tills if till.last_amount]
+    if same and world.rng.random() < 0.5 and world.may_pay_the_same(name):
+        world.pay_alone(name, world.rng.choice(same))
+    else:
+        world.pay_alone(name, ALONE_MINOR_MIN + world.rng.randint(1, 9999))
 
 
 def _another_shop(world: World) -> None:

@@ -117,10 +117,10 @@ class Written:
         return int(offers[-1]["amount"]["minor"]) if offers else 0
 
     @property
-    def refuses_signature(self) -> bool:
-        """Tell whether its shopper's signature was refused."""
-        found = [p.content["accepted"] for p in self.pages if p.kind == "SignatureJudged"]
-        return bool(found) and not found[0]
+    def refused_signature(self) -> str | None:
+        """Who refused its shopper's signature: "" when nobody came in time, None when none was."""
+        found = [page.content for page in self.pages if page.kind == "SignatureJudged"]
+        return None if not found or found[0]["accepted"] else str(found[0]["by"])
 
 
 @dataclass(slots=True)

@@ -72,7 +72,7 @@ def unsigned(world: World, pages: Pages) -> str:
         if "/prompts/" in topic and message.payload:
             return f"{short(topic)} awaits a signature"
     for payment in pages.payments():
-        if not payment.refuses_signature or payment.has("ReversalFailed"):
+        if payment.refused_signature is None or payment.has("ReversalFailed"):
             continue
         name = payment.payment_id
         in_doubt = any(one.original_id == name for one in pages.open_payments())

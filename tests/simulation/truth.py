@@ -91,6 +91,7 @@ class Closing:
     ordered_minor: int
     alone_minor: int
     payment_ids: tuple[str, ...]
+    by_itself: bool = False
 
 
 @dataclass(slots=True)
@@ -138,7 +139,7 @@ class Truth:
                 return order
         return None
 
-    def close(self, terminal_id: str, told_minor: int, at: float) -> None:
+    def close(self, terminal_id: str, told_minor: int, at: float, *, by_itself: bool) -> None:
         """Note the end of a terminal's batch."""
         since = max((one.at for one in self.closings if one.terminal_id == terminal_id), default=-1)
         batch = [one for one in self.charges if one.terminal_id == terminal_id and one.at > since]
@@ -150,6 +151,7 @@ class Truth:
                 sum(one.net_minor for one in batch if one.payment_id),
                 sum(one.net_minor for one in batch if not one.payment_id),
                 tuple(one.payment_id for one in batch if one.payment_id),
+                by_itself,
             )
         )
 
@@ -160,12 +162,15 @@ class TrueShopper(Shopper):
     def __init__(self, terminal_id: str, truth: Truth, draw: Callable[[], Plan]) -> None:
         super().__init__(Scenario())
         self.begun: Order | None = None
+        self.alone = False  # nobody ordered what they pay now
         self._terminal_id = terminal_id
         self._truth = truth
         self._draw = draw
 
     def next_plan(self, amount_minor: int) -> Plan:
         """Return what happens now; the terminal has just taken up an order of this amount."""
+        if self.alone:
+            return Plan()
         waiting = [
             order
             for order in self._truth.orders
@@ -207,7 +212,9 @@ class TrueLedger(TerminalLedger):
             case "captured" | "tipped":
                 self._moved(entry, self._taken_up(ORDERED_AS[entry.kind]))
             case "closed":
-                self._truth.close(self._terminal_id, entry.amount_minor, self._clock())
+                at = self._clock()
+                told_minor = entry.amount_minor
+                self._truth.close(self._terminal_id, told_minor, at, by_itself=self.alone)
             case "committed" | "reversed" | "released":
                 self._about_another(entry)
             case _:

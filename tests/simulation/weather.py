@@ -59,6 +59,8 @@ class Weather:
     disk_trouble_mean: float
     clock_jump_mean: float
     alone_mean: float
+    void_alone_mean: float  # somebody voids the newest payment by hand
+    close_alone_mean: float  # a terminal closes its batch by itself
     decline: float
     mischief: float
     trade: Trade
@@ -81,6 +83,8 @@ _PEACE: dict[str, Any] = {
     "disk_trouble_mean": NEVER,
     "clock_jump_mean": NEVER,
     "alone_mean": NEVER,
+    "void_alone_mean": NEVER,
+    "close_alone_mean": NEVER,
     "mischief": 0.0,
     "elsewhere_mean": NEVER,
 }
@@ -90,6 +94,15 @@ MOODS: dict[str, dict[str, Any]] = {
     "crowded": _PEACE | {"elsewhere_mean": 3.0, "office_fault": 0.5},
     "deaths": _PEACE | {"kill_at_commit": 0.06, "habits": Habits(sales=3)},
     "typed in": _PEACE | {"alone_mean": 8.0, "exclusive": False, "makes": ("zvt",)},
+    "hands": _PEACE
+    | {
+        "alone_mean": 6.0,
+        "void_alone_mean": 12.0,
+        "close_alone_mean": 20.0,
+        "exclusive": False,
+        "unplug_mean": 20.0,
+        "habits": Habits(sales=4),
+    },
     "clocks": _PEACE | {"clock_jump_mean": 10.0},
     "twins": _PEACE
     | {"makes": ("zvt", "zvt"), "tills": 2, "habits": Habits(sales=4, cancel=0, die=0)},
@@ -113,6 +126,7 @@ def draw_weather(seed: int | str) -> Weather:
 
 def _draw(seed: int | str, trade: Trade) -> Weather:
     shops = random.Random(f"{seed}/shops")
+    hands = random.Random(f"{seed}/hands")
     rng = random.Random(f"{seed}/weather")
     kind: Literal["serial", "tcp"] = "serial" if rng.random() < 0.6 else "tcp"
     damage = rng.choice((0.0, 0.0, 0.0, 0.003, 0.02)) if kind == "serial" else 0.0
@@ -155,6 +169,8 @@ def _draw(seed: int | str, trade: Trade) -> Weather:
         disk_trouble_mean=rng.choice((NEVER, NEVER, NEVER, 15.0)),
         clock_jump_mean=rng.choice((NEVER, NEVER, 90.0)),
         alone_mean=rng.choice((NEVER, 30.0)),
+        void_alone_mean=hands.choice((NEVER, NEVER, 40.0)),
+        close_alone_mean=hands.choice((NEVER, NEVER, 60.0)),
         decline=rng.choice((0.1, 0.3)),
         mischief=rng.choice((0.0, 0.15, 0.4)),
         trade=trade,

@@ -10,8 +10,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import partial
@@ -48,6 +48,8 @@ BOOKS_SECONDS_MAX = 900.0  # L2, with the longest back-off of the recorder
 ANSWERS_MAX = 3  # what a person answers may let the bridge see that it must ask about another
 DEAD_SECONDS = (0.3, 8.0)  # until the service manager starts the service again
 LOOK_SECONDS = 1.0
+# Whether ZVT terminals, which echo no reference of ours, see hand payments of equal amounts.
+SAME_BY_HAND = False
 
 
 class World:
@@ -162,12 +164,47 @@ class World:
 
     def pay_alone(self, name: str, amount_minor: int) -> None:
         """Let somebody type in an amount at the terminal itself."""
-        ledger = self.terminals[name].ledger
+        with self._by_hand(name) as terminal:
+            if terminal.pay_without_register(amount_minor):
+                self.story.mark("paid without the register")
+                if amount_minor < misfortune.ALONE_MINOR_MIN:
+                    self.story.mark("paid by hand what a till asks for")
+
+    def may_pay_the_same(self, name: str) -> bool:
+        """Tell whether a hand payment may cost what a till asks for at this make of terminal."""
+        return SAME_BY_HAND or self.makes[name].name != "zvt"
+
+    def void_alone(self, name: str) -> None:
+        """Let somebody void the newest payment at the terminal, once all know that it is paid."""
+        mine = [one for one in self.truth.charges if one.terminal_id == name and one.net_minor]
+        newest = mine[-1] if mine else None
+        if newest is None or newest.kind != "paid" or newest.undone_by_hand:
+            return
+        known = not newest.payment_id or self.judge.pages.status(newest.payment_id) == "approved"
+        followed = any(one.original_id == newest.payment_id for one in self.truth.orders)
+        if not known or (newest.payment_id and followed):
+            return
+        with self._by_hand(name) as terminal:
+            if terminal.void_without_register():
+                self.story.mark("voided by hand")
+
+    def close_alone(self, name: str) -> None:
+        """Let a terminal close its batch by itself."""
+        with self._by_hand(name) as terminal:
+            if terminal.close_without_register():
+                self.story.tell(name, "closes its batch by itself")
+                self.story.mark("batch closed by itself")
+
+    @contextmanager
+    def _by_hand(self, name: str) -> Iterator[Terminal]:
+        """What happens at a terminal inside the block, nobody ordered."""
+        ledger, shopper = self.terminals[name].ledger, self.shoppers[name]
         assert isinstance(ledger, TrueLedger)
-        ledger.alone = True
-        if self.terminals[name].pay_without_register(amount_minor):
-            self.story.mark("paid without the register")
-        ledger.alone = False
+        ledger.alone = shopper.alone = True
+        try:
+            yield self.terminals[name]
+        finally:
+            ledger.alone = shopper.alone = False
 
     # --- its course
 

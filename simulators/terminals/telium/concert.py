@@ -165,6 +165,14 @@ class TeliumTerminal:
         self._device.book(sale, "approved")
         return True
 
+    def void_without_register(self) -> bool:
+        """Void the newest payment by hand; False while it is busy, or when there is none."""
+        return not self.busy and self._device.void_alone()
+
+    def close_without_register(self) -> bool:
+        """Say False: when these terminals close is nobody's business but the acquirer's."""
+        return False
+
     # --- life
 
     async def _live(self, group: asyncio.TaskGroup) -> None:

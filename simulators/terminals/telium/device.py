@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Literal
@@ -226,6 +226,19 @@ class Device:
         )
         self.memory.print_ticket(ticket)
         return ticket
+
+    def void_alone(self) -> bool:
+        """Void the newest payment as somebody at the terminal would; False if there is none."""
+        undone = {one.original for one in self.ledger.entries if one.kind == "reversed"}
+        for entry in reversed(self.ledger.entries):
+            if entry.kind == "approved" and entry.number not in undone:
+                number = self.ledger.next_number()
+                undoing = replace(
+                    entry, number=number, kind="reversed", original=entry.number, reason="by hand"
+                )
+                self.ledger.append(undoing)
+                return True
+        return False
 
     async def reach(self, place: Place) -> None:
         """Let the plan's misfortunes of this place happen.

@@ -234,6 +234,34 @@ def pay_alone(device: Device, amount_minor: int) -> None:
     commit(device, device.book(approved(device, plan, command, "payment"), "approved"))
 
 
+def void_alone(device: Device) -> bool:
+    """Void the newest payment as somebody at the terminal would; False if there is none."""
+    for found in reversed(device.flash.batch):
+        if (found.kind, found.state) != ("payment", "final"):
+            continue
+        for tip in device.flash.batch:
+            if (tip.kind, tip.state, tip.original_trace) == ("tip", "final", found.trace):
+                device.record("reversed", tip, original=tip.number, reason="by hand")
+                device.flash.settle(tip, "reversed")
+        number = device.record("reversed", found, original=found.number, reason="by hand")
+        device.flash.settle(found, "reversed")
+        receipt, trace = device.flash.take_numbers()
+        device.flash.store(
+            dataclasses.replace(
+                found,
+                number=number,
+                kind="reversal",
+                receipt=receipt,
+                trace=trace,
+                moment=device.clock().isoformat(timespec="seconds"),
+                state="final",
+                original_trace=found.trace,
+            )
+        )
+        return True
+    return False
+
+
 async def take_back(device: Device, transaction: Transaction, code: int, reason: str) -> None:
     """Reverse without being asked to, and say so to whoever may still listen."""
     device.undo(transaction, reason)

@@ -6,6 +6,7 @@ Source: PA00P015 rev 13.08, the commands named at each function.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 
 from drivers.contract import MaskedPan
 from drivers.zvt.codec import messages as m
@@ -132,6 +133,17 @@ async def end_of_day(device: Device, command: m.Command) -> None:
     await device.tell_calmly(m.Completion(result=profile.end_of_day_result))
     if profile.end_of_day_result in (UPDATE_STARTS, RESTARTS):
         raise PowerCut(profile.away_after_end_of_day_seconds, forget=False)
+
+
+def close_alone(device: Device) -> None:
+    """Close the batch without being asked to, as many terminals do at night."""
+    batch = [t for t in device.flash.batch if t.state == "final"]
+    signs = {"payment": 1, "capture": 1, "tip": 1, "refund": -1}
+    total = sum(t.amount_minor * signs.get(t.kind, 0) for t in batch)
+    device.flash.close_batch()
+    last = device.flash.contents.last
+    if last is not None:
+        device.record("closed", dataclasses.replace(last, amount_minor=shown(total)))
 
 
 async def totals(device: Device, command: m.Command) -> None:

@@ -148,6 +148,19 @@ class ZvtTerminal:
         payments.pay_alone(self._device, amount_minor)
         return True
 
+    def void_without_register(self) -> bool:
+        """Void the newest payment by hand; False if that is locked, or there is none."""
+        if self.busy or self._device.registered.config & LOCKS_PAYMENTS:
+            return False
+        return payments.void_alone(self._device)
+
+    def close_without_register(self) -> bool:
+        """Close the batch as it does at night, by itself; False while it is busy."""
+        if self.busy:
+            return False
+        services.close_alone(self._device)
+        return True
+
     async def _replug(self, port: Port, seconds: float) -> None:
         await asyncio.sleep(seconds)
         await port.plug()
