@@ -161,6 +161,8 @@ class Login(Section):
     scopes: str = "openid offline_access"
     flow: Literal["auto", "device", "browser", "client_credentials"] = "auto"
     redirect_port: int = Field(default=8765, ge=1, le=65535)
+    audience: str = ""  # which API the tokens are for, where the provider wants it said
+    resource: str = ""  # the same as an address (RFC 8707)
 
 
 class ApiNames(Section):

@@ -33,7 +33,7 @@ def login_settings(office: cfg.BackOffice, environment: Mapping[str, str]) -> Lo
     """
     login = office.login
     # The unit hands over every credential that the store has; where the flow wants no secret, one
-    # that lies there is not ours to use. A secret file that is configured contradicts the flow.
+    # that lies there is not ours to use: a public client must not show one.
     secret = ""
     if login.flow == "client_credentials" or login.client_secret_file is not None:
         key = "back_office.login.client_secret_file"
@@ -46,6 +46,8 @@ def login_settings(office: cfg.BackOffice, environment: Mapping[str, str]) -> Lo
             scopes=login.scopes,
             flow=login.flow,
             redirect_port=login.redirect_port,
+            audience=login.audience,
+            resource=login.resource,
             ca_file=office.ca_file,
         )
     except ValueError as error:

@@ -197,6 +197,7 @@ async def serving(app: ASGIApp, listener: socket.socket) -> AsyncIterator[None]:
         log_config=None,
         access_log=False,
         server_header=False,
+        date_header=False,  # a simulator has a clock of its own, and may be wrong about the time
         proxy_headers=False,
         timeout_graceful_shutdown=GRACE_SECONDS,
     )

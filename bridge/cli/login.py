@@ -23,7 +23,7 @@ from bridge.backoffice.login.id_token import Identity
 from bridge.backoffice.login.login import Login, OtherIdentity
 from bridge.cli.check import gift_card_names
 from bridge.config import BackOffice, Config
-from bridge.errors import ConfigError
+from bridge.errors import ConfigError, Rejected
 from bridge.settings import api_names, login_settings, token_store
 
 COUNTDOWN_SECONDS = 1.0  # how often the remaining time is painted
@@ -53,7 +53,17 @@ async def log_in(
         flow = "browser" if browser else await login.choose_flow()
         try:
             if flow == "device":
-                identity = await _by_code(login, as_json=as_json)
+                try:
+                    identity = await _by_code(login, as_json=as_json)
+                except Rejected as refused:
+                    if not await login.other_flow(refused):
+                        raise
+                    print(
+                        f"The provider refuses a login by code to this client ({refused.code});"
+                        " trying a browser on this machine.",
+                        file=sys.stderr,
+                    )
+                    identity = await login.login_by_browser(_open_browser)
             elif flow == "browser":
                 identity = await login.login_by_browser(_open_browser)
             else:

@@ -132,8 +132,16 @@ class Provider:
             raise OAuthError("invalid_client", "secret does not match", 401)
         return client
 
-    def begin_device_login(self, client: Client, scope: str) -> dict[str, object]:
-        """Return the device authorization answer; the code lives `device_code_seconds`."""
+    def begin_device_login(self, client: Client, params: Params) -> dict[str, object]:
+        """Return the device authorization answer; the code lives `device_code_seconds`.
+
+        Raises:
+            OAuthError: This client may not, or names no API where it must.
+        """
+        if client.id in self.options.closed_device_clients:
+            raise OAuthError("unauthorized_client", "this client may not use the device grant")
+        self._check_audience(params)
+        scope = params.get("scope", "")
         now = self._clock()
         letters = [self._chance.choice(USER_CODE_LETTERS) for _ in range(8)]
         user_code = "".join(letters[:4]) + "-" + "".join(letters[4:])
@@ -194,6 +202,10 @@ class Provider:
             raise self._redirect_error(uri, state, "unsupported_response_type")
         if params.get("code_challenge_method") != "S256" or not params.get("code_challenge"):
             raise self._redirect_error(uri, state, "invalid_request")
+        try:
+            self._check_audience(params)
+        except OAuthError as error:
+            raise self._redirect_error(uri, state, error.error) from error
         return AuthorizationRequest(
             client.id,
             uri,
@@ -201,6 +213,7 @@ class Provider:
             state,
             params.get("nonce", ""),
             params["code_challenge"],
+            params.get("prompt") == "consent",
         )
 
     def decide_authorization(self, request: AuthorizationRequest, *, allow: bool) -> str:
@@ -229,8 +242,9 @@ class Provider:
             case "client_credentials":
                 if client.secret is None:
                     raise OAuthError("unauthorized_client", "a public client has no secret")
-                family = Family(client.id, client.id, params.get("scope", ""))
-                return self._issue(family, refreshable=False)
+                self._check_audience(params)
+                family = Family(client.id, client.id, params.get("scope", ""), refreshable=False)
+                return self._issue(family)
             case g if g == DEVICE_GRANT and self.options.device_grant:
                 return self._poll(client, params.get("device_code", ""))
             case _:
@@ -272,6 +286,10 @@ class Provider:
             case _:
                 raise ValueError("expire device_codes, access_tokens or refresh_tokens")
 
+    def now(self) -> float:
+        """Return the provider's own clock, Unix seconds."""
+        return self._clock()
+
     def _poll(self, client: Client, device_code: str) -> dict[str, object]:
         code = self._device_codes.get(device_code)
         if code is None or code.client_id != client.id:
@@ -312,10 +330,18 @@ class Provider:
         digest = hashlib.sha256(params.get("code_verifier", "").encode()).digest()
         if not hmac.compare_digest(base64url(digest), code.request.code_challenge):
             raise OAuthError("invalid_grant", "code_verifier does not match")
-        code.family = Family(client.id, code.sub, code.request.scope)
+        may_refresh = code.request.consented or not self.options.consent_for_refresh
+        code.family = Family(client.id, code.sub, code.request.scope, refreshable=may_refresh)
         return self._issue(code.family, nonce=code.request.nonce)
 
+    def _check_audience(self, params: Params) -> None:
+        wanted = self.options.audience
+        if wanted and wanted not in (params.get("audience"), params.get("resource")):
+            raise OAuthError("invalid_target", "no API of ours is named")
+
     def _refresh(self, client: Client, token: str) -> dict[str, object]:
+        if self.options.refuse_refresh:
+            raise OAuthError(self.options.refuse_refresh, "not by this token")
         known = self._refresh_tokens.get(token)
         if known is None or known.family.client_id != client.id:
             raise OAuthError("invalid_grant", "refresh token is not known")
@@ -329,9 +355,7 @@ class Provider:
             raise OAuthError("invalid_grant", "refresh token was used before; login is revoked")
         return self._issue(known.family)
 
-    def _issue(
-        self, family: Family, *, refreshable: bool = True, nonce: str = ""
-    ) -> dict[str, object]:
+    def _issue(self, family: Family, *, nonce: str = "") -> dict[str, object]:
         now = self._clock()
         access = self._secret()
         self._access_tokens[access] = Token(family, now + self.options.access_token_seconds)
@@ -342,11 +366,12 @@ class Provider:
             "expires_in": self.options.access_token_seconds,
             "scope": family.scope,
         }
-        if refreshable and ("offline_access" in scopes or not self.options.offline_access_required):
+        may_stay = "offline_access" in scopes or not self.options.offline_access_required
+        if family.refreshable and may_stay:
             refresh = self._secret()
             self._refresh_tokens[refresh] = Token(family, now + self.options.refresh_token_seconds)
             answer["refresh_token"] = refresh
-        if refreshable and "openid" in scopes:
+        if "openid" in scopes:
             fault = self.options.id_token_fault
             claims = self._claims(family, access, nonce)
             if fault is not IdTokenFault.MISSING:

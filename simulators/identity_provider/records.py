@@ -63,6 +63,10 @@ class Options:
         offline_access_required: No refresh token unless the scope offline_access was asked for.
         captive_portal: Answer everything with an HTML page and status 200.
         auto_approve_seconds: A device login allows itself this long after it began; None never.
+        closed_device_clients: Clients that may not use the device grant, though it is advertised.
+        consent_for_refresh: The browser login gives a refresh token only after `prompt=consent`.
+        audience: The API that every request for tokens must name, "" for none.
+        refuse_refresh: The error with which every refresh is refused, "" for none.
         lose_answers: Per grant type, token answers to be lost after they were processed.
         unavailable: Requests still to be answered with 503.
     """
@@ -81,6 +85,10 @@ class Options:
     id_token_fault: IdTokenFault = IdTokenFault.NONE
     lose_answers: dict[str, int] = field(default_factory=dict)
     unavailable: int = 0
+    closed_device_clients: tuple[str, ...] = ()
+    consent_for_refresh: bool = False
+    audience: str = ""
+    refuse_refresh: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +101,7 @@ class AuthorizationRequest:
     state: str
     nonce: str
     code_challenge: str = field(repr=False)
+    consented: bool = True
 
 
 @dataclass(slots=True)
@@ -103,6 +112,7 @@ class Family:
     sub: str
     scope: str
     revoked: bool = False
+    refreshable: bool = True
 
 
 @dataclass(slots=True)

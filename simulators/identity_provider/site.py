@@ -13,6 +13,7 @@ import random
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import fields
+from email.utils import formatdate
 from typing import Any
 from urllib.parse import parse_qsl, unquote_plus, urlsplit
 
@@ -127,9 +128,11 @@ class ProviderSite:
                 options.unavailable -= 1
                 return Response("Service Unavailable", 503)
             try:
-                return await handler(request)
+                answer = await handler(request)
             except OAuthError as error:
-                return _refusal(error)
+                answer = _refusal(error)
+            answer.headers["date"] = formatdate(self.provider.now(), usegmt=True)
+            return answer
 
         return Route(path, guarded, methods=list(methods))
 
@@ -144,7 +147,7 @@ class ProviderSite:
         client = self._client(request, params)
         if not self.provider.options.device_grant:
             return Response(status_code=404)
-        begun = self.provider.begin_device_login(client, params.get("scope", ""))
+        begun = self.provider.begin_device_login(client, params)
         return JSONResponse(begun, headers=_NO_STORE)
 
     async def _token(self, request: Request) -> Response:

@@ -87,7 +87,12 @@ async def login(
         "nonce": once.nonce,
         "code_challenge": create_s256_code_challenge(once.verifier),
         "code_challenge_method": "S256",
+        **settings.target,
     }
+    if "offline_access" in settings.scopes.split():
+        # Without it a provider may leave the refresh token out.
+        # Source: OpenID Connect Core 1.0, section 11.
+        query["prompt"] = "consent"
     separator = "&" if urlsplit(provider.authorization_endpoint).query else "?"
     try:
         announce(provider.authorization_endpoint + separator + urlencode(query))

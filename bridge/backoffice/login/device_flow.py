@@ -20,6 +20,7 @@ from bridge.backoffice.login.provider import (
     read_answer,
     read_seconds,
 )
+from bridge.backoffice.login.settings import LoginSettings
 from bridge.errors import BackOfficeUnavailable, LoginRequired, Rejected
 
 GRANT_TYPE = "urn:ietf:params:oauth:grant-type:device_code"
@@ -36,6 +37,13 @@ INTERVAL_MAX_SECONDS = 60
 LIFETIME_DEFAULT_SECONDS = 600
 LIFETIME_MAX_SECONDS = 3600
 """A code that nobody typed in an hour is given up, whatever the provider says."""
+
+CLOSED_CODES = frozenset(
+    {"no_device_login", "unauthorized_client", "invalid_request", "unsupported_grant_type"}
+)
+"""Refusals of a code that say: this client may not log in so. Another way may be open to it.
+
+Source: RFC 8628, section 3.1, and RFC 6749, section 5.2."""
 
 TEXT_CHARS_MAX = 2000
 """Neither a code nor an address is longer; both go on a screen and into a QR code."""
@@ -72,7 +80,7 @@ class DeviceCode:
     device_code: str = field(repr=False)
 
 
-async def begin(wire: ProviderWire, scopes: str) -> DeviceCode:
+async def begin(wire: ProviderWire, settings: LoginSettings) -> DeviceCode:
     """Ask the provider for a new code.
 
     Raises:
@@ -84,7 +92,8 @@ async def begin(wire: ProviderWire, scopes: str) -> DeviceCode:
         raise Rejected("no_device_login", "the login provider offers no login by code")
     started = asyncio.get_running_loop().time()
     try:
-        document = read_answer(await wire.post(provider.device_endpoint, {"scope": scopes}))
+        form = {"scope": settings.scopes, **settings.target}
+        document = read_answer(await wire.post(provider.device_endpoint, form))
     except GrantRefused as error:
         raise Rejected(error.code, error.description) from error
     except NoAnswer as error:
@@ -124,10 +133,10 @@ async def finish(wire: ProviderWire, code: DeviceCode) -> Grant:
 
 def _refusal(error: GrantRefused) -> LoginRequired | Rejected:
     match error.code:
-        case "access_denied":
+        case "access_denied" | "authorization_declined":
             return LoginDenied("the login was refused")
-        case "expired_token" | "invalid_grant":
-            return LoginExpired("the code is not good any more")
+        case "expired_token" | "invalid_grant" | "bad_verification_code" | "code_expired":
+            return LoginExpired("the code is not good any more; ask for a new one")
         case _:
             return Rejected(error.code, error.description)
 

@@ -38,12 +38,11 @@ class Identity:
 
 
 async def read_identity(
-    wire: ProviderWire, grant: Grant, *, client_id: str, nonce: str, now_seconds: float
+    wire: ProviderWire, grant: Grant, *, client_id: str, nonce: str
 ) -> Identity:
     """Return who the grant's id token speaks of; nobody when it came without one.
 
-    The token must repeat `nonce`, which is "" for the device grant, and be of `now_seconds`, the
-    wall clock.
+    The token must repeat `nonce`, which is "" for the device grant, and be of now.
 
     Raises:
         Rejected: The token is not for us, not from the provider, or not of now.
@@ -62,7 +61,8 @@ async def read_identity(
         # The provider changed its keys; once is enough to see the new ones.
         keys = await wire.keys(fresh=True)
     claims = _verify(grant.id_token, _candidates(keys, header), algorithm)
-    _check_claims(claims, provider, client_id=client_id, nonce=nonce, now_seconds=now_seconds)
+    _check_claims(claims, provider, client_id=client_id, nonce=nonce)
+    _check_times(claims, wire.now_seconds(), wire.clock_ahead_seconds)
     at_hash = claims.get("at_hash")
     if at_hash is not None and at_hash != _half_hash(grant.access_token, algorithm):
         raise _bad("it belongs to another access token")
@@ -79,29 +79,30 @@ def _check_claims(
     *,
     client_id: str,
     nonce: str,
-    now_seconds: float,
 ) -> None:
     audience = claims.get("aud")
     audiences = audience if isinstance(audience, list) else [audience]
     party = claims.get("azp")
-    expires, issued = claims.get("exp"), claims.get("iat")
     if claims.get("iss") != provider.issuer:
         raise _bad("another issuer made it")
     if client_id not in audiences or (party or client_id) != client_id:
         raise _bad("it is for another client")
     if len(audiences) > 1 and party is None:
         raise _bad("it is for several clients and does not say for which")
-    if not isinstance(expires, int | float) or not isinstance(issued, int | float):
-        raise _bad("it bears no times")
-    # Said this way round, a time that is no number (NaN) is refused as well.
-    if not issued - LEEWAY_SECONDS <= now_seconds <= expires + LEEWAY_SECONDS:
-        ahead = provider.clock_ahead_seconds
-        drift = f"; this machine's clock is off by {ahead:.0f} s" if ahead is not None else ""
-        raise _bad(f"it is not of now{drift}; check date and time of this machine")
     if nonce and claims.get("nonce") != nonce:
         raise _bad("it answers another login")
     if not isinstance(claims.get("sub"), str) or not claims["sub"]:
         raise _bad("it names nobody")
+
+
+def _check_times(claims: Mapping[str, Any], now_seconds: float, ahead: float | None) -> None:
+    expires, issued = claims.get("exp"), claims.get("iat")
+    if not isinstance(expires, int | float) or not isinstance(issued, int | float):
+        raise _bad("it bears no times")
+    # Said this way round, a time that is no number (NaN) is refused as well.
+    if not issued - LEEWAY_SECONDS <= now_seconds <= expires + LEEWAY_SECONDS:
+        drift = f"; this machine's clock is off by {ahead:.0f} s" if ahead is not None else ""
+        raise _bad(f"it is not of now{drift}; check date and time of this machine")
 
 
 def _verify(token: str, keys: list[dict[str, Any]], algorithm: str) -> dict[str, Any]:

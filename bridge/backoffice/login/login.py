@@ -19,7 +19,7 @@ from bridge.backoffice.login.provider import Grant, Provider, ProviderWire
 from bridge.backoffice.login.session import LoginStatus, Session
 from bridge.backoffice.login.settings import LoginSettings
 from bridge.backoffice.login.token_file import StoredLogin, TokenStore
-from bridge.errors import ConfigError, LoginRequired
+from bridge.errors import ConfigError, LoginRequired, Rejected
 
 
 class OtherIdentity(LoginRequired):
@@ -107,9 +107,19 @@ class Login:
             "login.flow", "the provider offers neither a login by code nor by browser"
         )
 
+    async def other_flow(self, refused: Rejected) -> bool:
+        """Say whether the browser may be tried, now that the login by code was refused to us.
+
+        Only where nobody configured the flow, and the provider has the other one.
+        """
+        is_closed = refused.code in device.CLOSED_CODES
+        if self._settings.flow != "auto" or not is_closed:
+            return False
+        return bool((await self.discover()).authorization_endpoint)
+
     async def begin_device_login(self) -> DeviceCode:
         """Return a new code for a person; see `device.begin` for what it raises."""
-        return await device.begin(self._wire, self._settings.scopes)
+        return await device.begin(self._wire, self._settings)
 
     async def finish_device_login(self, code: DeviceCode) -> Identity:
         """Wait for the person, store the tokens, return who it was.
@@ -159,7 +169,6 @@ class Login:
             grant,
             client_id=self._settings.client_id,
             nonce=nonce,
-            now_seconds=self._now().timestamp(),
         )
         login = StoredLogin(
             issuer=(await self._wire.discover()).issuer,

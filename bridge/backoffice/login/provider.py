@@ -40,6 +40,13 @@ LIFETIME_DEFAULT_SECONDS = 300
 LIFETIME_MAX_SECONDS = 30 * 24 * 3600
 """No access token is believed to last longer, whatever the answer says."""
 
+CLOCK_CORRECTION_SECONDS_MAX = 24 * 3600.0
+"""A wrong time zone or a battery that is empty since yesterday is corrected by the provider's date;
+a clock that is off by more says that something else is wrong, and a person must look."""
+
+CLOCK_NOISE_SECONDS = 2.0
+"""A Date header has whole seconds and is as old as its answer."""
+
 _ISSUER_KEY = "login.issuer"
 _OUTAGE_CODES = frozenset({"server_error", "temporarily_unavailable"})
 
@@ -79,7 +86,6 @@ class Provider:
         algorithms: How it says it signs id tokens.
         secret_methods: How a client may present its secret.
         names_issuer: The provider promises `iss` in its answer to the browser (RFC 9207).
-        clock_ahead_seconds: How far our wall clock is ahead of the provider's, None if unknown.
     """
 
     issuer: str
@@ -91,7 +97,6 @@ class Provider:
     algorithms: tuple[str, ...] = ("RS256",)
     secret_methods: tuple[str, ...] = ("client_secret_basic",)
     names_issuer: bool = False
-    clock_ahead_seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +126,18 @@ class ProviderWire:
         self._provider: Provider | None = None
         self._provider_until = 0.0
         self._keys: dict[str, Any] | None = None
+        self.clock_ahead_seconds: float | None = None
+        """How far our clock is ahead of the provider's by its last answer, None if unknown."""
+
+    def now_seconds(self) -> float:
+        """Return the time of now (Unix), by the provider's clock where ours is off within reason.
+
+        Source: RFC 9110, section 6.6.1, for the Date of an answer.
+        """
+        ours = self._now().timestamp()
+        ahead = self.clock_ahead_seconds or 0.0
+        plausible = CLOCK_NOISE_SECONDS < abs(ahead) <= CLOCK_CORRECTION_SECONDS_MAX
+        return ours - ahead if plausible else ours
 
     async def discover(self) -> Provider:
         """Return the provider's description, asked for at most once a day.
@@ -212,7 +229,14 @@ class ProviderWire:
         request = self._http.build_request(
             "POST", endpoint, content=urlencode(fields).encode(), headers=headers
         )
-        return await exchange(self._http, request, deadline_seconds=DEADLINE_SECONDS)
+        answer = await exchange(self._http, request, deadline_seconds=DEADLINE_SECONDS)
+        self._note_clock(answer)
+        return answer
+
+    def _note_clock(self, answer: Answer) -> None:
+        ahead = _clock_ahead(answer, self._now())
+        if ahead is not None:
+            self.clock_ahead_seconds = ahead
 
     async def _get(self, url: str) -> Answer:
         request = self._http.build_request("GET", url)
@@ -221,6 +245,7 @@ class ProviderWire:
         except NoAnswer as error:
             # Nothing changes over there by reading, so this is plain absence.
             raise BackOfficeUnavailable(str(error)) from error
+        self._note_clock(answer)
         if answer.status == 429:
             raise Busy(parse_retry_after(answer))
         if answer.status != 200:
@@ -235,7 +260,7 @@ class ProviderWire:
         document = parse_object(answer.body)
         if document is None:
             raise BackOfficeUnavailable(f"{issuer} is not a login provider just now")
-        return _read_provider(document, issuer, _clock_ahead(answer, self._now()))
+        return _read_provider(document, issuer)
 
 
 def read_answer(answer: Answer) -> dict[str, Any]:
@@ -267,7 +292,7 @@ def read_seconds(value: object, default: int, most: int) -> int:
     return max(1, min(value, most))
 
 
-def _read_provider(document: dict[str, Any], issuer: str, clock_ahead: float | None) -> Provider:
+def _read_provider(document: dict[str, Any], issuer: str) -> Provider:
     """Return the description.
 
     Raises:
@@ -291,7 +316,6 @@ def _read_provider(document: dict[str, Any], issuer: str, clock_ahead: float | N
         secret_methods=_texts(document, "token_endpoint_auth_methods_supported")
         or ("client_secret_basic",),
         names_issuer=document.get("authorization_response_iss_parameter_supported") is True,
-        clock_ahead_seconds=clock_ahead,
     )
     endpoints = (
         provider.token_endpoint,

@@ -18,6 +18,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import ExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from typing import NoReturn
 
 from bridge.backoffice.http_exchange import NoAnswer
 from bridge.backoffice.login.provider import Busy, Grant, GrantRefused, ProviderWire
@@ -44,6 +45,28 @@ LOCK_WAIT_SECONDS = 30.0
 """Another process needs two exchanges of 8 s for a renewal, and a slow disk."""
 
 LOCK_POLL_SECONDS = 0.1
+PERSON_CODES = {
+    "invalid_grant": "the provider does not accept the stored login",
+    "interaction_required": "the provider wants a person to agree again",
+    "login_required": "the provider wants a person to log in again",
+    "consent_required": "the provider wants a person to agree again",
+}
+"""Refusals of a renewal that end the login: a person must log in again.
+
+Source: RFC 6749, section 5.2; OpenID Connect Core 1.0, section 3.1.2.6."""
+
+CLIENT_CODES = {
+    "unauthorized_client": "the provider does not let this client renew a login",
+    "invalid_client": "the provider does not accept this client's id or secret",
+}
+"""Refusals of a renewal that are about us, not about the login. A person must mend the client or
+its secret; the login is kept, and good again once that is done.
+
+Source: RFC 6749, section 5.2."""
+
+CLIENT_PAUSE_SECONDS = 60.0
+"""Between renewals while the provider does not accept this client."""
+
 WATCH_SECONDS = 30.0
 """How often `run` looks after the login when nobody else asks for a token."""
 
@@ -58,6 +81,7 @@ class LoginStatus:
         needed_since: Since when a person must log in, None while `logged_in`.
         reason: Why, or what is wrong at the moment; "" when all is well.
         storage: How the tokens lie on disk.
+        clock_ahead_seconds: How far our clock is ahead of the provider's, None if unknown.
     """
 
     logged_in: bool
@@ -66,6 +90,7 @@ class LoginStatus:
     needed_since: datetime | None
     reason: str
     storage: Storage
+    clock_ahead_seconds: float | None = None
 
 
 class Session:
@@ -93,6 +118,7 @@ class Session:
         self._needed_since: datetime | None = None
         self._reason = ""
         self._need_is_told = False
+        self._client_refused = False  # the login may be good; this client is not accepted
 
     @property
     def status(self) -> LoginStatus:
@@ -105,6 +131,7 @@ class Session:
             needed_since=self._needed_since,
             reason=self._reason,
             storage=self._store.storage,
+            clock_ahead_seconds=self._wire.clock_ahead_seconds,
         )
 
     async def run(self) -> None:
@@ -174,6 +201,12 @@ class Session:
         async with self._turn, self._locked():
             await self._save(login)
         _LOGGER.info("logged in subject=%s storage=%s", login.subject, self._store.storage.name)
+        if not login.refresh_token:
+            _LOGGER.warning(
+                "the provider gave no refresh token: a person must log in again in %s s"
+                " action=allow offline_access for this client",
+                login.lifetime_seconds,
+            )
 
     async def subject(self) -> str:
         """Return who is, or last was, logged in here; "" when that is not known."""
@@ -206,6 +239,8 @@ class Session:
     async def _renew_or_bear_it(self, now: float) -> None:
         """Renew; a failure is only a warning as long as the old token is good."""
         try:
+            if now < self._pause_until and self._client_refused:
+                raise LoginRequired(self._reason)
             if now < self._pause_until:
                 raise BackOfficeUnavailable(self._reason)
             await self._renew_now()
@@ -249,9 +284,14 @@ class Session:
             try:
                 grant = await self._refresh(login.refresh_token)
             except GrantRefused as error:
-                if error.code != "invalid_grant":
+                if error.code in CLIENT_CODES:
+                    self._client_refused = True
+                    self._pause_until = started + CLIENT_PAUSE_SECONDS
+                    self._note_need(CLIENT_CODES[error.code])
+                    self._demand_person("mend the client's id or secret, or log in again")
+                if error.code not in PERSON_CODES:
                     raise BackOfficeUnavailable(f"the login provider refuses: {error}") from error
-                await self._need_person(login, "the provider does not accept the stored login")
+                await self._need_person(login, PERSON_CODES[error.code])
                 return
             renewed = replace(
                 login,
@@ -282,7 +322,7 @@ class Session:
 
     async def _renew_client(self) -> None:
         scopes = set(self._settings.scopes.split()) - {"openid", "offline_access"}
-        form = {"grant_type": "client_credentials"}
+        form = {"grant_type": "client_credentials", **self._settings.target}
         if scopes:
             form["scope"] = " ".join(sorted(scopes))
         started = asyncio.get_running_loop().time()
@@ -348,6 +388,7 @@ class Session:
         if self._needed_since is not None:
             _LOGGER.info("login is good again subject=%s", login.subject)
         self._needed_since, self._reason, self._pause_until = None, "", 0.0
+        self._client_refused = False
         age = self._now().timestamp() - login.issued_at
         loop_time = asyncio.get_running_loop().time()
         # A clock that went back says nothing about age; a renewal does.
@@ -380,11 +421,19 @@ class Session:
         Raises:
             LoginRequired: There is none.
         """
-        is_client = self._settings.flow == "client_credentials"
-        if self._login is not None and (is_client or self._needed_since is None):
-            return self._login
+        tries_again = self._settings.flow == "client_credentials" or self._client_refused
+        if self._login is None or not (tries_again or self._needed_since is None):
+            self._demand_person("run `paybridge login`")
+        return self._login
+
+    def _demand_person(self, action: str) -> NoReturn:
+        """Say once in the log what a person must do.
+
+        Raises:
+            LoginRequired: Always.
+        """
         if not self._need_is_told:
-            _LOGGER.error("login needed reason=%s action=run `paybridge login`", self._reason)
+            _LOGGER.error("login needed reason=%s action=%s", self._reason, action)
             self._need_is_told = True
         raise LoginRequired(self._reason)
 

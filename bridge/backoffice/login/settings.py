@@ -19,7 +19,8 @@ class LoginSettings:
     Attributes:
         issuer: Address of the OpenID provider, e.g. `https://shop.example/`.
         client_id: Id under which paybridge is registered there.
-        client_secret: For the flow `client_credentials` only, "" otherwise.
+        client_secret: "" for a public client. Some providers give every client one, and the flow
+            `client_credentials` cannot do without.
         scopes: What is asked for, separated by blanks; without `offline_access` a person must log
             in again every hour.
         flow: `device` shows a code to type elsewhere, `browser` opens one on this machine,
@@ -28,6 +29,8 @@ class LoginSettings:
         redirect_port: Port on 127.0.0.1 at which the browser comes back, 1 to 65535; the
             provider must know `http://127.0.0.1:PORT/callback` exactly.
         ca_file: Certificate authorities to trust instead of the usual ones.
+        audience: Which API the tokens are for, where the provider wants that said; "": nothing.
+        resource: The same as an address, in the words of RFC 8707.
     """
 
     issuer: str
@@ -37,13 +40,22 @@ class LoginSettings:
     flow: Flow = "auto"
     redirect_port: int = REDIRECT_PORT_DEFAULT
     ca_file: Path | None = None
+    audience: str = ""
+    resource: str = ""
 
     def __post_init__(self) -> None:
         if not self.issuer or not self.client_id:
             raise ValueError("issuer and client_id must be given")
         if not 1 <= self.redirect_port <= 65535:
             raise ValueError("redirect_port must be 1 to 65535")
-        if bool(self.client_secret) != (self.flow == "client_credentials"):
-            raise ValueError(
-                "client_secret goes with the flow client_credentials, and only with it"
-            )
+        if self.flow == "client_credentials" and not self.client_secret:
+            raise ValueError("the flow client_credentials needs a client_secret")
+
+    @property
+    def target(self) -> dict[str, str]:
+        """What a request for tokens says about the API that they are for.
+
+        Source: RFC 8707, section 2; `audience` is the older word of some providers.
+        """
+        said = {"audience": self.audience, "resource": self.resource}
+        return {name: value for name, value in said.items() if value}

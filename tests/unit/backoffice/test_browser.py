@@ -194,3 +194,12 @@ async def test_a_port_in_use_is_a_config_error_that_names_it(shop: Shop) -> None
         other.listen()
         with pytest.raises(ConfigError, match=str(shop.port)):
             await shop.log_in()
+
+
+async def test_consent_is_asked_for_so_that_the_login_can_be_renewed(tmp_path: Path) -> None:
+    shop = Shop(tmp_path)
+    shop.provider.options.consent_for_refresh = True
+    await shop.log_in(lambda: shop.visit(shop.callback()))
+    stored = shop.store.read()
+    assert stored is not None
+    assert stored.refresh_token

@@ -13,6 +13,7 @@ import httpx
 import pytest
 
 from bridge.backoffice.login.login import Login
+from bridge.backoffice.login.session import PERSON_CODES
 from bridge.backoffice.login.token_file import Storage
 from bridge.errors import BackOfficeUnavailable, LoginRequired
 from simulators.loop import VirtualLoop
@@ -285,13 +286,16 @@ def test_a_refusal_of_the_client_keeps_the_login_for_better_days(tmp_path: Path)
         before = world.store().read()
         await asyncio.sleep(2 * HOUR)
         client = world.provider.clients.pop("paybridge")
-        with pytest.raises(BackOfficeUnavailable, match="invalid_client"):
-            await login.access_token()
-        assert "invalid_client" in login.status.reason
+        for _ in range(2):
+            with pytest.raises(LoginRequired, match="client's id or secret"):
+                await login.access_token()
+        assert not login.status.logged_in
+        assert "client's id or secret" in login.status.reason
         assert world.store().read() == before
         world.provider.clients["paybridge"] = client
-        await asyncio.sleep(10)
+        await asyncio.sleep(61)
         assert world.provider.authenticate(await login.access_token()) == "paybridge"
+        assert login.status.logged_in
 
     play(main)
 
@@ -601,3 +605,52 @@ def test_a_provider_that_suddenly_calls_itself_otherwise_is_an_outage(tmp_path: 
         await restarted.access_token()
 
     play(main)
+
+
+@pytest.mark.parametrize("code", sorted(PERSON_CODES))
+def test_a_renewal_that_only_a_person_can_mend_is_a_login_that_is_needed(
+    tmp_path: Path, code: str
+) -> None:
+    async def main() -> None:
+        world = World(tmp_path)
+        login = await logged_in(world)
+        world.provider.options.refuse_refresh = code
+        await asyncio.sleep(2 * HOUR)
+        with pytest.raises(LoginRequired):
+            await login.access_token()
+        assert not login.status.logged_in
+        world.provider.options.refuse_refresh = ""
+        await world.log_in(world.login())
+        assert world.provider.authenticate(await login.access_token()) == "paybridge"
+
+    play(main)
+
+
+@pytest.mark.parametrize("code", ["server_error", "temporarily_unavailable", "invalid_request"])
+def test_any_other_refusal_of_a_renewal_is_an_outage_and_ends_by_itself(
+    tmp_path: Path, code: str
+) -> None:
+    async def main() -> None:
+        world = World(tmp_path)
+        login = await logged_in(world)
+        world.provider.options.refuse_refresh = code
+        await asyncio.sleep(2 * HOUR)
+        with pytest.raises(BackOfficeUnavailable):
+            await login.access_token()
+        world.provider.options.refuse_refresh = ""
+        await asyncio.sleep(10)
+        assert world.provider.authenticate(await login.access_token()) == "paybridge"
+
+    play(main)
+
+
+def test_a_login_without_a_refresh_token_is_warned_about_at_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def main() -> None:
+        world = World(tmp_path)
+        await world.log_in(world.login(scopes="openid"))
+
+    with caplog.at_level(logging.WARNING):
+        play(main)
+    assert "gave no refresh token" in caplog.text

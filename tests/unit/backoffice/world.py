@@ -108,9 +108,17 @@ class World:
         client_id: str = "paybridge",
         client_secret: str = "",
         scopes: str = "openid offline_access",
+        audience: str = "",
+        resource: str = "",
     ) -> Login:
         settings = LoginSettings(
-            issuer, client_id, flow=flow, client_secret=client_secret, scopes=scopes
+            issuer,
+            client_id,
+            flow=flow,
+            client_secret=client_secret,
+            scopes=scopes,
+            audience=audience,
+            resource=resource,
         )
         return Login(self.http, settings, self.store(), self.now)
 
