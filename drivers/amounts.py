@@ -1,6 +1,7 @@
 """Amounts in the words of drivers: for texts that people read, never for anything sent. Pure.
 
-Source: ISO 4217 maintenance agency (SIX), "current currency & funds" table, minor unit column.
+Source: ISO 4217 maintenance agency (SIX), "current currency & funds" table, minor unit column; the
+central banks' own names for the thousandth.
 """
 
 from __future__ import annotations
@@ -9,20 +10,29 @@ from typing import Final
 
 from drivers.contract import Money
 
-_DIGITS_USUAL: Final = 2
-_NO_DIGITS: Final = "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX VND VUV XAF XOF XPF"
-_THREE_DIGITS: Final = "BHD IQD JOD KWD LYD OMR TND"
-_DIGITS: Final[dict[str, int]] = {
-    **dict.fromkeys(_NO_DIGITS.split(), 0),
-    **dict.fromkeys(_THREE_DIGITS.split(), 3),
+_NO_DIGITS: Final = frozenset(
+    "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX VND VUV XAF XOF XPF".split(" ")
+)
+_THOUSANDTHS: Final = {
+    "BHD": "fils",
+    "IQD": "fils",
+    "JOD": "fils",
+    "KWD": "fils",
+    "LYD": "dirhams",
+    "OMR": "baisa",
+    "TND": "millimes",
 }
-"""Digits after the decimal point where they are not two."""
 
 
 def amount_text(money: Money) -> str:
-    """Return `12.50 EUR`, `1250 JPY` or `1.250 KWD`: a point only before the currency's digits."""
-    digits = _DIGITS.get(money.currency, _DIGITS_USUAL)
-    if digits == 0:
+    """Return `12.50 EUR`, `1250 JPY`, or `1 KWD 250 fils`.
+
+    With three digits behind it, a point reads as the thousands' somewhere, so there is none.
+    """
+    if money.currency in _THOUSANDTHS:
+        whole, rest = divmod(money.minor, 1_000)
+        parts = f" {rest} {_THOUSANDTHS[money.currency]}" if rest else ""
+        return f"{whole} {money.currency}{parts}"
+    if money.currency in _NO_DIGITS:
         return f"{money.minor} {money.currency}"
-    whole, rest = divmod(money.minor, 10**digits)
-    return f"{whole}.{rest:0{digits}d} {money.currency}"
+    return f"{money.minor // 100}.{money.minor % 100:02d} {money.currency}"

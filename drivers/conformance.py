@@ -8,13 +8,19 @@ in uneven pieces; with silence, a lost line, garbage, damage and a wish to stop 
 with a journal that fails. It knows no protocol: the stub answers, and `count_money_commands` says
 how many commands that move money a stretch of written bytes holds (a link's own repeats not
 counted). Nothing here reads a clock, a file or chance.
+
+    problems = check_claims(DRIVER, MySettings(), Trial(paid, next_stub, refusals, strangers, odd))
+
+A trial tempts a driver to say what nobody proved: it plays two conversations on one line, lets
+every refusal follow an approval, shows strangers' transactions of the same amount, and ends that
+contradict what was said before.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, Protocol, get_args
 
 from drivers import contract as c
@@ -26,10 +32,14 @@ PIECE_BYTES_MAX = 7
 GARBAGE = (bytes(64), b"\xff" * 64, b"\x15" * 8, b"HTTP/1.1 400 Bad Request\r\n\r\n", b"\x02\x03")
 DAMAGE = 0x55  # bits flipped in one byte
 DENIALS = (c.Declined, c.Canceled, c.Failed)
+NEXT_REFERENCE = "018f6f0e-8a44-7c1b-9a3e-3d2f4b5c6d80"  # a UUID as any other
 FINALS: tuple[type, ...] = get_args(c.FinalEvent)
 MONEY: tuple[type, ...] = get_args(c.MoneyOperation)
 
-Disturbance = Literal["none", "silence", "line_lost", "garbage", "damage", "cancel"]
+# What `check_claims` does besides: something is said before, or instead of, what comes next.
+Disturbance = Literal[
+    "none", "silence", "line_lost", "garbage", "damage", "cancel", "stray", "refusal"
+]
 DISTURBANCES: tuple[Disturbance, ...] = ("silence", "line_lost", "garbage", "damage", "cancel")
 
 
@@ -56,6 +66,31 @@ class Scene:
     card_number: str = ""  # one that the stub sends somewhere: digits only, 13 to 19 of them
 
 
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """A payment that is paid when nothing disturbs it, and what the same terminal may do instead.
+
+    `nobody_pays` makes the terminal that a second payment of the same amount meets, on the same
+    line, when nobody pays that one. `refusals` are whole messages that refuse a payment, by name.
+    `strangers` are scenes in which the terminal shows or tells another transaction of the same
+    amount; `contradictions` such in which it says yes and no to one payment.
+    """
+
+    paid: Scene
+    nobody_pays: Callable[[], Stub]
+    refusals: Mapping[str, bytes]
+    strangers: tuple[Scene, ...]
+    contradictions: tuple[Scene, ...]
+
+
+def check_claims(driver: c.Driver, settings: Any, trial: Trial) -> tuple[str, ...]:
+    """Return what the driver claims without proof, one sentence each; an empty tuple is right."""
+    problems: dict[str, None] = {}
+    for name, found in _claims(driver, settings, trial):
+        problems[f"{name}: {found}"] = None
+    return tuple(problems)
+
+
 def check(driver: c.Driver, settings: Any, scenes: Iterable[Scene]) -> tuple[str, ...]:
     """Return what breaks the rules, one sentence each; an empty tuple if the driver conforms."""
     problems: dict[str, None] = {}
@@ -76,10 +111,13 @@ class _Run:
     disturbance: Disturbance = "none"
     after: int = 0  # how many pieces from the terminal come before the disturbance
     stores: bool = True
+    words: bytes = b""  # of a stray answer or a refusal
+    operation: c.Operation | None = None  # None: the scene's
     events: list[c.TerminalEvent] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     written: bytearray = field(default_factory=bytearray)
     heard: int = 0
+    said: list[bytes] = field(default_factory=list)  # by the terminal, answer by answer
     final_from: str = ""  # which input produced the final event
     _dialogue: c.Dialogue = field(init=False)
     _stub: Stub = field(init=False)
@@ -105,7 +143,8 @@ class _Run:
 
     def _converse(self) -> None:
         wakes, started = 0, self._now
-        wake_at = self._settle(self._dialogue.begin(self.scene.operation, self._now))
+        operation = self.operation or self.scene.operation
+        wake_at = self._settle(self._dialogue.begin(operation, self._now))
         while wake_at is not None:
             if self.disturbance != "none" and self.heard >= self.after:
                 wake_at = self._disturb(wake_at)
@@ -139,6 +178,13 @@ class _Run:
                 for data in GARBAGE:
                     self._receive(data)
                 return self._receive(b"\x00")
+            case "stray":
+                self._incoming.appendleft(self.words)
+                return wake_at
+            case "refusal":
+                self._line_up = False
+                self._incoming = deque((self.words,))
+                return wake_at
             case "damage":
                 if self._incoming:
                     hurt = bytearray(self._incoming.popleft())
@@ -198,6 +244,7 @@ class _Run:
         if data and self._line_up:
             answer = self._stub.receive(data)
             if answer:
+                self.said.append(answer)
                 self._incoming.extend(self.pieces(answer))
 
     def _poke_the_dead(self) -> None:
@@ -274,10 +321,98 @@ def _false_words(run: _Run, whole: _Run, disturbance: Disturbance, after: int) -
     if isinstance(final, DENIALS) and _may_be_charged(run):
         if isinstance(truth, c.Approved) and disturbance != "cancel":
             yield f"rule 6: {told} with {disturbance} where the truth is Approved"
-        if run.final_from == "line_lost" and after < whole.heard:
+        # A driver may have heard the terminal's *no* and only have wanted to know more of it.
+        heard = isinstance(truth, DENIALS) and getattr(final, "code", "") == truth.code
+        if run.final_from == "line_lost" and after < whole.heard and not heard:
             yield f"rule 6: {told} because the line was lost"
         if after == 0 and run.written and disturbance in ("silence", "garbage"):
             yield f"rule 6: {told} although the terminal said nothing"
+
+
+def _claims(driver: c.Driver, settings: Any, trial: Trial) -> Iterator[tuple[str, str]]:
+    first = _Run(driver, settings, trial.paid, _whole).play()
+    approval = _approval_of(first)
+    if approval is None:
+        yield trial.paid.name, "rule 9: the payment of a trial must be approved"
+        return
+    if not driver.capabilities(settings).one_talk_per_line:
+        yield from _second_talks(driver, settings, trial, first, approval)
+    for name, words in trial.refusals.items():
+        for after in range(first.heard + 1):
+            run = _Run(driver, settings, trial.paid, _whole, "refusal", after, words=words).play()
+            yield from ((name, problem) for problem in _own_problems(run))
+            if _approval_of(run) is not None and isinstance(run.finals[0], DENIALS):
+                told = type(run.finals[0]).__name__
+                yield name, f"rule 10: {told} after an approval was offered"
+    for scene in trial.strangers:
+        run = _Run(driver, settings, scene, _whole).play()
+        yield from ((scene.name, problem) for problem in _own_problems(run))
+        if _approval_of(run) is not None:
+            yield scene.name, "rule 9: a stranger's transaction is told as ours"
+    for scene in trial.contradictions:
+        for pieces in (_whole, _bytes):
+            run = _Run(driver, settings, scene, pieces).play()
+            yield from ((scene.name, problem) for problem in _own_problems(run))
+            if run.finals and not isinstance(run.finals[0], c.Unclear):
+                told = type(run.finals[0]).__name__
+                yield scene.name, f"rule 10: {told} although the terminal contradicts itself"
+
+
+def _second_talks(
+    driver: c.Driver, settings: Any, trial: Trial, first: _Run, approval: c.Approval
+) -> Iterator[tuple[str, str]]:
+    """Hold a second conversation on the line of the first, for the same amount; nobody pays it.
+
+    What is left of the first comes into it, at any point: one answer, or all there were.
+    """
+    scene = replace(trial.paid, stub=trial.nobody_pays)
+    operation = _next_of(scene.operation, approval)
+    alone = _Run(driver, settings, scene, _whole, operation=operation).play()
+    if _approval_of(alone) is not None:
+        yield scene.name, "rule 9: approved where nobody pays"
+        return
+    parrot = replace(scene, stub=lambda: _Parrot(deque(first.said)))
+    points = range(alone.heard + 1)
+    leftovers = dict.fromkeys((*first.said, b"".join(first.said)))
+    runs = [
+        _Run(driver, settings, parrot, _whole, operation=operation),
+        *(
+            _Run(driver, settings, scene, _whole, "stray", at, words=words, operation=operation)
+            for words in leftovers
+            for at in points
+        ),
+    ]
+    for run in runs:
+        run.play()
+        yield from ((scene.name, problem) for problem in _own_problems(run))
+        if run.finals and isinstance(run.finals[0], c.Approved):
+            yield scene.name, "rule 9: the answer to an earlier payment is told as this one's"
+
+
+@dataclass(slots=True)
+class _Parrot:
+    """A terminal that says to a second payment what it said to the first."""
+
+    said: deque[bytes]
+    booked: bool = False
+
+    def receive(self, data: bytes) -> bytes:
+        """Return the next of the old answers."""
+        del data
+        return self.said.popleft() if self.said else b""
+
+
+def _next_of(operation: c.Operation, approval: c.Approval) -> c.Operation:
+    """Return the same payment once more: of another name, with the first one as the last known."""
+    assert isinstance(operation, (c.Pay, c.Authorize, c.Refund)), "a trial is about a payment"
+    known = c.Baseline(approval.fingerprint)
+    return replace(operation, reference=NEXT_REFERENCE, last=known)
+
+
+def _approval_of(run: _Run) -> c.Approval | None:
+    """Return what the terminal approved, as far as the driver told it."""
+    told = [event for event in run.events if isinstance(event, (c.Offered, c.Approved))]
+    return told[-1].approval if told else None
 
 
 def _may_be_charged(run: _Run) -> bool:

@@ -15,6 +15,9 @@ journal, and the moment to be woken at the latest. The rules, which `drivers.con
    first byte of a command that moves money was handed out.
 7. A dialogue that needs a new line says so in a step without events, and takes *no* for an answer.
 8. No event shows a whole card number, whatever field the terminal wrote it in (`mask_cards`).
+9. What the terminal says of another transaction is never this one's, be it the rest of an earlier
+   conversation on the line or a stranger's of the same amount.
+10. Who says yes and no to one payment proves neither: that is `Unclear`.
 """
 
 from __future__ import annotations

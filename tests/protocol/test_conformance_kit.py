@@ -12,11 +12,12 @@ import pytest
 
 from drivers import conformance
 from drivers import contract as c
-from drivers.conformance import Scene, check
+from drivers.conformance import Scene, Trial, check, check_claims
 from drivers.zvt import ZvtDriver, ZvtSettings
+from drivers.zvt.codec.framing import LinkTimers, TcpLink
 from drivers.zvt.conversation.dialogue import ZvtDialogue
 from tests.protocol.test_conformance_zvt import IDLE_TERMINAL, PAID
-from tests.protocol.test_zvt_dialogue import PAY, YES
+from tests.protocol.test_zvt_dialogue import APPROVED, PAY, YES
 from tests.protocol.zvt_stub import ScriptedTerminal, count_money_commands
 
 DENIED = c.Declined("05")
@@ -161,12 +162,46 @@ class EndsAnErrandTwice(ZvtDialogue):
         return replace(step, events=(*step.events, *last)) if step.wake_at is None else step
 
 
+class TakesAnyResultForOurs(ZvtDialogue):
+    """Hears 04 0F with result 00 wherever it comes from."""
+
+    def receive(self, data: bytes, now: float) -> c.Step:
+        step = super().receive(data, now)
+        if b"\x04\x0f" in data and b"\x27\x00" in data and not step.events:
+            return c.Step(events=(c.Approved(c.Approval(PAY.amount, "made up")),))
+        return step
+
+    def timeout(self, now: float) -> c.Step:
+        return super().timeout(now)
+
+
+class SaysYesToEverything(ZvtDialogue):
+    def begin(self, operation: c.Operation, now: float) -> c.Step:
+        del now
+        return c.Step(events=(c.Approved(c.Approval(PAY.amount, "made up")),))
+
+
+class LastWordCounts(ZvtDialogue):
+    """Believes the end of a conversation and forgets what was said before."""
+
+    def receive(self, data: bytes, now: float) -> c.Step:
+        step = super().receive(data, now)
+        unclear = step.events and isinstance(step.events[-1], c.Unclear)
+        return replace(step, events=(DENIED,)) if unclear else step
+
+
 @dataclass(frozen=True, slots=True)
 class BrokenDriver(ZvtDriver):
     kind: type[ZvtDialogue] = ZvtDialogue
 
     def dialogue(self, settings: Any, transport: Literal["serial", "tcp"]) -> ZvtDialogue:
         return self.kind(settings, transport)
+
+
+@dataclass(frozen=True, slots=True)
+class OneTalkDriver(BrokenDriver):
+    def capabilities(self, settings: ZvtSettings) -> c.Capabilities:
+        return replace(ZvtDriver.capabilities(self, settings), one_talk_per_line=True)
 
 
 SALE = Scene(
@@ -243,10 +278,68 @@ def test_an_errand_that_moves_money_or_has_no_single_end_is_caught(name: str) ->
         assert any(found in problem for problem in problems), (broken, problems)
 
 
+REFUSED_SALE = partial(ScriptedTerminal, "tcp", {"0601": (YES, ["06 1E 01 6C"])})
+NEXT_RECEIPT = [apdu.replace("04 70", "04 71") for apdu in PAID]
+PAID_AGAIN = partial(ScriptedTerminal, "tcp", {"0601": (YES, NEXT_RECEIPT)})
+CONTRADICTION = replace(
+    SALE,
+    name="contradiction",
+    stub=partial(ScriptedTerminal, "tcp", {"0601": (YES, [APPROVED, "06 1E 01 05"])}),
+)
+STRANGER = replace(
+    SALE,
+    name="stranger",
+    operation=c.Inquire(PAY, None),
+    stub=partial(ScriptedTerminal, "tcp", IDLE_TERMINAL),
+)
+TRIAL = Trial(
+    SALE,
+    nobody_pays=REFUSED_SALE,
+    refusals={"stopped": TcpLink(LinkTimers()).send(bytes.fromhex("061e016c"), 0.0)},
+    strangers=(STRANGER,),
+    contradictions=(CONTRADICTION,),
+)
+CLAIMS: tuple[tuple[type[ZvtDialogue], Trial, str], ...] = (
+    (
+        ZvtDialogue,
+        replace(TRIAL, paid=DECLINED_SALE),
+        "rule 9: the payment of a trial must be approved",
+    ),
+    (ZvtDialogue, replace(TRIAL, nobody_pays=PAID_AGAIN), "rule 9: approved where nobody pays"),
+    (
+        TakesAnyResultForOurs,
+        TRIAL,
+        "rule 9: the answer to an earlier payment is told as this one's",
+    ),
+    (SaysYesToEverything, TRIAL, "rule 9: a stranger's transaction is told as ours"),
+    (LastWordCounts, TRIAL, "rule 10: Declined after an approval was offered"),
+    (LastWordCounts, TRIAL, "rule 10: Declined although the terminal contradicts itself"),
+)
+
+
+def test_the_real_driver_claims_nothing() -> None:
+    assert check_claims(BrokenDriver(), ZvtSettings(), TRIAL) == ()
+
+
+@pytest.mark.parametrize(("kind", "trial", "found"), CLAIMS)
+def test_a_claim_that_nobody_proved_is_caught(
+    kind: type[ZvtDialogue], trial: Trial, found: str
+) -> None:
+    problems = check_claims(BrokenDriver(kind=kind), ZvtSettings(), trial)
+    assert any(found in problem for problem in problems), problems
+
+
+def test_a_driver_whose_lines_serve_one_talk_gets_another_line() -> None:
+    """What is left in the first line is not heard there, so it may be anybody's."""
+    problems = check_claims(OneTalkDriver(kind=TakesAnyResultForOurs), ZvtSettings(), TRIAL)
+    assert not any("earlier payment" in problem for problem in problems), problems
+
+
 def test_every_finding_of_the_kit_has_a_dialogue_that_earns_it() -> None:
     source = Path(conformance.__file__).read_text()
-    findings = re.findall(r'f?"(rule \d: [^"]+)"', source)
+    findings = re.findall(r'f?"(rule \d+: [^"]+)"', source)
     assert len(findings) > 15
     for finding in findings:
         pattern = re.sub(r"\\\{.*?\\\}", ".+", re.escape(finding))
-        assert any(re.match(pattern, found) for _, _, found in CASES), finding
+        earned = [found for _, _, found in (*CASES, *CLAIMS)]
+        assert any(re.match(pattern, found) for found in earned), finding

@@ -8,7 +8,7 @@ from functools import partial
 import pytest
 
 from drivers import contract as c
-from drivers.conformance import Scene, check
+from drivers.conformance import Scene, Trial, check, check_claims
 from drivers.zvt import DRIVER, ZvtSettings
 from tests.protocol.test_zvt_dialogue import APPROVED, DONE, FINGERPRINT, HOLD, PAY, SALE, YES
 from tests.protocol.test_zvt_inquiry import IDLE, LOGGED_ON, NO_TURNOVER
@@ -17,6 +17,7 @@ from tests.protocol.zvt_stub import (
     ScriptedTerminal,
     Transport,
     count_money_commands,
+    new_link,
 )
 
 INSERT_CARD, PLEASE_WAIT = "04 FF 01 0A", "04 FF 01 0E"
@@ -152,3 +153,41 @@ def test_every_scene_comes_to_the_end_it_is_meant_for(
     assert type(told[-1]) is TRUTHS[name]
     if TRUTHS[name] is c.Approved and name != "found":
         assert stub.booked
+
+
+# Every code that a terminal may refuse with, in either message.
+REFUSED = {
+    **{f"06 1E {code:02X}": f"06 1E 01 {code:02X}" for code in range(1, 0x100)},
+    **{f"04 0F {code:02X}": f"04 0F 02 27 {code:02X}" for code in range(1, 0x100)},
+}
+NOBODY_PAYS = {"0601": (YES, [INSERT_CARD, "06 1E 01 6C"]), "06B0": ("84 83 00", [])}
+STRANGERS: dict[str, tuple[c.Operation, dict[str, tuple[str, list[str]]]]] = {
+    "the memory, without a baseline": (c.Inquire(PAY, None), IDLE_TERMINAL),
+}
+CONTRADICTIONS: dict[str, tuple[c.Operation, dict[str, tuple[str, list[str]]]]] = {
+    "approved, but the completion says not": (PAY, {"0601": (YES, [APPROVED, "06 0F 02 27 05"])}),
+    "approved, but in francs": (
+        PAY,
+        {"0601": (YES, [APPROVED.replace("09 78", "07 56"), DONE])},
+    ),
+    "completed, but never approved": (PAY, {"0601": (YES, [DONE])}),
+}
+
+
+@pytest.mark.parametrize("transport", ["tcp", "serial"])
+def test_zvt_claims_nothing_that_nobody_proved(transport: Transport) -> None:
+    def scene(name: str, operation: c.Operation, script: dict[str, tuple[str, list[str]]]) -> Scene:
+        stub = partial(ScriptedTerminal, transport, with_log_on(script))
+        return Scene(name, operation, stub, partial(count_money_commands, transport), transport)
+
+    trial = Trial(
+        scene("paid", *SCRIPTS["paid"]),
+        nobody_pays=partial(ScriptedTerminal, transport, with_log_on(NOBODY_PAYS)),
+        refusals={
+            name: new_link(transport).send(bytes.fromhex(apdu), 0.0)
+            for name, apdu in REFUSED.items()
+        },
+        strangers=tuple(scene(name, *facts) for name, facts in STRANGERS.items()),
+        contradictions=tuple(scene(name, *facts) for name, facts in CONTRADICTIONS.items()),
+    )
+    assert check_claims(DRIVER, ZvtSettings(), trial) == ()

@@ -1,12 +1,13 @@
 """PAX keeps every rule of the contract, over TCP and on a serial line."""
 
 from dataclasses import replace
+from typing import Literal
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from drivers.conformance import Scene, check
+from drivers.conformance import Scene, Trial, check, check_claims
 from drivers.contract import (
     AdjustTip,
     Authorize,
@@ -27,6 +28,7 @@ from drivers.contract import (
     Unclear,
 )
 from drivers.pax import DRIVER, PaxSettings
+from drivers.pax.codec import codes
 from drivers.pax.conversation.dialogue import PaxDialogue
 from tests.protocol.pax_stub import (
     ScriptedHttpTerminal,
@@ -110,6 +112,85 @@ def test_pax_keeps_the_rules_over_http(name: str) -> None:
     operation, script = SCENES[name]
     scene = Scene(name, operation, lambda: ScriptedHttpTerminal(script), count_money_queries, "tcp")
     assert check(DRIVER, PaxSettings(transport="http", gift=True), [scene]) == ()
+
+
+DECLINED_LATER = "0|T01|1.35|000100|DECLINE|05^DECLINED"
+NOBODY_PAYS: dict[str, str | list[str]] = {"A00": READY, "T00": "0|T01|1.35|100001|TIMEOUT"}
+REFUSALS = {
+    "declined": DECLINED_LATER,
+    "host denied": "0|T01|1.35|100003|HOST DENIED|51^NO FUNDS",
+    "duplicate": result("100011|DUP TRANSACTION", reference="OTHER"),
+    "not found": "0|T01|1.35|100023|NOT FOUND",
+    "already voided": "0|T01|1.35|100021|ALREADY VOIDED",
+    **{code: f"0|T01|1.35|{code}|REFUSED" for code in codes.REFUSALS},
+}
+STRANGERS: dict[str, tuple[Operation, dict[str, str | list[str]]]] = {
+    "a result of another reference": (PAY, {"T00": result(reference="OTHER")}),
+    "a duplicate of another": (PAY, {"T00": result("100011|DUP", reference="OTHER")}),
+    "a duplicate of nobody": (PAY, {"T00": result("100011|DUP", reference="")}),
+    "the answer to another report": (Inquire(PAY, SEEN), {"R02": record("OTHER")}),
+    "a newer record of the same amount": (
+        Inquire(PAY, SEEN),
+        {f"R02 {REF}": ABSENT, "R02 OLDER": WITNESS, "R02 1": record("OTHER"), "A14": STOPPED},
+    ),
+}
+CONTRADICTIONS: dict[str, tuple[Operation, dict[str, str | list[str]]]] = {
+    **{
+        f"{code} with an approved amount": (PAY, {"T00": result(f"{code}|REFUSED")})
+        for code in ("000100", *codes.REFUSALS)
+    },
+    **{
+        f"host code {host} with an approved amount": (PAY, {"T00": result(host=f"{host}^X")})
+        for host in sorted(codes.NO_HOST_CODES | codes.OPEN_HOST_CODES | {"AA", "N7", "10"})
+    },
+    "declined with a host that approves": (
+        PAY,
+        {"T00": result("000100|DECLINE", amount="")},
+    ),
+    "a record of both kinds": (Inquire(PAY, SEEN), {"R02": record(host="05^DECLINED")}),
+    "a record with a code of letters": (Inquire(PAY, SEEN), {"R02": record(host="AA^X")}),
+}
+
+
+@pytest.mark.parametrize("line", ["tcp", "serial", "http"])
+def test_pax_claims_nothing_that_nobody_proved(line: Literal["tcp", "serial", "http"]) -> None:
+    http = line == "http"
+    stub = ScriptedHttpTerminal if http else ScriptedTerminal
+    count = count_money_queries if http else count_money_commands
+
+    def scene(name: str, operation: Operation, script: dict[str, str | list[str]]) -> Scene:
+        full = {"A00": READY, **script}
+        transport: Literal["serial", "tcp"] = "serial" if line == "serial" else "tcp"
+        return Scene(name, operation, lambda: stub(full), count, transport)
+
+    trial = Trial(
+        scene("paid", PAY, {"T00": result()}),
+        nobody_pays=lambda: stub(NOBODY_PAYS),
+        refusals={name: _said(text, http=http) for name, text in REFUSALS.items()},
+        strangers=tuple(scene(name, *facts) for name, facts in STRANGERS.items()),
+        contradictions=tuple(scene(name, *facts) for name, facts in CONTRADICTIONS.items()),
+    )
+    settings = PaxSettings(transport="http" if http else "line")
+    assert check_claims(DRIVER, settings, trial) == ()
+
+
+def test_an_answer_without_our_reference_is_not_that_of_the_payment_before() -> None:
+    """Terminals that echo no reference repeat an answer that was not acknowledged, too."""
+    nameless = {"T00": result(reference="")}
+    trial = Trial(
+        Scene("nameless", PAY, lambda: ScriptedTerminal(nameless), count_money_commands),
+        nobody_pays=lambda: ScriptedTerminal(NOBODY_PAYS),
+        refusals={},
+        strangers=(),
+        contradictions=(),
+    )
+    assert check_claims(DRIVER, PaxSettings(), trial) == ()
+
+
+def _said(text: str, *, http: bool) -> bytes:
+    data = frame(text)
+    head = f"HTTP/1.1 200 OK\r\nContent-Length: {len(data)}\r\n\r\n" if http else ""
+    return head.encode() + data
 
 
 NOISE = st.lists(

@@ -260,13 +260,13 @@ def test_no_amount_and_a_larger_one_are_somebody_elses(other: bytes) -> None:
     assert "EUR" in script.final.text
 
 
-def test_dinars_are_told_with_three_digits() -> None:
+def test_dinars_never_read_as_thousands() -> None:
     dialogue = CAISSE_AP_DRIVER.dialogue(CaisseApSettings(currency="TND"), "tcp")
     dialogue.begin(Pay(PAY.reference, Money(1000, "TND")), 0.0)
     answer = PAID.replace(b"000000011245", b"000000001250").replace(b"CE003978", b"CE003788")
     step = dialogue.receive(answer, 1.0)
     assert isinstance(step.events[-1], Unclear)
-    assert "1.250 TND" in step.events[-1].text
+    assert "1 TND 250 millimes" in step.events[-1].text
 
 
 def test_a_no_without_an_amount_is_a_no() -> None:

@@ -42,7 +42,7 @@ from drivers.pax.codec.messages import (
 )
 from drivers.pax.conversation.script import Ask, Heard, NotHeard, Script, Stored, Tell, Wishes
 from drivers.pax.mapping.batch_record import FIRST_RECORD, Absent, ask_report
-from drivers.pax.mapping.evidence import question_about, verdict, whole_tip_minor
+from drivers.pax.mapping.evidence import fingerprint_of, question_about, verdict, whole_tip_minor
 from drivers.pax.settings import PaxSettings
 
 INITIALIZE = Plain("A00")
@@ -66,6 +66,8 @@ def move_money(
     request = request_for(operation, settings, reference)
     reaction = yield Ask(request, settings.payment_seconds, once=True, reference=reference)
     match reaction:
+        case Heard(Result() as result) if _is_older(result, operation, reference):
+            return Unclear("other_transaction", "the answer is that of the transaction before")
         case Heard(Result() as result):
             final = verdict(result, operation, reference)
         case NotHeard(reason):
@@ -79,6 +81,19 @@ def move_money(
     if isinstance(operation, Reverse) and isinstance(final, Failed):
         return (yield from _why_not_voided(final, operation, settings))
     return final
+
+
+def _is_older(result: Result, operation: MoneyOperation, reference: str) -> bool:
+    """Whether `result` is of the transaction that the terminal did before this one.
+
+    An application that echoes no reference may repeat an answer that was not acknowledged.
+    """
+    if not isinstance(operation, Pay | Authorize | Refund) or operation.last is None:
+        return False
+    if result.trace.reference == reference or result.code == codes.DUPLICATE:
+        return False
+    known = operation.last.fingerprint
+    return known != "" and known == fingerprint_of(result.trace)
 
 
 def refuses_part(operation: MoneyOperation, approval: Approval) -> bool:

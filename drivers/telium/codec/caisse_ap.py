@@ -40,7 +40,8 @@ REASON_CHARACTERS = 2  # of AF; up to 48 more are the bank's words
 _DONE_NEEDS = frozenset(("CA", "CB", "CD", "CE"))
 _NOT_DONE_NEEDS = frozenset[str]()  # AF may be left out
 _DONE_MAY_HAVE = _DONE_NEEDS | {"AA", "AC", "AI", "CC", "CG", "CI"}
-_NOT_DONE_MAY_HAVE = _NOT_DONE_NEEDS | _DONE_NEEDS | {"AF"}
+# An authorization beside a refusal would contradict it, so that one is waited for a moment.
+_NOT_DONE_MAY_HAVE = _NOT_DONE_NEEDS | _DONE_NEEDS | {"AF", "AC"}
 
 
 @dataclass(frozen=True, slots=True)

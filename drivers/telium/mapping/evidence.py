@@ -83,6 +83,8 @@ def judge_ip(answer: caisse_ap.Answer, wanted: Wanted) -> Verdict:
         asked = (wanted.till, wanted.currency, wanted.action)
         if asked != (answer.till, answer.currency, answer.action):
             return Unclear("other_transaction", f"the answer is about something else: {said}")
+        if answer.reason in codes.REFUSALS:
+            return Unclear("contradiction", f"the answer says yes and no: {said}")
         if answer.amount_minor is None or not 0 < answer.amount_minor <= wanted.amount.minor:
             return Unclear("other_amount", f"the answer is about another amount: {said}")
         return Approved(_approval_ip(answer, wanted, answer.amount_minor))

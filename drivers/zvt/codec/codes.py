@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from drivers.contract import Stage
+from drivers.contract import ALREADY_REVERSED, Stage
 
 Kind = Literal["declined", "canceled", "failed"]
 
@@ -90,7 +90,7 @@ _REFUSAL_ROWS: tuple[tuple[int, Kind, str, str], ...] = (
     (0xA3, "failed", "host_unreachable", "no connection to the host"),
     (0xB1, "failed", "terminal_maintenance", "memory full, close the batch"),
     (0xB2, "failed", "terminal_maintenance", "journal full"),
-    (0xB4, "failed", "void_not_possible", "already reversed"),
+    (0xB4, "failed", ALREADY_REVERSED, "already reversed"),
     (0xB5, "failed", "void_not_possible", "reversal not possible"),
     (0xB7, "failed", "capture_exceeds_authorized", "amount above the hold"),
     (0xB8, "failed", "original_not_found", "pre-authorization not found"),

@@ -20,7 +20,7 @@ from drivers import contract as c
 from drivers.zvt.codec import messages as m
 from drivers.zvt.codec.codes import ABORTED, BUSY, HOST_CODES, NOT_STORED, OK, WRONG_PIN, refusal
 from drivers.zvt.conversation.exchange import Phase, Talk, tlv_text
-from drivers.zvt.mapping.evidence import approval_of, judge
+from drivers.zvt.mapping.evidence import approval_of, fingerprint, judge, same_transaction
 from drivers.zvt.mapping.operations import Impossible, command_for
 from drivers.zvt.settings import ZvtSettings
 
@@ -86,6 +86,8 @@ class Case:
                 self._doubt = "withdrawn"
             self._refused = status
             return None
+        if self._is_the_one_before(status):
+            return None  # it was stored long ago; a refusal would have it reversed
         traits = self._settings.traits
         verdict = judge(
             status,
@@ -104,6 +106,16 @@ class Case:
             return None  # told again because our answer was lost
         self._doubt = self._doubt or "other_transaction"
         return NOT_STORED
+
+    def _is_the_one_before(self, status: m.StatusInformation) -> bool:
+        """Say whether a 04 0F tells once more of what the terminal had done before this order."""
+        match self.order:
+            case c.Pay(last=c.Baseline(known)) | c.Authorize(last=c.Baseline(known)):
+                return same_transaction(fingerprint(status), known) is True
+            case c.Refund(last=c.Baseline(known)):
+                return same_transaction(fingerprint(status), known) is True
+            case _:
+                return False
 
     def stored(self, *, stored: bool) -> int | None:
         """Return the reply to the approval that was offered."""

@@ -10,7 +10,8 @@ Rules:
 1. PAY and KEEP are sent once. What became of a lost one is found out by ASK, never by sending it
    again.
 2. Only PAID with our reference says that money was taken, only NO that none was. Lines of other
-   references and damaged lines say nothing.
+   references and damaged lines say nothing; a NO after KEEP, or a PAID of another amount,
+   contradicts what was said before, and is `Unclear`.
 3. Silence ends as `Unclear`; the bridge then asks (`Inquire`), which stops what is left first.
 4. Lines are taken one at a time: what follows an event waits until that event is stored.
 """
@@ -92,6 +93,7 @@ class HelloDialogue:
                 self._expect(_Phase.PAYING, now + self._settings.payment_seconds)
             case Inquire(about):
                 self._reference = about.reference
+                self._amount = about.amount if isinstance(about, Pay) else None
                 self._say(m.Stop(self._reference))  # nothing of it may go on behind our back
                 self._say(m.Ask(self._reference))
                 self._expect(_Phase.ASKING, now + self._settings.answer_seconds)
@@ -165,7 +167,10 @@ class HelloDialogue:
             case m.Offer(self._reference) if self._phase is _Phase.PAYING:
                 self._consider(message, now)
             case m.Paid(self._reference) if self._phase in _AWAITING_A_VERDICT:
-                self._finish(_approved(message))
+                self._finish(self._judge_paid(message))
+            case m.No(self._reference) if self._phase is _Phase.KEEPING:
+                # It offered a yes, and now says no. Asking once more shows what it keeps to.
+                self._finish(Unclear("contradiction", f"{message.code} after an offer"))
             case m.No(self._reference) if self._phase in _AWAITING_A_VERDICT:
                 self._finish(_denied(message))
             case m.Busy(self._reference) if self._phase is _Phase.ASKING:
@@ -181,6 +186,13 @@ class HelloDialogue:
         else:
             self._events = (Offered(approval),)
             self._phase = _Phase.OFFERED
+
+    def _judge_paid(self, paid: m.Paid) -> Approved | Unclear:
+        """Believe what was paid, unless it is not what was offered or asked for."""
+        said = _approved(paid)
+        if isinstance(said, Approved) and self._amount not in (None, said.approval.amount):
+            return Unclear("contradiction", "paid, but another amount than was asked for")
+        return said
 
     # --- what we say
 
