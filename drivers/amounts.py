@@ -10,9 +10,7 @@ from typing import Final
 
 from drivers.contract import Money
 
-_NO_DIGITS: Final = frozenset(
-    "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX VND VUV XAF XOF XPF".split(" ")
-)
+_WHOLE_ONLY: Final = "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX VND VUV XAF XOF XPF"
 _THOUSANDTHS: Final = {
     "BHD": "fils",
     "IQD": "fils",
@@ -33,6 +31,6 @@ def amount_text(money: Money) -> str:
         whole, rest = divmod(money.minor, 1_000)
         parts = f" {rest} {_THOUSANDTHS[money.currency]}" if rest else ""
         return f"{whole} {money.currency}{parts}"
-    if money.currency in _NO_DIGITS:
+    if money.currency in _WHOLE_ONLY:
         return f"{money.minor} {money.currency}"
     return f"{money.minor // 100}.{money.minor % 100:02d} {money.currency}"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from bridge.money.amounts import format_amount
 from bridge.money.payment import (
     INFERRED,
     MAYBE_CHARGED,
@@ -25,6 +24,7 @@ from bridge.money.payment import (
 )
 from bridge.money.payment.signature import Signature
 from bridge.money.payment.signing import needs_signature
+from bridge.money.wording import spoken
 from drivers.contract import ALREADY_REVERSED, Approval, Canceled, Declined, Failed, Money
 
 # Where an approval leaves the money, and whether the books must hear of it.
@@ -81,13 +81,13 @@ def amount_discrepancies(payment: Payment, approval: Approval) -> tuple[Discrepa
     if taken < asked:
         if request.accept_partial:
             return ()
-        text = f"the terminal took {_text(approval.amount)} of {_text(request.amount)}"
+        text = f"the terminal took {spoken(approval.amount)} of {spoken(request.amount)}"
         return (Discrepancy("less_than_asked", text, approval),)
     if taken == asked:
         return ()
     over = taken - asked
     if not _was_told_while_paying(payment, approval):
-        text = f"{_text(approval.amount)} were taken for {_text(request.amount)}"
+        text = f"{spoken(approval.amount)} were taken for {spoken(request.amount)}"
         return (Discrepancy("more_than_asked", text, approval),)
     tip_minor = _minor(approval.tip)
     tip_limit_minor = max(request.tip_limit_minor, _minor(request.tip))
@@ -101,7 +101,7 @@ def amount_discrepancies(payment: Payment, approval: Approval) -> tuple[Discrepa
         return ()
     unexplained = Money(over - explained, approval.amount.currency)
     why = "tip above the limit" if tip_minor > tip_limit_minor else "not named by the terminal"
-    text = f"{_text(unexplained)} more than was asked: {why}"
+    text = f"{spoken(unexplained)} more than was asked: {why}"
     return (Discrepancy("more_than_asked", text, approval),)
 
 
@@ -119,10 +119,6 @@ def _was_told_while_paying(payment: Payment, approval: Approval) -> bool:
 
 def _minor(part: Money | None) -> int:
     return part.minor if part is not None else 0
-
-
-def _text(amount: Money) -> str:
-    return f"{format_amount(amount)} {amount.currency}"
 
 
 def believe(payment: Payment, approval: Approval) -> Outcome:
