@@ -137,6 +137,9 @@ class Terminal(Section):
     cancel_deadline_seconds: float = Field(default=30.0, ge=1.0, le=300.0)
     stage_seconds: StageSeconds = StageSeconds()
     silent_seconds: SilentSeconds = SilentSeconds()
+    # How many days a pre-authorization stands: ask your acquirer. Card schemes grant 5 to 31; with
+    # the least of them a clerk is reminded too early rather than too late.
+    hold_days: int = Field(default=5, ge=1, le=31)
     terminal_id: str = ""
     serial_number: str = ""
     settings: dict[str, Any] = Field(default_factory=dict)

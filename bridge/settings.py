@@ -121,4 +121,5 @@ def desk_settings(config: cfg.Config) -> DeskSettings:
         {name: one.terminal for name, one in config.registers.items() if one.terminal},
         {name: one.terminals for name, one in config.pools.items()},
         receipt_style=receipt_style(config),
+        hold_days={name: one.hold_days for name, one in config.terminals.items()},
     )

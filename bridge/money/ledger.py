@@ -87,6 +87,8 @@ class Ledger(Recollection):
             JournalError: The journal cannot be read or written.
         """
         await self._load_open()
+        for name in await self.retired_holds(self._now()):  # an earlier version let them go
+            await self.show_again(name)
         for account in self.open_purchases():
             name = account.purchase.content.transaction_id
             await self.apply_purchase(name, s.PurchaseRestarted())
@@ -307,6 +309,22 @@ class Ledger(Recollection):
             if payment_id in self._accounts:
                 self._remember(replace(pruned, seq=seq))
         return True
+
+    async def show_again(self, payment_id: str) -> None:
+        """Mark that a document that was no longer published is published once more.
+
+        Raises:
+            JournalError: It could not be stored.
+        """
+        account = await self.find_original(payment_id)
+        if account is None or account.live:
+            return
+        async with self._locks.of(payment_id):
+            account = self._accounts[payment_id]
+            shown = replace(account, live=True)
+            await self._journal.append(Change((), (payment_row(shown),)))
+            self._remember(shown)
+            self._announce(shown, tell=True)
 
     async def retire(self, payment_id: str) -> None:
         """Mark that a settled payment's document is no longer published."""

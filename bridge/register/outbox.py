@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from bridge.errors import RequestError
 from bridge.money import payment as p
@@ -25,6 +27,9 @@ RETRY_AFTER_SECONDS = {
     "terminal_maintenance": 5,
     "bridge_draining": 10,  # a restart, with a payment that must end before
 }
+# Documents of settled payments that are kept because somebody asked for them again; as many as a
+# register's settled ones (`document_retention.py`).
+ASKED_BACK_MAX = 200
 IN_DOUBT_RETRY_SECONDS = 5  # how often a terminal is asked about a payment in doubt
 
 
@@ -48,9 +53,29 @@ class Replies:
         self._now = now
         self.outgoing: list[Outgoing] = []
         self.dirty: dict[str, None] = {}  # payments a register asked to see again, in order
+        # Settled payments whose documents a register asked back, and when: the loop's clock.
+        self.asked_back: dict[str, float] = {}
+
+    async def show_again(self, payment_id: str) -> None:
+        """Have a payment's document published again, also one that was taken away.
+
+        It stays as a new one would: until it is acknowledged, or for a day.
+
+        Raises:
+            JournalError: It could not be stored.
+        """
+        account = await self._ledger.find(payment_id)
+        if account is not None and not account.live:
+            await self._ledger.show_again(payment_id)
+            self.asked_back.pop(payment_id, None)
+            while len(self.asked_back) >= ASKED_BACK_MAX:
+                self.asked_back.pop(next(iter(self.asked_back)))
+            self.asked_back[payment_id] = asyncio.get_running_loop().time()
+        self.dirty[payment_id] = None
+        self._ledger.something_changed.set()
 
     def about(
-        self, request: k.AnyRequest, account: Account, status: str, **more: object
+        self, request: k.AnyRequest, account: Account, status: str, **more: Any
     ) -> k.Response:
         """Return the response that tells how a payment is; `more` are its other fields."""
         return self.response(
@@ -62,14 +87,25 @@ class Replies:
             **more,
         )
 
-    def response(self, request: k.AnyRequest, status: str, **more: object) -> k.Response:
+    def response(
+        self,
+        request: k.AnyRequest,
+        status: str,
+        *,
+        result: k.Wire | dict[str, Any] | None = None,
+        **more: object,
+    ) -> k.Response:
         """Return a response to `request`; `more` are its other fields."""
+        if isinstance(result, k.Wire):
+            assert isinstance(result, k.RESULTS[request.operation]), "as the contract says"
+            result = result.model_dump(mode="json", by_alias=True)
         return k.Response.model_validate(
             {
                 "request_id": request.request_id,
                 "op": request.operation,
                 "status": status,
                 "time": self._now(),
+                "result": result,
                 **more,
             }
         )

@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime, timedelta
 
 from bridge.money.store.cache import Memory
 from bridge.money.store.journal import Journal
-from bridge.money.store.journal_entries import Entry, PaymentRow, register_filter
+from bridge.money.store.journal_entries import Entry, register_filter
 from bridge.money.store.records import Account, fold_payment, fold_purchase
+
+HOLD_DAYS_MAX = 31  # the longest that card schemes let a pre-authorization stand
+RETIRED_HOLDS = (
+    "live=0 and pruned=0 and status='approved' and created_at>=? and exists (select 1 from entry"
+    " where subject=payment_id and kind='Requested' and instr(body, '\"type\":\"preauth\"'))"
+)
 
 
 class Recollection(Memory):
@@ -28,12 +35,35 @@ class Recollection(Memory):
 
     async def list_payments(
         self, *, register_id: str, only_open: bool, since: str, sale_key: str, limit: int
-    ) -> list[PaymentRow]:
-        """Return at most `limit` payments of a register, newest first; "" filters nothing."""
+    ) -> list[Account]:
+        """Return at most `limit` payments of a register, newest first; "" filters nothing.
+
+        What is held is open: somebody must capture or release it.
+        """
+        held = [one.payment_id for one in self.accounts() if one.payment.held_minor]
         where, values = register_filter(
-            register_id, only_open=only_open, since=since, sale_key=sale_key
+            register_id, only_open=only_open, since=since, sale_key=sale_key, held=held
         )
-        return await self._journal.newest_payments(where, values, limit)
+        rows = await self._journal.newest_payments(where, values, limit)
+        unknown = [row.payment_id for row in rows if row.payment_id not in self._accounts]
+        entries = await self._journal.entries_of_all(unknown)
+        return [
+            self._accounts.get(row.payment_id)
+            or replace(fold_payment(entries[row.payment_id]), live=False)
+            for row in rows
+        ]
+
+    async def retired_holds(self, now: str) -> list[str]:
+        """Return the holds whose documents were let go although they may hold still.
+
+        Only those of `HOLD_DAYS_MAX` before `now` (ISO 8601 UTC): no bank holds longer.
+        """
+        since = datetime.fromisoformat(now) - timedelta(days=HOLD_DAYS_MAX)
+        rows = await self._journal.payment_rows(RETIRED_HOLDS, (since.isoformat(),))
+        for row in rows:
+            await self._load_sale(row.sale_key)
+        accounts = [self._accounts[row.payment_id] for row in rows]
+        return [one.payment_id for one in accounts if one.payment.held_minor and not one.live]
 
     async def find_original(self, payment_id: str) -> Account | None:
         """Return a payment to be followed up, with everything else of its sale in memory."""

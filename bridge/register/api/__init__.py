@@ -5,7 +5,7 @@ One source for the running bridge and for the schemas that are published. Pure: 
     topics     where things stand             errors     what a refusal means for the money
     requests   what a register may ask        decode     bytes to a request, or the refusal
     faults     why one cannot be read         salvage    what can still be read of it
-    buttons    what is sent when one is pressed
+    buttons    what is sent when one is pressed   results   what stands in a response
     envelope   what all requests share        starts, payments, errands  their kinds
     documents  what is told of payments       amounts    decimal strings to money and back
     states     what is told of the bridge and its terminals
@@ -77,6 +77,22 @@ from bridge.register.api.payment_commands import (
     WithGiftCard,
     content_hash,
 )
+from bridge.register.api.results import (
+    RESULTS,
+    CardBalanceResult,
+    CardReadResult,
+    DiagnosisResult,
+    GiftCardBalanceResult,
+    LastTransactionResult,
+    ListedPayment,
+    PaymentListResult,
+    ReceiptReprintResult,
+    SaleAttachResult,
+    StartedLeg,
+    StartResult,
+    TerminalCheckResult,
+    TerminalResult,
+)
 from bridge.register.api.salvage import salvage_ids
 from bridge.register.api.state_documents import (
     BridgeHealth,
@@ -140,6 +156,7 @@ __all__ = [
     "MINOR_DIGITS",
     "REQUESTS",
     "REQUEST_BYTES_MAX",
+    "RESULTS",
     "SPEC",
     "AcquirerFacts",
     "Amounts",
@@ -153,10 +170,13 @@ __all__ = [
     "BridgeTopic",
     "Button",
     "CardBalance",
+    "CardBalanceResult",
     "CardFacts",
     "CardRead",
+    "CardReadResult",
     "ClockHealth",
     "Comparison",
+    "DiagnosisResult",
     "DifferenceLine",
     "Discrepancy",
     "Display",
@@ -168,6 +188,7 @@ __all__ = [
     "GiftCard",
     "GiftCardActivate",
     "GiftCardBalance",
+    "GiftCardBalanceResult",
     "GiftCardDeactivate",
     "GiftCardFacts",
     "GiftCardLoad",
@@ -176,7 +197,9 @@ __all__ = [
     "HistoryEntry",
     "InDoubt",
     "JournalHealth",
+    "LastTransactionResult",
     "LinkHealth",
+    "ListedPayment",
     "MqttHealth",
     "PaymentAcknowledge",
     "PaymentAmounts",
@@ -186,6 +209,7 @@ __all__ = [
     "PaymentEvent",
     "PaymentIncrement",
     "PaymentList",
+    "PaymentListResult",
     "PaymentRefund",
     "PaymentResolve",
     "PaymentStart",
@@ -206,6 +230,7 @@ __all__ = [
     "ReceiptDocument",
     "ReceiptReference",
     "ReceiptReprint",
+    "ReceiptReprintResult",
     "ReceiptTopic",
     "ReconciliationDocument",
     "Recording",
@@ -219,9 +244,13 @@ __all__ = [
     "ResponseTopic",
     "Sale",
     "SaleAttach",
+    "SaleAttachResult",
     "SaleLine",
+    "StartResult",
+    "StartedLeg",
     "TerminalCapabilities",
     "TerminalCheck",
+    "TerminalCheckResult",
     "TerminalDiagnose",
     "TerminalDisplay",
     "TerminalErrand",
@@ -231,6 +260,7 @@ __all__ = [
     "TerminalLink",
     "TerminalLogin",
     "TerminalReconcile",
+    "TerminalResult",
     "TerminalState",
     "TerminalTopic",
     "TerminalTotals",

@@ -241,6 +241,7 @@ class PaymentDocument(Wire):
     queue_position: int | None = None
     result: Literal["success", "partial", "failure"] | None = None
     funds: Funds
+    hold_expires_at: UtcTime | None = None
     final: bool
     amounts: PaymentAmounts
     card: CardFacts | None = None

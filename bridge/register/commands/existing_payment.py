@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Protocol
 
@@ -18,6 +19,7 @@ from bridge.register import api as k
 from bridge.register.commands.payment_request import sale_details
 from bridge.register.outbox import Replies
 from bridge.register.publishing.payment_document import receipt_documents
+from bridge.register.publishing.payment_list import listed
 from bridge.register.publishing.receipt_text import ReceiptStyle
 from bridge.register.publishing.signature_prompt import is_open, payment_of
 from drivers.contract import Stage
@@ -46,9 +48,18 @@ class KnownPayments:
     """Does what is asked about payments that were accepted."""
 
     def __init__(
-        self, ledger: Ledger, replies: Replies, plans: Plans | None, receipt_style: ReceiptStyle
+        self,
+        ledger: Ledger,
+        replies: Replies,
+        plans: Plans | None,
+        receipt_style: ReceiptStyle,
+        hold_days: Mapping[str, int],
     ) -> None:
-        """Look into `ledger`; `plans` is None where split payments are not served."""
+        """Look into `ledger`; `plans` is None where split payments are not served.
+
+        `hold_days` is how long a hold stands, by terminal.
+        """
+        self._hold_days = hold_days
         self._ledger = ledger
         self._replies = replies
         self._plans = plans
@@ -103,38 +114,26 @@ class KnownPayments:
     async def status(self, register_id: str, request: k.PaymentStatus) -> k.Response:
         """Have a payment published again, and its terminal asked if that was wanted."""
         account = await self._own(register_id, request.payment_id)
-        self._replies.dirty[account.payment_id] = None
+        await self._replies.show_again(account.payment_id)
         if request.refresh and account.payment.doubt is not None:
             queue = self._ledger.work(account.payment.request.terminal_id)
             queue.hurry(asyncio.get_running_loop().time())
             queue.wake()
-        self._ledger.something_changed.set()
         return self._replies.about(request, account, "ok")
 
     async def list(self, register_id: str, request: k.PaymentList) -> k.Response:
         """Return the register's payments, newest first."""
         since = request.filter.since
-        rows = await self._ledger.list_payments(
+        accounts = await self._ledger.list_payments(
             register_id=register_id,
             only_open=bool(request.filter.open),
             since=k.format_time(since) if since else "",
             sale_key=f"{register_id}/{request.filter.sale_id}" if request.filter.sale_id else "",
             limit=request.limit,
         )
-        payments = [
-            {
-                "payment_id": row.payment_id,
-                "terminal_id": row.terminal_id,
-                "status": row.status,
-                "recording": row.recording,
-                "amount": k.format_amount(row.amount),
-                "currency": row.currency,
-                "created_at": row.created_at,
-                "updated_at": row.updated_at,
-            }
-            for row in rows
-        ]
-        return self._replies.response(request, "ok", result={"payments": payments})
+        payments = tuple(listed(one, self._hold_days) for one in accounts)
+        result = k.PaymentListResult(payments=payments)
+        return self._replies.response(request, "ok", result=result)
 
     async def acknowledge(self, register_id: str, request: k.PaymentAcknowledge) -> k.Response:
         """Take note that a register keeps a final document."""
@@ -150,6 +149,7 @@ class KnownPayments:
             raise RequestError(
                 "invalid_request", f"the document is at rev {account.rev}", path="rev"
             )
+        self._replies.asked_back.pop(account.payment_id, None)
         if account.live:
             account = await self._ledger.apply(account.payment_id, p.Acknowledged(request.rev))
             self.acknowledged[account.payment_id] = None
@@ -262,7 +262,9 @@ class KnownPayments:
             account,
             "ok",
             duplicate=duplicate,
-            result={"recording": account.payment.recording.value},
+            result=k.SaleAttachResult.model_validate(
+                {"recording": account.payment.recording.value}
+            ),
         )
 
     async def reprint(self, register_id: str, request: k.ReceiptReprint) -> k.Response:
@@ -274,10 +276,7 @@ class KnownPayments:
                 f"the payment of {account.created_at[:10]} is known, its receipt is kept no longer",
                 path="payment_id",
             )
-        receipts = [
-            receipt.model_dump(mode="json", by_alias=True)
-            for receipt in receipt_documents(account, self._receipt_style, duplicate=True).values()
-        ]
+        receipts = tuple(receipt_documents(account, self._receipt_style, duplicate=True).values())
         if not receipts:
             raise RequestError(
                 "operation_not_supported",
@@ -285,7 +284,10 @@ class KnownPayments:
                 path="payment_id",
             )
         return self._replies.response(
-            request, "ok", payment_id=account.payment_id, result={"receipts": receipts}
+            request,
+            "ok",
+            payment_id=account.payment_id,
+            result=k.ReceiptReprintResult(receipts=receipts),
         )
 
     async def register_lost(self, register_id: str) -> None:

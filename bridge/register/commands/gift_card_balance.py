@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 from bridge.errors import RequestError
 from bridge.money import payment as p
@@ -61,16 +61,18 @@ class Balances:
         self._waiting[name] = question
         self._gift_cards.ask_balance(name, gift_card_code(question.request.gift_card))
 
-    def finished(self) -> list[tuple[Question, dict[str, Any] | RequestError]]:
+    def finished(self) -> list[tuple[Question, k.Wire | RequestError]]:
         """Return the questions that were answered since the last call."""
-        found: list[tuple[Question, dict[str, Any] | RequestError]] = []
+        found: list[tuple[Question, k.Wire | RequestError]] = []
         answers = self._gift_cards.balances if self._gift_cards is not None else {}
         for name in [one for one in self._waiting if one in answers]:
             question, answer = self._waiting.pop(name), answers.pop(name)
             match answer:
                 case str():
                     code = question.request.gift_card.stored_value_id
-                    shown = {"balance": answer, "masked_pan": MaskedPan.of(code).text[-8:]}
+                    shown = k.GiftCardBalanceResult(
+                        balance=answer, masked_pan=MaskedPan.of(code).text[-8:]
+                    )
                     found.append((question, shown))
                 case Declined(reason=code, text=text) | Failed(reason=code, text=text):
                     found.append((question, RequestError(code, text)))

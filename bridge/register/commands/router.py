@@ -79,6 +79,7 @@ class DeskSettings:
     default_terminals: Mapping[str, str] = field(default_factory=dict)  # register -> terminal
     pools: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # pool -> its terminals
     receipt_style: ReceiptStyle = PLAIN
+    hold_days: Mapping[str, int] = field(default_factory=dict)  # a hold stands, by terminal
 
 
 class Desk:
@@ -118,7 +119,10 @@ class Desk:
             plans=plans,
             now=now,
         )
-        self.known = KnownPayments(ledger, self.replies, plans, settings.receipt_style)
+        self.hold_days = settings.hold_days
+        self.known = KnownPayments(
+            ledger, self.replies, plans, settings.receipt_style, settings.hold_days
+        )
         self.receipt_style = settings.receipt_style
         self.connection: Connected | None = None
         self.connections = 0

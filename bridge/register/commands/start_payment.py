@@ -188,7 +188,7 @@ class Starts:
             refuse_foreign(known.payment.request, register_id)
             if known.payment.request.content_hash != k.content_hash(request):
                 raise _used_before("this payment_id was used for another plan")
-            self._show_again(known.payment_id)
+            await self._replies.show_again(known.payment_id)
             return self._plan_response(request, known, duplicate=True)
         if await self._known_or_fresh(delivery, register_id, request):
             raise _used_before("this payment_id was used for a payment")
@@ -216,14 +216,14 @@ class Starts:
     ) -> k.Response:
         plan = first.payment.request.plan
         assert plan is not None, "a leg names its plan"
-        legs = [
-            {
-                "payment_id": leg.payment_id,
-                "method": leg.method,
-                "amount": k.format_amount(leg.amount),
-            }
+        legs = tuple(
+            k.StartedLeg(
+                payment_id=leg.payment_id,
+                method=leg.method,
+                amount=k.format_amount(leg.amount),
+            )
             for leg in plan.legs
-        ]
+        )
         return self._replies.response(
             request,
             "accepted",
@@ -231,7 +231,7 @@ class Starts:
             payment_status=first.payment.status.value,
             rev=first.rev,
             duplicate=duplicate,
-            result={"plan_id": request.payment_id, "legs": legs},
+            result=k.StartResult(plan_id=request.payment_id, legs=legs),
         )
 
     def _legs(
@@ -297,10 +297,6 @@ class Starts:
             refuse_foreign(account.payment.request, register_id)
         return account is not None
 
-    def _show_again(self, payment_id: str) -> None:
-        self._replies.dirty[payment_id] = None
-        self._ledger.something_changed.set()
-
     async def _begin(
         self,
         request: k.PaymentStart | k.GiftCardLoad | k.AnyFollowUp,
@@ -319,14 +315,14 @@ class Starts:
             )
         if duplicate:
             refuse_foreign(account.payment.request, wanted.register_id)
-            self._show_again(account.payment_id)
+            await self._replies.show_again(account.payment_id)
         position = self._waiting.positions().get(account.payment_id)
         return self._replies.about(
             request,
             account,
             "accepted",
             duplicate=duplicate,
-            result={"queue_position": position} if position else None,
+            result=k.StartResult(queue_position=position) if position else None,
         )
 
     async def _accept(

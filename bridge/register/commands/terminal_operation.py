@@ -38,6 +38,7 @@ WORDS: dict[type[k.AnyErrand], str] = {
 
 
 LOOK = c.EndOfDay(close=False)
+Result = k.Wire | dict[str, Any]  # the latter is a model that was stored as JSON
 
 
 class State(Protocol):
@@ -128,7 +129,7 @@ class Answer:
     register_id: str
     delivery: Delivery
     request: k.AnyErrand
-    result: dict[str, Any] | RequestError
+    result: Result | RequestError
 
 
 class Errands:
@@ -149,7 +150,7 @@ class Errands:
 
     def begin(
         self, delivery: Delivery, register_id: str, request: k.AnyErrand, terminal_id: str
-    ) -> dict[str, Any] | None:
+    ) -> Result | None:
         """Start waiting for the terminal; return the answer if it is known already.
 
         Raises:
@@ -247,7 +248,7 @@ class Errands:
 
     async def _result(
         self, errand: _Errand, final: c.FinalEvent | None, *, dropped: bool
-    ) -> dict[str, Any] | RequestError | None:
+    ) -> Result | RequestError | None:
         """Return what came of it, None when it goes on."""
         terminal_id = errand.terminal_id
         if errand.operation is None:
@@ -276,9 +277,7 @@ class Errands:
             case _:
                 return finding(terminal_id, final, None)
 
-    async def _go_on(
-        self, errand: _Errand, final: c.FinalEvent
-    ) -> dict[str, Any] | RequestError | None:
+    async def _go_on(self, errand: _Errand, final: c.FinalEvent) -> Result | RequestError | None:
         """Begin an end of day once the totals told what came of the one before it."""
         terminal_id = errand.terminal_id
         if not isinstance(final, c.BatchTotals):
@@ -294,15 +293,15 @@ class Errands:
             return error
         return None
 
-    def _condition(self, terminal_id: str, probes_before: int) -> dict[str, Any]:
+    def _condition(self, terminal_id: str, probes_before: int) -> k.TerminalCheckResult:
         state = self._terminals[terminal_id].state
-        return {
-            "terminal_id": terminal_id,
-            "ready": state.can_take_payments,
-            "problem": state.problem or None,
-            "text": state.problem_text or None,
-            "answered": state.probes > probes_before,
-        }
+        return k.TerminalCheckResult(
+            terminal_id=terminal_id,
+            ready=state.can_take_payments,
+            problem=state.problem or None,
+            text=state.problem_text or None,
+            answered=state.probes > probes_before,
+        )
 
 
 def _operation(request: k.AnyErrand) -> c.Errand | None:

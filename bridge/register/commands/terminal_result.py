@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from bridge.errors import RequestError
 from bridge.money import payment as p
 from bridge.register import api as k
 from drivers import contract as c
 
 
-def finding(
-    terminal_id: str, final: c.FinalEvent, payment_id: str | None
-) -> dict[str, Any] | RequestError:
+def finding(terminal_id: str, final: c.FinalEvent, payment_id: str | None) -> k.Wire | RequestError:
     """Return the `result` of a response, or why there is none.
 
     `payment_id` is the payment that a last transaction belongs to, None for one that the bridge
@@ -20,22 +16,27 @@ def finding(
     """
     match final:
         case c.CardRead(card):
-            return {"terminal_id": terminal_id, **_card(card)}
+            return k.CardReadResult(terminal_id=terminal_id, **_card(card))
         case c.CardBalance(amount, card):
-            balance = {"balance": k.format_amount(amount), "currency": amount.currency}
-            return {"terminal_id": terminal_id, **balance, **_card(card)}
+            return k.CardBalanceResult(
+                terminal_id=terminal_id,
+                balance=k.format_amount(amount),
+                currency=amount.currency,
+                **_card(card),
+            )
         case c.LastTransaction(approval, text):
-            return {
-                "terminal_id": terminal_id,
-                "payment_id": payment_id,
-                "text": text or None,
+            return k.LastTransactionResult(
+                terminal_id=terminal_id,
+                payment_id=payment_id,
+                text=text or None,
                 **_transaction(approval),
-            }
+            )
         case c.Diagnosis(passed, text, facts):
-            found = {"passed": passed, "text": text or None, "facts": dict(facts)}
-            return {"terminal_id": terminal_id, **found}
+            return k.DiagnosisResult(
+                terminal_id=terminal_id, passed=passed, text=text or None, facts=dict(facts)
+            )
         case c.Done():
-            return {"terminal_id": terminal_id}
+            return k.TerminalResult(terminal_id=terminal_id)
         case c.Declined(code, text, reason) | c.Failed(code, text, reason):
             return RequestError(reason, text or code, terminal_id=terminal_id)
         case c.Canceled(by, code, text):
@@ -63,9 +64,9 @@ def _card(card: c.Card) -> dict[str, str | None]:
 
 
 def _transaction(approval: c.Approval | None) -> dict[str, str | None]:
-    """Return the terminal's last transaction, only `amount` when its memory is empty."""
+    """Return the terminal's last transaction; nothing when its memory is empty."""
     if approval is None:
-        return {"amount": None}
+        return {}
     return {
         "amount": k.format_amount(approval.amount),
         "currency": approval.amount.currency,

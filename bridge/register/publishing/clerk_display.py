@@ -22,6 +22,7 @@ from bridge.money.payment import (
 from bridge.money.payment.signature import Signature
 from bridge.money.wording import fitted, spoken
 from bridge.register.api import Button, Display, error_facts
+from bridge.register.publishing.holds import Notice
 from bridge.register.publishing.refusals import PAYS, why_refused
 from bridge.register.publishing.signature_prompt import NO, YES, button_id
 from drivers.contract import Capabilities, Money, Stage
@@ -117,11 +118,12 @@ def display_of(
     terminal_name: str,
     position: int = 0,
     means: Means = ANYTHING,
+    hold_notice: Notice = "",
 ) -> Display:
     """Return what the clerk's screen shows for the payment as it is now.
 
     `position` is its place in the line before a busy terminal, 0 when it waits in none; `means`
-    is what its terminal can still be asked for.
+    is what its terminal can still be asked for, `hold_notice` how near the end of a hold is.
     """
     match payment.status:
         case Status.QUEUED:
@@ -138,9 +140,20 @@ def display_of(
         case Status.IN_DOUBT:
             return _doubtful(payment)
         case Status.APPROVED:
-            return _paid(payment, remaining, means)
+            return _held(payment, hold_notice) or _paid(payment, remaining, means)
         case Status.DECLINED | Status.CANCELED | Status.FAILED:
             return _refused(payment)
+
+
+def _held(payment: Payment, hold_notice: Notice) -> Display | None:
+    """Return the reminder of a hold that ends; None while there is more important to say."""
+    unclear = payment.discrepancies and not payment.decided_by
+    if not hold_notice or unclear or payment.cancel_asked or payment.awaits_signature:
+        return None
+    first = f"Held {amount_text(Money(payment.held_minor, payment.request.amount.currency))}"
+    if hold_notice == "soon":
+        return _leave("warning", "hold_ends", first, "Ends within a day: capture or void it")
+    return _leave("warning", "hold_over", first, "The bank may have released it")
 
 
 def _refused(payment: Payment) -> Display:

@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from bridge.money.store.records import Account
 
 DOCUMENTS_PER_REGISTER_MAX = 200  # settled ones; what is open is never removed
 
 
-def to_retire(accounts: Iterable[Account], *, oldest_kept: str) -> Iterator[Account]:
+def nothing(_account: Account) -> bool:
+    """Say that nothing waits for anybody."""
+    return False
+
+
+def to_retire(
+    accounts: Iterable[Account], *, oldest_kept: str, stays: Callable[[Account], bool] = nothing
+) -> Iterator[Account]:
     """Yield the settled payments whose documents can go, the oldest of a register first.
 
     A register that acknowledged has its own copy; one that never does keeps what changed since
-    `oldest_kept` (ISO 8601 UTC), and no more than the latest of them.
+    `oldest_kept` (ISO 8601 UTC), and no more than the latest of them. What `stays` waits for
+    somebody: a hold, or what a register asked back.
     """
     per_register: dict[str, list[Account]] = {}
     for account in accounts:
-        if account.live and account.payment.is_settled:
+        if account.live and account.payment.is_settled and not stays(account):
             per_register.setdefault(account.payment.request.register_id, []).append(account)
     for settled in per_register.values():
         settled.sort(key=lambda one: one.updated_at)

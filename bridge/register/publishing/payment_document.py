@@ -12,6 +12,7 @@ from bridge.money import payment as p
 from bridge.money.store.records import Account, PurchaseAccount
 from bridge.register import api as k
 from bridge.register.publishing.clerk_display import ANYTHING, Means, display_of
+from bridge.register.publishing.holds import Notice
 from bridge.register.publishing.receipt_text import (
     ReceiptStyle,
     fields_of,
@@ -62,12 +63,14 @@ def payment_document(
     countdown_seconds: int | None = None,
     next_check_at: datetime | None = None,
     means: Means = ANYTHING,
+    hold_expires_at: datetime | None = None,
+    hold_notice: Notice = "",
 ) -> k.PaymentDocument:
     """Return the whole retained document of a payment.
 
     `position` is its place in a line, `countdown_seconds` how long what the display shows will
     last, `next_check_at` when the terminal is asked about a doubt again, `means` what it can still
-    be asked for.
+    be asked for, `hold_expires_at` when a hold may end and `hold_notice` how near that is.
     """
     payment, request = account.payment, account.payment.request
     error = _error(payment)
@@ -87,6 +90,7 @@ def payment_document(
             "queue_position": position or None,
             "result": _result(payment),
             "funds": payment.funds.value,
+            "hold_expires_at": hold_expires_at,
             "final": payment.is_final,
             "amounts": _amounts(payment, remaining),
             "card": _card(payment.approval),
@@ -100,6 +104,7 @@ def payment_document(
                 terminal_name=terminal_name,
                 position=position,
                 means=means,
+                hold_notice=hold_notice,
             ).model_copy(update={"countdown_s": countdown_seconds}),
             "receipts": tuple(_receipts(account, topics, style)),
             "in_doubt": _in_doubt(account, next_check_at),
@@ -176,7 +181,7 @@ def _amounts(payment: p.Payment, remaining: Money) -> k.PaymentAmounts:
         currency=currency,
         requested_amount=k.format_amount(payment.request.amount),
         authorized_amount=taken,
-        captured_amount=_captured(payment, currency),
+        captured_amount=captured_text(payment),
         tip_amount=k.format_amount(tip) if tip else None,
         surcharge_amount=k.format_amount(surcharge) if surcharge else None,
         cash_back_amount=k.format_amount(cash_back) if cash_back else None,
@@ -186,7 +191,9 @@ def _amounts(payment: p.Payment, remaining: Money) -> k.PaymentAmounts:
     )
 
 
-def _captured(payment: p.Payment, currency: str) -> str | None:
+def captured_text(payment: p.Payment) -> str | None:
+    """Return what was taken, of a hold what was captured of it; None while nothing can be said."""
+    currency = payment.request.amount.currency
     if payment.request.type is p.PaymentType.PREAUTH:
         return _text(payment.used_minor, currency) if payment.is_final else None
     if payment.request.type in p.TAKES and payment.funds in p.MOVED:

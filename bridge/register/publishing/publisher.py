@@ -24,6 +24,7 @@ from bridge.register.publishing.clerk_display import ANYTHING, Means
 from bridge.register.publishing.countdown import seconds_left
 from bridge.register.publishing.document_retention import to_retire
 from bridge.register.publishing.event_stream import Stream
+from bridge.register.publishing.holds import Notice, expires_at, must_stay, notice
 from bridge.register.publishing.payment_document import payment_document, receipt_documents
 from bridge.register.publishing.signature_prompt import is_open, prompt_document, prompt_id
 from bridge.register.publishing.sources import Bus, Facts, Signatures
@@ -55,6 +56,7 @@ NO_MEANS: Mapping[str, Means] = MappingProxyType({})
 DEFEND_SECONDS = 5.0
 BREAKS_MAX = 3  # connections in a row; a broker that restarts breaks one
 LEFT_OUT_MAX = 1_000  # messages that are known to be poison
+HOLD_WORDS = {"soon": "ends within a day", "over": "may have ended"}
 AWAY_SECONDS = 0.5  # how long to wait after the broker refused a publish
 
 
@@ -124,6 +126,7 @@ class Publisher:
         self._news: dict[str, None] = {}  # payments with other news
         self._streams: dict[str, None] = {}  # payments whose events and receipts are to follow
         self._places: dict[str, int] = {}  # in the lines before terminals, as was told
+        self._hold_notices: dict[str, Notice] = {}  # as was told
         self._news_at: float | None = None  # when what can wait will have waited
         self._health_at = 0.0
         self._breaks = _NO_BREAKS
@@ -230,11 +233,14 @@ class Publisher:
         acknowledged = [self._ledger.get(name) for name in self._desk.known.acknowledged]
         self._desk.known.acknowledged.clear()
         for account in acknowledged:
-            if account is not None and account.live and account.payment.is_settled:
+            if account is None or not account.live or not account.payment.is_settled:
+                continue
+            if not self._stays(account):
                 await self._retire(account)
         due = asyncio.get_running_loop().time() >= self._health_at
         if due:
             await self._retire_old()
+            self._look_at_holds()
         health = self._facts.health()
         facts = health.model_dump(exclude=MOVES_BY_ITSELF)
         if due or facts != self._told.health:
@@ -365,6 +371,8 @@ class Publisher:
             ),
             next_check_at=self._next_check_at(account),
             means=self._means.get(request.terminal_id, ANYTHING),
+            hold_expires_at=expires_at(account, self._desk.hold_days),
+            hold_notice=notice(account, self._desk.hold_days, self._now()),
         )
         topic = self._topics.payment(request.register_id, request.payment_id)
         await self._publish(
@@ -434,8 +442,33 @@ class Publisher:
     async def _retire_old(self) -> None:
         """Empty the topics of payments that nobody needs to see any more."""
         oldest_kept = k.format_time(self._now() - DOCUMENT_AGE_MAX)
-        for account in tuple(to_retire(self._ledger.accounts(), oldest_kept=oldest_kept)):
+        accounts = self._ledger.accounts()
+        for account in tuple(to_retire(accounts, oldest_kept=oldest_kept, stays=self._stays)):
             await self._retire(account)
+
+    def _stays(self, account: Account) -> bool:
+        """Say whether a document waits for somebody, although it could go by its age."""
+        asked_at = self._desk.replies.asked_back.get(account.payment_id)
+        if asked_at is not None:
+            age = asyncio.get_running_loop().time() - asked_at
+            if age < DOCUMENT_AGE_MAX.total_seconds():
+                return True
+            del self._desk.replies.asked_back[account.payment_id]
+        return must_stay(account, self._desk.hold_days, self._now())
+
+    def _look_at_holds(self) -> None:
+        """Have the documents of holds told again that end soon, or may have ended."""
+        now = self._now()
+        found = {
+            one.payment_id: notice(one, self._desk.hold_days, now)
+            for one in self._ledger.accounts()
+            if one.live and one.payment.held_minor
+        }
+        for name, said in found.items():
+            if said and said != self._hold_notices.get(name):
+                _LOGGER.warning("payment=%s money is held, and its hold %s", name, HOLD_WORDS[said])
+                self._news[name] = None
+        self._hold_notices = found
 
     async def _retire(self, account: Account) -> None:
         request = account.payment.request

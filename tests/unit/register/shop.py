@@ -78,6 +78,7 @@ class Plans:
     stage_seconds: Mapping[Stage, float] = field(default_factory=dict)
     forgotten: str = ""  # the topics that the broker lets nobody publish
     signatures: SignaturePolicy = field(default_factory=SignaturePolicy)
+    books: BooksPolicy = field(default_factory=lambda: BooksPolicy("S012"))
 
 
 class Shop:
@@ -90,7 +91,7 @@ class Shop:
         journal = Journal(self.connection, executor)
         self.ledger = Ledger(
             journal,
-            books=BooksPolicy("S012"),
+            books=plans.books,
             now=lambda: k.format_time(self.now()),
             local_now=lambda: self.now().strftime("%Y-%m-%dT%H:%M:%S"),
         )

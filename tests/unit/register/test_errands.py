@@ -110,14 +110,12 @@ class Counter:
         self.numbers += 1
         fields.setdefault("request_id", f"r-{self.numbers}")
         request = model.model_validate(fields)
-        return self.errands.begin(Delivery("", b""), register_id, request, TERMINAL)
+        known = self.errands.begin(Delivery("", b""), register_id, request, TERMINAL)
+        return known.model_dump(mode="json") if isinstance(known, k.Wire) else known
 
     async def answers(self) -> list[Any]:
         """Return the results of the commands that are answered now; codes of refusals."""
-        return [
-            one.result.code if isinstance(one.result, RequestError) else one.result
-            for one in await self.errands.finished()
-        ]
+        return [_told(one.result) for one in await self.errands.finished()]
 
     async def reborn(self) -> None:
         """Kill the bridge and start it again; the terminal lives on."""
@@ -126,6 +124,12 @@ class Counter:
         self.terminal.waiting.clear()
         self.errands = Errands(self.till.ledger, {TERMINAL: self.terminal})
         self.errands.recall()
+
+
+def _told(result: k.Wire | dict[str, Any] | RequestError) -> Any:
+    if isinstance(result, RequestError):
+        return result.code
+    return result.model_dump(mode="json") if isinstance(result, k.Wire) else result
 
 
 Test = Callable[[Counter], Awaitable[None]]
@@ -257,8 +261,9 @@ def test_an_empty_memory_is_told_as_none(tmp_path: Path) -> None:
     async def test(counter: Counter) -> None:
         counter.ask(k.TerminalLastTransaction)
         await counter.terminal.do(c.LastTransaction(None, "no receipt"))
-        found = {"terminal_id": TERMINAL, "payment_id": None, "text": "no receipt", "amount": None}
-        assert await counter.answers() == [found]
+        (found,) = await counter.answers()
+        told = {name: value for name, value in found.items() if value is not None}
+        assert told == {"terminal_id": TERMINAL, "text": "no receipt"}
 
     at_a_counter(tmp_path, test)
 

@@ -17,6 +17,7 @@ from bridge.register.api.fields import SPEC
 from bridge.register.api.published.catalog import Publication, summary
 from bridge.register.api.published.glossary import PARAMETERS
 from bridge.register.api.published.schemas import shared_schemas
+from bridge.register.api.results import response_of
 from bridge.register.api.topics import DEFAULT_BASE
 
 Json = dict[str, Any]
@@ -104,7 +105,9 @@ def _operation(each: Publication) -> Json:
         answer = f"response_{each.operation.replace('/', '_')}"
         operation["reply"] = {
             "channel": {"$ref": f"#/channels/{answer}"},
-            "messages": [{"$ref": f"#/channels/{answer}/messages/Response"}],
+            "messages": [
+                {"$ref": f"#/channels/{answer}/messages/{response_of(each.operation).__name__}"}
+            ],
         }
     return operation
 

@@ -18,6 +18,7 @@ from bridge.register.api.documents import (
     Response,
 )
 from bridge.register.api.fields import Wire
+from bridge.register.api.results import response_of
 from bridge.register.api.state_documents import (
     BridgeHealth,
     BridgeInfo,
@@ -79,7 +80,8 @@ def publications() -> tuple[Publication, ...]:
         request = f"{_REGISTER}/request/{operation}"
         response = f"{_REGISTER}/response/{operation}"
         commands.append(Publication(request, "register", False, model, operation))
-        commands.append(Publication(response, "bridge", False, Response, operation))
+        answer = response_of(operation)
+        commands.append(Publication(response, "bridge", False, answer, operation))
     return (*commands, *_DOCUMENTS)
 
 

@@ -8,6 +8,7 @@ from typing import Any, Final, Literal
 
 from pydantic.json_schema import models_json_schema
 
+from bridge.register.api.documents import Response
 from bridge.register.api.fields import EXTENSION_PREFIX, Wire
 from bridge.register.api.published.catalog import Publication
 from bridge.register.api.published.meanings import MEANINGS
@@ -122,7 +123,10 @@ def _explained(name: str, schema: Json, *, complete: bool) -> Json:
 
 def _explained_field(model: str, name: str, field: Json) -> Json:
     done = {key: part for key, part in field.items() if key != "title"}
-    meaning = MEANINGS.get(f"{model}.{name}") or MEANINGS.get(name)
+    meaning = MEANINGS.get(f"{model}.{name}")
+    if model.endswith(Response.__name__):  # each command has its own, which differ in `result`
+        meaning = meaning or MEANINGS.get(f"{Response.__name__}.{name}")
+    meaning = meaning or MEANINGS.get(name)
     if "description" not in done and meaning:
         done["description"] = meaning
     return done

@@ -1,0 +1,39 @@
+"""A payment as a row of `payment/list`. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from bridge.money.store.records import Account
+from bridge.register import api as k
+from bridge.register.publishing.holds import expires_at
+from bridge.register.publishing.payment_document import captured_text, read_time
+from drivers.contract import Money
+
+
+def listed(account: Account, hold_days: Mapping[str, int]) -> k.ListedPayment:
+    """Return the row; `hold_days` is how many days a hold stands, by terminal."""
+    payment, request = account.payment, account.payment.request
+    currency = request.amount.currency
+    held = payment.held_minor
+    return k.ListedPayment.model_validate(
+        {
+            "payment_id": request.payment_id,
+            "terminal_id": request.terminal_id,
+            "type": request.type.value,
+            "method": "gift_card" if request.gift else request.method,
+            "sale_id": request.sale_id or None,
+            "plan_id": request.plan.plan_id if request.plan else None,
+            "original_payment_id": request.original_payment_id or None,
+            "status": payment.status.value,
+            "funds": payment.funds.value,
+            "recording": payment.recording.value,
+            "amount": k.format_amount(request.amount),
+            "captured_amount": captured_text(payment),
+            "held_amount": k.format_amount(Money(held, currency)) if held else None,
+            "currency": currency,
+            "hold_expires_at": expires_at(account, hold_days),
+            "created_at": read_time(account.created_at),
+            "updated_at": read_time(account.updated_at),
+        }
+    )
