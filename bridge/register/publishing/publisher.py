@@ -219,11 +219,16 @@ class Publisher:
                 self._desk.replies.outgoing.pop(0)
         while self._streams:
             payment_id = next(iter(self._streams))
+            del self._streams[payment_id]  # what is told meanwhile puts it there again
             account = self._ledger.get_stored(payment_id)
-            if account is not None:
+            if account is None:
+                continue
+            try:
                 await self._publish_events(account)
                 await self._publish_receipts(account)
-            self._streams.pop(payment_id, None)
+            except BusError:
+                self._streams[payment_id] = None
+                raise
         for terminal_id, state in self._facts.terminal_states().items():
             await self._publish_state(self._topics.terminal_state(terminal_id), state)
         for terminal_id, info in self._facts.terminal_infos().items():

@@ -16,6 +16,7 @@ from bridge.money.store.records import Account, HistoryLine
 from bridge.register.publishing.payment_document import receipt_documents
 from bridge.register.publishing.receipt_text import Columns, ReceiptStyle, receipts_of
 from drivers import contract as c
+from simulators.broker import Message
 from tests.unit.money.test_payment import REQUEST
 from tests.unit.register.shop import TOPICS, Shop, in_a_shop, payment_id
 
@@ -190,6 +191,32 @@ def test_a_reprint_is_a_duplicate(tmp_path: Path) -> None:
         for receipt in answer["result"]["receipts"]:
             assert receipt["duplicate"]
             assert "DUPLICATE" in receipt["lines"][0]
+
+    in_a_shop(tmp_path, test)
+
+
+def test_an_approval_that_comes_while_events_are_told_has_its_receipts_published(
+    tmp_path: Path,
+) -> None:
+    async def test(shop: Shop) -> None:
+        told = asyncio.Event()
+        inner = shop.broker.on_published
+
+        def hear(message: Message) -> None:
+            if message.topic == TOPICS.events("till-1"):
+                told.set()
+            inner(message)
+
+        shop.broker.on_published = hear
+        wanted = replace(REQUEST, payment_id=payment_id(1), terminal_id="elsewhere")
+        await shop.ledger.accept(wanted, p.Started(None))
+        await told.wait()
+        await shop.ledger.apply(wanted.payment_id, c.Approved(TAKEN))
+        document = await shop.until("till-1", 1, status="approved")
+        await asyncio.sleep(5)
+        assert len(document["receipts"]) == 2
+        for receipt in document["receipts"]:
+            assert receipt["topic"] in shop.broker.retained
 
     in_a_shop(tmp_path, test)
 
