@@ -160,6 +160,12 @@ class Approval:
     text: str = ""  # the terminal's own words, for the clerk
     extra: Mapping[str, str] = field(default_factory=dict)  # protocol facts worth keeping; no PAN
 
+    @property
+    def extras(self) -> tuple[Money, ...]:
+        """The parts of the amount that pay neither goods nor staff, as far as they were named."""
+        parts = (self.surcharge, self.fee, self.cash_back)
+        return tuple(part for part in parts if part is not None)
+
 
 @dataclass(frozen=True, slots=True)
 class Baseline:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from collections.abc import Set as AbstractSet
 
 from bridge.errors import RequestError
@@ -73,12 +73,17 @@ def refuse_rival(request: PaymentRequest, rival: PaymentRequest) -> None:
 
 
 def refuse_unsafe_start(
-    request: PaymentRequest, siblings: Sequence[Payment], captured: Sequence[CapturedPayment]
+    request: PaymentRequest,
+    siblings: Sequence[Payment],
+    captured: Sequence[CapturedPayment],
+    *,
+    was_given_back: bool,
 ) -> None:
     """Refuse a start that could take the money of one sale twice.
 
-    `siblings` are the other payments of the same sale, `captured` what they brought. A person in
-    charge (`approved_by`) passes all rules.
+    `siblings` are the other payments of the same sale, `captured` what they brought,
+    `was_given_back` that it was paid and money of it went back. A person in charge (`approved_by`)
+    passes all rules.
 
     Raises:
         RequestError: `payment_in_doubt`, `sale_already_paid` or `invalid_request`.
@@ -95,12 +100,20 @@ def refuse_unsafe_start(
     others = [one for one in siblings if one.request.payment_id not in mine]
     brought = [one for one in captured if one.payment_id not in mine]
     holds = [one for one in others if one.held_minor > 0]
+    if was_given_back:
+        raise RequestError(
+            "sale_already_paid",
+            "this sale was paid, and money of it was given back; to charge it again needs a "
+            "supervisor",
+            path="sale_id",
+            payment_id=next(one.request.payment_id for one in others if one.captured.minor),
+        )
     details = next((one for one in (request.sale, *(o.sale for o in siblings)) if one), None)
     if not brought and not holds and details is None:
         return
     own = _own_amount(request)
     # A hold covers its sale as money that was taken does: its capture asks nobody any more.
-    held_minor = sum(max(one.held_minor - _tip_minor(one.request), 0) for one in holds)
+    held_minor = held_for_goods_minor(holds)
     total = details.total if details is not None else most_asked(request, others)
     left_minor = max(outstanding_minor(total, brought) - held_minor, 0)
     if left_minor == 0 and (brought or holds):
@@ -122,6 +135,11 @@ def refuse_unsafe_start(
             path="amounts.requested_amount",
             available_amount=left,
         )
+
+
+def held_for_goods_minor(payments: Iterable[Payment]) -> int:
+    """Return what holds keep for the goods of their sale; a tip in them pays the staff."""
+    return sum(max(one.held_minor - _tip_minor(one.request), 0) for one in payments)
 
 
 def _refuse_unpaid_load(request: PaymentRequest, siblings: Sequence[Payment]) -> None:

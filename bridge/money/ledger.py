@@ -25,6 +25,7 @@ from bridge.money.admission import (
 )
 from bridge.money.batches import Batches
 from bridge.money.commit_decision import BooksPolicy, Moment, SaleAsKnown, change_of, decide
+from bridge.money.coverage import was_given_back
 from bridge.money.live_actions import WorkQueue, WorkQueues
 from bridge.money.locks import Locks
 from bridge.money.payment.signature import ReversalFailed, SignatureJudged
@@ -423,7 +424,10 @@ class Ledger(Recollection):
             )
         else:
             captured = captured_payments(siblings, "")
-            refuse_unsafe_start(request, [*(one.payment for one in siblings), *rivals], captured)
+            payments = [*(one.payment for one in siblings), *rivals]
+            mine = {leg.payment_id for leg in request.plan.legs} if request.plan else frozenset()
+            undone = was_given_back(one for one in siblings if one.payment_id not in mine)
+            refuse_unsafe_start(request, payments, captured, was_given_back=undone)
         return len(siblings)
 
     async def _tell_payments(

@@ -188,8 +188,10 @@ def test_no_long_story_breaks_a_rule() -> None:
 def _without(hide: Callable[[p.Payment], bool]) -> Callable[..., None]:
     """A start that does not look at some of its sale's payments."""
 
-    def refuse(wanted: p.PaymentRequest, siblings: list[p.Payment], captured: Any) -> None:
-        refuse_unsafe_start(wanted, [one for one in siblings if not hide(one)], captured)
+    def refuse(
+        wanted: p.PaymentRequest, siblings: list[p.Payment], captured: Any, **more: Any
+    ) -> None:
+        refuse_unsafe_start(wanted, [one for one in siblings if not hide(one)], captured, **more)
 
     return refuse
 

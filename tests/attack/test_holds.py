@@ -180,7 +180,7 @@ def held(request: p.PaymentRequest) -> p.Payment:
 
 def code(request: p.PaymentRequest, *siblings: p.Payment) -> str:
     try:
-        refuse_unsafe_start(request, siblings, [])
+        refuse_unsafe_start(request, siblings, [], was_given_back=False)
     except RequestError as error:
         return error.code
     return ""

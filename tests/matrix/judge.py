@@ -191,7 +191,8 @@ def _judge_plans(shop: Shop) -> None:
 
 def _is_covered(shop: Shop, payment: p.Payment) -> bool:
     account = shop.ledger.get(payment.request.payment_id)
-    return account is not None and shop.ledger.remaining(account).minor == 0
+    needed = shop.ledger.remaining(account) if account is not None else None
+    return needed is not None and needed.minor == 0
 
 
 def _brought_minor(shop: Shop, payment_id: str) -> int:

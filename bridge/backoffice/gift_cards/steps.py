@@ -23,6 +23,7 @@ from bridge.backoffice.gift_cards import evidence as e
 from bridge.backoffice.gift_cards import holds as h
 from bridge.backoffice.gift_cards.office import Office, make_card
 from bridge.money import payment as p
+from bridge.money.admission import held_for_goods_minor
 from bridge.money.ledger import Ledger
 from bridge.money.live_actions import Work
 from bridge.money.split_payment import load_step
@@ -194,10 +195,13 @@ class GiftCardSteps:
         seconds = 0 if payment.doubt is not None else payment.request.deadline_seconds
         until = self._load_until.setdefault(name, now + seconds)
         sale = self._ledger.of_sale(payment.request.sale_key)
+        needed = self._ledger.remaining(account)
+        assert needed is not None, "a load belongs to a sale"
         step = load_step(
             payment,
             [one.payment for one in sale if one.payment_id != name],
-            remaining_minor=self._ledger.remaining(account).minor,
+            # A card is filled with money that was captured; what is held may still go back.
+            remaining_minor=needed.minor + held_for_goods_minor([one.payment for one in sale]),
             is_overdue=now >= until,
         )
         if step == "wait":

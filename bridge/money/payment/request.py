@@ -121,6 +121,11 @@ class PaymentRequest:
         return "gift_card" if self.terminal_id == GIFT_CARDS else "card"
 
     @property
+    def goods_minor(self) -> int:
+        """What of the amount pays for goods; a tip pays the staff."""
+        return self.amount.minor - (self.tip.minor if self.tip else 0)
+
+    @property
     def rival_ids(self) -> tuple[str, ...]:
         """Payments that cannot be beside this one: they were begun under the same id.
 
@@ -138,8 +143,7 @@ class PaymentRequest:
     @property
     def tip_limit_minor(self) -> int:
         """The most that may be tipped, all tips together, in minor units."""
-        goods_minor = self.amount.minor - (self.tip.minor if self.tip else 0)
-        return goods_minor * self.tip_limit_percent // 100
+        return self.goods_minor * self.tip_limit_percent // 100
 
     @property
     def sale_key(self) -> str:

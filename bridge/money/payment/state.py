@@ -227,6 +227,18 @@ class Payment:
         return Money(0, self.request.amount.currency)
 
     @property
+    def goods_minor(self) -> int:
+        """What of the captured money pays for goods, whatever went back since.
+
+        Tip, surcharge, fee and cash-back pay somebody or something else.
+        """
+        taken = self.captured.minor
+        if self.approval is None or not taken:
+            return 0
+        parts = (self.approval.tip or self.request.tip, *self.approval.extras)
+        return max(taken - sum(part.minor for part in parts if part is not None), 0)
+
+    @property
     def refundable_minor(self) -> int:
         """What approved refunds have left of what was taken."""
         if self.funds is Funds.VOIDED:

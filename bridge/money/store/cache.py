@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 
 from bridge.money import payment as p
 from bridge.money import purchase as s
-from bridge.money.admission import most_asked
-from bridge.money.store.records import Account, PurchaseAccount, captured_payments
+from bridge.money.coverage import still_needed
+from bridge.money.store.records import Account, PurchaseAccount
 from drivers.contract import Money
 
 # Payments that are final, recorded and retired stay in memory for quick answers to repeated
@@ -87,16 +87,9 @@ class Memory:
         """Return the payments of a sale that are in memory, in the order of their acceptance."""
         return [self._accounts[name] for name in self._sales.payments.get(sale_key, ())]
 
-    def remaining(self, account: Account) -> Money:
-        """Return what is still to be paid of the account's sale."""
-        request = account.payment.request
-        siblings = self.of_sale(request.sale_key)
-        told = (one.payment.sale for one in (account, *siblings))
-        details = next((one for one in told if one is not None), None)
-        others = [one.payment for one in siblings if one is not account]
-        total = details.total if details is not None else most_asked(request, others)
-        left_minor = s.outstanding_minor(total, captured_payments(siblings, ""))
-        return Money(left_minor, total.currency)
+    def remaining(self, account: Account) -> Money | None:
+        """Return what the account's sale still needs; None where there is no sale."""
+        return still_needed(account, self.of_sale(account.payment.request.sale_key))
 
     def open_purchases(self) -> list[PurchaseAccount]:
         """Return the purchases that are not in the books yet."""

@@ -203,8 +203,7 @@ def captured_payments(accounts: Iterable[Account], captured_at: str) -> list[s.C
         told_tip = approval.tip or asked_tip
         # A refund gives back the goods first; what it leaves of tip and surcharge is theirs.
         tip_minor = min(told_tip.minor if told_tip else 0, left)
-        besides = (approval.surcharge, approval.fee, approval.cash_back)
-        surcharge_minor = sum(part.minor for part in besides if part is not None)
+        surcharge_minor = sum(part.minor for part in approval.extras)
         found.append(
             s.CapturedPayment(
                 payment_id=account.payment_id,

@@ -114,7 +114,7 @@ def amount_text(money: Money) -> str:
 def display_of(
     payment: Payment,
     *,
-    remaining: Money,
+    remaining: Money | None,
     terminal_name: str,
     position: int = 0,
     means: Means = ANYTHING,
@@ -230,7 +230,7 @@ def _doubtful(payment: Payment) -> Display:
     )
 
 
-def _paid(payment: Payment, remaining: Money, means: Means) -> Display:
+def _paid(payment: Payment, remaining: Money | None, means: Means) -> Display:
     if not payment.decided_by and any(one.kind != INFERRED for one in payment.discrepancies):
         return _disagreement(payment)
     assert payment.approval is not None, "approved always says what was approved"
@@ -261,7 +261,8 @@ def _paid(payment: Payment, remaining: Money, means: Means) -> Display:
     if payment.discrepancies and not payment.decided_by:
         text = "Manager checks the gift card"
         return _leave("warning", INFERRED, f"{done} {amount_text(taken)}", text, receipt)
-    if taken.minor < asked.minor and payment.request.type is PaymentType.SALE and remaining.minor:
+    is_part = taken.minor < asked.minor and payment.request.type is PaymentType.SALE
+    if is_part and remaining is not None and remaining.minor:
         return _leave(
             "warning",
             "partial",

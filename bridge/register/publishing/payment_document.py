@@ -54,7 +54,7 @@ def read_time(text: str) -> datetime:
 def payment_document(
     account: Account,
     *,
-    remaining: Money,
+    remaining: Money | None,
     purchase: PurchaseAccount | None,
     terminal_name: str,
     topics: k.Topics,
@@ -166,7 +166,7 @@ def _result(payment: p.Payment) -> str | None:
     return "partial" if approved < payment.request.amount.minor else "success"
 
 
-def _amounts(payment: p.Payment, remaining: Money) -> k.PaymentAmounts:
+def _amounts(payment: p.Payment, remaining: Money | None) -> k.PaymentAmounts:
     currency = payment.request.amount.currency
     nothing = Money(0, currency)
     approval = payment.approval
@@ -176,7 +176,9 @@ def _amounts(payment: p.Payment, remaining: Money) -> k.PaymentAmounts:
     surcharge = (known.surcharge or nothing) if known else None
     fee = (known.fee or nothing) if known else None
     cash_back = (known.cash_back or nothing) if known else None
-    taken = k.format_amount(known.amount) if known and known.amount.currency == currency else None
+    taken = None
+    if known is not None and known.amount.currency == currency:
+        taken = _text(known.amount.minor + payment.added_minor, currency)
     return k.PaymentAmounts(
         currency=currency,
         requested_amount=k.format_amount(payment.request.amount),
@@ -187,7 +189,7 @@ def _amounts(payment: p.Payment, remaining: Money) -> k.PaymentAmounts:
         cash_back_amount=k.format_amount(cash_back) if cash_back else None,
         total_fees_amount=k.format_amount(fee) if fee else None,
         refunded_amount=_text(payment.refunded_minor, currency) if known else None,
-        remaining_amount=k.format_amount(remaining) if payment.is_final else None,
+        remaining_amount=k.format_amount(remaining) if remaining and payment.is_final else None,
     )
 
 

@@ -22,7 +22,7 @@ from drivers.contract import (
     Money,
     Unclear,
 )
-from tests.unit.money.test_ledger import EUR, SALE, Disk, approval, request
+from tests.unit.money.test_ledger import EUR, SALE, Disk, approval, paid, request
 
 SALE_ID = request(1).payment_id
 
@@ -322,3 +322,87 @@ async def test_a_refund_is_suggested_only_where_the_batch_is_known_to_be_closed(
         await ledger.accept(follow_up(3, p.PaymentType.VOID, 4790))
     assert caught.value.code == "void_not_possible"
     assert caught.value.detail.get("suggest") is None
+
+
+@pytest.mark.parametrize("kind", [p.PaymentType.REFUND, p.PaymentType.VOID])
+@pytest.mark.parametrize("lines", [SALE, None])
+async def test_a_sale_that_was_paid_and_given_back_asks_for_nothing(
+    disk: Disk, kind: p.PaymentType, lines: s.SaleDetails | None
+) -> None:
+    ledger = disk.ledger()
+    await paid(ledger, request(1, "S1", sale=lines))
+    await done(ledger, follow_up(2, kind, 4790))
+    again = await disk.reborn()
+    for memory in (ledger, again):
+        for number in (1, 2):
+            account = memory.get(request(number).payment_id)
+            assert account is not None
+            assert memory.remaining(account) == Money(0, EUR)
+        with pytest.raises(RequestError) as caught:
+            await memory.accept(request(3, "S1"))
+        assert caught.value.code == "sale_already_paid"
+        assert caught.value.detail["payment_id"] == SALE_ID
+    await again.accept(request(3, "S1", approved_by="supervisor"))
+
+
+async def test_what_went_back_before_the_sale_was_paid_is_needed_again(disk: Disk) -> None:
+    ledger = disk.ledger()
+    await paid(ledger, request(1, "S1", 2000, sale=SALE), 2000)
+    await done(ledger, follow_up(2, p.PaymentType.VOID, 2000))
+    account = ledger.get(SALE_ID)
+    assert account is not None
+    assert ledger.remaining(account) == Money(4790, EUR)
+    await paid(ledger, request(3, "S1", 2790), 2790)
+    account = ledger.get(request(3).payment_id)
+    assert account is not None
+    assert ledger.remaining(account) == Money(2000, EUR), "no goods leave for it yet"
+    await paid(ledger, request(4, "S1", 2000), 2000)
+
+
+async def test_a_refund_without_an_original_has_no_sale_that_needs_anything(disk: Disk) -> None:
+    ledger = disk.ledger()
+    unlinked = follow_up(2, p.PaymentType.REFUND, 500, of="", original_sale_key="")
+    await done(ledger, replace(unlinked, original=None, approved_by="supervisor"))
+    account = ledger.get(request(2).payment_id)
+    assert account is not None
+    assert ledger.remaining(account) is None
+
+
+async def test_what_is_held_is_needed_from_nobody_else(disk: Disk) -> None:
+    ledger = disk.ledger()
+    hold = request(1, "S1", 3000, sale=SALE, type=p.PaymentType.PREAUTH)
+    await ledger.accept(hold, p.Started(Baseline("")))
+    await ledger.apply(SALE_ID, Approved(approval(3000)))
+    account = ledger.get(SALE_ID)
+    assert account is not None
+    assert ledger.remaining(account) == Money(1790, EUR)
+
+
+async def test_a_void_is_not_accepted_while_a_refund_of_the_same_payment_runs(disk: Disk) -> None:
+    ledger = disk.ledger()
+    await started(ledger)
+    await ledger.accept(follow_up(2, p.PaymentType.REFUND, 100), p.Started(None))
+    for state in ("running", "in doubt"):
+        with pytest.raises(RequestError) as caught:
+            await ledger.accept(follow_up(3, p.PaymentType.VOID, 4790))
+        assert caught.value.code == "void_not_possible", state
+        await ledger.apply(request(2).payment_id, Unclear("link_lost"))
+    await ledger.apply(request(2).payment_id, Declined("05"))
+    await ledger.accept(follow_up(3, p.PaymentType.VOID, 4790))
+
+
+async def test_a_load_counts_what_may_have_filled_a_card_although_it_is_called_failed(
+    disk: Disk,
+) -> None:
+    ledger = disk.ledger()
+    await started(ledger)
+    first = request(2, "S1", 4000, type=p.PaymentType.LOAD, gift=True)
+    await ledger.accept(first, p.Started(None))
+    await ledger.apply(first.payment_id, Declined("05"))
+    await ledger.apply(first.payment_id, Approved(approval(4000, "late")))
+    second = request(3, "S1", 791, type=p.PaymentType.LOAD, gift=True)
+    with pytest.raises(RequestError) as caught:
+        await ledger.accept(second)
+    assert caught.value.detail["available_amount"] == "7.90"
+    await ledger.apply(first.payment_id, p.Decided("noted", "anna"))
+    await ledger.accept(second)

@@ -474,6 +474,6 @@ async def test_a_sale_is_not_forgotten_while_one_of_its_payments_is_live(disk: D
     ], "what the sale still lacks depends on all of its payments"
     account = ledger.get(request(2).payment_id)
     assert account is not None
-    assert ledger.remaining(account).minor == 2790 - 2000
+    assert ledger.remaining(account) == Money(2790 - 2000, EUR)
     said = Approved(approval(2790, "T1/2"))
     assert (await ledger.apply(request(2).payment_id, said)).payment.captured.minor == 2790

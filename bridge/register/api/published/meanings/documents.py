@@ -68,7 +68,8 @@ DOCUMENTS: Final = {
     "total_fees_amount": "A fee that terminal or host took for the service, contained in "
     "`authorized_amount`; null until approved.",
     "refunded_amount": "What went back so far; null until approved.",
-    "remaining_amount": "What the sale still needs; null until final.",
+    "remaining_amount": "What the sale still needs, held money counted as paid; zero once it was "
+    "paid, also when money went back since; null until final, and where there is no sale.",
     # cards and hosts
     "CardFacts.payment_brand": "The brand in lower case, e.g. `girocard`, `visa`; an open list, "
     "null where the terminal does not tell.",
