@@ -120,6 +120,10 @@ class Bus:
     def __init__(self) -> None:
         self.waiting: asyncio.Queue[Delivery] = asyncio.Queue()
 
+    @property
+    def connected(self) -> bool:
+        return True
+
     async def next(self) -> Delivery:
         return await self.waiting.get()
 

@@ -65,6 +65,10 @@ class Bus:
         self.queue: asyncio.Queue[Connected | Delivery] = asyncio.Queue()
         self.queue.put_nowait(Connected(EPOCH, "5.0", session_present=False))
 
+    @property
+    def connected(self) -> bool:
+        return True
+
     async def next(self) -> Connected | Delivery:
         return await self.queue.get()
 

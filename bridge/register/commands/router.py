@@ -25,6 +25,7 @@ from bridge.register.commands import start_payment as starts
 from bridge.register.commands import terminal_operation as errands
 from bridge.register.commands.existing_payment import KnownPayments
 from bridge.register.commands.gift_card_balance import Balances, Question
+from bridge.register.commands.presence import Presence
 from bridge.register.commands.start_payment import Starts
 from bridge.register.commands.terminal_operation import Errands
 from bridge.register.commands.terminal_queue import TakerState, WaitedFor, WaitingLines
@@ -49,6 +50,10 @@ class Bus(Protocol):
 
     def acknowledge(self, delivery: Delivery) -> None:
         """Tell the broker that the delivery is safe with us."""
+
+    @property
+    def connected(self) -> bool:
+        """Whether registers can be heard now."""
 
 
 class TerminalState(errands.State, TakerState, Protocol):
@@ -126,6 +131,7 @@ class Desk:
         self.receipt_style = settings.receipt_style
         self.connection: Connected | None = None
         self.connections = 0
+        self._presence = Presence()
         self._unserved: set[str] = set()  # register ids that were warned about
         self.refusal: RequestError | None = None  # why nothing is done for any register
         self.lost_payments: frozenset[str] = frozenset()  # accepted once, unknown to the journal
@@ -152,15 +158,19 @@ class Desk:
         self.errands.recall()
         while True:
             try:
-                async with asyncio.timeout_at(self.waiting.next_end):
+                ends = [self.waiting.next_end, self._presence.next_end]
+                until = min((at for at in ends if at is not None), default=None)
+                async with asyncio.timeout_at(until):
                     came = await self._bus.next()
             except TimeoutError:
                 await self.waiting.end_waits()
+                await self._end_graces()
                 continue
             match came:
                 case Connected() as connection:
                     self.connection = connection
                     self.connections += 1
+                    self._presence.begin_anew(asyncio.get_running_loop().time())
                     self._starts.epoch = connection.epoch
                     self._ledger.something_changed.set()
                 case Delivery() as delivery:
@@ -169,6 +179,8 @@ class Desk:
     async def _serve(self, delivery: Delivery) -> None:
         match self._topics.parse(delivery.topic):
             case k.RequestTopic(register_id, operation):
+                if not delivery.retained:
+                    self._presence.heard(register_id)
                 try:
                     await self._answer(delivery, register_id, operation)
                 except JournalError:
@@ -316,7 +328,24 @@ class Desk:
             _LOGGER.warning(
                 "not understood register=%s state bytes=%s", register_id, shown_bytes(payload)
             )
-        if state is None or state.state == "online":
+        if state is None:
+            return
+        if state.state == "online":
+            self._presence.heard(register_id)
             return
         _LOGGER.info("register=%s offline", register_id)
-        await self.known.register_lost(register_id)
+        self._presence.missed(register_id, asyncio.get_running_loop().time())
+
+    async def _end_graces(self) -> None:
+        """Do without the registers that stayed away; nobody is judged while nobody can be heard.
+
+        Raises:
+            JournalError: It could not be stored.
+        """
+        now = asyncio.get_running_loop().time()
+        if not self._bus.connected:
+            self._presence.begin_anew(now)
+            return
+        for register_id in self._presence.take_gone(now):
+            _LOGGER.info("register=%s is gone", register_id)
+            await self.known.register_lost(register_id)

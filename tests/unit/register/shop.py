@@ -178,6 +178,11 @@ class Shop:
         will = json.dumps({"state": "offline"}).encode()
         self.broker.send(Message(TOPICS.register_state(till), will, retain=True))
 
+    def come(self, till: str) -> None:
+        """Have a register say that it is there."""
+        birth = json.dumps({"state": "online"}).encode()
+        self.broker.send(Message(TOPICS.register_state(till), birth, retain=True))
+
     def document(self, till: str, number: int) -> Json:
         """Return the document of a payment as it lies at the broker, {} when there is none."""
         message = self.broker.retained.get(TOPICS.payment(till, payment_id(number)))

@@ -14,6 +14,7 @@ from bridge.errors import ConfigError, RequestError
 from bridge.money import payment as p
 from bridge.money.payment.machine import QUEUE_TIMEOUT, advance
 from bridge.register import api as k
+from bridge.register.commands.presence import GRACE_SECONDS
 from bridge.register.commands.router import DeskSettings
 from bridge.terminal.lease import LINE_MAX
 from simulators.terminals.shared.shopper import Plan, Scenario
@@ -239,6 +240,42 @@ def test_a_register_that_is_gone_waits_no_more(tmp_path: Path) -> None:
         shop.leave("till-2")
         document = await shop.until("till-2", 2, status="canceled")
         assert document["cancel_reason"] == "register_lost"
+
+    in_a_shop(tmp_path, test, SLOW_FIRST)
+
+
+def test_a_will_alone_decides_nothing(tmp_path: Path) -> None:
+    async def test(shop: Shop) -> None:
+        await shop.pay("till-1", 1, "1.00")
+        await shop.pay("till-2", 2, "2.00", when_busy="queue")
+        await shop.pay("till-3", 3, "3.00", when_busy="queue")
+        shop.leave("till-2")
+        shop.leave("till-3")
+        await asyncio.sleep(GRACE_SECONDS / 2)
+        shop.come("till-2")
+        await shop.ask("till-3", "payment/status", payment_id=payment_id(3))
+        await asyncio.sleep(GRACE_SECONDS * 2)
+        for till, number in (("till-2", 2), ("till-3", 3)):
+            assert shop.document(till, number)["status"] == "queued"
+        shop.leave("till-2")
+        await asyncio.sleep(GRACE_SECONDS + 1)
+        assert shop.document("till-2", 2)["cancel_reason"] == "register_lost"
+        assert shop.document("till-3", 3)["status"] == "queued"
+
+    in_a_shop(tmp_path, test, SLOW_FIRST)
+
+
+def test_nobody_is_called_gone_while_nobody_can_be_heard(tmp_path: Path) -> None:
+    async def test(shop: Shop) -> None:
+        await shop.pay("till-1", 1, "1.00")
+        await shop.pay("till-2", 2, "2.00", when_busy="queue")
+        shop.leave("till-2")
+        await asyncio.sleep(1)
+        shop.broker.restart(3 * GRACE_SECONDS, forget=True)
+        await asyncio.sleep(3 * GRACE_SECONDS)
+        shop.come("till-2")  # its birth, as soon as there is a broker again
+        await asyncio.sleep(2 * GRACE_SECONDS)
+        assert shop.document("till-2", 2)["status"] == "queued"
 
     in_a_shop(tmp_path, test, SLOW_FIRST)
 
