@@ -7,6 +7,7 @@ need them.
 from __future__ import annotations
 
 import random
+import time
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -23,6 +24,7 @@ from bridge.backoffice.gift_cards.payment_method import GiftCards
 from bridge.backoffice.http_exchange import open_client
 from bridge.backoffice.login.login import Login
 from bridge.backoffice.purchase_recorder import Recorder
+from bridge.clock import WallClock
 from bridge.control import Control
 from bridge.errors import ConfigError
 from bridge.instance import INSTANCE_NAME, Instance
@@ -61,10 +63,17 @@ from bridge.terminal.status import StationSettings
 from bridge.terminal.transport import SerialAddress, TcpAddress, open_line
 from drivers.contract import Driver, Stage
 
+ENTRIES_COMPARED = 21  # of the journal, with the clock at the start: some days of a quiet store
+
 
 def utc_now() -> datetime:
     """Return the wall clock."""
     return datetime.now(UTC)
+
+
+def _store_time(moment: datetime | None) -> str:
+    """Return the store's local time without an offset, as the books want it; "" for None."""
+    return moment.astimezone().strftime("%Y-%m-%dT%H:%M:%S") if moment is not None else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +84,7 @@ class Wires:
     bus: type[Mqtt] = Mqtt
     books: type[BackOffice] = BackOffice
     open_line: Callable[[SerialAddress | TcpAddress], Awaitable[Line]] = open_line
+    read_clock: Callable[[], datetime] = utc_now
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +132,7 @@ def build_stations(
     drivers: Mapping[str, tuple[Driver, Any]],
     ledger: Ledger,
     wires: Wires,
+    clock: WallClock,
 ) -> dict[str, Station]:
     """Return one station per configured terminal."""
     stations = {}
@@ -153,7 +164,7 @@ def build_stations(
             open_line=partial(wires.open_line, address),
             ledger=ledger,
             changed=ledger.something_changed,
-            now=lambda: k.format_time(utc_now()),
+            now=lambda: k.format_time(clock.now()),
         )
     return stations
 
@@ -182,11 +193,14 @@ async def build(
         remembered = mark.read()
         journal = wires.journal(connection, executor, remember=mark.write)
         opened.push_async_callback(journal.finish)
-        custody = Custody(journal, lambda: k.format_time(utc_now()))
+        clock = WallClock(wires.read_clock, time.monotonic)
+        clock.learn(journal.latest_times(ENTRIES_COMPARED))
+        custody = Custody(journal, lambda: k.format_time(clock.now()))
         await custody.recover(remembered)
         if remembered is None:
             mark.write(journal.last_seq())  # from now on it remembers
         office = config.back_office
+        told_by: list[BackOffice] = []  # whose clock is asked where ours is doubtful
         ledger = Ledger(
             journal,
             books=BooksPolicy(
@@ -194,11 +208,13 @@ async def build(
                 summary_sku=office.summary_sku if office else "",
                 required=office is not None and office.records,
             ),
-            now=lambda: k.format_time(utc_now()),
-            local_now=lambda: datetime.now().astimezone().strftime("%Y-%m-%dT%H:%M:%S"),
+            now=lambda: k.format_time(clock.now()),
+            local_now=lambda: _store_time(clock.now()),
             terminals=config.terminals,
+            clock_is_doubtful=lambda: bool(clock.implausible),
+            server_local_now=lambda: _store_time(told_by[0].server_now()) if told_by else "",
         )
-        stations = build_stations(config, drivers, ledger, wires)
+        stations = build_stations(config, drivers, ledger, wires, clock)
         login: Login | None = None
         recorder: Recorder | None = None
         gift_cards: GiftCards | None = None
@@ -207,7 +223,7 @@ async def build(
             http = open_client(office.ca_file)
             opened.push_async_callback(http.aclose)
             settings = login_settings(office, environment)
-            login = Login(http, settings, token_store(state, environment), utc_now)
+            login = Login(http, settings, token_store(state, environment), clock.now)
             books = wires.books(
                 http,
                 office.endpoint,
@@ -215,6 +231,7 @@ async def build(
                 deadline_seconds=office.deadline_seconds,
                 names=api_names(office),
             )
+            told_by.append(books)
             recorder = Recorder(ledger, books, login, random.SystemRandom())
             gift_cards = GiftCards(
                 ledger,
@@ -229,6 +246,7 @@ async def build(
             wires,
             instance=Instance(state / INSTANCE_NAME, lambda: uuid.uuid4().hex),
             custody=custody,
+            clock=clock,
             journal=journal,
             ledger=ledger,
             stations=stations,
@@ -260,6 +278,7 @@ def _assemble(
     *,
     instance: Instance,
     custody: Custody,
+    clock: WallClock,
     journal: Journal,
     ledger: Ledger,
     stations: Mapping[str, Station],
@@ -273,7 +292,16 @@ def _assemble(
     take_over = TakeOver(custody, ledger, bus)
     names = {name: one.name or name for name, one in config.terminals.items()}
     plans = Plans(ledger, lambda terminal, payment: stations[terminal].release(payment))
-    desk = Desk(bus, ledger, stations, settings, now=utc_now, gift_cards=gift_cards, plans=plans)
+    desk = Desk(
+        bus,
+        ledger,
+        stations,
+        settings,
+        now=clock.now,
+        gift_cards=gift_cards,
+        plans=plans,
+        clock_is_doubtful=lambda: bool(clock.implausible),
+    )
     facts = Facts(
         Identity(config.site.bridge_id, config.site.name, config.site.state_directory),
         ledger=ledger,
@@ -282,14 +310,14 @@ def _assemble(
         names=names,
         bus=bus,
         books=recorder,
-        now=utc_now,
+        now=clock.now,
         login_needed=lambda: login is not None and login.status.needed_since is not None,
         obstacles=take_over.obstacles,
-        warnings=take_over.warnings,
+        warnings=lambda: [*take_over.warnings(), *filter(None, [clock.implausible])],
     )
     signatures = SignaturePolicy(config.site.unsigned == "stands", config.site.signature_seconds)
     reversals = Reversals(
-        ledger, stations, signatures, now=utc_now, is_connected=lambda: bus.connected
+        ledger, stations, signatures, now=clock.now, is_connected=lambda: bus.connected
     )
     publisher = Publisher(
         bus,
@@ -301,15 +329,29 @@ def _assemble(
         signatures=reversals,
         stage_seconds={name: one.settings.stage_seconds for name, one in stations.items()},
         means={name: means_of(one.capabilities) for name, one in stations.items()},
-        now=utc_now,
+        now=clock.now,
         last_seq=journal.last_seq(),
+        clock_is_steady=lambda: clock.is_steady,
     )
     patience = None
     if config.back_office is not None:
         wait = timedelta(hours=config.back_office.lines_within_hours)
-        patience = Patience(ledger, wait, now=utc_now, write_time=k.format_time)
+        patience = Patience(
+            ledger,
+            wait,
+            now=clock.now,
+            write_time=k.format_time,
+            clock_is_steady=lambda: clock.is_steady,
+        )
     keep = config.receipts.keep_months
-    retention = Retention(ledger, journal, keep, now=utc_now, write_time=k.format_time)
+    retention = Retention(
+        ledger,
+        journal,
+        keep,
+        now=clock.now,
+        write_time=k.format_time,
+        clock_is_steady=lambda: clock.is_steady,
+    )
     control = Control(
         config.site.state_directory / cfg.CONTROL_NAME, ledger, desk, records, take_over=take_over
     )

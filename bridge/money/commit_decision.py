@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bridge.money import payment as p
 from bridge.money import purchase as s
@@ -40,6 +40,7 @@ class Moment:
 
     at: str  # ISO 8601 UTC, as the journal writes it
     local: str  # the store's local time without offset, as the books want it
+    source: s.DateSource = "clock"  # whose time `local` is
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +153,7 @@ def _settle(
         due = _sale_due(account, sale, policy, moment)
     if due is None:
         return account, None
+    due = replace(due, content=replace(due.content, date_from=moment.source))
     entries.append(Entry(due.content.transaction_id, due, moment.at))
     return account, PurchaseAccount(s.open_purchase(due), moment.at, moment.at)
 
@@ -192,6 +194,7 @@ def _settle_correction(
         store_code=policy.store_code,
         summary_sku=policy.summary_sku,
     )
+    due = replace(due, content=replace(due.content, date_from=moment.source))
     news = p.RecordingChanged(p.Recording.PENDING)
     entries += [
         Entry(account.payment_id, news, moment.at),

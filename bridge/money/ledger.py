@@ -11,6 +11,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import replace
+from datetime import datetime
 from functools import partial
 
 from bridge.errors import RequestError
@@ -60,15 +61,20 @@ class Ledger(Recollection):
         now: Callable[[], str],
         local_now: Callable[[], str],
         terminals: Iterable[str] = (),
+        clock_is_doubtful: Callable[[], bool] = lambda: False,
+        server_local_now: Callable[[], str] = lambda: "",
     ) -> None:
         """Keep the books in `journal`.
 
-        `now` gives ISO 8601 UTC with `Z`; `local_now` the store's local time without offset.
+        `now` gives ISO 8601 UTC with `Z`; `local_now` the store's local time without offset, and
+        `server_local_now` the same by the back office's clock, "" while it has told none.
         """
         super().__init__(journal)
         self._books = books
         self._now = now
         self._local_now = local_now
+        self._clock_is_doubtful = clock_is_doubtful
+        self._server_local_now = server_local_now
         self._known_terminals = set(terminals)
         self.batches = Batches(journal, self, now)
         self._reserved: dict[str, p.PaymentRequest] = {}  # accepted, not yet on disk
@@ -359,7 +365,7 @@ class Ledger(Recollection):
         *,
         wait: bool = True,
     ) -> Account:
-        moment = Moment(self._now(), self._local_now())
+        moment = self._moment(before, events)
         decided = decide(before, events, self._known(before, events[0]), self._books, moment)
         account, actions = decided.account, decided.actions
         if before is not None and account.payment == before.payment:
@@ -385,6 +391,20 @@ class Ledger(Recollection):
         self._announce(account, tell=tell)
         self._perform(account, actions)
         return account
+
+    def _moment(self, before: Account | None, events: tuple[p.Event, ...]) -> Moment:
+        """Return when this happens; by the terminal or the server where our clock is doubtful."""
+        at, local = self._now(), self._local_now()
+        if not self._clock_is_doubtful():
+            return Moment(at, local)
+        approvals = [one.approval for one in events if isinstance(one, Approved)]
+        if before is not None and before.payment.approval is not None:
+            approvals.append(before.payment.approval)
+        for approval in approvals:
+            if is_local_time(approval.time_text):
+                return Moment(at, approval.time_text, "terminal")
+        told = self._server_local_now()
+        return Moment(at, told, "server") if told else Moment(at, local, "doubtful_clock")
 
     def _known(self, before: Account | None, first: p.Event) -> SaleAsKnown:
         """Return what a decision about a payment needs to know of its sale."""
@@ -448,3 +468,11 @@ class Ledger(Recollection):
             for account in told:
                 self._remember(replace(account, seq=seq))
                 self._announce(account, tell=True)
+
+
+def is_local_time(text: str) -> bool:
+    """Say whether a terminal's time is a whole one: ISO 8601 with date, without an offset."""
+    try:
+        return datetime.fromisoformat(text).tzinfo is None and "T" in text
+    except ValueError:
+        return False

@@ -74,6 +74,11 @@ class CapturedPayment:
     captured_at: str  # local wall-clock time, ISO 8601 without offset
 
 
+# Whose date a booking carries: our clock's, or, where that cannot be right, the terminal's or the
+# back office's; `doubtful_clock` where nobody else told one.
+DateSource = Literal["clock", "terminal", "server", "doubtful_clock"]
+
+
 @dataclass(frozen=True, slots=True)
 class PurchaseContent:
     """Everything the back office is told. Made once; every attempt sends exactly this."""
@@ -85,6 +90,7 @@ class PurchaseContent:
     sale: SaleDetails
     tip_minor: int
     pay_method: str
+    date_from: DateSource = "clock"  # a mark for people: whose date this is
 
 
 class PurchaseState(Enum):

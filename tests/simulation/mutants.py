@@ -248,14 +248,14 @@ def _empty_memory_means_no(original: AnyCallable) -> AnyCallable:
 
 
 def _takes_everything_for_fresh(original: AnyCallable) -> AnyCallable:
-    def refuse_unfresh(*_arguments: Any) -> None:
+    def refuse_unfresh(*_arguments: Any, **_more: Any) -> None:
         return None
 
     return refuse_unfresh
 
 
 def _ignores_the_fence(original: AnyCallable) -> AnyCallable:
-    def refuse_unfresh(request: Any, delivery: Any, epoch: str, now: Any) -> None:
+    def refuse_unfresh(request: Any, delivery: Any, epoch: str, now: Any, **_more: Any) -> None:
         original(request, replace(delivery, live=True), epoch, now)
 
     return refuse_unfresh

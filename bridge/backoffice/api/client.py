@@ -5,8 +5,11 @@ It says what each attempt proves and decides nothing: no journal, no back-off, n
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
+from datetime import datetime, timedelta
+from email.utils import parsedate_to_datetime
 from typing import Any, Protocol
 
 import httpx
@@ -91,6 +94,7 @@ class BackOffice:
         self._endpoint = httpx.URL(endpoint)
         self._tokens = tokens
         self._deadline_seconds = deadline_seconds
+        self._server_time: tuple[datetime, float] | None = None  # and when, by the loop's clock
         self._names = names or ApiNames()
         self.names_are_read = False  # from the server's own schema
         self._lookup: PurchaseLookup | None = None  # how purchases can be asked for
@@ -258,7 +262,27 @@ class BackOffice:
             content=json.dumps(body).encode(),
             headers={"content-type": "application/json", "authorization": f"Bearer {token}"},
         )
-        return await exchange(self._http, request, deadline_seconds=self._deadline_seconds)
+        answer = await exchange(self._http, request, deadline_seconds=self._deadline_seconds)
+        told = _date_of(answer)
+        if told is not None:
+            self._server_time = (told, asyncio.get_running_loop().time())
+        return answer
+
+    def server_now(self) -> datetime | None:
+        """Return the time in UTC by the server's own clock; None while it has told none."""
+        if self._server_time is None:
+            return None
+        told, at = self._server_time
+        return told + timedelta(seconds=asyncio.get_running_loop().time() - at)
+
+
+def _date_of(answer: Answer) -> datetime | None:
+    """Return the `Date` of an answer (RFC 9110, section 6.6.1), None where it cannot be read."""
+    try:
+        told = parsedate_to_datetime(answer.headers.get("date", ""))
+    except ValueError:
+        return None
+    return told if told.tzinfo is not None else None
 
 
 def _wants_login(answer: Answer, document: Document) -> bool:

@@ -25,8 +25,13 @@ class Patience:
         *,
         now: Callable[[], datetime],
         write_time: Callable[[datetime], str],
+        clock_is_steady: Callable[[], bool] = lambda: True,
     ) -> None:
-        """Wait for `patience`; `now` is the wall clock in UTC, `write_time` the journal's way."""
+        """Wait for `patience`; `now` is the wall clock in UTC, `write_time` the journal's way.
+
+        While `clock_is_steady` says no, nothing has waited long enough.
+        """
+        self._clock_is_steady = clock_is_steady
         self._ledger = ledger
         self._patience = patience
         self._now = now
@@ -48,6 +53,8 @@ class Patience:
         Raises:
             JournalError: It could not be stored.
         """
+        if not self._clock_is_steady():
+            return
         before = self._write_time(self._now() - self._patience)
         for account in self._ledger.overdue(before):
             with about(account.payment_id):

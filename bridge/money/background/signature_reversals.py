@@ -86,6 +86,7 @@ class Reversals:
         self._now = now
         self._is_connected = is_connected
         self._retry_seconds = retry_seconds
+        self._began_at = now().timestamp()
         self._heard_since: float | None = None  # None: no register could answer now
         self._asked_since: dict[str, float] = {}  # payment_id -> by the loop's clock, in this life
         self._retry_at: dict[str, float] = {}  # payment_id -> by the loop's clock
@@ -133,14 +134,13 @@ class Reversals:
         """Say whether nobody can answer any more; a clock that is set decides that for nobody."""
         now = asyncio.get_running_loop().time()
         asked_seconds = now - self._asked_since.setdefault(account.payment_id, now)
-        is_late = (
-            self._now() >= self.policy.expires_at(account)
-            or asked_seconds >= self.policy.answer_seconds
-        )
+        counted = asked_seconds >= self.policy.answer_seconds
+        is_late = counted or self._now() >= self.policy.expires_at(account)
         if self.policy.unanswered_stands or not is_late:
             return is_late
-        if self._heard_since is None:
-            return False
+        ended_at = datetime.fromisoformat(account.ended_at).timestamp()
+        if self._heard_since is None or (ended_at >= self._began_at and not counted):
+            return False  # asked in this life: we count ourselves, whatever the clock is set to
         return min(asked_seconds, now - self._heard_since) >= SECOND_CHANCE_SECONDS
 
     async def _reverse(self, account: Account) -> None:

@@ -115,6 +115,11 @@ class Journal:
         """Return the number of the last entry; for the start, before anything is appended."""
         return int(self._connection.execute("select max(seq) from entry").fetchone()[0] or 0)
 
+    def latest_times(self, count: int) -> list[str]:
+        """Return when the last `count` entries were written, newest first; for the start."""
+        rows = self._connection.execute("select at from entry order by seq desc limit ?", (count,))
+        return [at for (at,) in rows]
+
     def append(self, change: Change, *, urgent: bool = True) -> asyncio.Future[int]:
         """Return a future of the last `seq` written; done once the change is on disk.
 

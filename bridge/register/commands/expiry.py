@@ -21,23 +21,27 @@ def refuse_unfresh(
     delivery: Delivery,
     epoch: str,
     now: datetime,
+    *,
+    clock_is_doubtful: bool = False,
 ) -> None:
     """Refuse a start that nobody may be waiting for any more.
 
-    Fresh is what names the current epoch, or has not expired, or came while we were connected.
+    Fresh is what names the current epoch, or has not expired, or came while we were connected. By a
+    doubtful clock of our own nobody's `expires_at` is judged: it proves nothing then.
 
     Raises:
         RequestError: `clock_skew`, `command_expired` or `stale_command`.
     """
-    if request.expires_at is not None:
-        if abs(request.expires_at - now) > CLOCK_SKEW_MAX:
+    expires_at = None if clock_is_doubtful else request.expires_at
+    if expires_at is not None:
+        if abs(expires_at - now) > CLOCK_SKEW_MAX:
             raise RequestError(
                 "clock_skew",
-                "expires_at is more than a day off: check the register's clock",
+                "expires_at and the bridge's clock are a day or more apart: one of them is wrong",
                 path="expires_at",
                 bridge_time=format_time(now),
             )
-        if request.expires_at <= now:
+        if expires_at <= now:
             raise RequestError(
                 "command_expired",
                 "expires_at has passed; nothing was started",
@@ -51,7 +55,7 @@ def refuse_unfresh(
             path="bridge_epoch",
             bridge_epoch=epoch,
         )
-    if delivery.live or request.expires_at is not None or request.bridge_epoch is not None:
+    if delivery.live or expires_at is not None or request.bridge_epoch is not None:
         return
     expiry = delivery.expiry_seconds
     if expiry is not None and expiry <= MESSAGE_EXPIRY_SECONDS_MAX:

@@ -100,8 +100,9 @@ class Desk:
         now: Callable[[], datetime],
         gift_cards: GiftCards | None = None,
         plans: Plans | None = None,
+        clock_is_doubtful: Callable[[], bool] = lambda: False,
     ) -> None:
-        """Serve the registers on `bus`; `now` is the wall clock in UTC."""
+        """Serve the registers on `bus`; `now` is the wall clock in UTC, unless it is doubtful."""
         self._bus = bus
         self._ledger = ledger
         self._topics = settings.topics
@@ -123,6 +124,7 @@ class Desk:
             gift_cards=gift_cards,
             plans=plans,
             now=now,
+            clock_is_doubtful=clock_is_doubtful,
         )
         self.hold_days = settings.hold_days
         self.known = KnownPayments(

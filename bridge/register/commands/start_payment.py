@@ -66,6 +66,7 @@ class Starts:
         gift_cards: GiftCards | None,
         plans: Plans | None,
         now: Callable[[], datetime],
+        clock_is_doubtful: Callable[[], bool] = lambda: False,
     ) -> None:
         """Begin payments of `ledger`; `now` is the wall clock in UTC."""
         self._ledger = ledger
@@ -75,6 +76,7 @@ class Starts:
         self._gift_cards = gift_cards
         self._plans = plans
         self._now = now
+        self._clock_is_doubtful = clock_is_doubtful
         self.epoch = ""  # of the connection to the broker
         self.draining = False  # nothing new begins
 
@@ -280,7 +282,13 @@ class Starts:
             refuse_foreign(account.payment.request, register_id)
             return True
         try:
-            refuse_unfresh(request, delivery, self.epoch, self._now())
+            refuse_unfresh(
+                request,
+                delivery,
+                self.epoch,
+                self._now(),
+                clock_is_doubtful=self._clock_is_doubtful(),
+            )
             if self.draining:
                 raise RequestError("bridge_draining", "the bridge is about to stop; try again soon")
         except RequestError:

@@ -102,6 +102,7 @@ class Publisher:
         stage_seconds: Mapping[str, Mapping[Stage, float]] = NO_TERMINALS,
         means: Mapping[str, Means] = NO_MEANS,
         last_seq: int = 0,
+        clock_is_steady: Callable[[], bool] = lambda: True,
     ) -> None:
         """Publish below `topics`.
 
@@ -117,6 +118,7 @@ class Publisher:
         self._terminal_names = terminal_names
         self._signatures = signatures
         self._now = now
+        self._clock_is_steady = clock_is_steady
         self._stage_seconds = stage_seconds
         self._means = means
         self._told = _Told()
@@ -446,7 +448,8 @@ class Publisher:
 
     async def _retire_old(self) -> None:
         """Empty the topics of payments that nobody needs to see any more."""
-        oldest_kept = k.format_time(self._now() - DOCUMENT_AGE_MAX)
+        steady = self._clock_is_steady()
+        oldest_kept = k.format_time(self._now() - DOCUMENT_AGE_MAX) if steady else ""
         accounts = self._ledger.accounts()
         for account in tuple(to_retire(accounts, oldest_kept=oldest_kept, stays=self._stays)):
             await self._retire(account)

@@ -16,6 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from bridge.clock import WallClock
 from bridge.errors import LineError, MessageRefused
 from bridge.money.background.signature_reversals import Reversals, SignaturePolicy
 from bridge.money.commit_decision import BooksPolicy
@@ -79,6 +80,7 @@ class Plans:
     forgotten: str = ""  # the topics that the broker lets nobody publish
     signatures: SignaturePolicy = field(default_factory=SignaturePolicy)
     books: BooksPolicy = field(default_factory=lambda: BooksPolicy("S012"))
+    watches_clock: bool = False  # a clock that is set is noticed, as in the service
 
 
 class Shop:
@@ -87,6 +89,7 @@ class Shop:
     def __init__(self, folder: Path, executor: ThreadPoolExecutor, plans: Plans) -> None:
         rng = random.Random(str(folder.name))
         self.ahead = timedelta()  # how far somebody has set the clock
+        self.clock = WallClock(self.now, asyncio.get_running_loop().time)
         self.connection = open_database(folder / "journal.sqlite")
         journal = Journal(self.connection, executor)
         self.ledger = Ledger(
@@ -107,7 +110,14 @@ class Shop:
             for name in plans.terminals
         }
         self.stations = {name: self._station(name, plans) for name in plans.terminals}
-        self.desk = Desk(self.bus, self.ledger, self.stations, plans.desk, now=self.now)
+        self.desk = Desk(
+            self.bus,
+            self.ledger,
+            self.stations,
+            plans.desk,
+            now=self.now,
+            clock_is_doubtful=lambda: plans.watches_clock and bool(self.clock.implausible),
+        )
         facts = Facts(
             Identity("bridge", "site", folder),
             ledger=self.ledger,
@@ -144,6 +154,7 @@ class Shop:
             stage_seconds=dict.fromkeys(self.plans.terminals, self.plans.stage_seconds),
             now=self.now,
             last_seq=self._journal.last_seq(),
+            clock_is_steady=lambda: self.clock.is_steady if self.plans.watches_clock else True,
         )
 
     async def have_terminal(self, name: str) -> None:
