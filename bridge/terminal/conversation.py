@@ -206,11 +206,12 @@ class Talk:
     async def _apply(self, event: c.TerminalEvent) -> None:
         if isinstance(event, c.Progress):
             self._enter(event.stage)
-        if isinstance(event, c.Unclear) and self._tail:
+        if isinstance(event, c.Unclear):
             _LOGGER.warning(
-                "the outcome is unclear reason=%s last bytes=%s",
+                "the outcome is unclear reason=%s text=%s last bytes=%s",
                 event.reason,
-                shown_bytes(self._tail),
+                event.text or "none",
+                shown_bytes(self._tail) if self._tail else "none",
             )
         if self.payment_id:
             if isinstance(event, (c.Progress, c.Receipt)):  # no evidence: nobody waits for the disk
@@ -218,8 +219,5 @@ class Talk:
             elif isinstance(event, MONEY_EVENTS):
                 await self.ledger.apply(self.payment_id, event)
                 _LOGGER.info("terminal said %s", type(event).__name__)
-        if isinstance(event, c.Unclear):
-            # What cannot be understood is named here, by a driver that masks card numbers.
-            _LOGGER.warning("unclear reason=%s text=%s", event.reason, event.text)
         if not isinstance(event, (c.Progress, c.Receipt, c.Offered)):
             self.final = event

@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 
 from bridge.money import payment as p
+from drivers.contract import ALREADY_REVERSED
+from simulators.terminals.zvt import ZvtTerminal, payments
 from tests.end_to_end import test_every_driver as sales
 from tests.end_to_end import test_terminal_gift_cards as gift_cards
-from tests.end_to_end.counter import KINDS, Counter, Kind, at_a_counter, plan
+from tests.end_to_end.counter import KINDS, Counter, Kind, Terminal, at_a_counter, plan
 
 every_kind = pytest.mark.parametrize("kind", KINDS, ids=[one.name for one in KINDS])
 PAX = tuple(kind for kind in KINDS if kind.driver.name == "pax")
@@ -221,6 +223,41 @@ def test_a_part_is_approved_only_where_it_was_asked_for(kind: Kind, tmp_path: Pa
             assert [odd.kind for odd in whole_or_nothing.discrepancies] == ["less_than_asked"]
             assert counter.taken_minor() == 2000
         agree(counter)
+
+    at_a_counter(kind, tmp_path, visit)
+
+
+def voided_by_hand(terminal: Terminal) -> bool:
+    """Void the newest payment; ZVT's keypad is locked, but its menu of the service is not."""
+    if isinstance(terminal, ZvtTerminal):
+        return payments.void_alone(terminal._device)
+    return terminal.void_without_register()
+
+
+@every_kind
+def test_what_was_voided_by_hand_is_no_void_of_ours_and_not_refunded(
+    kind: Kind, tmp_path: Path
+) -> None:
+    async def visit(counter: Counter) -> None:
+        sale = await counter.start("20.40")
+        await counter.end_of(sale)
+        if "void" not in kind.can.operations:
+            answer = await counter.follow("void", sale)
+            assert answer["error"]["code"] == "operation_not_supported"
+            return
+        assert voided_by_hand(counter.terminal)
+        assert counter.taken_minor() == 0
+        void = await counter.follow("void", sale)
+        ended = await counter.end_of(void["payment_id"])
+        assert (ended.status, ended.denial and ended.denial.code) == (
+            p.Status.FAILED,
+            ALREADY_REVERSED,
+        )
+        assert [odd.kind for odd in counter.payment(sale).discrepancies] == [ALREADY_REVERSED]
+        await counter.ready()
+        refund = await counter.follow("refund", sale, "20.40")
+        assert refund["error"]["code"] == "not_allowed"
+        assert counter.taken_minor() == 0
 
     at_a_counter(kind, tmp_path, visit)
 

@@ -231,6 +231,12 @@ def test_an_end_of_day_tells_its_batch_and_its_time() -> None:
         ),
         ("0|B01|1.35|100006|BATCH FAILED", Unclear("refused", "100006 BATCH FAILED")),
         ("0|B01|1.35|100009|RECEIVE ERROR", Unclear("refused", "100009 RECEIVE ERROR")),
+        ("0|B01|1.35|100001|TIMEOUT", Unclear("refused", "100001 TIMEOUT")),
+        ("0|B01|1.35|100002|ABORTED", Unclear("refused", "100002 ABORTED")),
+        (
+            "0|B01|1.35|000000|OK|91^HOST DOWN|1=0|1000=0",
+            Unclear("contradiction", "000000 with host code 91"),
+        ),
     ],
 )
 def test_a_batch_that_was_not_closed_is_told_only_with_proof(

@@ -164,6 +164,17 @@ def test_concert_claims_nothing_that_nobody_proved() -> None:
     assert check_claims(DRIVER, TeliumSettings(), trial) == ()
 
 
+def test_concert_without_an_echo_takes_no_payment_for_the_one_before() -> None:
+    trial = Trial(
+        concert("paid", lambda: SerialStub(private="A123456   ")),
+        nobody_pays=lambda: SerialStub("7", private="A123457   "),
+        refusals={"7": late("7", "A123457   ")},
+        strangers=(concert("asked", Insisting, Inquire(PAY, None)),),
+        contradictions=(concert("not verified", lambda: SerialStub("9", private="A123458   ")),),
+    )
+    assert check_claims(DRIVER, TeliumSettings(private_field="free"), trial) == ()
+
+
 def caisse_ap(name: str, answer: bytes, operation: Operation = PAY) -> Scene:
     return Scene(name, operation, lambda: IpStub(answer), ip_requests, "tcp")
 

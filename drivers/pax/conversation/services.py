@@ -33,6 +33,8 @@ from drivers.pax.mapping.batch_record import FIRST_RECORD, says_absent
 from drivers.pax.mapping.evidence import fingerprint_of, time_text
 from drivers.pax.settings import PaxSettings
 
+# A shopper who was too slow or changed his mind; to a closing they say nothing.
+_NO_WORD = (codes.TIMEOUT, codes.ABORTED)
 # Position of the counts that matter to the till within a row of R01; the next number of the row is
 # the amount that belongs to a count. Only the row of credit cards tells more than sale and return.
 _SALES, _CAPTURES = 0, 8
@@ -82,13 +84,15 @@ def end_of_day(operation: EndOfDay, settings: PaxSettings) -> Script:
     else:
         reaction = yield Ask(AskTotals(), settings.report_seconds)
     match reaction:
-        case Heard(BatchClosed(code=codes.OK) as closed):
+        case Heard(BatchClosed(code=codes.OK, host=host) as closed):
+            if host.code not in ("", *codes.APPROVED_HOST_CODES):
+                return Unclear("contradiction", f"{closed.code} with host code {host.code}")
             return _closed(closed, settings.currency)
         case Heard(Totals(code=codes.OK) as totals):
             return _totals(totals, settings.currency)
         case Heard(answer) if says_absent(answer.code, answer.text):
             return BatchTotals(closed=operation.close, total=Money(0, settings.currency))
-        case Heard(answer) if answer.code in codes.REFUSALS:
+        case Heard(answer) if answer.code in codes.REFUSALS and answer.code not in _NO_WORD:
             refusal = codes.REFUSALS[answer.code]
             return Failed(answer.code, mask_text(answer.text) or refusal.text, refusal.reason)
         case Heard(answer):

@@ -29,6 +29,7 @@ class Wanted:
     currency: str  # ISO 4217, three digits
     reference: str  # ten characters
     action: Literal["0", "1"]  # debit, credit
+    last: str = ""  # fingerprint of what the terminal did before, "" if not known
 
 
 def want(operation: contract.Pay | contract.Refund, *, till: str, currency: str) -> Wanted:
@@ -39,6 +40,7 @@ def want(operation: contract.Pay | contract.Refund, *, till: str, currency: str)
         currency=codes.CURRENCY_NUMBERS[currency],
         reference=attempt_reference(operation.reference),
         action="1" if isinstance(operation, contract.Refund) else "0",
+        last=operation.last.fingerprint if operation.last is not None else "",
     )
 
 
@@ -52,13 +54,16 @@ def judge(answer: messages.Answer, wanted: Wanted, *, echoes: bool) -> Verdict:
         return Unclear("other_transaction", f"the answer does not carry our reference: {said}")
     if (answer.amount_minor, answer.currency) != (wanted.amount.minor, wanted.currency):
         return Unclear("other_amount", f"the answer is about another amount: {said}")
+    private = answer.private.strip()
+    if not echoes and private and wanted.last.endswith(f"/{private}"):
+        return Unclear("other_transaction", f"the answer is that of the payment before: {said}")
     match answer.result:
         case codes.RESULT_ACCEPTED:
-            private = answer.private.strip()
+            own = "" if echoes else f"/{private}"  # the terminal's number, where it has no other
             return Approved(
                 Approval(
                     amount=wanted.amount,
-                    fingerprint=_fingerprint("telium", wanted),
+                    fingerprint=f"{_fingerprint('telium', wanted)}{own}",
                     transaction_id=wanted.reference if echoes else private,
                     card=Card(
                         brand=_brand(answer.means),
