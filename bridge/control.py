@@ -80,7 +80,19 @@ class Obstacles(BaseModel):
     do: Literal["obstacles"]
 
 
-AnyOrder = ResolvePayment | ResolvePurchase | DecideDiscrepancy | TakeOverOrder | Obstacles
+class NoteGaps(BaseModel):
+    """A person has seen that a terminal's sum is not the journal's."""
+
+    model_config = ConfigDict(extra="forbid")
+    do: Literal["note_gaps"]
+    terminal_id: str
+    by: str = Field(min_length=1)
+    text: str = Field(default="", max_length=256)
+
+
+AnyOrder = (
+    ResolvePayment | ResolvePurchase | DecideDiscrepancy | TakeOverOrder | Obstacles | NoteGaps
+)
 Order = Annotated[AnyOrder, Field(discriminator="do")]
 
 
@@ -170,6 +182,9 @@ class Control:
                     answer = replace(answer, amount=amount)
                 account = await self._desk.known.resolve(order.payment_id, answer)
                 return {"payment_id": order.payment_id, "status": account.payment.status.value}
+            case NoteGaps(terminal_id=name):
+                noted = await self._desk.errands.day_ends.note(name, order.by, order.text)
+                return {"terminal_id": name, "noted": noted}
             case ResolvePurchase():
                 return await self._resolve_purchase(order)
             case DecideDiscrepancy():

@@ -25,6 +25,7 @@ LINKS = {
     "guide": "docs/mqtt.md",
 }
 STOPPING = "the bridge is about to stop"
+GAPS_NAMED_MAX = 5  # in health's reasons; the newest
 TERMINALS_NAMED_MAX = 3  # in one line of health
 FREE_MEGABYTES_MIN = 200  # with less, a technician must act before the journal cannot be written
 
@@ -151,6 +152,8 @@ class Facts:
         if self._needs_login():
             reasons.append("the back office wants a login; payments go on, recording waits")
         reasons += self._warnings()
+        gaps = self._gaps()
+        reasons += [_gap_reason(one) for one in gaps[-GAPS_NAMED_MAX:]]
         return k.BridgeHealth(
             time=now,
             can_take_payments=taking,
@@ -164,6 +167,21 @@ class Facts:
             ),
             mqtt=k.MqttHealth(connected=self._bus.connected, protocol=self._bus.protocol),
             terminals={name: one.state.availability for name, one in self._stations.items()},
+            gaps=gaps,
+        )
+
+    def _gaps(self) -> tuple[k.GapHealth, ...]:
+        return tuple(
+            k.GapHealth(
+                terminal_id=terminal_id,
+                amount=k.format_signed(gap.minor, gap.currency),
+                currency=gap.currency,
+                found_at=datetime.fromisoformat(gap.found_at),
+                closed=bool(gap.name),
+                explained=gap.is_explained,
+                texts=tuple(dict.fromkeys((*gap.causes, *gap.facts))),
+            )
+            for terminal_id, gap in self._ledger.batches.gaps()
         )
 
     def status_line(self) -> str:
@@ -267,6 +285,15 @@ class Facts:
             link=k.LinkHealth(reconnects_24h=state.reconnects),
             problems=problems,
         )
+
+
+def _gap_reason(gap: k.GapHealth) -> str:
+    what = f"its sum is {gap.amount} {gap.currency} off the journal's"
+    if gap.explained:
+        what = f"{what}: {'; '.join(gap.texts)}" if gap.texts else what
+    else:
+        what = f"{what}, not explained"
+    return f"{gap.terminal_id}: {what}; look, then note it"
 
 
 # What the desk hands on; what a driver can do beyond is not announced.

@@ -219,8 +219,6 @@ def _show(options: argparse.Namespace) -> int:
 
 def _resolve(options: argparse.Namespace) -> int:
     from bridge.cli.journal import find_payment_id
-    from bridge.config import CONTROL_NAME
-    from bridge.control import ask
 
     config = _load(options)
     payment_id = find_payment_id(config, options.payment_id) or options.payment_id
@@ -241,11 +239,8 @@ def _resolve(options: argparse.Namespace) -> int:
             "approval_code": options.code,
             "amount": options.amount,
         }
-    path = config.site.state_directory / CONTROL_NAME
-    try:
-        answer = asyncio.run(ask(path, order))
-    except (OSError, ValueError, TimeoutError) as error:
-        print(f"the bridge is not running, or not ours ({path}: {error})", file=sys.stderr)
+    answer = _order(options, order)
+    if answer is None:
         return EXIT_AWAY
     if options.json:
         _print_json(answer)
@@ -257,6 +252,33 @@ def _resolve(options: argparse.Namespace) -> int:
 
 
 # --- terminals
+
+
+def _note(options: argparse.Namespace) -> int:
+    order = {"do": "note_gaps", "terminal_id": options.terminal_id}
+    answer = _order(options, order | {"by": options.by, "text": options.text})
+    if answer is None:
+        return EXIT_AWAY
+    if options.json:
+        _print_json(answer)
+    elif answer.get("ok"):
+        print(f"{options.terminal_id}: {answer.get('noted')} noted")
+    else:
+        print(f"refused: {answer.get('message')} ({answer.get('code')})", file=sys.stderr)
+    return 0 if answer.get("ok") else EXIT_FAILED
+
+
+def _order(options: argparse.Namespace, order: dict[str, object]) -> dict[str, object] | None:
+    """Send an order to the running service; None, and a word to the person, if there is none."""
+    from bridge.config import CONTROL_NAME
+    from bridge.control import ask
+
+    path = _load(options).site.state_directory / CONTROL_NAME
+    try:
+        return asyncio.run(ask(path, order))
+    except (OSError, ValueError, TimeoutError) as error:
+        print(f"the bridge is not running, or not ours ({path}: {error})", file=sys.stderr)
+        return None
 
 
 def _drivers(options: argparse.Namespace) -> int:
@@ -404,6 +426,7 @@ COMMANDS: Mapping[str, Callable[[argparse.Namespace], int]] = {
     "payments": _payments,
     "show": _show,
     "resolve": _resolve,
+    "note": _note,
     "drivers": _drivers,
     "find": _find,
     "demo": _demo,

@@ -98,6 +98,10 @@ def _add_payments(add: Add) -> None:
 
 def _add_terminals(add: Add) -> None:
     add("drivers", "list the installed drivers: settings, capabilities", config=False)
+    note = add("note", "say that a terminal's sum that was off the journal's has been looked into")
+    note.add_argument("terminal_id", help="the terminal, as health names it")
+    note.add_argument("--by", required=True, metavar="NAME", help="who has seen it")
+    note.add_argument("--text", default="", help="what was found, in a sentence")
     find = add("find", "list the serial ports, and who is behind them")
     find.add_argument("--port", action="append", default=[], metavar="PATH", help="only this one")
     find.add_argument("--probe", action="store_true", help="ask who it is; moves no money")

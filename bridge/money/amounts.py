@@ -83,6 +83,12 @@ def format_amount(money: Money) -> str:
     return _format(money.minor, digits_of(money.currency))
 
 
+def format_signed(minor: int, currency: str) -> str:
+    """Return a sum that may be below zero as the contract writes it, e.g. `-12.50`."""
+    text = _format(abs(minor), digits_of(currency))
+    return f"-{text}" if minor < 0 else text
+
+
 def digits_of(currency: str) -> int:
     """Return how many digits an amount has after the point."""
     return MINOR_DIGITS.get(currency, DIGITS_USUAL)

@@ -16,11 +16,14 @@ from bridge.money.terminal_batch import (
     BatchClosing,
     BatchEvent,
     BatchKept,
+    GapFound,
+    GapsNoted,
+    Unasked,
     advance_batch,
     judge_close,
     subject_of,
 )
-from drivers.contract import BatchTotals, Money
+from drivers.contract import Approval, BatchTotals, Money
 
 NEVER = Batch()
 NEWEST_MAX = 50  # of a terminal's payments, most of which made no transaction at all on a bad day
@@ -70,11 +73,13 @@ class Batches:
         name: str = "",
         answer: str = "",
         gave_more: bool = False,
+        gap: GapFound | None = None,
     ) -> None:
         """Note that the terminal's batch was closed: what is in it cannot be voided any more.
 
         `answer` is what the register was told (JSON); it hears the same when it asks again.
-        With `gave_more` the total is what went out on balance.
+        With `gave_more` the total is what went out on balance. `gap` is what the comparison found,
+        unless a person has noted the same while the batch was open.
 
         Raises:
             JournalError: It could not be stored.
@@ -82,7 +87,15 @@ class Batches:
         closing = self.of(terminal_id).closing
         # Nobody paid at the terminal between the attempt and its answer, which may be old by now.
         at = closing.began_at if closing is not None and closing.name == name else self._now()
-        await self._store(terminal_id, BatchClosed(at, total, name, answer, gave_more))
+        closed = BatchClosed(at, total, name, answer, gave_more)
+        before, noted = self.of(terminal_id), False
+        if gap is not None and before.last_gap is not None:
+            is_open = any(not one.name for _, one in before.gaps)
+            noted = not is_open and gap.is_like(before.last_gap)
+        if gap is None or gap.says_nothing or noted:
+            await self._store(terminal_id, closed)
+        else:
+            await self._store(terminal_id, closed, gap)
 
     async def keep(self, terminal_id: str, reason: str) -> None:
         """Note that the attempt certainly closed nothing: refused, or never sent.
@@ -124,6 +137,48 @@ class Batches:
                 pass
         return found
 
+    async def found_gap(self, terminal_id: str, gap: GapFound) -> bool:
+        """Keep what totals of the open batch showed; False when that was known already.
+
+        Raises:
+            JournalError: It could not be stored.
+        """
+        last = self.of(terminal_id).last_gap
+        if gap.is_like(last) if last is not None else gap.says_nothing:
+            return False
+        await self._store(terminal_id, gap)
+        return True
+
+    def gaps(self) -> list[tuple[str, GapFound]]:
+        """Return the gaps that nobody has noted, each with its terminal, oldest first."""
+        found = [
+            (seq, name, gap) for name, batch in self._batches.items() for seq, gap in batch.gaps
+        ]
+        return [(name, gap) for _, name, gap in sorted(found, key=lambda one: one[0])]
+
+    async def note_gaps(self, terminal_id: str, by: str, text: str = "") -> int:
+        """Note that a person has seen a terminal's gaps; return how many there were.
+
+        Raises:
+            JournalError: It could not be stored.
+        """
+        gaps = self.of(terminal_id).gaps
+        if gaps:
+            await self._store(terminal_id, GapsNoted(gaps[-1][0], by, text))
+        return len(gaps)
+
+    async def saw(self, terminal_id: str, transaction: Approval) -> bool:
+        """Keep a transaction that no payment of ours asked for; False when it was seen before.
+
+        Raises:
+            JournalError: It could not be stored.
+        """
+        seen = {one.approval.fingerprint for _, one in self.of(terminal_id).unasked}
+        if transaction.fingerprint in seen:
+            return False
+        await self._store(terminal_id, Unasked(transaction, self._now()))
+        return True
+
     async def payments_of(self, terminal_id: str) -> list[Account]:
         """Return the payments of a terminal that its open batch may hold, oldest first."""
         closed_seq = self.of(terminal_id).closed_seq
@@ -149,7 +204,9 @@ class Batches:
             for row in rows
         ]
 
-    async def _store(self, terminal_id: str, event: BatchEvent) -> None:
-        entry = Entry(subject_of(terminal_id), event, self._now())
-        seq = await self._journal.append(Change((entry,)))
-        self._batches[terminal_id] = advance_batch(self.of(terminal_id), event, seq)
+    async def _store(self, terminal_id: str, *events: BatchEvent) -> None:
+        at = self._now()
+        entries = tuple(Entry(subject_of(terminal_id), event, at) for event in events)
+        last = await self._journal.append(Change(entries))
+        for seq, event in enumerate(events, last - len(events) + 1):
+            self._batches[terminal_id] = advance_batch(self.of(terminal_id), event, seq)

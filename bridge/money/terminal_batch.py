@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from drivers.contract import Money
+from drivers.contract import Approval, Money
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,53 @@ class BatchKept:
     reason: str
 
 
-BatchEvent = BatchClosing | BatchClosed | BatchKept
+@dataclass(frozen=True, slots=True)
+class Unasked:
+    """The terminal shows a transaction that no payment of ours asked for."""
+
+    approval: Approval
+    seen_at: str  # ISO 8601 UTC
+
+
+@dataclass(frozen=True, slots=True)
+class GapFound:
+    """The terminal's sum of a batch is not the journal's, or it did something on its own.
+
+    Of an open batch the newest counts; one that says nothing is the end of those before it.
+    """
+
+    minor: int  # the terminal's sum less the journal's, signed
+    currency: str
+    found_at: str  # ISO 8601 UTC
+    name: str = ""  # of the end of day; "" while the batch is open
+    causes: tuple[str, ...] = ()  # what accounts for it, in words
+    facts: tuple[str, ...] = ()  # what the terminal did on its own, in words
+
+    @property
+    def says_nothing(self) -> bool:
+        """True when the sums are equal, and nothing speaks against them."""
+        return self.minor == 0 and not self.facts
+
+    @property
+    def is_explained(self) -> bool:
+        """True where named causes make the gap, or there is none."""
+        return self.minor == 0 or bool(self.causes)
+
+    def is_like(self, other: GapFound) -> bool:
+        """Tell whether another look found the same."""
+        return (self.minor, self.currency, self.facts) == (other.minor, other.currency, other.facts)
+
+
+@dataclass(frozen=True, slots=True)
+class GapsNoted:
+    """A person has seen the gaps that were found up to the journal's entry `up_to`."""
+
+    up_to: int
+    by: str
+    text: str = ""
+
+
+BatchEvent = BatchClosing | BatchClosed | BatchKept | Unasked | GapFound | GapsNoted
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +108,9 @@ class Batch:
     closing: BatchClosing | None = None  # an attempt whose outcome is not known
     closing_seq: int = 0  # the journal's number of that attempt
     closed: Mapping[str, BatchClosed] = field(default_factory=dict)  # by name
+    unasked: tuple[tuple[int, Unasked], ...] = ()  # since the last close, by the journal's number
+    gaps: tuple[tuple[int, GapFound], ...] = ()  # that nobody has noted, by the journal's number
+    last_gap: GapFound | None = None  # of the open batch, noted or not
 
 
 def subject_of(terminal_id: str) -> str:
@@ -83,6 +132,9 @@ def advance_batch(batch: Batch, event: BatchEvent, seq: int) -> Batch:
             known = batch.closing_seq if attempt is not None and attempt.name == name else seq
             return replace(
                 batch,
+                unasked=tuple(one for one in batch.unasked if one[0] > known),
+                gaps=tuple(one for one in batch.gaps if one[1].name),
+                last_gap=None,
                 closed_at=closed_at,
                 closed_seq=known,
                 closing=None,
@@ -92,6 +144,15 @@ def advance_batch(batch: Batch, event: BatchEvent, seq: int) -> Batch:
             if batch.closing is None or batch.closing.name != name:
                 return batch
             return replace(batch, closing=None)
+        case Unasked():
+            return replace(batch, unasked=(*batch.unasked, (seq, event)))
+        case GapFound():
+            kept = tuple(one for one in batch.gaps if one[1].name)
+            new = () if event.says_nothing else ((seq, event),)
+            last = batch.last_gap if event.name else event
+            return replace(batch, gaps=(*kept, *new), last_gap=last)
+        case GapsNoted(up_to):
+            return replace(batch, gaps=tuple(one for one in batch.gaps if one[0] > up_to))
 
 
 def judge_close(

@@ -61,6 +61,12 @@ class Link:
         return self._capabilities.status_query == "none"
 
     @property
+    def can_show_last(self) -> bool:
+        """True for a terminal whose baseline is its last transaction, and that tells what it is."""
+        shows = "last_transaction" in self._capabilities.operations
+        return shows and self._capabilities.status_query == "last_transaction"
+
+    @property
     def baseline_is_usable(self) -> bool:
         """True when what we know of the terminal's last transaction cannot have changed."""
         if self._capabilities.status_query != "last_transaction":

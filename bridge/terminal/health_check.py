@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Iterator
 
+from bridge.money import payment as p
 from bridge.money.ledger import Ledger
 from bridge.money.store.records import Account
 from bridge.terminal.connection import Link
 from bridge.terminal.operations import money_operation
 from bridge.terminal.status import WRONG_DEVICE, Condition, StationSettings
 from drivers import contract as c
+
+_LOGGER = logging.getLogger(__name__)
 
 PROBE_FAILED_SECONDS = 5.0  # a terminal that answers badly is asked again soon, but not in a storm
 
@@ -26,6 +30,7 @@ class Probing:
         self._ledger = ledger
         self._link = link
         self._condition = condition
+        self._looked_at = ""  # the last transaction that was compared with our payments
         self._all_told = ""  # the newest payment when the terminal had no answer to give
 
     async def probe(self) -> None:
@@ -47,6 +52,7 @@ class Probing:
                 link.baseline = ready.baseline
                 link.baseline_is_fresh = True
                 condition.fit(ready, probes)
+                await self._look_at_strangers(ready.baseline)
             case c.TerminalReady() as other:
                 self._unfit(WRONG_DEVICE, self._settings.why_not(other), probes)
             case c.TerminalNotReady(code, text):
@@ -60,6 +66,44 @@ class Probing:
                     link.reopen_at = loop.time() + PROBE_FAILED_SECONDS
             case _:
                 self._unfit("terminal_fault", f"unexpected {type(final).__name__}", probes)
+
+    async def look(self) -> None:
+        """See what the terminal did last, where its memory can show that it acted on its own."""
+        if self._link.can_show_last:
+            await self.probe()
+
+    async def _look_at_strangers(self, baseline: c.Baseline | None) -> None:
+        """Note a last transaction that no payment of ours asked for.
+
+        Only where it is certain: nothing of ours may still be it, and the terminal itself tells
+        what it is. What a terminal did between two looks, only the newest of it is seen.
+        """
+        link = self._link
+        shown = baseline.fingerprint if baseline is not None else ""
+        if not link.can_show_last or not shown or shown == self._looked_at:
+            return
+        self._looked_at = shown
+        mine = self._settings.terminal_id
+        newest = next(self._newest_first(), None)
+        if newest is not None and newest.payment.made(shown):
+            return
+        known = await self._ledger.batches.newest_of(mine)
+        if not known or any(_may_have_made(one.payment, shown) for one in known):
+            return
+        if not await link.reach():
+            self._looked_at = ""
+            return
+        final = await link.converse(c.ReadLast())
+        if not isinstance(final, c.LastTransaction) or final.approval is None:
+            return
+        found = final.approval
+        if found.fingerprint != shown or any(_may_be(one.payment, found) for one in known):
+            return
+        if await self._ledger.batches.saw(mine, found):
+            _LOGGER.warning(
+                "terminal=%s acted on its own: receipt=%s amount=%d %s",
+                *(mine, found.transaction_id, found.amount.minor, found.amount.currency),
+            )
 
     async def finds_it_fit(self) -> bool:
         """Ask the terminal how and who it is if need be; return whether it may get a payment."""
@@ -118,3 +162,16 @@ class Probing:
         mine = self._settings.terminal_id
         accounts = self._ledger.newest_first()
         return (one for one in accounts if one.payment.request.terminal_id == mine)
+
+
+def _may_have_made(payment: p.Payment, fingerprint: str) -> bool:
+    """Tell whether it is, or was there before it, or whether nobody can say yet."""
+    before = payment.baseline is not None and payment.baseline.fingerprint == fingerprint
+    pending = not payment.is_final or payment.answer_check is p.AnswerCheck.DUE
+    return before or pending or payment.made(fingerprint)
+
+
+def _may_be(payment: p.Payment, found: c.Approval) -> bool:
+    """Tell whether a payment that a person called approved may be what the terminal shows."""
+    known = payment.approval
+    return known is not None and not known.fingerprint and known.amount == found.amount

@@ -243,6 +243,8 @@ class Station:
         """Open the line if there is none; say whether there is one."""
         if isinstance(operation, c.EndOfDay) and operation.close:
             await self._cashier.check_answers()  # a batch that is closed tells nothing any more
+        if isinstance(operation, c.EndOfDay):
+            await self._probing.look()
         return await self.link.reach()
 
     async def _run_errand(self, errand: _Errand) -> None:

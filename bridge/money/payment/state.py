@@ -178,6 +178,12 @@ class Payment:
             and self.answer_check is not AnswerCheck.DUE
         )
 
+    def made(self, fingerprint: str) -> bool:
+        """Tell whether a terminal's transaction is this payment's, by all that was heard of it."""
+        heard = (self.approval, self.offer, *(odd.approval for odd in self.discrepancies))
+        known = {one.fingerprint for one in heard if one is not None}
+        return fingerprint != "" and fingerprint in known
+
     @property
     def was_answered_as_paid(self) -> bool:
         """True when the last person who was asked said that it was approved."""

@@ -12,7 +12,7 @@ One source for the running bridge and for the schemas that are published. Pure: 
     fields     the types they share
 """
 
-from bridge.money.amounts import MINOR_DIGITS, format_amount, parse_amount
+from bridge.money.amounts import MINOR_DIGITS, format_amount, format_signed, parse_amount
 from bridge.register.api.commands import REQUESTS, AnyRequest
 from bridge.register.api.decode import (
     REQUEST_BYTES_MAX,
@@ -91,6 +91,7 @@ from bridge.register.api.results import (
     StartedLeg,
     StartResult,
     TerminalCheckResult,
+    TerminalNoteResult,
     TerminalResult,
 )
 from bridge.register.api.salvage import salvage_ids
@@ -103,6 +104,8 @@ from bridge.register.api.state_documents import (
     Comparison,
     DifferenceLine,
     Firmware,
+    GapCause,
+    GapHealth,
     JournalHealth,
     LinkHealth,
     MqttHealth,
@@ -129,6 +132,7 @@ from bridge.register.api.terminal_commands import (
     TerminalErrand,
     TerminalLastTransaction,
     TerminalLogin,
+    TerminalNote,
     TerminalReconcile,
     TerminalTotals,
 )
@@ -185,6 +189,8 @@ __all__ = [
     "EventsTopic",
     "Evidence",
     "Firmware",
+    "GapCause",
+    "GapHealth",
     "GiftCard",
     "GiftCardActivate",
     "GiftCardBalance",
@@ -259,6 +265,8 @@ __all__ = [
     "TerminalLimits",
     "TerminalLink",
     "TerminalLogin",
+    "TerminalNote",
+    "TerminalNoteResult",
     "TerminalReconcile",
     "TerminalResult",
     "TerminalState",
@@ -276,6 +284,7 @@ __all__ = [
     "error_body",
     "error_facts",
     "format_amount",
+    "format_signed",
     "format_time",
     "is_id",
     "is_payment_id",

@@ -33,7 +33,7 @@ from bridge.register.api.payment_commands import (
     PaymentTipAdjust,
     PaymentVoid,
 )
-from bridge.register.api.terminal_commands import AnyErrand
+from bridge.register.api.terminal_commands import AnyErrand, TerminalNote
 
 AnyRequest = (
     PaymentStart
@@ -56,6 +56,7 @@ AnyRequest = (
     | PromptAnswer
     | SaleAttach
     | AnyErrand
+    | TerminalNote
     | ReceiptReprint
 )
 

@@ -90,6 +90,12 @@ class TerminalResult(Wire):
     terminal_id: str
 
 
+class TerminalNoteResult(TerminalResult):
+    """How many gaps of the terminal's sums are now noted."""
+
+    noted: int
+
+
 class TerminalCheckResult(TerminalResult):
     """How a terminal is."""
 
@@ -145,6 +151,7 @@ RESULTS: Final[dict[str, type[Wire]]] = {
     "gift_card/balance": GiftCardBalanceResult,
     "card/read": CardReadResult,
     "card/balance": CardBalanceResult,
+    "terminal/note": TerminalNoteResult,
     "terminal/check": TerminalCheckResult,
     "terminal/login": TerminalCheckResult,
     "terminal/diagnose": DiagnosisResult,

@@ -103,6 +103,18 @@ class ClockHealth(Wire):
     ntp_synchronised: bool | None = None
 
 
+class GapHealth(Wire):
+    """A terminal's sum that is not the journal's, until a person has noted it."""
+
+    terminal_id: str
+    amount: str
+    currency: Currency
+    found_at: UtcTime
+    closed: bool
+    explained: bool
+    texts: tuple[str, ...] = ()
+
+
 class BridgeHealth(Wire):
     """Retained, every 30 s and on change. `reasons` says in words why it is not well."""
 
@@ -116,6 +128,7 @@ class BridgeHealth(Wire):
     mqtt: MqttHealth
     clock: ClockHealth = ClockHealth()
     terminals: dict[str, Literal["online", "offline", "unknown"]]
+    gaps: tuple[GapHealth, ...] = ()
 
 
 # --- terminals
@@ -248,6 +261,23 @@ class DifferenceLine(Wire):
     amount: str
 
 
+class GapCause(Wire):
+    """Something in the journal that changes one of the sums and not the other."""
+
+    kind: Literal[
+        "closed_by_terminal",
+        "reversed_at_terminal",
+        "done_at_terminal",
+        "in_doubt",
+        "answered_by_person",
+        "discrepancy",
+        "another_currency",
+    ]
+    payment_id: str | None
+    amount: str
+    text: str
+
+
 class ReconciliationDocument(Wire):
     """Retained: a terminal's last end of day, to the cent."""
 
@@ -261,6 +291,10 @@ class ReconciliationDocument(Wire):
     totals: tuple[TotalsLine, ...] = ()
     compare: Comparison
     differences: tuple[DifferenceLine, ...] = ()
+    gap: str | None = None
+    explained_by: tuple[GapCause, ...] = ()
+    not_explained: str | None = None
+    facts: tuple[GapCause, ...] = ()
 
 
 # --- what a register says of itself

@@ -7,7 +7,7 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from bridge.register.api.envelope import Request
-from bridge.register.api.fields import Id, PaymentId, Text
+from bridge.register.api.fields import Id, PaymentId, Text, Word
 
 
 class TerminalCheck(Request):
@@ -17,6 +17,16 @@ class TerminalCheck(Request):
 
     terminal_id: Id | None = None
     operation_id: PaymentId | None = None
+
+
+class TerminalNote(Request):
+    """Say that a person has seen what a terminal's sums did not agree about; health forgets it."""
+
+    operation: ClassVar[str] = "terminal/note"
+
+    terminal_id: Id | None = None
+    approved_by: Word
+    text: Text | None = None
 
 
 class TerminalErrand(Request):

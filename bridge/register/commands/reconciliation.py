@@ -14,10 +14,11 @@ from typing import Any
 from pydantic import ValidationError
 
 from bridge.errors import RequestError
+from bridge.money.batch_gap import Cause, Gap, explain
 from bridge.money.ledger import Ledger
 from bridge.money.reconciliation import Reconciliation, compare
 from bridge.money.store.records import Account
-from bridge.money.terminal_batch import BatchClosed
+from bridge.money.terminal_batch import BatchClosed, GapFound
 from bridge.register import api as k
 from drivers import contract as c
 
@@ -93,7 +94,13 @@ class DayEnds:
         """
         await self.look(terminal_id, "", told)
         batch = await self._batches.payments_of(terminal_id)
-        document = self._compare(terminal_id, told, batch, self._ledger.now())
+        at = self._ledger.now()
+        gap = self._gap(terminal_id, told, batch)
+        document = self._compare(terminal_id, told, batch, at, gap)
+        found = _found(gap, told, at)
+        if await self._batches.found_gap(terminal_id, found):
+            _warn(terminal_id, found)
+            self._ledger.something_changed.set()
         result: dict[str, Any] = document.model_dump(mode="json")
         return result
 
@@ -110,11 +117,18 @@ class DayEnds:
             closed_at, last = known.closing.began_at, known.closing_seq
             # Nobody paid there until it answered, which may be long ago.
             held = [one for one in held if not one.payment.is_final or one.ended_seq <= last]
-        document = self._compare(terminal_id, told, held, closed_at)
-        answer = k.encode(document).decode()
+        gap = self._gap(terminal_id, told, held)
+        document = self._compare(terminal_id, told, held, closed_at, gap)
+        found = _found(gap, told, closed_at, name)
         await self._batches.close(
-            terminal_id, told.total, name=name, answer=answer, gave_more=told.gave_more
+            terminal_id,
+            told.total,
+            name=name,
+            answer=k.encode(document).decode(),
+            gave_more=told.gave_more,
+            gap=found,
         )
+        _warn(terminal_id, found)
         self.documents[terminal_id] = document
         result: dict[str, Any] = document.model_dump(mode="json")
         return result
@@ -129,12 +143,32 @@ class DayEnds:
         if closing is not None and closing.name == name:  # else it was not even begun
             await self._batches.keep(terminal_id, why)
 
+    async def note(self, terminal_id: str, by: str, text: str) -> int:
+        """Note that a person has seen a terminal's gaps; return how many there were.
+
+        Raises:
+            JournalError: It could not be stored.
+        """
+        noted = await self._batches.note_gaps(terminal_id, by, text)
+        _LOGGER.warning("terminal=%s gaps noted=%d by=%s", terminal_id, noted, by)
+        self._ledger.something_changed.set()
+        return noted
+
+    def _gap(self, terminal_id: str, told: c.BatchTotals, batch: list[Account]) -> Gap:
+        return explain(
+            told.net_minor,
+            batch,
+            [one for _, one in self._batches.of(terminal_id).unasked],
+            currency=told.total.currency,
+            closed_batch=told.batch,
+        )
+
     def _is_recent(self, at: str) -> bool:
         now = datetime.fromisoformat(self._ledger.now())
         return now - datetime.fromisoformat(at) <= SAME_REQUEST_WITHIN
 
     def _compare(
-        self, terminal_id: str, told: c.BatchTotals, batch: list[Account], at: str
+        self, terminal_id: str, told: c.BatchTotals, batch: list[Account], at: str, gap: Gap
     ) -> k.ReconciliationDocument:
         found = compare(told.net_minor, batch, books=self._ledger.keeps_books)
         currency = told.total.currency
@@ -142,7 +176,7 @@ class DayEnds:
             terminal_id=terminal_id,
             closed_at=datetime.fromisoformat(at),
             closed=told.closed,
-            status=found.status,
+            status="different" if gap.is_open else found.status,
             currency=currency,
             host_reconciliation_id=told.batch or None,
             time_stamp=told.time_text or None,
@@ -160,11 +194,54 @@ class DayEnds:
                 k.DifferenceLine(
                     payment_id=one.payment_id,
                     kind=one.kind,
-                    amount=_signed(one.minor, currency),
+                    amount=k.format_signed(one.minor, currency),
                 )
                 for one in found.differences
             ),
+            gap=k.format_signed(gap.minor, currency),
+            explained_by=tuple(_cause(one, currency) for one in gap.causes),
+            not_explained=None if gap.is_explained else k.format_signed(gap.minor, currency),
+            facts=tuple(_cause(one, currency) for one in gap.facts),
         )
+
+
+def _cause(cause: Cause, currency: str) -> k.GapCause:
+    return k.GapCause(
+        kind=cause.kind,
+        payment_id=cause.payment_id or None,
+        amount=k.format_signed(cause.minor, currency),
+        text=cause.text,
+    )
+
+
+def _found(gap: Gap, told: c.BatchTotals, at: str, name: str = "") -> GapFound:
+    """Return what the journal keeps of a gap."""
+    return GapFound(
+        gap.minor,
+        told.total.currency,
+        at,
+        name,
+        causes=tuple(_words(one) for one in gap.causes),
+        facts=tuple(_words(one) for one in gap.facts),
+    )
+
+
+def _words(cause: Cause) -> str:
+    return f"{cause.payment_id}: {cause.text}" if cause.payment_id else cause.text
+
+
+def _warn(terminal_id: str, found: GapFound) -> None:
+    if found.says_nothing:
+        return
+    _LOGGER.warning(
+        "terminal=%s gap=%s %s end_of_day=%s explained_by=%s facts=%s",
+        terminal_id,
+        k.format_signed(found.minor, found.currency),
+        found.currency,
+        found.name or "not closed",
+        "; ".join(found.causes) or ("nothing: not explained" if found.minor else "none needed"),
+        "; ".join(found.facts) or "none",
+    )
 
 
 def unknown(terminal_id: str) -> RequestError:
@@ -205,7 +282,7 @@ def _unheard(terminal_id: str, closed: BatchClosed) -> k.ReconciliationDocument:
         currency=currency,
         compare=k.Comparison(
             terminal=None,
-            journal=_signed(closed.net_minor, currency),
+            journal=k.format_signed(closed.net_minor, currency),
             books="not_compared",
             back_office_reason="not_asked",
         ),
@@ -215,15 +292,10 @@ def _unheard(terminal_id: str, closed: BatchClosed) -> k.ReconciliationDocument:
 def _comparison(found: Reconciliation, currency: str) -> k.Comparison:
     recorded = found.recorded_minor
     return k.Comparison(
-        terminal=_signed(found.terminal_minor, currency),
-        journal=_signed(found.journal_minor, currency),
-        recorded=None if recorded is None else _signed(recorded, currency),
+        terminal=k.format_signed(found.terminal_minor, currency),
+        journal=k.format_signed(found.journal_minor, currency),
+        recorded=None if recorded is None else k.format_signed(recorded, currency),
         books="not_compared",
         back_office=None,
         back_office_reason="not_ours" if recorded is None else "no_query",
     )
-
-
-def _signed(minor: int, currency: str) -> str:
-    text = k.format_amount(c.Money(abs(minor), currency))
-    return f"-{text}" if minor < 0 else text

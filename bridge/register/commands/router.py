@@ -302,6 +302,13 @@ class Desk:
             case k.GiftCardBalance():
                 self._balances.begin(Question(register_id, delivery, request))
                 return None
+            case k.TerminalNote():
+                name = self._choice.terminal_of(register_id, request.terminal_id)
+                noted = await self.errands.day_ends.note(
+                    name, request.approved_by, request.text or ""
+                )
+                result = k.TerminalNoteResult(terminal_id=name, noted=noted)
+                return self.replies.response(request, "ok", result=result)
             case _:
                 terminal_id = self._choice.terminal_of(register_id, request.terminal_id)
                 done = self.errands.begin(delivery, register_id, request, terminal_id)

@@ -16,7 +16,7 @@ from bridge.errors import RequestError
 from bridge.money.ledger import Ledger
 from bridge.register import api as k
 from bridge.register.commands.reconciliation import DayEnds, unknown
-from bridge.register.commands.terminal_result import belongs_to, finding
+from bridge.register.commands.terminal_result import finding
 from bridge.register.mqtt.messages import Delivery
 from drivers import contract as c
 
@@ -270,7 +270,7 @@ class Errands:
                 return finding(terminal_id, final, None)
             case c.LastTransaction(approval) if approval is not None:
                 newest = await self._ledger.batches.newest_of(terminal_id)
-                ours = next((one for one in newest if belongs_to(one.payment, approval)), None)
+                ours = next((one for one in newest if one.payment.made(approval.fingerprint)), None)
                 return finding(terminal_id, final, ours.payment_id if ours else None)
             case _ if errand.closes or final is None:
                 return unknown(terminal_id)

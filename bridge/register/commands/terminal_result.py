@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from bridge.errors import RequestError
-from bridge.money import payment as p
 from bridge.register import api as k
 from drivers import contract as c
 
@@ -44,13 +43,6 @@ def finding(terminal_id: str, final: c.FinalEvent, payment_id: str | None) -> k.
         case _:
             text = "the terminal gave no usable answer"
             return RequestError("terminal_fault", text, terminal_id=terminal_id)
-
-
-def belongs_to(payment: p.Payment, transaction: c.Approval) -> bool:
-    """Tell whether a terminal's transaction is this payment's, by all that was ever heard of it."""
-    heard = (payment.approval, payment.offer, *(odd.approval for odd in payment.discrepancies))
-    known = {one.fingerprint for one in heard if one is not None and one.fingerprint}
-    return transaction.fingerprint in known
 
 
 def _card(card: c.Card) -> dict[str, str | None]:

@@ -67,3 +67,29 @@ def test_health_that_does_not_change_keeps_its_rhythm(tmp_path: Path) -> None:
         assert len(health) == 10
 
     in_a_shop(tmp_path, test)
+
+
+def test_health_names_a_gap_until_somebody_noted_it(tmp_path: Path) -> None:
+    async def test(shop: Shop) -> None:
+        await shop.pay("till-1", 1, **GUARD)
+        await shop.until("till-1", 1, status="approved")
+        await asyncio.sleep(5.0)
+        health = told(shop)
+        shop.ports["counter-1"].unplug()
+        shop.terminals["counter-1"].power_cut(1.0)  # it comes back with a free keypad
+        await asyncio.sleep(2.0)
+        assert shop.terminals["counter-1"].void_without_register()
+        await shop.ports["counter-1"].plug()
+        await asyncio.sleep(10.0)
+        answer = await shop.ask("till-1", "terminal/reconcile")
+        assert answer["result"]["status"] == "different"
+        await asyncio.sleep(AT_ONCE_SECONDS)
+        (gap,) = health[-1].gaps
+        assert (gap.terminal_id, gap.explained, gap.closed) == ("counter-1", True, True)
+        assert any("counter-1: its sum is -" in reason for reason in health[-1].reasons)
+        assert health[-1].can_take_payments, "money can be taken all the same"
+        await shop.ask("till-1", "terminal/note", approved_by="anna")
+        await asyncio.sleep(AT_ONCE_SECONDS)
+        assert health[-1].gaps == ()
+
+    in_a_shop(tmp_path, test)

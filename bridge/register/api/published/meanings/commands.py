@@ -157,6 +157,8 @@ COMMANDS: Final = {
     "operation_id": "The register's own name of an errand: a UUID in lower case.",
     "TerminalDisplay.lines": "What the terminal shows, at most 8 lines.",
     "TerminalDisplay.seconds": "For how long, from 1 to 60 s.",
+    "TerminalNote.text": "What was found, in a sentence; kept in the journal.",
+    "TerminalNote.approved_by": "Who has seen it.",
     "TerminalReconcile.type": "What kind of end of day; there is one.",
     "TerminalReconcile.operation_id": "Names this end of day for ever: the same one again has the "
     "same answer and closes nothing. A UUID in lower case.",

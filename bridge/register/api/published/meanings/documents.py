@@ -225,6 +225,7 @@ DOCUMENTS: Final = {
     "TerminalCheckResult.ready": "Whether it would take a payment now.",
     "TerminalCheckResult.problem": "A short name of what is wrong; null when nothing is.",
     "TerminalCheckResult.text": "What is wrong, in words; null when nothing is.",
+    "noted": "How many gaps nobody had noted before.",
     "answered": "Whether it answered; else this is what was known before.",
     "DiagnosisResult.passed": "Whether it reached its host.",
     "DiagnosisResult.text": "What it said, in words; null where it said nothing.",

@@ -123,6 +123,7 @@ STATES: Final = {
     "closed": "Whether the batch was closed; `false`: it was only compared.",
     "ReconciliationDocument.status": "`matched`: the terminal's sum is the journal's, and nothing "
     "in the journal is open; it says nothing about the back office, see `compare.books`. "
+    "`different`, too, where the terminal was seen to act on its own, see `facts`. "
     "`unknown`: the terminal's answer was lost, and only its later totals showed the close.",
     "ReconciliationDocument.host_reconciliation_id": "The batch's number, as the payments in it "
     "name it; null where the terminal does not tell.",
@@ -131,6 +132,27 @@ STATES: Final = {
     "ReconciliationDocument.totals": "The terminal's own sums, one for each brand.",
     "compare": "Sums of the batch, each named after who said it.",
     "differences": "The payments that explain, or may explain, why the sums differ.",
+    "gap": "The terminal's sum less the journal's, decimal text with sign; null when the answer "
+    "was lost.",
+    "explained_by": "The payments and facts that together make the gap, to the cent; empty where "
+    "there is none, or nothing in the journal makes it. It may have been otherwise.",
+    "not_explained": "The gap, where nothing in the journal makes it; else null.",
+    "facts": "What the terminal was seen to do on its own, also where the sums are equal all the "
+    "same.",
+    "GapCause.kind": "`closed_by_terminal`: its own numbers put the payment into a batch that it "
+    "closed before; `reversed_at_terminal`; `done_at_terminal`: by hand, not by us; "
+    "`answered_by_person`: not confirmed by the terminal; the others are open questions.",
+    "GapCause.payment_id": "The payment; null for what is none of the bridge's.",
+    "GapCause.amount": "What it adds to the terminal's sum less the journal's, decimal text with "
+    "sign.",
+    "GapCause.text": "The evidence in words: batch numbers, a receipt, who answered.",
+    "BridgeHealth.gaps": "Sums of terminals that are not the journal's, and what terminals did on "
+    "their own, until somebody sends `terminal/note`.",
+    "GapHealth.amount": "The terminal's sum less the journal's, decimal text with sign.",
+    "GapHealth.found_at": "When it was found.",
+    "GapHealth.closed": "Whether it is of an end of day; `false`: of the open batch.",
+    "GapHealth.explained": "Whether payments and facts in the journal make it, to the cent.",
+    "GapHealth.texts": "Those, and what the terminal did on its own, in words.",
     "TotalsLine.payment_brand": "The brand as the terminal names it.",
     "TotalsLine.count": "How many payments.",
     "TotalsLine.amount": "Their sum, in the currency beside it.",
