@@ -207,12 +207,14 @@ async def build(
                 store_code=config.site.store_code,
                 summary_sku=office.summary_sku if office else "",
                 required=office is not None and office.records,
+                tip_sku=office.tip_sku if office and config.site.tips_booked else "",
             ),
             now=lambda: k.format_time(clock.now()),
             local_now=lambda: _store_time(clock.now()),
             terminals=config.terminals,
             clock_is_doubtful=lambda: bool(clock.implausible),
             server_local_now=lambda: _store_time(told_by[0].server_now()) if told_by else "",
+            tip_limit_percent=config.site.tip_limit_percent,
         )
         stations = build_stations(config, drivers, ledger, wires, clock)
         login: Login | None = None

@@ -39,6 +39,8 @@ class Site(Section):
     # What becomes of a payment whose signature nobody compares in time.
     unsigned: Literal["stands", "reversed"] = "stands"
     signature_seconds: float = Field(default=120.0, ge=5.0, le=900.0)
+    tip_limit_percent: int = Field(default=100, ge=0, le=1000)  # of the amount; more: a supervisor
+    tips_booked: bool = False  # as a line of `back_office.tip_sku`; else not in the books at all
     state_directory: Path = Path("/var/lib/paybridge")
 
     @field_validator("state_directory")
@@ -187,6 +189,7 @@ class BackOffice(Section):
     deadline_seconds: float = Field(default=30.0, ge=1.0, le=300.0)
     ca_file: Path | None = None
     summary_sku: str = Field(default="CARD-PAYMENT", min_length=1, max_length=64)
+    tip_sku: str = Field(default="TIP", min_length=1, max_length=64)
     records: bool = True
     # How long a captured payment waits for the rest of its sale: lines, or further payments.
     lines_within_hours: float = Field(default=24.0, ge=0.1, le=24.0 * 31)

@@ -90,6 +90,8 @@ def refuse_unsafe_start(
     """
     if request.gift and request.type is PaymentType.LOAD:
         _refuse_unpaid_load(request, siblings)
+    if _tip_minor(request) > request.tip_limit_minor and not request.approved_by:
+        raise _tip_above_limit(request.tip_limit_minor, request, "amounts.tip.tip_amount")
     if request.approved_by or request.type is PaymentType.LOAD:
         return  # a load takes no money, and is not done before its sale is paid
     for sibling in siblings:
@@ -144,7 +146,7 @@ def held_for_goods_minor(payments: Iterable[Payment]) -> int:
 
 def _refuse_unpaid_load(request: PaymentRequest, siblings: Sequence[Payment]) -> None:
     """Refuse to have a terminal fill a gift card, which it does at once, before money came."""
-    captured = sum(one.refundable_minor for one in siblings)
+    captured = sum(one.kept[0] for one in siblings)
     filled = sum(
         one.request.amount.minor
         for one in siblings
@@ -319,6 +321,7 @@ def refuse_follow_up(
                 raise _not_allowed(request, original, "is not a plain captured payment")
             if any(one.request.type in GIVES for one in running):
                 raise _not_allowed(request, original, "is being given back")
+            _refuse_tip(request, original, running)
         case PaymentType.UNLOAD:
             if original.funds is not Funds.LOADED:
                 raise _not_allowed(request, original, "is not on its card")
@@ -326,6 +329,34 @@ def refuse_follow_up(
                 raise _not_allowed(request, original, "is being taken off already")
         case PaymentType.SALE | PaymentType.PREAUTH | PaymentType.LOAD:
             raise AssertionError("a start follows up nothing")
+
+
+def _refuse_tip(request: PaymentRequest, original: Payment, running: Sequence[Payment]) -> None:
+    """Refuse a tip beside another one, and more tip than the site wants; a supervisor may."""
+    for one in running:
+        # A terminal that is told the whole tip would replace one with the other.
+        if one.request.type is PaymentType.TIP_ADJUST:
+            raise RequestError(
+                "payment_in_doubt",
+                "another tip is being added to it",
+                path="original_payment_id",
+                payment_id=one.request.payment_id,
+            )
+    limit_minor = original.goods_minor * request.tip_limit_percent // 100
+    left_minor = max(limit_minor - original.tips_minor, 0)
+    if request.amount.minor > left_minor and not request.approved_by:
+        raise _tip_above_limit(left_minor, request, "amounts.requested_amount")
+
+
+def _tip_above_limit(left_minor: int, request: PaymentRequest, path: str) -> RequestError:
+    available = format_amount(Money(left_minor, request.amount.currency))
+    return RequestError(
+        "invalid_amount",
+        f"a tip may be {request.tip_limit_percent} % of the amount, {available} is left; more "
+        "needs approved_by",
+        path=path,
+        available_amount=available,
+    )
 
 
 def _asked_minor(running: Sequence[Payment], types: AbstractSet[PaymentType]) -> int:

@@ -32,6 +32,7 @@ class BooksPolicy:
     store_code: str
     summary_sku: str = "CARD-PAYMENT"
     required: bool = True  # False: the register's own extract records sales
+    tip_sku: str = ""  # of the line that tips are booked as; "": they are left out of the books
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +86,8 @@ def decide(
     if p.TellOriginal() in actions and sale.original is not None:
         original = _tell_original(account, sale, moment.at, entries)
     opened = None
+    if original is not None and account.payment.request.type is p.PaymentType.TIP_ADJUST:
+        account, opened = _settle_tip(account, sale, policy, moment, entries)
     if p.Settle() in actions:
         account, opened = (
             _settle_correction(before, account, sale, policy, moment, entries=entries)
@@ -148,7 +151,9 @@ def _settle(
         if request.original_payment_id and request.original_payment_id not in sale.in_books:
             # The sale will be recorded with what is left of it.
             return _leave_out(account, moment.at, entries), None
-        due: s.PurchaseDue | None = _return_due(account, policy, moment)
+        due: s.PurchaseDue | None = _return_due(account, sale.original, policy, moment)
+        if due is None:
+            return _leave_out(account, moment.at, entries), None
     else:
         due = _sale_due(account, sale, policy, moment)
     if due is None:
@@ -236,6 +241,7 @@ def _sale_due(
         unrecorded,
         store_code=policy.store_code,
         summary_sku=policy.summary_sku,
+        tip_sku=policy.tip_sku,
     )
 
 
@@ -246,19 +252,67 @@ def _details_of_plan(plan: p.Plan, policy: BooksPolicy) -> s.SaleDetails:
     return s.SaleDetails(plan.total, (line,))
 
 
-def _return_due(account: Account, policy: BooksPolicy, moment: Moment) -> s.PurchaseDue:
-    """Return the purchase that records money given back."""
+def _return_due(
+    account: Account, original: Account | None, policy: BooksPolicy, moment: Moment
+) -> s.PurchaseDue | None:
+    """Return the purchase that records money given back, None when the books never had it."""
     approval = account.payment.approval
     assert approval is not None, "settled means approved"
+    amount = approval.amount
+    if original is not None:
+        request = account.payment.request
+        event = p.FollowedUp(request.type, account.payment_id, amount, request.is_last)
+        after, _ = fold_event(original, event, moment.at)
+        before_minor = _booked_minor(original.payment, policy)
+        amount = Money(before_minor - _booked_minor(after.payment, policy), amount.currency)
+    if not amount.minor:
+        return None
     return s.settle_return(
         account.payment.request.sale_key,
         account.payment_id,
-        approval.amount,
+        amount,
         label=(approval.card.brand or "card").upper(),
         returned_at=moment.local,
         store_code=policy.store_code,
         summary_sku=policy.summary_sku,
     )
+
+
+def _booked_minor(payment: p.Payment, policy: BooksPolicy) -> int:
+    """Return what the books have of a recorded payment, and are still to have."""
+    goods, tips, _ = payment.kept
+    return goods + tips if policy.tip_sku else goods
+
+
+def _settle_tip(
+    account: Account,
+    sale: SaleAsKnown,
+    policy: BooksPolicy,
+    moment: Moment,
+    entries: list[Entry],
+) -> tuple[Account, PurchaseAccount | None]:
+    """Decide what the books must be told of a tip that was added to a recorded payment."""
+    request, approval = account.payment.request, account.payment.approval
+    if not policy.required or not policy.tip_sku or approval is None:
+        return account, None
+    if request.original_payment_id not in sale.in_books:
+        return account, None  # it will be recorded with its sale
+    news = p.RecordingChanged(p.Recording.PENDING)
+    due = s.settle_tip(
+        request.sale_key,
+        account.payment_id,
+        approval.amount,
+        label=(approval.card.brand or "card").upper(),
+        added_at=moment.local,
+        store_code=policy.store_code,
+        tip_sku=policy.tip_sku,
+    )
+    entries += [
+        Entry(account.payment_id, news, moment.at),
+        Entry(due.content.transaction_id, due, moment.at),
+    ]
+    told, _ = fold_event(account, news, moment.at)
+    return told, PurchaseAccount(s.open_purchase(due), moment.at, moment.at)
 
 
 def _leave_out(account: Account, at: str, entries: list[Entry]) -> Account:

@@ -63,6 +63,7 @@ class Ledger(Recollection):
         terminals: Iterable[str] = (),
         clock_is_doubtful: Callable[[], bool] = lambda: False,
         server_local_now: Callable[[], str] = lambda: "",
+        tip_limit_percent: int = p.TIP_LIMIT_PERCENT,
     ) -> None:
         """Keep the books in `journal`.
 
@@ -71,6 +72,7 @@ class Ledger(Recollection):
         """
         super().__init__(journal)
         self._books = books
+        self._tip_limit_percent = tip_limit_percent
         self._now = now
         self._local_now = local_now
         self._clock_is_doubtful = clock_is_doubtful
@@ -150,6 +152,7 @@ class Ledger(Recollection):
             RequestError: See `admission.py`.
             JournalError: The journal cannot be read.
         """
+        request = replace(request, tip_limit_percent=self._tip_limit_percent)
         try:
             self._check(request)
         except RequestError:
@@ -178,6 +181,7 @@ class Ledger(Recollection):
             RequestError: `idempotency_conflict`, `payment_in_doubt`, `sale_already_paid`.
             JournalError: Nothing was stored; the payment does not exist.
         """
+        request = replace(request, tip_limit_percent=self._tip_limit_percent)
         payment_id, key = request.payment_id, request.sale_key
         events: tuple[p.Event, ...] = (p.Requested(request),)
         if started is not None:

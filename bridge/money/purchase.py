@@ -290,6 +290,41 @@ def settle_return(
     return PurchaseDue(content, sale_key, (payment_id,))
 
 
+def settle_tip(
+    sale_key: str,
+    payment_id: str,
+    amount: Money,
+    *,
+    label: str,
+    added_at: str,
+    store_code: str,
+    tip_sku: str,
+) -> PurchaseDue:
+    """Return the purchase that records a tip which was added after its sale was recorded."""
+    content = PurchaseContent(
+        transaction_id=f"{store_code}-{payment_id}",
+        store_code=store_code,
+        purchased_on=added_at,
+        pay_amount=amount,
+        sale=SaleDetails(amount, (_tip_line(1, tip_sku, amount.minor),)),
+        tip_minor=amount.minor,
+        pay_method=label,
+    )
+    return PurchaseDue(content, sale_key, (payment_id,))
+
+
+def _tip_line(number: int, sku: str, minor: int) -> SaleLine:
+    return SaleLine(number, sku, "1", "EA", "", minor, label="Tip")
+
+
+def _with_tip(details: SaleDetails, tip_minor: int, sku: str) -> SaleDetails:
+    """Return what was sold with the tip as a line of its own."""
+    number = max((line.line_number for line in details.lines), default=0) + 1
+    total = Money(details.total.minor + tip_minor, details.total.currency)
+    lines = (*details.lines, _tip_line(number, sku, tip_minor))
+    return replace(details, total=total, lines=lines)
+
+
 def settle_correction(
     sale_key: str,
     payment_id: str,
@@ -325,11 +360,13 @@ def settle(
     *,
     store_code: str,
     summary_sku: str,
+    tip_sku: str = "",
 ) -> PurchaseDue | None:
     """Return the purchase that is due when `payments` cover the sale, else None.
 
-    A sale without details is recorded as one line over what was paid, so that no captured payment
-    stays out of the books because a register sent no lines.
+    With `tip_sku` tips are booked: as a line of that article, and in what was paid. A sale without
+    details is recorded as one line over what was paid, so that no captured payment stays out of the
+    books because a register sent no lines.
     """
     assert payments, "a sale without captured payments is nobody's business"
     first = payments[0]
@@ -340,13 +377,17 @@ def settle(
         details = SaleDetails(total, (line,))
     elif outstanding_minor(details.total, payments) > 0:
         return None
+    tip_minor = sum(p.tip_minor for p in payments)
+    if tip_sku and tip_minor:
+        details = _with_tip(details, tip_minor, tip_sku)
+        paid += tip_minor
     content = PurchaseContent(
         transaction_id=f"{store_code}-{first.payment_id}",
         store_code=store_code,
         purchased_on=payments[-1].captured_at,
         pay_amount=Money(paid, first.amount.currency),
         sale=details,
-        tip_minor=sum(p.tip_minor for p in payments),
+        tip_minor=tip_minor,
         pay_method="+".join(dict.fromkeys(p.label for p in payments)),
     )
     return PurchaseDue(content, sale_key, tuple(p.payment_id for p in payments))

@@ -117,7 +117,7 @@ def load_step(
 
 def unspent_minor(payments: Sequence[Payment]) -> int:
     """Return what a sale's payments brought that is on no gift card and on no way back."""
-    captured = sum(one.refundable_minor for one in payments)
+    captured = sum(one.kept[0] for one in payments)
     going_back = sum(
         one.request.amount.minor
         for one in payments

@@ -140,7 +140,7 @@ def follow(payment: Payment, event: FollowedUp) -> Outcome:
     match event.type:
         case PaymentType.REFUND:
             refunded = payment.refunded_minor + minor
-            whole = refunded >= payment.captured.minor
+            whole = refunded >= payment.taken_minor
             funds = Funds.REFUNDED if whole else Funds.PARTIALLY_REFUNDED
             after = replace(payment, refunded_minor=refunded, funds=funds)
         case PaymentType.VOID | PaymentType.UNLOAD:
@@ -170,7 +170,10 @@ def find_reversed(payment: Payment, event: FoundReversed) -> Outcome:
 
 def record(payment: Payment, event: RecordingChanged) -> Outcome:
     """Return the payment once its record in the books moved on."""
-    if payment.recording is Recording.NOT_REQUIRED:
+    is_due_tip = (
+        payment.request.type is PaymentType.TIP_ADJUST and event.recording is Recording.PENDING
+    )
+    if payment.recording is Recording.NOT_REQUIRED and not is_due_tip:
         raise illegal(payment, event)
     return replace(
         payment,

@@ -245,11 +245,36 @@ class Payment:
         return max(taken - sum(part.minor for part in parts if part is not None), 0)
 
     @property
+    def tips_minor(self) -> int:
+        """All tips in the captured money: the terminal's word, or the order's, and later ones."""
+        if self.approval is None or not self.captured.minor:
+            return 0
+        told = self.approval.tip or self.request.tip
+        return (told.minor if told is not None else 0) + self.tip_minor
+
+    @property
+    def taken_minor(self) -> int:
+        """What was taken from the card, with the tips that were added afterwards."""
+        return self.captured.minor + (self.tip_minor if self.captured.minor else 0)
+
+    @property
     def refundable_minor(self) -> int:
-        """What approved refunds have left of what was taken."""
+        """What approved refunds have left of what was taken, tips included."""
         if self.funds is Funds.VOIDED:
             return 0
-        return self.captured.minor - self.refunded_minor
+        return self.taken_minor - self.refunded_minor
+
+    @property
+    def kept(self) -> tuple[int, int, int]:
+        """What is left of goods, of tips, and of the other parts, in minor units.
+
+        A refund gives back the goods first; what it leaves of a tip is the staff's.
+        """
+        left = max(self.refundable_minor, 0)
+        tips = min(self.tips_minor, left)
+        extras = self.approval.extras if self.approval is not None else ()
+        others = min(sum(part.minor for part in extras), left - tips)
+        return left - tips - others, tips, others
 
     @property
     def told_approval(self) -> Approval | None:

@@ -199,17 +199,13 @@ def captured_payments(accounts: Iterable[Account], captured_at: str) -> list[s.C
         left = account.payment.refundable_minor
         if approval is None or left <= 0:
             continue
-        asked_tip = account.payment.request.tip
-        told_tip = approval.tip or asked_tip
-        # A refund gives back the goods first; what it leaves of tip and surcharge is theirs.
-        tip_minor = min(told_tip.minor if told_tip else 0, left)
-        surcharge_minor = sum(part.minor for part in approval.extras)
+        _, tip_minor, others_minor = account.payment.kept
         found.append(
             s.CapturedPayment(
                 payment_id=account.payment_id,
                 amount=Money(left, approval.amount.currency),
                 tip_minor=tip_minor,
-                surcharge_minor=min(surcharge_minor, left - tip_minor),
+                surcharge_minor=others_minor,
                 label=(approval.card.brand or "card").upper(),
                 captured_at=captured_at,
             )

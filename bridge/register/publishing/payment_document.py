@@ -172,13 +172,13 @@ def _amounts(payment: p.Payment, remaining: Money | None) -> k.PaymentAmounts:
     approval = payment.approval
     fixed = payment.request.tip or nothing
     known = approval if payment.status is p.Status.APPROVED else None
-    tip = (known.tip or fixed) if known else None
+    tip = Money((known.tip or fixed).minor + payment.tip_minor, currency) if known else None
     surcharge = (known.surcharge or nothing) if known else None
     fee = (known.fee or nothing) if known else None
     cash_back = (known.cash_back or nothing) if known else None
     taken = None
     if known is not None and known.amount.currency == currency:
-        taken = _text(known.amount.minor + payment.added_minor, currency)
+        taken = _text(known.amount.minor + payment.added_minor + payment.tip_minor, currency)
     return k.PaymentAmounts(
         currency=currency,
         requested_amount=k.format_amount(payment.request.amount),
@@ -199,7 +199,7 @@ def captured_text(payment: p.Payment) -> str | None:
     if payment.request.type is p.PaymentType.PREAUTH:
         return _text(payment.used_minor, currency) if payment.is_final else None
     if payment.request.type in p.TAKES and payment.funds in p.MOVED:
-        return _text(payment.captured.minor, currency)
+        return _text(payment.taken_minor, currency)
     return None
 
 

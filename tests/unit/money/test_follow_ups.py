@@ -406,3 +406,98 @@ async def test_a_load_counts_what_may_have_filled_a_card_although_it_is_called_f
     assert caught.value.detail["available_amount"] == "7.90"
     await ledger.apply(first.payment_id, p.Decided("noted", "anna"))
     await ledger.accept(second)
+
+
+async def tipped(disk: Disk, *, tip_sku: str = "", is_recorded: bool = True) -> Ledger:
+    """Return a ledger with a sale of 47.90 and a tip of 3.00 that was added afterwards."""
+    ledger = disk.ledger(tip_sku=tip_sku)
+    await started(ledger)
+    if is_recorded:
+        await recorded(ledger, SALE_ID, "P1")
+    await done(ledger, follow_up(2, p.PaymentType.TIP_ADJUST, 300))
+    return ledger
+
+
+async def test_a_tip_can_be_refunded_with_its_payment(disk: Disk) -> None:
+    ledger = await tipped(disk)
+    assert (original(ledger).tips_minor, original(ledger).refundable_minor) == (300, 5090)
+    with pytest.raises(RequestError) as caught:
+        await ledger.accept(follow_up(3, p.PaymentType.REFUND, 5091))
+    assert caught.value.detail["available_amount"] == "50.90"
+    await done(ledger, follow_up(3, p.PaymentType.REFUND, 4790))
+    assert original(ledger).funds is p.Funds.PARTIALLY_REFUNDED
+    await done(ledger, follow_up(4, p.PaymentType.REFUND, 300))
+    assert original(await disk.reborn()).funds is p.Funds.REFUNDED
+
+
+@pytest.mark.parametrize(("tip_sku", "booked"), [("", 4790), ("TIP", 5090)])
+async def test_the_books_get_back_what_they_had_of_a_tipped_payment(
+    disk: Disk, tip_sku: str, booked: int
+) -> None:
+    ledger = await tipped(disk, tip_sku=tip_sku)
+    added = ledger.purchase_of(request(2).payment_id)
+    assert (added is not None) is bool(tip_sku)
+    if added is not None:
+        content = added.purchase.content
+        assert (content.pay_amount.minor, content.sale.lines[0].sku) == (300, "TIP")
+        account = ledger.get(request(2).payment_id)
+        assert account is not None
+        assert account.payment.recording is p.Recording.PENDING
+    await done(ledger, follow_up(3, p.PaymentType.REFUND, 5090))
+    back = ledger.purchase_of(request(3).payment_id)
+    assert back is not None
+    assert back.purchase.content.sale.refund_minor == booked
+
+
+async def test_a_refund_of_a_tip_that_the_books_never_had_is_not_told_to_them(disk: Disk) -> None:
+    ledger = await tipped(disk)
+    await done(ledger, follow_up(3, p.PaymentType.REFUND, 4790))
+    tip = await done(ledger, follow_up(4, p.PaymentType.REFUND, 300))
+    assert tip.recording is p.Recording.NOT_REQUIRED
+    assert ledger.purchase_of(request(4).payment_id) is None
+
+
+@pytest.mark.parametrize(("tip_sku", "paid_minor"), [("", 4790), ("TIP", 5290)])
+async def test_a_tip_in_a_payment_is_booked_as_the_site_says(
+    disk: Disk, tip_sku: str, paid_minor: int
+) -> None:
+    ledger = disk.ledger(tip_sku=tip_sku)
+    wanted = request(1, "S1", 5290, sale=SALE, tip=Money(500, EUR))
+    await ledger.accept(wanted, p.Started(Baseline("")))
+    told = replace(approval(5290), tip=Money(500, EUR))
+    await ledger.apply(SALE_ID, Approved(told))
+    account = ledger.purchase_of(SALE_ID)
+    assert account is not None
+    content = account.purchase.content
+    assert (content.pay_amount.minor, content.sale.total.minor) == (paid_minor, paid_minor)
+    assert [line.item_amount_minor for line in content.sale.lines] == (
+        [4790, 500] if tip_sku else [4790]
+    )
+    assert content.sale.adds_up
+
+
+async def test_a_tip_has_a_limit_that_a_supervisor_may_pass(disk: Disk) -> None:
+    ledger = disk.ledger()
+    await started(ledger)
+    await done(ledger, follow_up(2, p.PaymentType.TIP_ADJUST, 4000))
+    with pytest.raises(RequestError) as caught:
+        await ledger.accept(follow_up(3, p.PaymentType.TIP_ADJUST, 791))
+    assert (caught.value.code, caught.value.detail["available_amount"]) == (
+        "invalid_amount",
+        "7.90",
+    )
+    await ledger.accept(follow_up(4, p.PaymentType.TIP_ADJUST, 790))
+    ordered = request(5, "S2", 3000, tip=Money(1501, EUR))
+    with pytest.raises(RequestError) as caught:
+        await ledger.accept(ordered)
+    assert (caught.value.code, caught.value.path) == ("invalid_amount", "amounts.tip.tip_amount")
+    await ledger.accept(replace(ordered, approved_by="supervisor"))
+
+
+async def test_two_tips_are_not_added_at_once(disk: Disk) -> None:
+    ledger = disk.ledger()
+    await started(ledger)
+    await ledger.accept(follow_up(2, p.PaymentType.TIP_ADJUST, 100), p.Started(None))
+    with pytest.raises(RequestError) as caught:
+        await ledger.accept(follow_up(3, p.PaymentType.TIP_ADJUST, 100))
+    assert caught.value.code == "payment_in_doubt"

@@ -71,10 +71,10 @@ class Disk:
         self._executor = executor
         self._open: list[sqlite3.Connection] = []
 
-    def ledger(self, *, books: bool = True) -> Ledger:
+    def ledger(self, *, books: bool = True, tip_sku: str = "") -> Ledger:
         return Ledger(
             self.journal(),
-            books=BooksPolicy("S012", required=books),
+            books=BooksPolicy("S012", required=books, tip_sku=tip_sku),
             now=lambda: AT,
             local_now=lambda: AT[:19],
         )

@@ -55,3 +55,13 @@ def test_where_there_is_no_sale_nothing_is_said_to_be_needed() -> None:
     payment, _ = advance(STATES["in_progress"], Approved(Approval(Money(4790, EUR), "T1/1")))
     assert amounts(payment).remaining_amount is None
     assert amounts(payment, Money(0, EUR)).remaining_amount == "0.00"
+
+
+def test_a_tip_that_was_added_afterwards_shows_on_its_payment() -> None:
+    parts: dict[str, Any] = {"tip": Money(100, EUR)}
+    approval = Approval(Money(4890, EUR), "T1/1", **parts)
+    payment, _ = advance(STATES["in_progress"], Approved(approval))
+    tipped, _ = advance(payment, p.FollowedUp(p.PaymentType.TIP_ADJUST, "p2", Money(300, EUR)))
+    sums = amounts(tipped)
+    assert (sums.tip_amount, sums.captured_amount) == ("4.00", "51.90")
+    assert sums.authorized_amount == "51.90"

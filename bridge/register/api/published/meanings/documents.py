@@ -60,7 +60,8 @@ DOCUMENTS: Final = {
     "until approved.",
     "captured_amount": "What was taken from the shopper; of a hold, what was captured of it. Null "
     "while nothing was.",
-    "PaymentAmounts.tip_amount": "The tip, contained in `authorized_amount`; null until approved.",
+    "PaymentAmounts.tip_amount": "All tips, later ones too, contained in `authorized_amount`; null "
+    "until approved.",
     "surcharge_amount": "What the shop adds for this card, contained in the amount; null where "
     "that is not known.",
     "PaymentAmounts.cash_back_amount": "Cash for the shopper, contained in `authorized_amount`; "
