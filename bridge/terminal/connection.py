@@ -8,7 +8,7 @@ from typing import Any
 
 from bridge.errors import LineError
 from bridge.money.ledger import Ledger
-from bridge.terminal.conversation import Line, Talk
+from bridge.terminal.conversation import Keep, Line, Talk
 from bridge.terminal.status import Condition, StationSettings
 from drivers import contract as c
 
@@ -150,8 +150,12 @@ class Link:
         if not data:
             self.lose(LineError("usb_removed", "the line was lost while idle"))
 
-    async def converse(self, operation: c.Operation, payment_id: str = "") -> c.FinalEvent:
+    async def converse(
+        self, operation: c.Operation, payment_id: str = "", *, keep: Keep | None = None
+    ) -> c.FinalEvent:
         """Hold one conversation to its end and return its last word.
+
+        `keep` stores that word before the terminal is told that it was heard.
 
         Raises:
             JournalError: An event could not be stored; what could be refused was refused.
@@ -160,6 +164,7 @@ class Link:
         at_terminal = self._capabilities.cancel == "at_terminal_only"
         patience = None if at_terminal else self._settings.cancel_deadline_seconds
         talk = Talk(self._ledger, self._queue, self._line, self._open_line, payment_id, patience)
+        talk.keep = keep
         dialogue = self._driver.dialogue(self._driver_settings, self._settings.transport)
         account = self._ledger.get(payment_id)
         if account is not None and not isinstance(operation, c.Inquire):

@@ -51,6 +51,9 @@ class Line(Protocol):
         """Let go of the device or socket. May be called twice."""
 
 
+Keep = Callable[[c.FinalEvent], Awaitable[None]]
+
+
 @dataclass(slots=True)
 class Talk:
     """One conversation. Used once.
@@ -72,6 +75,7 @@ class Talk:
     deadline_at: float | None = None
     stage_ends_at: float | None = None
     stop_at: float | None = None
+    keep: Keep | None = None  # stores the last word, before the terminal hears that we have it
     line_lost: bool = False
     final: c.FinalEvent | None = field(default=None, init=False)
     _stage: c.Stage | None = field(default=None, init=False)
@@ -220,4 +224,6 @@ class Talk:
                 await self.ledger.apply(self.payment_id, event)
                 _LOGGER.info("terminal said %s", type(event).__name__)
         if not isinstance(event, (c.Progress, c.Receipt, c.Offered)):
+            if self.keep is not None:
+                await self.keep(event)
             self.final = event

@@ -18,7 +18,7 @@ from bridge.money import payment as p
 from bridge.money.ledger import Ledger
 from bridge.money.live_actions import Work
 from bridge.terminal.connection import Link
-from bridge.terminal.conversation import Line
+from bridge.terminal.conversation import Keep, Line
 from bridge.terminal.health_check import Probing
 from bridge.terminal.in_doubt import Doubts
 from bridge.terminal.lease import Claims
@@ -36,6 +36,7 @@ class _Errand:
 
     name: str
     operation: c.Errand
+    keep: Keep | None
 
 
 class Station:
@@ -129,8 +130,10 @@ class Station:
         """The payments that wait for the terminal; the first is next."""
         return self._claims.in_line
 
-    def begin_errand(self, name: str, operation: c.Errand) -> None:
+    def begin_errand(self, name: str, operation: c.Errand, keep: Keep | None = None) -> None:
         """Do something that moves no money, once the terminal is idle; see `errand_results`.
+
+        `keep` stores the answer, before the terminal hears that we have it.
 
         Raises:
             RequestError: `terminal_offline`, `terminal_busy`, `terminal_maintenance`.
@@ -145,7 +148,7 @@ class Station:
                 terminal_id=mine,
             )
         self._claims.refuse_unfit()
-        self._errands.append(_Errand(name, operation))
+        self._errands.append(_Errand(name, operation, keep))
         self._queue.wake()
 
     def drop_errand(self, name: str) -> bool:
@@ -259,7 +262,7 @@ class Station:
             self._condition.show(activity="busy")
             if isinstance(operation, c.EndOfDay) and operation.close:
                 await self._ledger.batches.begin_close(self.settings.terminal_id, errand.name)
-            final = await self.link.converse(operation)
+            final = await self.link.converse(operation, keep=errand.keep)
             self._on_errand = False
             self._condition.show(activity="idle")
         if isinstance(final, c.Unclear):

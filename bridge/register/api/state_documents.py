@@ -250,7 +250,7 @@ class Comparison(Wire):
     recorded: str | None = None
     books: Literal["matched", "different", "not_compared"] = "not_compared"
     back_office: str | None = None
-    back_office_reason: Literal["not_ours", "no_query", "not_asked"] | None = None
+    back_office_reason: Literal["not_ours", "not_asked"] | None = None
 
 
 class DifferenceLine(Wire):

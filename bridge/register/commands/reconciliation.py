@@ -264,7 +264,7 @@ def _document(terminal_id: str, closed: BatchClosed) -> k.ReconciliationDocument
         said = {
             "recorded": document.compare.back_office,
             "back_office": None,
-            "back_office_reason": "no_query",
+            "back_office_reason": "not_asked",
         }
         compare = document.compare.model_copy(update=said)
         return document.model_copy(update={"compare": compare})
@@ -297,5 +297,5 @@ def _comparison(found: Reconciliation, currency: str) -> k.Comparison:
         recorded=None if recorded is None else k.format_signed(recorded, currency),
         books="not_compared",
         back_office=None,
-        back_office_reason="not_ours" if recorded is None else "no_query",
+        back_office_reason="not_ours" if recorded is None else "not_asked",
     )

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Protocol
 
 from bridge.errors import RequestError
@@ -37,6 +38,7 @@ WORDS: dict[type[k.AnyErrand], str] = {
 }
 
 
+Keep = Callable[[c.FinalEvent], Awaitable[None]]
 LOOK = c.EndOfDay(close=False)
 Result = k.Wire | dict[str, Any]  # the latter is a model that was stored as JSON
 
@@ -76,8 +78,8 @@ class Terminal(Protocol):
     def errand_results(self) -> dict[str, c.FinalEvent]:
         """What errands came to, by name."""
 
-    def begin_errand(self, name: str, operation: c.Errand) -> None:
-        """Do it once the terminal is idle; raises RequestError."""
+    def begin_errand(self, name: str, operation: c.Errand, keep: Keep | None = None) -> None:
+        """Do it once the terminal is idle; raises RequestError. `keep` stores its answer."""
 
     def drop_errand(self, name: str) -> bool:
         """Forget an errand that has not begun; False when it runs or is done."""
@@ -196,7 +198,8 @@ class Errands:
             errand.until = now + CHECK_SECONDS_MAX
             errand.probes_before = terminal.ask_for_probe()
         else:
-            terminal.begin_errand(errand.now_called, LOOK if errand.looks else operation)
+            keep = partial(self._keep, errand) if errand.closes and not errand.looks else None
+            terminal.begin_errand(errand.now_called, LOOK if errand.looks else operation, keep)
         self._running[name] = errand
         if errand.closes:
             self.day_ends.under_way.add(name)
@@ -259,8 +262,9 @@ class Errands:
         if errand.looks and final is not None:
             return await self._go_on(errand, final)
         match final:
-            case c.BatchTotals(closed=True):
-                return await self.day_ends.ended(terminal_id, errand.name, final)
+            case c.BatchTotals(closed=True) if errand.closes:
+                stored = self.day_ends.known(terminal_id, errand.name, lasting=True)
+                return stored or await self.day_ends.ended(terminal_id, errand.name, final)
             case c.BatchTotals():
                 if errand.closes:
                     await self.day_ends.kept(terminal_id, errand.name, "the terminal kept it")
@@ -277,6 +281,23 @@ class Errands:
             case _:
                 return finding(terminal_id, final, None)
 
+    async def _keep(self, errand: _Errand, final: c.FinalEvent) -> None:
+        """Store what a terminal says of its end of day; called in its own conversation.
+
+        Raises:
+            JournalError: It could not be stored; the terminal must not hear that we have it.
+        """
+        match final:
+            case c.BatchTotals(closed=True):
+                await self.day_ends.ended(errand.terminal_id, errand.name, final)
+            case c.BatchTotals():
+                await self.day_ends.kept(errand.terminal_id, errand.name, "the terminal kept it")
+            case c.Declined() | c.Canceled() | c.Failed():
+                why = final.text or final.code
+                await self.day_ends.kept(errand.terminal_id, errand.name, why)
+            case _:
+                pass  # nobody knows; the next totals may tell
+
     async def _go_on(self, errand: _Errand, final: c.FinalEvent) -> Result | RequestError | None:
         """Begin an end of day once the totals told what came of the one before it."""
         terminal_id = errand.terminal_id
@@ -288,7 +309,8 @@ class Errands:
             if done is not None or not errand.asked:
                 return done or unknown(terminal_id)
             errand.looks = False
-            self._terminals[terminal_id].begin_errand(errand.name, c.EndOfDay())
+            keep = partial(self._keep, errand)
+            self._terminals[terminal_id].begin_errand(errand.name, c.EndOfDay(), keep)
         except RequestError as error:
             return error
         return None

@@ -165,9 +165,9 @@ STATES: Final = {
     "where nobody asked it.",
     "Comparison.back_office": "What the back office itself says; null where it was not asked, and "
     "`back_office_reason` says why.",
-    "Comparison.back_office_reason": "`no_query`: its interface has no question whose answer shows "
-    "our records; `not_ours`: the register's own extract records sales; `not_asked`: the close was "
-    "only inferred; null where it was asked, and in what older versions stored.",
+    "Comparison.back_office_reason": "`not_asked`: nobody asked it, since its documented interface "
+    "has no question that shows our records; `not_ours`: the register's own extract records "
+    "sales; null where it was asked.",
     "DifferenceLine.payment_id": "The payment to look at.",
     "DifferenceLine.kind": "What is open about it.",
     "DifferenceLine.amount": "How much it moved or was to move, decimal text; negative for money "
