@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import shlex
 import sys
 from asyncio.subprocess import DEVNULL, PIPE, STDOUT
 from collections.abc import AsyncIterator
@@ -18,6 +19,7 @@ from tests.end_to_end.broker import Mosquitto, free_port, running
 from tests.end_to_end.program import Json, Program
 
 RUN_SECONDS_MAX = 240.0
+README = Path(__file__).parents[2] / "README.md"
 NAIVE = Path(__file__).parent / "naive_register.py"
 EXAMPLE = Path(__file__).parents[2] / "examples" / "register.py"
 
@@ -123,6 +125,29 @@ async def test_the_example_register_keeps_the_contract_in_every_lesson_it_can_sh
     assert right(answer) == {*LESSONS, "always"}
     # It cannot cancel: that needs somebody who presses a button.
     assert [lesson for lesson, _ in not_shown(answer)] == ["cancel race"]
+
+
+def from_the_readme(port: int) -> str:
+    """Return the README's own start as a command: only amount, sale and port are put in."""
+    script = re.findall(r"```sh\n(ME=.*?)```", README.read_text(), re.S)[0]
+    assert '"T1-118"' in script
+    assert '"12.50"' in script
+    script = script.replace('"T1-118"', '"{sale}"').replace('"12.50"', '"{amount}"')
+    for name in ("mosquitto_pub", "mosquitto_sub"):
+        script = script.replace(name, f"{name} -p {port}")
+    return f"bash -c {shlex.quote(script)}"
+
+
+@pytest.mark.mosquitto
+async def test_the_readmes_own_start_carries_a_guard_and_keeps_the_contract(
+    tmp_path: Path, broker: Mosquitto
+) -> None:
+    command = ["--command", from_the_readme(broker.port)]
+    status, answer = await conformance(
+        tmp_path, *at(broker), *command, *lessons("approve", "decline", "duplicate delivery")
+    )
+    assert (status, wrong(answer)) == (0, [])
+    assert {"approve", "decline", "duplicate delivery", "always"} <= right(answer)
 
 
 @pytest.mark.mosquitto
