@@ -1,4 +1,4 @@
-"""Keeps `docs/mqtt.md` true: its tables are made from the code, its examples from the models.
+"""Keeps the guide for register developers true: tables from the code, examples from the models.
 
 `python -m tests.unit.register.mqtt_document --write` brings it up to date; a test fails when it
 is stale. An example is a block of JSON below a line that begins with its topic.
@@ -11,6 +11,7 @@ import re
 import sys
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from bridge.money import payment as p
@@ -25,11 +26,14 @@ from bridge.register.api.published import (
     show_json,
     topics_table,
 )
+from bridge.register.api.published.samples import PAGES as RECIPE_PAGES
 from bridge.register.publishing.clerk_display import display_of
 from drivers import contract as c
 from tests.unit.money.test_payment import STATES
 
-DOCUMENT = Path(__file__).parents[3] / "docs" / "mqtt.md"
+DOCS = Path(__file__).parents[3] / "docs"
+DOCUMENT = DOCS / "mqtt.md"  # where a reader starts
+PAGES = (DOCUMENT, *sorted((DOCS / "mqtt").glob("*.md")))
 END = "<!-- end of generated part -->"
 EXAMPLE = re.compile(r"^`(paybridge/v1/[^`]+)`([^\n]*)\n\n```json\n(.*?)\n```", re.M | re.S)
 
@@ -96,7 +100,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "states": states_table,
     "buttons": buttons_table,
     "errors": errors_table,
-    "recipes": recipes,
+    **{f"recipes {page}": partial(recipes, page) for page in RECIPE_PAGES},
 }
 
 
@@ -104,7 +108,8 @@ def up_to_date(text: str) -> str:
     """Return the document with its tables made anew and its examples as the models say them."""
     for name, make in PARTS.items():
         begin = f"<!-- generated: {name} -->"
-        assert begin in text, f"the document has no place for {name}"
+        if begin not in text:
+            continue
         before, _, rest = text.partition(begin)
         _, _, after = rest.partition(END)
         text = f"{before}{begin}\n\n{make()}\n\n{END}{after}"
@@ -134,7 +139,8 @@ def _example(found: re.Match[str]) -> str:
 
 
 if __name__ == "__main__":
-    if "--write" in sys.argv:
-        DOCUMENT.write_text(up_to_date(DOCUMENT.read_text()))
-    else:
-        print(up_to_date(DOCUMENT.read_text()))
+    for page in PAGES:
+        if "--write" in sys.argv:
+            page.write_text(up_to_date(page.read_text()))
+        else:
+            print(up_to_date(page.read_text()))

@@ -25,14 +25,15 @@ from bridge.register.api.published.meanings import MEANINGS
 from bridge.register.api.published.meanings.commands import COMMANDS
 from bridge.register.api.published.meanings.documents import DOCUMENTS
 from bridge.register.api.published.meanings.states import STATES
+from bridge.register.api.published.samples import PAGES as RECIPE_PAGES
 from bridge.register.api.topics import TERMINAL_KINDS
 from tests.published import check, check_bridge
-from tests.unit.register.mqtt_document import DOCUMENT, examples, up_to_date
+from tests.unit.register.mqtt_document import DOCS, PAGES, PARTS, examples, up_to_date
 
-FOLDER = DOCUMENT.parent / "contract"
+FOLDER = DOCS / "contract"
 OFFICIAL = Path(__file__).parent / "asyncapi" / "3.0.0.json"
 FILES = contract_files()
-GUIDE = DOCUMENT.read_text()
+GUIDE = "\n\n".join(page.read_text() for page in PAGES)
 TILL = "paybridge/v1/registers/till-1"
 WRITE = "run paybridge contract --out docs/contract"
 
@@ -49,8 +50,29 @@ def official() -> Draft7Validator:
 # --- nothing is stale
 
 
-def test_the_guide_is_up_to_date() -> None:
-    assert up_to_date(GUIDE) == GUIDE, "run python -m tests.unit.register.mqtt_document --write"
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_the_guide_is_up_to_date(page: Path) -> None:
+    text = page.read_text()
+    assert up_to_date(text) == text, "run python -m tests.unit.register.mqtt_document --write"
+
+
+def test_every_generated_part_stands_on_one_page() -> None:
+    assert [name for name in PARTS if GUIDE.count(f"<!-- generated: {name} -->") != 1] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_the_pages_of_the_guide_are_linked_and_every_link_leads_somewhere(page: Path) -> None:
+    links = re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text())
+    local = [link for link in links if "://" not in link]
+    assert [link for link in local if not (page.parent / link).exists()] == []
+    linked = {(page.parent / link).resolve() for link in local}
+    assert {other.resolve() for other in PAGES} - linked <= {page.resolve()}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_the_pages_of_the_guide_are_short(page: Path) -> None:
+    told = re.sub(r"```json.*?```|<!-- generated.*?<!-- end", "", page.read_text(), flags=re.S)
+    assert told.count("\n") <= 170, "what is not made from the code is read within minutes"
 
 
 @pytest.mark.parametrize(
@@ -220,10 +242,12 @@ def test_every_command_has_an_example_that_the_bridge_decodes(operation: str) ->
 
 
 def test_every_command_has_a_recipe_for_the_shell() -> None:
-    found = re.findall(r'-t "\$ME/request/([a-z_/]+)" -m \'(.*)\'', recipes())
-    assert [operation for operation, _ in found] == list(REQUESTS)
+    texts = "\n".join(recipes(page) for page in RECIPE_PAGES)
+    found = re.findall(r'-t "\$ME/request/([a-z_/]+)" -m \'(.*)\'', texts)
+    assert sorted(operation for operation, _ in found) == sorted(REQUESTS)
     for operation, text in found:
-        payload = re.sub(r"'\$[A-Z]+'", "018f6f0e-8a44-7c1b-9a3e-3d2f4b5c6d7e", text)
+        payload = text.replace("'$(soon)'", "2026-11-23T12:00:15Z").replace("'$(new_id)'", "r-1")
+        payload = re.sub(r"'\$[A-Z]+'", "018f6f0e-8a44-7c1b-9a3e-3d2f4b5c6d7e", payload)
         check(f"{TILL}/request/{operation}", payload.encode())
 
 

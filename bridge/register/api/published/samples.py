@@ -12,12 +12,22 @@ from bridge.errors import RequestError
 from bridge.register.api.commands import REQUESTS
 from bridge.register.api.decode import decode_request
 from bridge.register.api.envelope import Request
+from bridge.register.api.payment_commands import FollowUp, GiftCardLoad, PaymentStart
 from bridge.register.api.published.catalog import summary
 
 Json = dict[str, Any]
 
 PAYMENT_ID: Final = "018f6f0e-8a44-7c1b-9a3e-3d2f4b5c6d7e"
+SOON: Final = "{soon}"  # a guard: a quarter of a minute from now
+FRESH: Final = "{new_id}"  # a request is never called as another
 ORIGINAL_ID: Final = "018f6f0e-1c20-7d3b-8a11-5e6f70819203"
+# What stands in a recipe for each of them.
+_VARIABLES: Final = {
+    PAYMENT_ID: "$ID",
+    ORIGINAL_ID: "$PAID",
+    SOON: "$(soon)",
+    FRESH: "$(new_id)",
+}
 
 # What a schema does not tell: a value that means something.
 _VALUES: Final[Json] = {
@@ -38,6 +48,7 @@ _VALUES: Final[Json] = {
     "prompt_id": "p-1",
     "rev": 9,
     "lines": ["Welcome"],
+    "product_label": "Marker",
 }
 # Fields that may be left out and should not be.
 _ALSO: Final = {
@@ -47,6 +58,8 @@ _ALSO: Final = {
     "gift_card/activate": ("gift_card",),
     "gift_card/unload": ("approved_by",),
     "Evidence": ("approval_code",),
+    "Sale": ("lines",),
+    "SaleLine": ("product_label",),
 }
 
 
@@ -62,17 +75,48 @@ def sample(operation: str) -> Json | None:
     return found
 
 
-def recipes() -> str:
-    """Return a line for the shell for every command, with `$BROKER`, `$ME`, `$ID` and `$PAID`."""
+# The pages of the guide, and the commands whose recipes stand there.
+PAGES: Final[dict[str, tuple[str, ...]]] = {
+    "sale": ("payment/start", "payment/acknowledge", "sale/attach", "receipt/reprint"),
+    "after": (
+        *("payment/capture", "payment/increment", "payment/refund", "payment/void"),
+        *("payment/tip_adjust", "prompt/answer", "payment/list"),
+    ),
+    "doubt": ("payment/cancel", "payment/status", "payment/resolve"),
+    "gift cards": (
+        *("gift_card/balance", "gift_card/load", "gift_card/activate", "gift_card/reverse"),
+        *("gift_card/unload", "gift_card/deactivate", "card/balance"),
+    ),
+    "terminal": (
+        *("terminal/check", "terminal/totals", "terminal/reconcile", "terminal/login"),
+        *("terminal/diagnose", "terminal/last_transaction", "terminal/display", "card/read"),
+        "terminal/note",
+    ),
+}
+
+
+def recipes(page: str) -> str:
+    """Return a line for the shell for every command of a page.
+
+    They use `$BROKER`, `$ME`, `$PAID`, `$ID`, and the functions `new_id` and `soon`.
+    """
     parts = []
-    for operation, model in REQUESTS.items():
+    for operation in PAGES[page]:
+        model = REQUESTS[operation]
         found = sample(operation)
         if found is None:
             continue
+        lines = []
+        found = {**found, "request_id": FRESH}
+        if issubclass(model, PaymentStart | GiftCardLoad | FollowUp):
+            found = {**found, "expires_at": SOON}
+            lines = ["ID=$(new_id)"]
         payload = json.dumps(found, ensure_ascii=False)
-        payload = payload.replace(PAYMENT_ID, "'$ID'").replace(ORIGINAL_ID, "'$PAID'")
-        line = f"mosquitto_pub $BROKER -q 1 -t \"$ME/request/{operation}\" -m '{payload}'"
-        parts.append(f"{summary(model)}\n\n```sh\n{line}\n```")
+        for value, variable in _VARIABLES.items():
+            payload = payload.replace(value, f"'{variable}'")
+        lines.append(f"mosquitto_pub $BROKER -q 1 -t \"$ME/request/{operation}\" -m '{payload}'")
+        text = "\n".join(lines)
+        parts.append(f"{summary(model)}\n\n```sh\n{text}\n```")
     return "\n\n".join(parts)
 
 
@@ -88,6 +132,9 @@ def _value(name: str, field: Json, defined: Json) -> object:
         key = field["$ref"].rpartition("/")[2]
         part = defined[key]
         return _object(part, defined, _ALSO.get(key, ())) if "properties" in part else {}
+    items = field.get("items", {})
+    if "$ref" in items:
+        return [_value(name, items, defined)]
     if name in _VALUES:
         return _VALUES[name]
     if "anyOf" in field:
