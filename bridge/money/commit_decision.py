@@ -186,7 +186,8 @@ def _settle_correction(
         return _leave_out(account, moment.at, entries), None
     approval = payment.approval if is_paid else before.payment.approval
     assert approval is not None, "what is in the books was approved"
-    tip_minor = approval.tip.minor if approval.tip is not None else 0
+    left_out = approval.tip if approval.tip is not None and not policy.tip_sku else None
+    tip_minor = left_out.minor if left_out is not None else 0
     due = s.settle_correction(
         payment.request.sale_key,
         account.payment_id,

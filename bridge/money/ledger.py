@@ -219,6 +219,11 @@ class Ledger(Recollection):
         """True when captured payments are recorded in the back office by us."""
         return self._books.required
 
+    @property
+    def records_tips(self) -> bool:
+        """True when tips that are added later are recorded in the back office, too."""
+        return self._books.required and bool(self._books.tip_sku)
+
     async def attach(self, sale_key: str, details: s.SaleDetails) -> tuple[Account, bool]:
         """Keep what was sold, and settle the sale if its captured payments cover it now.
 

@@ -35,26 +35,25 @@ class Reconciliation:
     @property
     def status(self) -> Literal["matched", "different"]:
         """Whether the terminal and the journal agree, and nothing in the journal is open."""
-        recorded = self.recorded_minor
-        equal = self.terminal_minor == self.journal_minor and recorded in {
-            None,
-            self.journal_minor,
-        }
+        equal = self.terminal_minor == self.journal_minor
         return "matched" if equal and not self.differences else "different"
 
 
-def compare(terminal_minor: int, batch: Sequence[Account], *, books: bool) -> Reconciliation:
-    """Return the comparison of a batch: the payments of one terminal since its last close."""
+def compare(
+    terminal_minor: int, batch: Sequence[Account], *, books: bool, tips: bool = False
+) -> Reconciliation:
+    """Return the comparison of a batch: the payments of one terminal since its last close.
+
+    `books` says whether we record sales at all, `tips` whether tips that are added later are
+    recorded with them.
+    """
     sums = net_by_payment(batch)
+    payments = {account.payment_id: account.payment for account in batch}
     return Reconciliation(
         terminal_minor=terminal_minor,
         journal_minor=sum(sums.values()),
         recorded_minor=sum(
-            sums[account.payment_id]
-            for account in batch
-            if account.payment.recording is p.Recording.RECORDED
-            or account.payment.request.type is p.PaymentType.TIP_ADJUST
-            or _never_booked(account.payment)
+            sums[name] for name, one in payments.items() if _is_recorded(one, payments, tips=tips)
         )
         if books
         else None,
@@ -89,9 +88,18 @@ def _net_minor(payment: p.Payment, batch: Mapping[str, p.Payment]) -> int:
             return 0  # what is held is in no batch; a void is done to its original
 
 
-def _never_booked(payment: p.Payment) -> bool:
-    """True for money that came and went before its sale was recorded."""
-    return payment.recording is p.Recording.NOT_REQUIRED and payment.funds is p.Funds.REFUNDED
+def _is_recorded(payment: p.Payment, batch: Mapping[str, p.Payment], *, tips: bool) -> bool:
+    """Say whether the books have what a payment did, by our own word.
+
+    What follows a payment before its sale is recorded has no record of its own: the sale is
+    recorded with what it left.
+    """
+    if payment.recording is not p.Recording.NOT_REQUIRED:
+        return payment.recording is p.Recording.RECORDED
+    original = batch.get(payment.request.original_payment_id)
+    if payment.request.type is p.PaymentType.TIP_ADJUST and not tips:
+        return False
+    return original is not None and original.recording is p.Recording.RECORDED
 
 
 def _differences(batch: Iterable[Account], sums: Mapping[str, int]) -> Iterable[Difference]:

@@ -170,7 +170,12 @@ class DayEnds:
     def _compare(
         self, terminal_id: str, told: c.BatchTotals, batch: list[Account], at: str, gap: Gap
     ) -> k.ReconciliationDocument:
-        found = compare(told.net_minor, batch, books=self._ledger.keeps_books)
+        found = compare(
+            told.net_minor,
+            batch,
+            books=self._ledger.keeps_books,
+            tips=self._ledger.records_tips,
+        )
         currency = told.total.currency
         return k.ReconciliationDocument(
             terminal_id=terminal_id,

@@ -88,7 +88,7 @@ def test_a_day_without_trouble_matches() -> None:
     voided = account("g", TYPE.SALE, 700, FUNDS.VOIDED)
     void = account("h", TYPE.VOID, 700, FUNDS.VOIDED)
     batch = [SALE, partly, refund, hold, capture, tip, voided, void]
-    found = compare(13300, batch, books=True)
+    found = compare(13300, batch, books=True, tips=True)
     assert (found.journal_minor, found.recorded_minor) == (13300, 13300)
     assert found.status == "matched"
 
@@ -138,3 +138,28 @@ def test_a_cent_more_at_the_terminal_is_different() -> None:
 def test_books_that_somebody_else_keeps_are_not_compared() -> None:
     found = compare(5000, [account("a", TYPE.SALE, 5000, FUNDS.CAPTURED)], books=False)
     assert (found.recorded_minor, found.status) == (None, "matched")
+
+
+def test_recorded_leaves_out_what_the_books_were_never_told() -> None:
+    tip = tip_on("f", "a", 300)
+    without = compare(5300, [SALE, tip], books=True)
+    assert (without.recorded_minor, without.status) == (5000, "matched"), "tips are not recorded"
+    assert compare(5300, [SALE, tip], books=True, tips=True).recorded_minor == 5300
+
+
+def test_a_sale_that_was_recorded_with_what_a_refund_had_left_is_equal() -> None:
+    sale = account("s", TYPE.SALE, 3000, FUNDS.PARTIALLY_REFUNDED, refunded_minor=1000)
+    refund = account("r", TYPE.REFUND, 1000, FUNDS.RETURNED, RECORDING.NOT_REQUIRED)
+    request = replace(refund.payment.request, original_payment_id="s")
+    refund = replace(refund, payment=replace(refund.payment, request=request))
+    found = compare(2000, [sale, refund], books=True)
+    assert (found.journal_minor, found.recorded_minor, found.status) == (2000, 2000, "matched")
+
+
+def test_money_that_came_and_went_before_its_sale_was_recorded_is_in_no_column() -> None:
+    sale = account("s", TYPE.SALE, 3000, FUNDS.REFUNDED, RECORDING.NOT_REQUIRED)
+    refund = account("r", TYPE.REFUND, 3000, FUNDS.RETURNED, RECORDING.NOT_REQUIRED)
+    request = replace(refund.payment.request, original_payment_id="s")
+    refund = replace(refund, payment=replace(refund.payment, request=request))
+    found = compare(0, [sale, refund], books=True)
+    assert (found.journal_minor, found.recorded_minor, found.status) == (0, 0, "matched")
