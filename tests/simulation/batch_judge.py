@@ -1,7 +1,7 @@
 """Compares what is said of terminals' batches with what they held.
 
 S13 a follow-up moves no more than its original has, S14 a batch that is closed is neither voided
-from nor called equal when it is not.
+from nor called equal when it is not, S16 nothing is called matched that nobody compared.
 """
 
 from __future__ import annotations
@@ -70,6 +70,9 @@ class BatchJudge:
         if response["op"] != CLOSES or response["status"] != "ok" or not result:
             return
         self.story.mark(f"end of day {result['status']}")
+        said = result["compare"]
+        if said["books"] == "matched" and said["back_office"] is None:
+            self.story.accuse("S16", "books are matched that nobody compared")
         mine = [o for o in self.truth.closings if o.terminal_id == result["terminal_id"]]
         if result["status"] != "matched" or not result["closed"] or not mine:
             return

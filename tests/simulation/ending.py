@@ -68,7 +68,7 @@ async def judge_the_end(world: World) -> None:
     pages = judge.pages
     for charge in world.truth.charges:
         if charge.stands and charge.payment_id:
-            _judge_charge(world, pages.status(charge.payment_id), charge.payment_id)
+            _judge_charge(world, pages, charge.payment_id)
     for payment in pages.payments():
         _judge_payment(world, payment)
     _judge_totals(world, pages)
@@ -90,10 +90,11 @@ def _gift_cards(world: World) -> dict[str, tuple[int, int]]:
     return found
 
 
-def _judge_charge(world: World, status: str, payment_id: str) -> None:
-    if status == "absent":
+def _judge_charge(world: World, pages: Pages, payment_id: str) -> None:
+    if payment_id not in pages.rows:
         world.story.accuse("S3", f"{short(payment_id)} is charged and unknown")
-    elif status != "approved":
+    elif not pages.payment(payment_id).brought_money:
+        status = pages.status(payment_id)
         world.story.accuse("S3", f"{short(payment_id)} is charged, and at the end {status}")
 
 
@@ -105,7 +106,7 @@ def _judge_payment(world: World, payment: Written) -> None:
     if discrepancy:
         story.mark("discrepancy")
         story.tell("ending", f"{name} {discrepancy}")
-    if not payment.is_approved or row.method == "gift_card":
+    if not payment.brought_money or row.method == "gift_card":
         return
     standing = world.truth.standing(payment.payment_id)
     if not standing:
@@ -133,7 +134,7 @@ def _judge_totals(world: World, pages: Pages) -> None:
 
 def net_minor(payment: Written, pages: Pages) -> int:
     """Return what the disk says that a card payment brought, in cents."""
-    if not payment.is_approved or payment.row.method != "card":
+    if not payment.brought_money or payment.row.method != "card":
         return 0
     amount = payment.approved_minor()
     match payment.type:
@@ -162,12 +163,15 @@ def _judge_books(world: World, pages: Pages) -> None:
         names = {one.payment_id for one in members}
         mine = {name: ids for name, ids in told.items() if names.intersection(ids)}
         in_books = sum(books_minor(booked[name]) for name in mine if name in booked)
+        lost = any(name in world.office.lost for name in mine)
         costs = [one.total_minor for one in members]
         total = next((one for one in costs if one is not None), net)
         total += sum(_raised_minor(one) for one in members)
         if net > total and not any(discrepancy_of(world, one) for one in members):
             story.accuse("S1", f"sale {key} cost {total}, taken were {net}")
-        if mine and in_books != net:
+        if lost:
+            story.mark("booking lost by the office")
+        elif mine and in_books != net:
             story.accuse("S4", f"{key} is booked with {in_books}, it brought {net}")
         if not mine and net >= total > 0:
             story.accuse("S4", f"{key} brought {net} and is not in the books")

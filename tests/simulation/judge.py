@@ -18,6 +18,7 @@ from simulators.broker import Message
 from simulators.terminals.shared.shopper import CARDS
 from tests.simulation.attempts import STARTING, Attempt
 from tests.simulation.batch_judge import BatchJudge
+from tests.simulation.doubt_judge import DoubtJudge
 from tests.simulation.gift_judge import GiftJudge
 from tests.simulation.pages import FINAL, GIFT_CARDS, NO, RUNNING, Page, Pages, Row
 from tests.simulation.plans import PlannedLeg, legs_of
@@ -66,10 +67,12 @@ class Judge:
     wishes: dict[str, int] = field(default_factory=dict)  # request id -> amount of a start
     requests: Counter[str] = field(default_factory=Counter)  # per transaction id
     resolved: set[str] = field(default_factory=set)  # a person answered, with the truth
+    erred: set[str] = field(default_factory=set)  # a person answered, and was wrong
     kinds: dict[str, str] = field(default_factory=dict)  # payment -> type, as documents say
     sale_of: dict[str, str] = field(default_factory=dict)  # payment -> the till's sale
     plans: dict[str, tuple[PlannedLeg, ...]] = field(default_factory=dict)
     secrets: list[str] = field(default_factory=list)  # codes of gift cards
+    patience: DoubtJudge = field(init=False)
     gifts: GiftJudge = field(init=False)
     batches: BatchJudge = field(init=False)
     pledges: Pledges = field(init=False)
@@ -78,6 +81,7 @@ class Judge:
         self.gifts = GiftJudge(self, self.story, self.truth)
         self.batches = BatchJudge(self.story, self.truth)
         self.pledges = Pledges(self.story)
+        self.patience = DoubtJudge(self.story)
 
     # --- orders and charges
 
@@ -166,6 +170,8 @@ class Judge:
                 self.story.accuse("S6", f"{short(command_id)} was acknowledged, forgotten")
         for charge in self.truth.charges:
             status = found.status(charge.payment_id)
+            if charge.payment_id in self.erred:
+                continue
             if charge.stands and charge.payment_id and status in NO | {"absent", "queued"}:
                 self.story.accuse("S3", f"{short(charge.payment_id)} is charged, but {status}")
 
@@ -264,6 +270,7 @@ class Judge:
             told.document = document
         told.rev, told.core, told.status = max(rev, told.rev), core, status
         self.kinds[payment_id] = document["type"]
+        self.patience.told(document)
         if status in NO:
             self._said_no(payment_id, status, "its document")
         if status == "approved" and document["method"] == "gift_card":
@@ -279,6 +286,7 @@ class Judge:
             f"{short(payment_id or '')} {response['op']} {response['status']} "
             f"{error.get('code', '')} {response.get('payment_status') or ''}",
         )
+        self.patience.refused(error)
         if not payment_id:
             return
         if error and response["op"] in STARTING:
@@ -292,18 +300,23 @@ class Judge:
             self._said_no(payment_id, status, "a response")
         if error.get("code") in DENIES_EXISTENCE and error.get("money_moved") == "no":
             standing = self.truth.standing(payment_id)
-            if standing and response["op"] in STARTING | {"payment/status"}:
+            lied = payment_id in self.erred
+            if standing and not lied and response["op"] in STARTING | {"payment/status"}:
                 self.story.accuse("S3", f"{short(payment_id)} is charged, but {error['code']}")
 
     def _said_no(self, payment_id: str, status: str, where: str) -> None:
         told = self.told.setdefault(payment_id, Told())
         told.said_no = told.said_no or status
+        if payment_id in self.erred:
+            return
         if self.truth.standing(payment_id):
             self.story.accuse("S3", f"{short(payment_id)} is charged, but {where} says {status}")
         if self.gifts.moved(payment_id) and payment_id not in self.resolved:
             self.story.accuse("S3", f"{short(payment_id)} holds a card, but {where} says {status}")
 
     def _said_yes(self, payment_id: str, document: Mapping[str, Any]) -> None:
+        if payment_id in self.erred:
+            return
         standing = self.truth.standing(payment_id)
         captured = document["amounts"].get("captured_amount")
         if not standing:

@@ -70,7 +70,18 @@ def chaos(world: World) -> list[Coroutine[None, None, None]]:
         (weather.close_alone_mean, lambda: world.close_alone(_some_terminal(world))),
         (weather.elsewhere_mean, partial(_another_shop, world)),
     )
-    return [_every(world, mean, happens) for mean, happens in events if mean < 1e6]
+    works = [_every(world, mean, happens) for mean, happens in events if mean < 1e6]
+    if weather.storm_seconds:
+        works.append(_storm(world, weather.storm_seconds))
+    return works
+
+
+async def _storm(world: World, seconds: float) -> None:
+    """Kill the process again and again, whatever it is at."""
+    while True:
+        await asyncio.sleep(seconds)
+        world.story.mark("restart in a storm")
+        die(world, world.life, "in a storm")
 
 
 async def _every(world: World, mean: float, happens: Callable[[], None]) -> None:

@@ -21,8 +21,8 @@ from simulators.back_office.state import BackOfficeState
 WORK_SECONDS = (0.02, 0.4)  # from the request's arrival to its effect
 ANSWER_SECONDS = (0.01, 0.3)  # and on to the answer
 LATE_SECONDS = (20.0, 100.0)  # after the request; the client gives up after 10 s in a world
-# Named faults that a world uses. `lost_commit` is not among them: a server that answers with an
-# id and then loses the record deceives every client; the daily reconciliation is for that.
+# Named faults that a world uses. `lost_commit` has a rate of its own: a server that answers with an
+# id and then loses the record deceives every client, so nobody may call the books `matched`.
 FAULTS = tuple(sorted(set(NAMED) - {"lost_commit", "apply_late"}))
 ELSEWHERE = "another shop"  # the source of what others do with a gift card
 
@@ -59,6 +59,8 @@ class Office:
         self.login_needed = False
         self.fault_chance = 0.0
         self.late_effects = 0  # still to come
+        self.forgetful = 0.0  # chance of a booking that is acknowledged and lost
+        self.lost: list[str] = []  # transaction ids of those
         self._api = copy.copy(_schema(as_numbers=rng.random() < 0.5))
         self._api.state = state
         self._rng = rng
@@ -112,6 +114,8 @@ class Office:
         self._asked(request.operation, request.variables)
         if int(authorization.rpartition("-")[2]) <= self._good_from:
             return Reply(401)
+        if request.operation == "purchaseAdd" and self._rng.random() < self.forgetful:
+            return await self._acknowledge_and_lose(request)
         fault = self._draw()
         if fault is not HONEST:
             self._tell(f"{request.operation} meets {fault.effect.value}+{fault.answer.value}")
@@ -128,6 +132,18 @@ class Office:
                 pass
         await asyncio.sleep(work + self._rng.uniform(*ANSWER_SECONDS))
         return _spell(fault, request.operation, done.result() if done.done() else Execution(None))
+
+    async def _acknowledge_and_lose(self, request: Request) -> Reply:
+        """Answer a booking with its number, and have nothing of it in the end."""
+        name = request.variables["add"]["transactionId"]
+        self._tell(f"acknowledges {name} and loses it")
+        await asyncio.sleep(self._rng.uniform(*WORK_SECONDS))
+        execution = self._api.execute(request, TILL_PERMISSIONS)
+        for number, one in list(self.state.purchases.items()):
+            if one.transaction_id == name:
+                del self.state.purchases[number]
+        self.lost.append(name)
+        return _reply_of(execution.answer())
 
     def _draw(self) -> Fault:
         if self._rng.random() >= self.fault_chance:

@@ -92,6 +92,12 @@ class Written:
         return self.row.status == "approved"
 
     @property
+    def brought_money(self) -> bool:
+        """Whether it worked, by the last that was said: a person may take an answer back."""
+        corrected = [page.content["answer"] for page in self.pages if page.kind == "Corrected"]
+        return corrected[-1]["outcome"] == "approved" if corrected else self.is_approved
+
+    @property
     def total_minor(self) -> int | None:
         """What its sale costs, as it was told with the payment or later."""
         later = [page.content["sale"] for page in self.pages if page.kind == "LinesAttached"]
@@ -104,6 +110,10 @@ class Written:
     def approved_minor(self) -> int:
         """What the evidence that made it approved names: a terminal's, a server's, a person's."""
         asked = int(self._request["amount"]["minor"])
+        corrected = [page.content["answer"] for page in self.pages if page.kind == "Corrected"]
+        if corrected:
+            told = corrected[-1]["amount"]
+            return int(told["minor"]) if told else self._offered_minor() or asked
         for page in self.pages:
             if page.kind == "Approved":
                 return int(page.content["approval"]["amount"]["minor"])
@@ -200,7 +210,7 @@ class Pages:
     def following(self, payment_id: str, *types: str) -> list[Written]:
         """Return the approved payments of some types that follow one."""
         found = [self.payment(name) for name in self._followers.get(payment_id, ())]
-        return [one for one in found if one.is_approved and one.type in types]
+        return [one for one in found if one.brought_money and one.type in types]
 
     def is_voided(self, payment_id: str) -> bool:
         """Tell whether an approved void undid a payment."""

@@ -1,4 +1,4 @@
-"""A person at the store who answers, with the truth, what the bridge could not find out.
+"""A person at the store who answers what the bridge could not find out: with the truth, in the end.
 
 They have what a person has: the documents on the register's screen and the command that answers
 them, the command line, the slip, and the office's own list.
@@ -24,7 +24,7 @@ ANSWER_SECONDS = 5.0  # then the same is said again
 ANSWERS_MAX = 12  # a broker that is away for long is not there in a calm world
 
 
-async def answer_what_is_open(world: World) -> None:
+async def answer_what_is_open(world: World, *, may_err: bool = False) -> None:
     """Answer what the bridge could not find out, from the slip and the office's list."""
     for payment in world.judge.pages.open_payments():
         if not may_be_answered(world, payment):
@@ -35,6 +35,10 @@ async def answer_what_is_open(world: World) -> None:
         else:
             world.story.mark("a person resolved a doubt")
             done = bool(world.truth.standing(payment.payment_id))
+            if may_err and payment.type == "sale" and world.rng.random() < world.weather.errs:
+                world.story.mark("a person erred")
+                world.judge.erred.add(payment.payment_id)
+                done = not done
         world.judge.resolved.add(payment.payment_id)
         await _resolve(world, payment, approved=done)
     for name, state in list(world.judge.pages.purchases.items()):
@@ -47,6 +51,17 @@ async def answer_what_is_open(world: World) -> None:
         await at_the_command_line(
             world, {"do": "resolve_purchase", "payment_id": payment_id, "by": NAME, **looked_up}
         )
+
+
+async def correct_what_was_wrong(world: World) -> None:
+    """Take back the answers that were wrong, as somebody does who looks into the slips at night."""
+    for payment_id in sorted(world.judge.erred):
+        payment = world.judge.pages.payment(payment_id)
+        moved = bool(world.truth.standing(payment_id))
+        if payment.brought_money is moved:
+            continue  # the terminal itself had said it before the wrong answer came
+        world.story.mark("a wrong answer was corrected")
+        await _resolve(world, payment, approved=moved)
 
 
 async def _resolve(world: World, payment: Written, *, approved: bool) -> None:
@@ -64,7 +79,8 @@ async def _resolve(world: World, payment: Written, *, approved: bool) -> None:
         topic = f"paybridge/v1/registers/{payment.row.register_id}/request/payment/resolve"
         world.broker.send(Message(topic, json.dumps(body).encode()))
         await asyncio.sleep(ANSWER_SECONDS)
-        if world.judge.pages.status(payment.payment_id) != "in_doubt":
+        now = world.judge.pages.payment(payment.payment_id)
+        if now.row.status != "in_doubt" and now.brought_money is approved:
             return
 
 

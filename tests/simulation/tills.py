@@ -31,6 +31,8 @@ class Habits:
     """How a till behaves; chances from 0 to 1 for each payment."""
 
     sales: int = 3
+    pause_seconds: float = 12.0  # at most, between two shoppers
+    old_id: float = 0.0  # uses the id of a payment of long ago for another one
     duplicate: float = 0.1  # sends a start twice
     conflict: float = 0.1  # uses the id again for another amount
     retained: float = 0.1  # publishes a start with retain on
@@ -74,10 +76,12 @@ class Till:
         self._listen()
         self._say_state("online")
         for number in range(1, self.habits.sales + 1):
-            await asyncio.sleep(self.rng.uniform(0.5, 12))
+            await asyncio.sleep(self.rng.uniform(0.5, self.habits.pause_seconds))
             if self.closing:
                 break
             await self.serve(self, f"{self.name}-{number}")
+            if self.rng.random() < self.habits.old_id:
+                self._use_an_old_id()
         self.idle = True
 
     # --- one payment
@@ -122,6 +126,12 @@ class Till:
             for one in attempt.documents():
                 told = {"payment_id": one["payment_id"], "rev": one["rev"]}
                 self.send("payment/acknowledge", told)
+
+    def _use_an_old_id(self) -> None:
+        """Ask for another payment, or a plan, under an id that was used long ago."""
+        old = next(iter(self.attempts.values()))
+        if old.is_over and not old.is_plan:
+            self._start(old, amount=old.amount_minor + 1)
 
     def _mischief(self, attempt: Attempt) -> None:
         rng, habits = self.rng, self.habits

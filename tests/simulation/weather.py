@@ -66,6 +66,12 @@ class Weather:
     trade: Trade
     gift_cards: int
     elsewhere_mean: float  # another shop uses a gift card
+    forgetful_office: float = 0.0  # of all bookings: acknowledged, and lost before they are stored
+    errs: float = 0.0  # of all answers of a person: wrong, and corrected later
+    storm_seconds: float = 0.0  # between two deaths of a process that never lives long; 0: no storm
+    trouble_seconds: float = 0.0  # at least so long
+    trouble_seconds_max: float = 240.0
+    mischief_kinds: tuple[MischiefKind, ...] = MISCHIEF
 
 
 _PEACE: dict[str, Any] = {
@@ -103,10 +109,41 @@ MOODS: dict[str, dict[str, Any]] = {
         "unplug_mean": 20.0,
         "habits": Habits(sales=4),
     },
+    # The terminal forgets what it took, and nobody is there to say so: a doubt for half an hour.
+    "storms": _PEACE
+    | {
+        "storm_seconds": 60.0,
+        "trouble_seconds": 1_800.0,
+        "trouble_seconds_max": 3_600.0,
+        "mischief": 0.5,
+        "mischief_kinds": ("die",),
+        "forget": 1.0,
+        "tills": 2,
+        "makes": ("zvt",),
+        "persistent": True,
+        "habits": Habits(sales=6, pause_seconds=200.0, die=0, cancel=0),
+    },
+    # More than a thousand payments that are settled and out of memory; the service dies at times.
+    "busy": _PEACE
+    | {
+        "tills": 2,
+        "makes": ("zvt", "pax"),
+        "kill_mean": 900.0,
+        "trouble_seconds_max": 40_000.0,
+        "decline": 0.05,
+        "habits": Habits(
+            sales=560, pause_seconds=1.0, die=0, cancel=0.01, split=0, old_id=0.05, acknowledge=1.0
+        ),
+    },
+    "losses": _PEACE | {"forgetful_office": 0.3},
+    "errors": _PEACE | {"mischief": 0.5, "forget": 0.5, "errs": 0.6, "unplug_mean": 30.0},
     "clocks": _PEACE | {"clock_jump_mean": 10.0},
     "twins": _PEACE
     | {"makes": ("zvt", "zvt"), "tills": 2, "habits": Habits(sales=4, cancel=0, die=0)},
 }
+
+# The shares of all worlds that have one of them; a storm takes as long as a dozen other worlds.
+COMMON_MOODS = {"hands": 0.05, "errors": 0.05, "losses": 0.02, "storms": 0.01}
 
 
 def draw_trade(seed: int | str) -> Trade:
@@ -120,8 +157,19 @@ def draw_trade(seed: int | str) -> Trade:
 def draw_weather(seed: int | str) -> Weather:
     """Return the weather of a seed; one like `crowded/gift cards/7` names a mood as well."""
     weather = _draw(seed, draw_trade(seed))
-    mood = MOODS.get(str(seed).partition("/")[0], {})
-    return replace(weather, **mood)
+    return replace(weather, **MOODS.get(draw_mood(seed), {}))
+
+
+def draw_mood(seed: int | str) -> str:
+    """Return the mood of a seed, mostly none: a plain number may have one of the common ones."""
+    if isinstance(seed, str):
+        return seed.partition("/")[0]
+    draw = random.Random(f"{seed}/mood").random()
+    for mood, share in COMMON_MOODS.items():
+        draw -= share
+        if draw < 0:
+            return mood
+    return ""
 
 
 def _draw(seed: int | str, trade: Trade) -> Weather:
@@ -175,6 +223,8 @@ def _draw(seed: int | str, trade: Trade) -> Weather:
         mischief=rng.choice((0.0, 0.15, 0.4)),
         trade=trade,
         gift_cards=0 if trade in {"cards", "after sales"} else shops.choice((2, 3, 4)),
+        forgetful_office=hands.choice((0.0, 0.0, 0.0, 0.1)),
+        errs=hands.choice((0.0, 0.0, 0.3)),
         elsewhere_mean=NEVER
         if trade in {"cards", "after sales"}
         else shops.choice((NEVER, 10.0, 40.0)),
@@ -198,7 +248,7 @@ def draw_plan(rng: random.Random, weather: Weather, *, calm: bool) -> Plan:
     )[0]
     mischief: tuple[Mischief, ...] = ()
     if not calm and rng.random() < weather.mischief:
-        kind = rng.choice(MISCHIEF)
+        kind = rng.choice(weather.mischief_kinds)
         seconds = rng.choice((0.5, 4.0, 12.0, 30.0))
         mischief = (
             Mischief(

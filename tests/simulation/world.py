@@ -34,7 +34,7 @@ from tests.simulation.loop import Listener, WorldLoop
 from tests.simulation.makes import Make, MakeName, Terminal, make_of
 from tests.simulation.makes import Surroundings as TerminalSurroundings
 from tests.simulation.office import Office
-from tests.simulation.person import answer_what_is_open
+from tests.simulation.person import answer_what_is_open, correct_what_was_wrong
 from tests.simulation.rest import all_told, restless
 from tests.simulation.story import Story
 from tests.simulation.tills import Till
@@ -42,7 +42,6 @@ from tests.simulation.trades import GiftCard, Shop
 from tests.simulation.truth import TrueLedger, TrueShopper, Truth
 from tests.simulation.weather import Weather, draw_plan, draw_weather
 
-TROUBLE_SECONDS_MAX = 240.0
 CALM_SECONDS_MAX = 900.0  # L1: every command has an answer within 15 minutes of peace
 BOOKS_SECONDS_MAX = 900.0  # L2, with the longest back-off of the recorder
 ANSWERS_MAX = 3  # what a person answers may let the bridge see that it must ask about another
@@ -83,6 +82,7 @@ class World:
             tell=lambda what: self.story.tell("office", what),
         )
         self.office.fault_chance = self.weather.office_fault
+        self.office.forgetful = self.weather.forgetful_office
         self.ports: dict[str, MemoryPort] = {}
         self.makes: dict[str, Make] = {}
         self.terminals: dict[str, Terminal] = {}
@@ -229,18 +229,25 @@ class World:
         tills = [self.loop.create_task(till.run()) for till in self.tills]
         chaos = [self.loop.create_task(work) for work in misfortune.chaos(self)]
         try:
-            await self._until(lambda: all(t.done() for t in tills), TROUBLE_SECONDS_MAX)
+            await self._until(
+                lambda: (
+                    all(t.done() for t in tills)
+                    and self.loop.time() >= self.weather.trouble_seconds
+                ),
+                self.weather.trouble_seconds_max,
+            )
             for work in chaos:
                 work.cancel()
             self._calm_down()
             if not await self._until(lambda: not restless(self), CALM_SECONDS_MAX):
                 self.story.accuse("L1", f"no rest: {restless(self)}")
-            for _ in range(ANSWERS_MAX):
-                await answer_what_is_open(self)
+            for round_number in range(ANSWERS_MAX):
+                await answer_what_is_open(self, may_err=not round_number)
                 self.story.tell("world", "a person has answered")
                 await self._until(lambda: not restless(self), CALM_SECONDS_MAX)
                 if not self.judge.pages.open_payments():
                     break
+            await correct_what_was_wrong(self)
             if not await self._until(lambda: all_told(self), BOOKS_SECONDS_MAX):
                 self.story.accuse("L2", f"open at the end: {restless(self)}")
             await judge_the_end(self)
@@ -321,7 +328,7 @@ class World:
         self.troubled = False
         self.disk_trouble_until = 0.0
         self.broker.misfortune = type(self.broker.misfortune)()
-        self.office.fault_chance = 0.0
+        self.office.fault_chance = self.office.forgetful = 0.0
         self.office.away = self.office.login_needed = False
         for till in self.tills:
             till.closing = True
@@ -331,6 +338,8 @@ class World:
     async def _until(self, done: Callable[[], bool], seconds: float) -> bool:
         until = self.loop.time() + seconds
         while not done():
+            if self.weather.storm_seconds:
+                self.judge.patience.look()
             if self.loop.time() >= until:
                 return False
             await asyncio.sleep(LOOK_SECONDS)
