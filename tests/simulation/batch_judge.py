@@ -6,7 +6,7 @@ from nor called equal when it is not, S16 nothing is called matched that nobody 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -24,6 +24,7 @@ class BatchJudge:
 
     story: Story
     truth: Truth
+    is_open: Callable[[str], bool] = lambda _payment_id: False  # on the disk
     _entries: int = 0
     _requested: dict[str, int] = field(default_factory=dict)  # payment -> its place in the journal
     _ended: dict[str, int] = field(default_factory=dict)  # payment -> its place in the journal
@@ -44,6 +45,13 @@ class BatchJudge:
         """An order leaves for a terminal."""
         if order.kind != "Reverse":
             return
+        earlier = [
+            one
+            for one in self.truth.orders
+            if one.original_id == order.original_id and one.kind == "Reverse" and one is not order
+        ]
+        if any(self.is_open(one.payment_id) for one in earlier):
+            self.story.accuse("S13", f"{order.original_id} is voided again, the first is open")
         ended = self._ended.get(order.original_id, 0)
         asked = self._requested.get(order.payment_id, 0)  # before the close was heard, it was right
         if ended < self._closed.get(order.terminal_id, 0) < asked:
@@ -52,11 +60,15 @@ class BatchJudge:
     def moved(self, charge: Charge) -> None:
         """Look at what a follow-up moved: never more than there is of its original."""
         original = charge.original_id
-        if not original or charge.kind in {"held", "tipped"}:
+        if not original or charge.kind == "held":
             return
         back = sum(one.amount_minor for one in self.truth.following(original, "refunded"))
         voided = bool(self.truth.following(original, "voided"))
         captured = sum(one.amount_minor for one in self.truth.following(original, "captured"))
+        if charge.kind == "tipped":
+            if back:
+                self.story.accuse("S13", f"a tip is added to {original}, {back} went back")
+            return
         if back > self.truth.taken_minor(original):
             self.story.accuse("S13", f"{back} of {original} are given back")
         if voided and (back or captured):

@@ -187,7 +187,7 @@ def _judge_recording(world: World, payment: Written, mine: Mapping[str, tuple[st
     if not payment.is_approved or payment.type == "preauth":
         return
     purchases = sum(payment.payment_id in ids for ids in mine.values())
-    if purchases > 1:
+    if purchases > 1 and not payment.has("Corrected"):  # what was corrected is booked back
         world.story.accuse("S4", f"{name} stands in {purchases} purchases")
     if payment.row.recording not in {"recorded", "not_required"}:
         world.story.accuse("L2", f"{name} is {payment.row.recording}")

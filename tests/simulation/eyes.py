@@ -48,6 +48,8 @@ class Eyes:
             self._allow_reversal(life, payment_id, order.original_id)
         what = f"{order.kind} {short(payment_id)} {order.amount_minor} at {terminal_id}"
         world.story.tell("order", what)
+        if currency_of(operation) != "EUR":
+            world.story.accuse("S7", f"{short(payment_id)} is ordered in {currency_of(operation)}")
         judge.ordered(order, life.number)
 
     def _allow_reversal(self, life: Incarnation, payment_id: str, original_id: str) -> None:
@@ -82,6 +84,8 @@ class Eyes:
         body = json.loads(delivery.payload)
         if delivery.duplicate:
             world.story.mark("redelivery")
+        if operation_of(delivery.topic) == "prompt/answer":
+            world.judge.answers[body["request_id"]] = body["answer"]["confirmed"]
         if operation_of(delivery.topic) not in STARTING:
             return
         self._was_whole[body["request_id"]] = not life.lost_a_commit
@@ -133,6 +137,17 @@ def amount_of(operation: c.MoneyOperation) -> int:
             return (amount or original.amount).minor
         case _:
             return operation.amount.minor
+
+
+def currency_of(operation: c.MoneyOperation) -> str:
+    """Return the currency of an order."""
+    match operation:
+        case c.AdjustTip(tip=tip):
+            return tip.currency
+        case c.Reverse(original=original):
+            return original.amount.currency
+        case _:
+            return operation.amount.currency
 
 
 def operation_of(topic: str) -> str:

@@ -20,12 +20,14 @@ from tests.simulation.attempts import STARTING, Attempt
 from tests.simulation.batch_judge import BatchJudge
 from tests.simulation.doubt_judge import DoubtJudge
 from tests.simulation.gift_judge import GiftJudge
-from tests.simulation.pages import FINAL, GIFT_CARDS, NO, RUNNING, Page, Pages, Row
+from tests.simulation.pages import FINAL, GIFT_CARDS, NO, OPEN, RUNNING, Page, Pages, Row
 from tests.simulation.plans import PlannedLeg, legs_of
 from tests.simulation.pledges import Pledges
 from tests.simulation.story import Story
 from tests.simulation.truth import Charge, Order, Truth
 
+UNSETTLED = frozenset({"pending", "unconfirmed", "rejected"})
+SIGNED = "SignatureJudged"
 CANARIES = tuple(card.pan for card in CARDS.values())
 # Refusals that say "this payment does not exist or was not started", so money must not have moved.
 DENIES_EXISTENCE = frozenset(
@@ -67,6 +69,8 @@ class Judge:
     wishes: dict[str, int] = field(default_factory=dict)  # request id -> amount of a start
     requests: Counter[str] = field(default_factory=Counter)  # per transaction id
     resolved: set[str] = field(default_factory=set)  # a person answered, with the truth
+    receipts: Counter[str] = field(default_factory=Counter)  # told to be stored, per payment
+    answers: dict[str, bool] = field(default_factory=dict)  # request id -> is it the signature
     erred: set[str] = field(default_factory=set)  # a person answered, and was wrong
     kinds: dict[str, str] = field(default_factory=dict)  # payment -> type, as documents say
     sale_of: dict[str, str] = field(default_factory=dict)  # payment -> the till's sale
@@ -79,9 +83,12 @@ class Judge:
 
     def __post_init__(self) -> None:
         self.gifts = GiftJudge(self, self.story, self.truth)
-        self.batches = BatchJudge(self.story, self.truth)
+        self.batches = BatchJudge(self.story, self.truth, self._is_open)
         self.pledges = Pledges(self.story)
         self.patience = DoubtJudge(self.story)
+
+    def _is_open(self, payment_id: str) -> bool:
+        return self.pages.status(payment_id) in OPEN
 
     # --- orders and charges
 
@@ -136,6 +143,7 @@ class Judge:
         says_yes = any(isinstance(one, c.Offered | c.Approved) for one in events)
         if says_yes and "Offered" not in kinds and "Approved" not in kinds:
             self.story.accuse("S2", f"{short(payment_id)} is accepted before it is stored")
+        self.receipts[payment_id] += sum(isinstance(one, c.Receipt) for one in events)
 
     def committed(self, statements: Sequence[tuple[str, Sequence[Any]]]) -> None:
         """A commit is on disk."""
@@ -146,8 +154,15 @@ class Judge:
                     self.pledges.stored(self.command_of(subject))
                 continue
             self._holds_alone(news)
+            if news.status == "approved":
+                self._has_receipts(subject)
             if news.status in NO and subject not in self.resolved:
                 self._said_no(subject, news.status, "the journal")
+
+    def _has_receipts(self, payment_id: str) -> None:
+        """What the terminal was told to be safe is on the disk with the outcome, at the latest."""
+        if self.pages.kinds(payment_id).count("Receipt") < self.receipts[payment_id]:
+            self.story.accuse("S2", f"a receipt of {short(payment_id)} is taken, and not stored")
 
     def _holds_alone(self, row: Row) -> None:
         if row.status not in RUNNING or row.terminal_id == GIFT_CARDS:
@@ -162,6 +177,7 @@ class Judge:
             if found.entries.get(subject, [])[: len(pages)] != pages:
                 self.story.accuse("S9", f"the journal lost a commit about {short(subject)}")
         self.pages = found
+        self.receipts.clear()  # what was under way is gone, and the terminal knows
         for payment_id, told in self.told.items():
             if told.status in FINAL and found.status(payment_id) != told.status:
                 self.story.accuse("S5", f"{short(payment_id)} was told {told.status}, forgotten")
@@ -231,7 +247,11 @@ class Judge:
         if "/request/" not in message.topic:
             self.look_for_secrets(message.payload, f"on {message.topic}")
         parts = message.topic.split("/")
-        if len(parts) < 6 or parts[2] != "registers" or not message.payload:
+        if len(parts) < 6 or parts[2] != "registers":
+            return
+        if parts[4] == "payments" and not message.payload:
+            self._emptied(parts[5])
+        if not message.payload:
             return
         match parts[4]:
             case "payments":
@@ -242,6 +262,12 @@ class Judge:
                 self.batches.told(response)
             case _:
                 pass
+
+    def _emptied(self, payment_id: str) -> None:
+        """A document is taken away: nothing of it may be open any more."""
+        row = self.pages.rows.get(payment_id)
+        if row is not None and (row.status not in FINAL or row.recording in UNSETTLED):
+            self.story.accuse("S5", f"{short(payment_id)} is taken away, it is {row.recording}")
 
     def _document(self, document: Mapping[str, Any]) -> None:
         payment_id, status, rev = document["payment_id"], document["status"], document["rev"]
@@ -264,6 +290,12 @@ class Judge:
             self.story.accuse("S5", f"{name} was told {told.status}, then {status}")
         if status in FINAL and self.pages.status(payment_id) != status:
             self.story.accuse("S5", f"{name} is told {status} before the journal has it")
+        stage = document.get("stage")
+        offered = "Offered" in self.pages.kinds(payment_id)
+        if status == "in_progress" and not offered and stage not in {None, "starting"}:
+            stages = [one.content["stage"] for one in self.pages.of(payment_id, "Progress")]
+            if stage not in stages:
+                self.story.accuse("S5", f"{name} is told {stage} before the journal has it")
         if payment_id not in self.pages.rows:
             self.story.accuse("S5", f"{name} is told before the journal has it")
         if rev >= told.rev:
@@ -291,6 +323,7 @@ class Judge:
             return
         if error and response["op"] in STARTING:
             self.pledges.refused(payment_id, response["request_id"], error)
+        self._promised(response, payment_id)
         wish = self.wishes.get(response["request_id"])
         stored = self.pages.amount_minor(payment_id)
         if response["status"] == "accepted" and wish is not None and stored not in {None, wish}:
@@ -303,6 +336,21 @@ class Judge:
             lied = payment_id in self.erred
             if standing and not lied and response["op"] in STARTING | {"payment/status"}:
                 self.story.accuse("S3", f"{short(payment_id)} is charged, but {error['code']}")
+
+    def _promised(self, response: Mapping[str, Any], payment_id: str) -> None:
+        """Look whether what a register is told to be taken is on the disk."""
+        if response["status"] != "accepted":
+            return
+        running = response["payment_status"] in {"queued", *RUNNING}
+        if response["op"] == "payment/cancel" and running and payment_id in self.pages.rows:
+            final = self.pages.status(payment_id) in FINAL
+            if not final and "CancelAsked" not in self.pages.kinds(payment_id):
+                self.story.accuse("S6", f"{short(payment_id)}: a cancel is taken, and not stored")
+        said = self.answers.get(response["request_id"])
+        if response["op"] == "prompt/answer" and said is not None:
+            judged = [one.content["accepted"] for one in self.pages.of(payment_id, SIGNED)]
+            if judged[:1] != [said]:
+                self.story.accuse("S6", f"{short(payment_id)} is signed: {said}, stored {judged}")
 
     def _said_no(self, payment_id: str, status: str, where: str) -> None:
         told = self.told.setdefault(payment_id, Told())

@@ -163,6 +163,10 @@ class Pages:
         """Return what happened to a payment or purchase."""
         return [page.kind for page in self.entries.get(subject, ())]
 
+    def of(self, subject: str, kind: str) -> list[Page]:
+        """Return the pages of one kind about a payment or purchase."""
+        return [page for page in self.entries.get(subject, ()) if page.kind == kind]
+
     def status(self, payment_id: str) -> str:
         """Return a payment's status, "absent" when the disk does not know it."""
         row = self.rows.get(payment_id)

@@ -80,6 +80,8 @@ class Shop:
     async def _take(self, till: Till, sale_id: str, minor: int, total: int) -> bool:
         for _ in range(CARDS_TRIED_MAX):
             content = card_start(till.terminal_id, sale_id, minor, total)
+            if till.rng.random() < 0.1:
+                content["accept_partial"] = True
             attempt = till.attempt(sale_id, minor, content)
             await till.pay(attempt)
             if attempt.status == "approved":
@@ -241,6 +243,38 @@ class Shop:
         for one in begun:
             await till.follow(one)
 
+    async def undo_while_it_goes_back(self, till: Till, sale_id: str) -> None:
+        """Void a payment while some of it is given back elsewhere: one of them must not."""
+        paid = await self._some_paid(till, sale_id)
+        if paid is None:
+            return
+        elsewhere = [one for one in self.terminals if one != paid.content["terminal_id"]]
+        part = max(paid.amount_minor // 2, 1)
+        refund = self._follow_up_of(
+            till, paid, "payment/refund", part, elsewhere[0] if elsewhere else ""
+        )
+        void = self._follow_up_of(till, paid, "payment/void", 0, "")
+        begun = [one for one in (refund, void) if await till.begin(one)]
+        for one in begun:
+            await till.follow(one)
+
+    async def tip_after_refund(self, till: Till, sale_id: str) -> None:
+        """Add a tip to what was given back in part: nobody may."""
+        paid = await self._some_paid(till, sale_id)
+        if paid is None:
+            return
+        await self._follow_up(till, paid, "payment/refund", max(paid.amount_minor // 3, 1))
+        await self._follow_up(till, paid, "payment/tip_adjust", 100)
+
+    async def give_back_other_money(self, till: Till, sale_id: str) -> None:
+        """Give a payment back in another currency: nobody may."""
+        paid = await self._some_paid(till, sale_id)
+        if paid is None:
+            return
+        other = self._follow_up_of(till, paid, "payment/refund", paid.amount_minor, "")
+        other.content["amounts"]["currency"] = "CHF"
+        await till.begin(other)
+
     async def undo_after_close(self, till: Till, sale_id: str) -> None:
         """Void a payment whose batch was closed meanwhile."""
         paid = await self._some_paid(till, sale_id)
@@ -327,6 +361,9 @@ AFTER_SALES_TRADES = (
     Shop.give_back,
     Shop.give_back_at_two_terminals,
     Shop.undo,
+    Shop.undo_while_it_goes_back,
+    Shop.tip_after_refund,
+    Shop.give_back_other_money,
     Shop.undo_after_close,
     Shop.add_tip,
     Shop.pay_again,

@@ -238,6 +238,10 @@ class TrueLedger(TerminalLedger):
         elif entry.kind == "reversed" and entry.reason not in BY_REGISTER:
             charge.reversed = True
             self._truth.changed(charge, f"reversed ({entry.reason})")
+        elif entry.reason == "void" and self._truth.waiting(self._terminal_id, "Reverse") is None:
+            # A part that nobody wants is taken back in the conversation that took it.
+            charge.reversed = True
+            self._truth.changed(charge, "taken back at once")
         elif entry.reason != "extended" and self._is_void(entry):
             order = self._taken_up("Reverse")
             charge.undone_by = order.payment_id if order else "?"

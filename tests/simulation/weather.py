@@ -240,7 +240,7 @@ def _draw_makes(seed: int | str, count: int) -> tuple[MakeName, ...]:
     return tuple(rng.choices(MAKES, MAKE_WEIGHTS)[0] for _ in range(count))
 
 
-def draw_plan(rng: random.Random, weather: Weather, *, calm: bool) -> Plan:
+def draw_plan(rng: random.Random, weather: Weather, *, calm: bool, in_parts: bool = False) -> Plan:
     """Return what happens at one payment; nothing odd when it is calm."""
     outcome = rng.choices(
         ("approve", "decline", "cancel", "walk_away", "remove_card_early", "refuse"),
@@ -271,6 +271,7 @@ def draw_plan(rng: random.Random, weather: Weather, *, calm: bool) -> Plan:
             "entry": rng.choice(("contactless", "chip")),
             "brand": rng.choice(("girocard", "visa", "mastercard", "amex")),
             "signature": rng.random() < 0.1,
+            "partial_minor": rng.choice((1, 700, 3_000)) if in_parts else None,
             "abort": rng.choice(("obey", "obey", "refuse", "ignore", "approve_anyway")),
             "show_stages": rng.random() < 0.7,
             "whole_pan": rng.random() < 0.5,

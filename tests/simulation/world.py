@@ -47,6 +47,7 @@ BOOKS_SECONDS_MAX = 900.0  # L2, with the longest back-off of the recorder
 ANSWERS_MAX = 3  # what a person answers may let the bridge see that it must ask about another
 DEAD_SECONDS = (0.3, 8.0)  # until the service manager starts the service again
 LOOK_SECONDS = 1.0
+PARTS = 0.1  # of the payments at terminals whose hosts approve a part of the amount
 # Whether ZVT terminals, which echo no reference of ours, see hand payments of equal amounts.
 SAME_BY_HAND = False
 
@@ -111,7 +112,14 @@ class World:
         wire = weather.wire if make.kind == "serial" else whole(weather.wire)
         self.ports[name] = MemoryPort(rng, wire, kind=make.kind)
         shopper = TrueShopper(
-            name, self.truth, lambda: draw_plan(rng, weather, calm=not self.troubled)
+            name,
+            self.truth,
+            lambda: draw_plan(
+                rng,
+                weather,
+                calm=not self.troubled,
+                in_parts=make_name == "pax" and rng.random() < PARTS,
+            ),
         )
         ledger = TrueLedger(name, self.truth, shopper, self.loop.time)
         terminal = make.build(
