@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from bridge.errors import JournalError
+from bridge.private_files import open_file
 from bridge.register.mqtt.authority import Other, decode_record
 
 INSTANCE_NAME: Final = "instance.json"
@@ -71,7 +72,7 @@ class Instance:
             }
         )
         fresh = self._path.with_suffix(".new")
-        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        descriptor = open_file(fresh, os.O_WRONLY | os.O_TRUNC)
         with os.fdopen(descriptor, "w") as file:
             file.write(text)
             file.flush()

@@ -31,6 +31,7 @@ from bridge.money.provenance import (
 )
 from bridge.money.store.journal import Change, Journal
 from bridge.money.store.journal_entries import Entry
+from bridge.private_files import open_file
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -51,7 +52,7 @@ class JournalMark:
         """
         self._complained = False
         try:
-            self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            self._descriptor = open_file(path, os.O_RDWR)
         except OSError as error:
             raise JournalError(f"{path}: {error.strerror}") from error
 

@@ -330,7 +330,7 @@ class Mqtt:
                 await self._marked.wait()
         except TimeoutError:
             if link.broken.is_set():
-                raise Lost(link.away.code, link.away.text) from None
+                raise Lost(link.away.code, link.away.text, stated=link.away.stated) from None
             return False
         return True
 
@@ -347,7 +347,7 @@ class Mqtt:
         except MessageRefused as error:
             _LOGGER.debug("word refused: %s", error)  # said once by `_ask`: nothing comes back
         except BusError:
-            raise Lost(link.away.code, link.away.text) from None
+            raise Lost(link.away.code, link.away.text, stated=link.away.stated) from None
 
     async def _wait(self, link: Link, seconds: float, for_a_person: bool = False) -> None:
         """Listen so long, or until a person wants the others asked; keep the connection alive."""
@@ -364,7 +364,7 @@ class Mqtt:
             except TimeoutError:
                 link.tick()
         if link.broken.is_set():
-            raise Lost(link.away.code, link.away.text)
+            raise Lost(link.away.code, link.away.text, stated=link.away.stated)
 
     async def _hold_record(self, link: Link, authority: Authority) -> None:
         """Leave the record that says whose base topic this is, before the first command."""
@@ -380,7 +380,7 @@ class Mqtt:
         except MessageRefused as error:
             _LOGGER.warning("topic=%s left out: %s", self._topics.authority_holder, error)
         except BusError:
-            raise Lost(link.away.code, link.away.text) from None
+            raise Lost(link.away.code, link.away.text, stated=link.away.stated) from None
 
     def _listen(self, link: Link, delivery: Delivery) -> None:
         """Hear what comes on the connection that asks."""
@@ -470,7 +470,7 @@ class Mqtt:
                     "or bridge_epoch are refused; check its access list",
                     self._topics.fence(self._settings.client_id),
                 )
-        raise Lost(link.away.code, link.away.text)
+        raise Lost(link.away.code, link.away.text, stated=link.away.stated)
 
     def _receive(self, link: Link, delivery: Delivery) -> None:
         """Queue one message, or leave it with the broker when there are too many."""

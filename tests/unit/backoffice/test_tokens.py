@@ -215,3 +215,27 @@ def test_tokens_do_not_show() -> None:
 def test_a_key_of_another_length_is_a_config_error(tmp_path: Path, length: int) -> None:
     with pytest.raises(ConfigError):
         TokenStore(tmp_path, bytes(length))
+
+
+def test_the_token_file_is_synced_before_it_counts_and_its_folder_after(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # What a power cut would leave cannot be seen from here, so what the kernel was asked is.
+    asked: list[str] = []
+    sync, replace_file = os.fsync, Path.replace
+
+    def fsync(descriptor: int) -> None:
+        asked.append(f"sync {Path(f'/proc/self/fd/{descriptor}').readlink().name}")
+        sync(descriptor)
+
+    def replace(self: Path, target: Path) -> Path:
+        asked.append(f"replace {self.name} {Path(target).name}")
+        return replace_file(self, target)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    monkeypatch.setattr(Path, "replace", replace)
+    TokenStore(tmp_path).write(LOGIN)
+    place = next(at for at, said in enumerate(asked) if said.startswith("replace"))
+    fresh = asked[place].split()[1]
+    assert f"sync {fresh}" in asked[:place], "a power cut would leave an empty file in its place"
+    assert "sync login" in asked[place:], "a power cut would bring the old one back"

@@ -80,6 +80,7 @@ class Plans:
     forgotten: str = ""  # the topics that the broker lets nobody publish
     signatures: SignaturePolicy = field(default_factory=SignaturePolicy)
     books: BooksPolicy = field(default_factory=lambda: BooksPolicy("S012"))
+    journal: type[Journal] = Journal
     watches_clock: bool = False  # a clock that is set is noticed, as in the service
 
 
@@ -91,7 +92,7 @@ class Shop:
         self.ahead = timedelta()  # how far somebody has set the clock
         self.clock = WallClock(self.now, asyncio.get_running_loop().time)
         self.connection = open_database(folder / "journal.sqlite")
-        journal = Journal(self.connection, executor)
+        journal = self.journal = plans.journal(self.connection, executor)
         self.ledger = Ledger(
             journal,
             books=plans.books,

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from bridge.errors import BusError
 from bridge.money import payment as p
 from bridge.money.payment.machine import advance
 from bridge.money.store.records import Account, HistoryLine
@@ -139,5 +142,60 @@ def test_a_receipt_of_an_earlier_life_does_not_stay_beside_the_terminals_own(
         assert stale not in shop.broker.retained or not shop.broker.retained[stale].payload
         kept = TOPICS.receipt("till-1", payment_id(1), "customer")
         assert shop.broker.retained[kept].payload
+
+    in_a_shop(tmp_path, test)
+
+
+# --- what a broker will never take
+
+
+class Choking:
+    """A broker that hangs up over one topic, without a word, whenever it is published."""
+
+    def __init__(self, shop: Shop, topic: str) -> None:
+        self._shop = shop
+        self._topic = topic
+        self.tried = 0
+
+    async def publish(self, topic: str, payload: bytes, **more: Any) -> None:
+        if topic == self._topic:
+            self.tried += 1
+            self._shop.broker.cut()
+            raise BusError("the connection broke")
+        await self._shop.bus.publish(topic, payload, **more)
+
+
+def test_a_message_that_breaks_every_connection_is_named_and_left_out(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def test(shop: Shop) -> None:
+        topic = TOPICS.payment("till-1", payment_id(1))
+        choking = Choking(shop, topic)
+        shop.publisher._bus = choking
+        await shop.pay("till-1", 1)
+        await asyncio.sleep(60)
+        assert "left out" in caplog.text
+        assert topic in caplog.text
+        tried = choking.tried
+        await shop.pay("till-2", 2)
+        await shop.until("till-2", 2, status="approved")
+        await asyncio.sleep(60)
+        assert choking.tried == tried, "the same message again would break the connection again"
+
+    in_a_shop(tmp_path, test)
+
+
+def test_what_is_no_json_is_named_by_its_bytes(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def test(shop: Shop) -> None:
+        caplog.set_level(logging.INFO)
+        broken = b'{"pan": "4444333322221111", '
+        shop.broker.send(Message(TOPICS.request("till-1", "payment/start"), broken))
+        shop.broker.send(Message(TOPICS.register_state("till-1"), b"\x00offline"))
+        await asyncio.sleep(1)
+        assert 'bytes=\'{"pan": "****************"' in caplog.text
+        assert "00 6f 66 66" in caplog.text
+        assert "4444333322221111" not in caplog.text
 
     in_a_shop(tmp_path, test)
