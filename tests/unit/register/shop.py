@@ -25,6 +25,7 @@ from bridge.money.store.database import open_database
 from bridge.money.store.journal import Journal
 from bridge.register import api as k
 from bridge.register.commands.router import Desk, DeskSettings
+from bridge.register.mqtt.messages import Delivery
 from bridge.register.publishing.publisher import Publisher
 from bridge.status import Facts, Identity
 from bridge.terminal.station import Station
@@ -100,7 +101,8 @@ class Shop:
             local_now=lambda: self.now().strftime("%Y-%m-%dT%H:%M:%S"),
         )
         self.broker = Broker(rng, lambda topic: "/request/" in topic or topic.endswith("/state"))
-        self.bus = BridgeBus(self.broker, Alive(), rng, lambda _: None, lambda _: None)
+        self.acknowledged: list[Delivery] = []
+        self.bus = BridgeBus(self.broker, Alive(), rng, self.acknowledged.append, lambda _: None)
         self.ports = {name: MemoryPort(random.Random(name)) for name in plans.terminals}
         self.terminals = {
             name: ZvtTerminal(
