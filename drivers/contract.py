@@ -251,12 +251,16 @@ class Inquire:
 
     The dialogue first makes the terminal stop whatever is left of the old conversation (abort),
     then asks. It answers `Approved`, `Declined`/`Canceled`/`Failed` with proof, `StillRunning`
-    or `Unclear`.
+    or `Unclear`. What the terminal says now may be about the question itself: only what it cannot
+    say of anything else is proof.
     """
 
     about: MoneyOperation
     baseline: Baseline | None  # None: it could not be read before `about` was sent
     offer: Approval | None = None  # what the terminal had offered before contact was lost
+    # True: the terminal told that it took the command (`Taken`). False: it answered that it did
+    # not, and said nothing else (`Unclear.not_taken`). None: neither is known.
+    taken: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -352,6 +356,14 @@ class Receipt:
 
 
 @dataclass(frozen=True, slots=True)
+class Taken:
+    """The terminal took the command; from here on it may move money. Journaled, not final.
+
+    Told where the protocol has such an answer, before anything that depends on it.
+    """
+
+
+@dataclass(frozen=True, slots=True)
 class Offered:
     """The terminal has an approval and waits for our acknowledgement to make it final.
 
@@ -406,6 +418,8 @@ class Unclear:
 
     reason: str  # "link_lost" | "no_answer" | "unreadable" | "other_transaction" | ...
     text: str = ""
+    not_taken: bool = False  # the terminal answered that it did not take the command; no more came
+    seen: Approval | None = None  # a transaction that may be this one and may be somebody else's
 
 
 @dataclass(frozen=True, slots=True)
@@ -455,6 +469,7 @@ class BatchTotals:
     batch: str = ""  # the terminal's or its host's number of it
     time_text: str = ""  # when, by the terminal: local, ISO 8601 without offset, "" if unknown
     gave_more: bool = False  # more was given back than taken: `total` is what went out on balance
+    counted: bool = True  # False: closed, and no totals were told; `total` and `lines` mean nothing
 
     @property
     def net_minor(self) -> int:
@@ -513,7 +528,7 @@ FinalEvent = (
     | Diagnosis
     | Done
 )
-TerminalEvent = Progress | Receipt | Offered | FinalEvent
+TerminalEvent = Progress | Receipt | Taken | Offered | FinalEvent
 
 
 # --- the conversation
@@ -572,7 +587,9 @@ class Capabilities:
     unlinked_refund: bool = False
     receipts: tuple[Literal["customer", "merchant"], ...] = ()
     prompts: tuple[str, ...] = ()
-    exclusive: bool = False  # nobody but us can start a transaction: a baseline stays good
+    # Nobody but us can start a transaction while the line of a `Probe` stands: its baseline stays
+    # good until then, and no longer.
+    exclusive: bool = False
     one_talk_per_line: bool = False  # a line that held a conversation serves no other one, ever
     currencies: tuple[str, ...] = ()  # empty: whatever the terminal is set up for
 

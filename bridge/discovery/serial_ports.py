@@ -261,7 +261,7 @@ class _Probe:
                 self.has_asked = self.has_asked or bool(step.send)
                 line.write(step.send)
                 for event in step.events:
-                    if not isinstance(event, (c.Progress, c.Receipt, c.Offered)):
+                    if not isinstance(event, (c.Progress, c.Receipt, c.Taken, c.Offered)):
                         final = event
                 if step.events:
                     step = self.dialogue.committed(loop.time())

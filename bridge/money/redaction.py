@@ -74,12 +74,17 @@ def redact(payment: p.Payment) -> p.Payment:
         baseline=None,
         offer=_bare(payment.offer),
         approval=_bare(payment.approval),
+        doubt=_bare_doubt(payment.doubt),
         discrepancies=tuple(
             replace(odd, approval=_bare(odd.approval)) for odd in payment.discrepancies
         ),
         receipts=(),
         attached=_bare_sale(payment.attached),
     )
+
+
+def _bare_doubt(doubt: p.Doubt | None) -> p.Doubt | None:
+    return None if doubt is None else replace(doubt, seen=_bare(doubt.seen))
 
 
 def _bare(approval: Approval | None) -> Approval | None:

@@ -68,10 +68,14 @@ class Link:
 
     @property
     def baseline_is_usable(self) -> bool:
-        """True when what we know of the terminal's last transaction cannot have changed."""
+        """True when what we know of the terminal's last transaction cannot have changed.
+
+        That nobody else can start a payment is agreed anew on every line, and ends with it: what
+        was read over an earlier one is read again right before the command.
+        """
         if self._capabilities.status_query != "last_transaction":
             return True
-        return self.baseline_is_fresh and self._capabilities.exclusive
+        return self.is_open and self.baseline_is_fresh and self._capabilities.exclusive
 
     @property
     def must_probe(self) -> bool:
@@ -117,6 +121,7 @@ class Link:
             self._line.close()
             self._line = None
             self.is_probed = False
+            self.baseline_is_fresh = False  # from here on others may pay there
 
     def give_up(self) -> None:
         """Close a line that stays open otherwise, and open it anew.

@@ -218,12 +218,13 @@ class Talk:
                 shown_bytes(self._tail) if self._tail else "none",
             )
         if self.payment_id:
-            if isinstance(event, (c.Progress, c.Receipt)):  # no evidence: nobody waits for the disk
+            # Nobody waits for the disk: that it took the command only ever helps to say yes.
+            if isinstance(event, (c.Progress, c.Receipt, c.Taken)):
                 await self.ledger.apply(self.payment_id, event, wait=False)
             elif isinstance(event, MONEY_EVENTS):
                 await self.ledger.apply(self.payment_id, event)
                 _LOGGER.info("terminal said %s", type(event).__name__)
-        if not isinstance(event, (c.Progress, c.Receipt, c.Offered)):
+        if not isinstance(event, (c.Progress, c.Receipt, c.Taken, c.Offered)):
             if self.keep is not None:
                 await self.keep(event)
             self.final = event

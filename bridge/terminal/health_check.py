@@ -134,7 +134,8 @@ class Probing:
         if account is None or not self._link.is_open:
             return False
         payment = account.payment
-        question = c.Inquire(money_operation(payment.request), payment.baseline, payment.offer)
+        about = money_operation(payment.request)
+        question = c.Inquire(about, payment.baseline, payment.offer, payment.taken)
         final = await self._link.converse(question, account.payment_id)
         if not isinstance(final, c.MoneyEvidence):
             return False

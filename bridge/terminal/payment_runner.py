@@ -123,7 +123,7 @@ class Cashier:
             return
         self._show_busy(payment.request)
         about = money_operation(payment.request)
-        question = c.Inquire(about, payment.baseline, payment.offer)
+        question = c.Inquire(about, payment.baseline, payment.offer, payment.taken)
         final = await self._link.converse(question, payment_id)
         if self._capabilities.status_query == "none":
             await self._ledger.apply(payment_id, p.DoubtAged())  # only a person can know

@@ -34,11 +34,17 @@ class Profile:
     books_holds: bool = True  # 06 24; otherwise the unused rest is released with 06 23
     diagnosis_usable: bool = True  # 06 70
     initialization_usable: bool = True  # 06 93
+    # The amount entry stays locked although a connection ends, a registration is forgotten or the
+    # power fails: nobody but us ever starts a payment there.
+    keypad_stays_locked: bool = False
 
 
 PROFILES: dict[ProfileName, Profile] = {
     "default": Profile(),
-    "card_complete": Profile(charset="iso8859-1", initialization_usable=False),
+    # Its configuration after a log-off is BE, and a registration survives a restart.
+    "card_complete": Profile(
+        charset="iso8859-1", initialization_usable=False, keypad_stays_locked=True
+    ),
     "feig": Profile(config_byte=0xDE, charset="iso8859-1"),
     "global_payments": Profile(
         charset="iso8859-2", abort_supported=False, repeat_receipt_usable=False
@@ -48,6 +54,7 @@ PROFILES: dict[ProfileName, Profile] = {
 _SET_BY_HAND = (
     *("config_byte", "charset", "abort_supported"),
     *("repeat_receipt_usable", "diagnosis_usable", "initialization_usable"),
+    "keypad_stays_locked",
 )
 
 
@@ -57,7 +64,10 @@ class ZvtSettings:
 
     `password` is the terminal's six-digit register password. `config_byte` (0..255) is sent at
     registration; with bit 10 payments can be started by the register only, which keeps a baseline
-    valid. `currency` is what the terminal is set up for. `diagnosis_type` is 1 (line only),
+    valid while its line stands. `keypad_stays_locked` says that the terminal itself never takes a
+    payment from its keypad, not even unregistered or after a power cut: only then is a transaction
+    that its memory shows after a lost connection told as ours without a person.
+    `currency` is what the terminal is set up for. `diagnosis_type` is 1 (line only),
     2 (extended), 3 (configuration), 4 (EMV configuration) or 5 (EP2); None leaves it to the
     terminal. With `sequence_ids` every conversation registers first and numbers its messages if
     the terminal agrees. With `synchronization_ids` an order tells the last transaction that we
@@ -74,6 +84,7 @@ class ZvtSettings:
     diagnosis_usable: bool | None = None
     diagnosis_type: int | None = None
     initialization_usable: bool | None = None
+    keypad_stays_locked: bool | None = None
     sends_language: bool = False  # TLV 15 with a payment that has a language
     synchronization_ids: bool = False  # TLV 1F1F
     sequence_ids: bool = False  # TLV 1F73; card complete asks native integrations for it
@@ -109,6 +120,12 @@ class ZvtSettings:
         by_hand = {name: getattr(self, name) for name in _SET_BY_HAND}
         chosen = {name: value for name, value in by_hand.items() if value is not None}
         return replace(PROFILES[self.profile], **chosen)
+
+    @property
+    def keypad_is_always_locked(self) -> bool:
+        """Whether nobody but us can start a payment, whatever became of the connection."""
+        traits = self.traits
+        return traits.keypad_stays_locked and bool(traits.config_byte & AMOUNT_ENTRY_LOCKED)
 
     @property
     def link_timers(self) -> LinkTimers:

@@ -96,9 +96,10 @@ TRUTHS: dict[str, type] = {
 }
 
 
-NUMBERED = ZvtSettings(sequence_ids=True, synchronization_ids=True, sends_language=True)
+LOCKED = ZvtSettings(keypad_stays_locked=True)
+NUMBERED = replace(LOCKED, sequence_ids=True, synchronization_ids=True, sends_language=True)
 TERMINALS: dict[str, tuple[type[ScriptedTerminal], ZvtSettings]] = {
-    "plain": (ScriptedTerminal, ZvtSettings()),
+    "plain": (ScriptedTerminal, LOCKED),
     "numbered": (NumberedTerminal, NUMBERED),
     "numbers_not_agreed": (ScriptedTerminal, NUMBERED),
 }

@@ -140,7 +140,11 @@ async def sell(story: Story) -> tuple[c.TerminalEvent, int]:
         scenario=Scenario(payments=(Plan(), story.plan)),
         profile=story.terminal_profile,
     )
-    settings = ZvtSettings(profile=story.profile, sequence_ids=story.numbers is not None)
+    settings = ZvtSettings(
+        profile=story.profile,
+        sequence_ids=story.numbers is not None,
+        keypad_stays_locked=True,  # nobody types here: what is new is ours
+    )
     desk = Desk(port, settings, story.transport)
     async with asyncio.TaskGroup() as group:
         running = group.create_task(terminal.run(port))

@@ -8,6 +8,7 @@ import pytest
 
 from drivers import contract as c
 from drivers.zvt import DRIVER, ZvtSettings
+from drivers.zvt.codec.framing import LinkTimers, SerialLink
 
 EUR = "EUR"
 PAY = c.Pay("p1", c.Money(2040, EUR))
@@ -33,6 +34,7 @@ class Register:
     sent: list[str] = field(default_factory=list)
     events: list[c.TerminalEvent] = field(default_factory=list)
     wake_at: float | None = None
+    taken: bool = False  # whether it was told that the terminal took the command
 
     def begin(self, operation: c.Operation) -> str:
         return self._settle(self.dialogue.begin(operation, self.now))
@@ -54,7 +56,8 @@ class Register:
     def _settle(self, step: c.Step) -> str:
         sent = step.send
         while step.events:
-            self.events += step.events
+            self.taken = self.taken or c.Taken() in step.events
+            self.events += [event for event in step.events if event != c.Taken()]
             stored = self.dialogue.committed if self.stores else self.dialogue.not_committed
             step = stored(self.now)
             sent += step.send
@@ -299,8 +302,114 @@ def test_an_end_that_does_not_fit_is_in_doubt(said: list[str]) -> None:
 def test_a_terminal_that_asks_to_wait_has_not_refused() -> None:
     desk = register()
     desk.begin(PAY)
+    assert desk.hear("84 9C 00") == ""
+    assert desk.events == []
+    assert desk.wait() == ""
+    assert desk.events == [c.Unclear("busy", "the terminal asks to wait", not_taken=True)]
+    assert "".join(desk.sent).count("06 01") == 1
+
+
+@pytest.mark.parametrize(
+    "meanwhile", ["04 FF 01 0A", "04 0F 02 27 05", "06 D1 01 81"], ids=["stage", "result", "print"]
+)
+def test_a_sign_of_work_after_please_wait_keeps_the_doubt(meanwhile: str) -> None:
+    desk = register()
+    desk.begin(PAY)
     desk.hear("84 9C 00")
-    assert isinstance(desk.last, c.Unclear)
+    assert desk.hear(meanwhile) == YES
+    desk.hear("84 9C 00")
+    desk.wait()
+    (final,) = finals(desk.events)
+    assert final == c.Unclear("busy", "the terminal asks to wait", not_taken=False)
+
+
+def test_an_approval_after_please_wait_is_neither_taken_nor_refused() -> None:
+    desk = register()
+    desk.begin(PAY)
+    desk.hear("84 9C 00")
+    assert desk.hear(APPROVED) == ""
+    assert desk.events == [c.Unclear("other_transaction")]
+
+
+def test_a_command_that_is_taken_after_please_wait_goes_its_way() -> None:
+    desk = register()
+    desk.begin(PAY)
+    desk.hear("84 9C 00")
+    desk.hear(YES)
+    assert desk.taken
+    assert desk.hear(APPROVED) == YES
+    desk.hear(DONE)
+    assert isinstance(desk.last, c.Approved)
+
+
+@pytest.mark.parametrize(
+    ("refusal", "told"),
+    [
+        (
+            "84 1E 01 7D",
+            c.Failed("1E", "the terminal refused the command: 84 1E 7D", "terminal_fault"),
+        ),
+        ("84 05 00", c.Failed("05", "the terminal refused the command: 84 05", "terminal_fault")),
+        ("84 37 00", c.Failed("37", "the terminal refused the command: 84 37", "terminal_fault")),
+        ("84 78 00", c.Failed("78", "card expired", "terminal_fault")),
+        ("84 6C 00", c.Failed("6C", "stopped at the terminal", "terminal_fault")),
+        ("84 C3 00", c.Failed("C3", "above the maximum amount", "payment_restriction")),
+        ("84 A0 01 7D", c.Failed("A0", "terminal not ready (84 A0 7D)", "terminal_busy")),
+    ],
+)
+@pytest.mark.parametrize("order", [PAY, c.Refund("p1", PAY.amount)], ids=["pay", "refund"])
+def test_a_refused_command_is_a_fault_before_any_card_and_never_a_decline(
+    order: c.MoneyOperation, refusal: str, told: c.Failed
+) -> None:
+    desk = register()
+    desk.begin(order)
+    desk.hear(refusal)
+    desk.wait()
+    assert desk.events == [told]
+
+
+def test_a_refusal_after_the_line_repeated_the_command_proves_nothing() -> None:
+    """The terminal may be at the first one and refuse the second."""
+    link = SerialLink(LinkTimers())
+    desk = Register(DRIVER.dialogue(ZvtSettings(), "serial"))
+    desk.begin(PAY)
+    assert desk.wait().startswith("10 02 06 01")
+    desk.hear(f"06 {link.send(bytes.fromhex('84A000'), 0.0).hex()}")
+    while desk.wake_at is not None:
+        desk.wait()
+    (final,) = finals(desk.events)
+    assert isinstance(final, c.Unclear)
+    assert not final.not_taken
+
+
+@pytest.mark.parametrize("code", ["A0", "83", "9C", "9A"])
+def test_an_abort_that_may_refuse_our_stop_leaves_the_payment_open(code: str) -> None:
+    desk = paying()
+    desk.cancel()
+    desk.hear(YES)
+    assert desk.hear(f"06 1E 01 {code}") == YES
+    assert finals(desk.events) == []
+    assert desk.hear(APPROVED) == YES
+    desk.hear(DONE)
+    assert isinstance(desk.last, c.Approved)
+
+
+@pytest.mark.parametrize("code", ["A0", "83"])
+def test_silence_after_such_an_abort_is_in_doubt(code: str) -> None:
+    desk = paying()
+    desk.cancel()
+    desk.hear(YES)
+    desk.hear(f"06 1E 01 {code}")
+    desk.wait()
+    assert finals(desk.events) == [c.Unclear("no_answer")]
+
+
+def test_an_abort_6c_after_our_stop_in_the_unbroken_conversation_is_its_end() -> None:
+    desk = paying()
+    desk.cancel()
+    desk.hear(YES)
+    desk.hear("06 1E 01 6C")
+    assert isinstance(desk.last, c.Canceled)
 
 
 def test_an_approval_from_before_our_command_is_neither_taken_nor_refused() -> None:
@@ -366,6 +475,22 @@ def test_a_partial_approval_counts_only_where_it_was_asked_for() -> None:
     desk.hear(DONE)
     assert isinstance(desk.last, c.Approved)
     assert desk.last.approval.amount == c.Money(1500, EUR)
+
+
+def test_a_tip_that_was_ordered_explains_no_larger_amount() -> None:
+    desk = paying(order=c.Pay("p1", c.Money(2040, EUR), tip=c.Money(100, EUR)))
+    tip = "06 09 1F 36 06 00 00 00 00 01 00"
+    assert desk.hear(approval("00 00 00 00 21 40", more=tip)) == REFUSED
+
+
+def test_cash_back_is_told_in_a_field_of_its_own() -> None:
+    desk = paying()
+    cash = "06 09 1F 25 06 00 00 00 00 50 00"
+    assert desk.hear(approval("00 00 00 00 70 40", more=cash)) == YES
+    desk.hear(DONE)
+    assert isinstance(desk.last, c.Approved)
+    assert desk.last.approval.cash_back == c.Money(5000, EUR)
+    assert desk.last.approval.amount == c.Money(7040, EUR)
 
 
 def test_hobex_sends_no_amount() -> None:

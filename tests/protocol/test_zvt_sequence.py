@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from drivers import contract as c
@@ -204,7 +206,7 @@ def test_an_older_approval_is_left_alone_by_a_registration() -> None:
 
 
 def test_an_inquiry_registers_before_it_asks_anything_else() -> None:
-    desk = register(NUMBERED)
+    desk = register(replace(NUMBERED, keypad_stays_locked=True))
     assert desk.begin(c.Inquire(PAY, OLDER)) == "06 B0 00"
     assert desk.hear(YES) == LOG_ON
     assert desk.hear(YES) == ""

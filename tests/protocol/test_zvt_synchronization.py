@@ -22,7 +22,7 @@ from tests.protocol.test_zvt_against_terminal import CALM, Desk, until_ready
 from tests.protocol.test_zvt_dialogue import APPROVED, FINGERPRINT, PAY_BYTES, register
 
 PRICE = c.Money(2040, "EUR")
-WITH_IDS = ZvtSettings(synchronization_ids=True)
+WITH_IDS = ZvtSettings(synchronization_ids=True, keypad_stays_locked=True)
 KNOWN = c.Baseline(f"{FINGERPRINT}#0470")
 SEED = 5
 

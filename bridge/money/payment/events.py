@@ -18,6 +18,7 @@ from drivers.contract import (
     Progress,
     Receipt,
     StillRunning,
+    Taken,
     Unclear,
 )
 
@@ -201,6 +202,7 @@ Event = (
     | ReversalFailed
     | Progress
     | Receipt
+    | Taken
     | Offered
     | MoneyEvidence
     | Unclear

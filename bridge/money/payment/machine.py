@@ -75,6 +75,7 @@ from drivers.contract import (
     Receipt,
     Stage,
     StillRunning,
+    Taken,
     Unclear,
 )
 
@@ -171,6 +172,8 @@ def _while_running(payment: Payment, event: Event) -> Outcome:
             if stage is payment.stage:
                 return payment, ()
             return replace(payment, stage=stage), (Publish(),)
+        case Taken():
+            return replace(payment, taken=True), ()
         case Offered(approval):
             return replace(payment, offer=approval, stage=Stage.FINISHING), (Publish(),)
         case Concluding(how):
@@ -179,7 +182,9 @@ def _while_running(payment: Payment, event: Event) -> Outcome:
             return approve(payment, approval)
         case Declined() | Canceled() | Failed():
             return believe_no(payment, event)
-        case Unclear(reason):
+        case Unclear(reason, not_taken=not_taken):
+            if not_taken and payment.taken is None and payment.offer is None:
+                payment = replace(payment, taken=False)
             return _doubt(payment, reason, AskTerminal(INQUIRY_DELAYS_SECONDS[0]))
         case Restarted():
             return _doubt(payment, "bridge_restarted", AskTerminal(0.0))
@@ -200,6 +205,8 @@ def _while_in_doubt(payment: Payment, event: Event) -> Outcome:
     doubt = payment.doubt
     assert doubt is not None, "in_doubt always says why"
     match event:
+        case Taken():
+            return replace(payment, taken=True), ()
         case Offered(approval):
             return replace(payment, offer=approval), ()
         case Concluding(how):
@@ -210,6 +217,8 @@ def _while_in_doubt(payment: Payment, event: Event) -> Outcome:
             return believe_no(payment, event)
         case Unclear() | StillRunning() | NotReached():
             asked = replace(doubt, inquiries=doubt.inquiries + 1)
+            if isinstance(event, Unclear) and event.seen is not None:
+                asked = replace(asked, seen=event.seen)
             return replace(payment, doubt=asked), (*_ask_again(asked), Publish())
         case Restarted():
             return payment, () if doubt.evidence_lost else (AskTerminal(0.0),)
@@ -245,9 +254,18 @@ def _ask_again(doubt: Doubt) -> tuple[AskTerminal, ...]:
     return (AskTerminal(INQUIRY_DELAY_LATER_SECONDS),)
 
 
+def _recognized(payment: Payment, event: Resolved) -> Approval | None:
+    """Return what the terminal's memory showed, if a person read its approval code on the slip."""
+    seen = payment.doubt.seen if payment.doubt is not None else None
+    if seen is None or not event.approval_code or seen.approval_code != event.approval_code:
+        return None
+    return seen
+
+
 def _resolve(payment: Payment, event: Resolved) -> Outcome:
     if event.outcome == "approved":
-        known = payment.offer or Approval(payment.request.amount, fingerprint="")
+        known = payment.offer or _recognized(payment, event)
+        known = known or Approval(payment.request.amount, fingerprint="")
         approval = replace(
             known,
             amount=event.amount or known.amount,

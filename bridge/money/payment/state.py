@@ -68,6 +68,7 @@ class Doubt:
     measured_seconds: int = 0  # how old it is at least, measured in all lives of the service
     needs_operator: bool = False
     evidence_lost: bool = False  # another payment ran on the terminal: it can no longer tell
+    seen: Approval | None = None  # in the terminal's memory: this payment, or somebody else's
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +123,7 @@ class Payment:
     stage: Stage | None = None
     baseline: Baseline | None = None
     offer: Approval | None = None
+    taken: bool | None = None  # whether the terminal took the command; None: not known
     concluding: Literal["", "capture", "release"] = ""  # how a gift card's hold is being ended
     approval: Approval | None = None
     denial: Denial | None = None

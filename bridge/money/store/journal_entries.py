@@ -59,6 +59,7 @@ EVENT_TYPES: dict[str, type] = {
     "ReversalFailed": ReversalFailed,
     "Progress": c.Progress,
     "Receipt": c.Receipt,
+    "Taken": c.Taken,
     "Offered": c.Offered,
     "Approved": c.Approved,
     "Declined": c.Declined,

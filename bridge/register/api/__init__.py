@@ -41,6 +41,7 @@ from bridge.register.api.documents import (
     Recording,
     Resolution,
     Response,
+    SeenTransaction,
     encode,
 )
 from bridge.register.api.envelope import Amounts, GiftCard, Request, Sale, SaleLine
@@ -252,6 +253,7 @@ __all__ = [
     "SaleAttach",
     "SaleAttachResult",
     "SaleLine",
+    "SeenTransaction",
     "StartResult",
     "StartedLeg",
     "TerminalCapabilities",

@@ -174,6 +174,19 @@ class ReceiptReference(Wire):
     topic: str
 
 
+class SeenTransaction(Wire):
+    """A transaction that may be the payment in doubt, and may be somebody else's."""
+
+    amount: AmountText
+    currency: Currency
+    transaction_id: str | None = None
+    trace: str | None = None
+    approval_code: str | None = None
+    time_stamp: str | None = None
+    payment_brand_label: str | None = None
+    masked_pan: str | None = None
+
+
 class InDoubt(Wire):
     """Why the outcome is not known and what is being done about it."""
 
@@ -182,6 +195,7 @@ class InDoubt(Wire):
     next_check_at: UtcTime | None = None
     attempts: int = 0
     needs_operator: bool = False
+    seen: SeenTransaction | None = None
 
 
 class PersonsAnswer(Wire):

@@ -317,6 +317,22 @@ def _in_doubt(account: Account, next_check_at: datetime | None) -> k.InDoubt | N
         next_check_at=next_check_at,
         attempts=doubt.inquiries,
         needs_operator=doubt.needs_operator,
+        seen=_seen(doubt.seen),
+    )
+
+
+def _seen(transaction: Approval | None) -> k.SeenTransaction | None:
+    if transaction is None:
+        return None
+    return k.SeenTransaction(
+        amount=k.format_amount(transaction.amount),
+        currency=transaction.amount.currency,
+        transaction_id=transaction.transaction_id or None,
+        trace=transaction.trace or None,
+        approval_code=transaction.approval_code or None,
+        time_stamp=transaction.time_text or None,
+        payment_brand_label=transaction.card.label or None,
+        masked_pan=masked(transaction.card.masked_pan),
     )
 
 

@@ -73,6 +73,10 @@ class Link(Protocol):
     def settled(self) -> bool:
         """Whether everything that was sent has been acknowledged by the other side's link."""
 
+    @property
+    def repeated(self) -> bool:
+        """Whether a frame was sent again that the other side may have had already."""
+
     def send(self, apdu: bytes, now: float) -> bytes:
         """Return the bytes to write for `apdu`; b"" when it must wait for an acknowledgement."""
 
@@ -173,6 +177,11 @@ class TcpLink:
         """TCP acknowledges below us."""
         return True
 
+    @property
+    def repeated(self) -> bool:
+        """TCP repeats below us, unseen."""
+        return False
+
     def send(self, apdu: bytes, now: float) -> bytes:
         """Return `apdu` as it is."""
         return apdu
@@ -220,6 +229,7 @@ class SerialLink:
         self._acknowledge_at: float | None = None
         self._unacknowledged = b""
         self._repeats = 0
+        self.repeated = False
         self._waiting: deque[bytes] = deque()
         self._last_received = b""
 
@@ -262,6 +272,7 @@ class SerialLink:
             elif item == self._last_received:
                 send.append(ACK_BYTE)
                 if self._unacknowledged:
+                    self.repeated = True
                     again = self._repeat(now)
                     if not again:
                         return LinkStep(b"".join(send), tuple(apdus), broken=True)
@@ -284,6 +295,7 @@ class SerialLink:
             self._receiver.reset()
             send = NAK_BYTE
         if self._acknowledge_at is not None and now >= self._acknowledge_at:
+            self.repeated = True
             again = self._repeat(now)
             return LinkStep(send + again, broken=not again)
         return LinkStep(send)

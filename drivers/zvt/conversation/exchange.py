@@ -23,7 +23,15 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
 
-from drivers.contract import FinalEvent, Offered, Progress, ProtocolError, Step, TerminalEvent
+from drivers.contract import (
+    FinalEvent,
+    Offered,
+    Progress,
+    ProtocolError,
+    Step,
+    Taken,
+    TerminalEvent,
+)
 from drivers.zvt.codec import messages as m
 from drivers.zvt.codec.apdu import decode, encode
 from drivers.zvt.codec.codes import UNKNOWN_COMMAND, stage_of
@@ -95,6 +103,7 @@ class Talk:
         self.now = 0.0
         self.timers = timers
         self.heard = False  # whether the terminal said anything at all
+        self.at_work = False  # whether it showed a stage, a receipt or a result of its own
         self.abort_sent = False
         self.abort_reply: m.Reply | None = None
         self.script: Script
@@ -155,6 +164,15 @@ class Talk:
         self._patience = min(self._patience, seconds)
         if self._deadline is not None:
             self._deadline = min(self._deadline, self.now + seconds)
+
+    @property
+    def repeated(self) -> bool:
+        """Whether the terminal may have had a command of ours twice."""
+        return self._link.repeated
+
+    def tell(self, event: Taken) -> None:
+        """Tell something that nothing waits for."""
+        self._events.append(event)
 
     def offer(self, event: Offered) -> None:
         """Tell an approval and wait until it is stored; the script replies in `stored`."""
@@ -283,6 +301,7 @@ class Talk:
             case m.Reply():
                 self._handle_reply(message)
             case m.StatusInformation():
+                self.at_work = True
                 self._alive()
                 self.script.status(message)
             case m.Completion() | m.StatusReport() | m.Abort():
@@ -290,6 +309,7 @@ class Talk:
             case m.IntermediateStatus():
                 self._handle_intermediate(message)
             case m.PrintLine() | m.PrintBlock():
+                self.at_work = True
                 self._alive()
                 self.reply()
                 self._events.extend(self._paper.add(message))
@@ -318,6 +338,7 @@ class Talk:
                 self.hurry(ABORTING_SECONDS)
 
     def _handle_intermediate(self, message: m.IntermediateStatus) -> None:
+        self.at_work = True
         self.reply()
         minutes = message.timeout_minutes or 0
         patience = self._patience

@@ -1,22 +1,30 @@
 """What became of an order whose conversation broke off: stop, wait until idle, read the memory.
 
-Rules:
+What a terminal says in a new conversation may be about the question: an abort after our 06 B0 may
+refuse the 06 B0, an empty answer to 06 20 may say that it keeps no memory. So the rules:
 
 1. First 06 B0. Whatever the terminal still says of the old dialogue is answered; an approval in it
    that fits the order is offered and acknowledged like in its own conversation. The baseline
-   told again (an earlier question broke off) is acknowledged, and is no evidence.
-2. Nothing is concluded before the terminal answers 05 01 as idle; a busy one is `StillRunning`.
+   told again (an earlier question broke off) is acknowledged, and is no evidence. If the command
+   was not taken, an approval is neither acknowledged nor refused.
+2. Nothing is concluded before the terminal answers 05 01 as ready; a busy one is `StillRunning`.
 3. Then it is registered again and told to repeat its last transaction (06 20). With message
    sequence ids the registration comes first: their numbers are those of a conversation that is
    lost, and a terminal may hear nothing else without one.
-4. A transaction that is new since the baseline and fits the order is `Approved`. The baseline
-   itself is `Failed("not_executed")`: the abort was sent, the terminal is idle, nothing was added.
-5. What an unchanged memory cannot prove, the list of open holds (06 23 with FFFF) may: a hold that
-   the same terminal still lists was neither captured nor released.
+4. The baseline itself, told by a ready terminal, is proof that nothing happened: `Failed`, or the
+   old dialogue's own no where a 04 0F said it. There are two other proofs: a hold that a ready
+   terminal still lists (06 23 with FFFF) was neither captured nor released; and an order that was
+   answered with 84 9C and then with silence was not begun if the terminal is ready and its store
+   is as empty as before by its totals (06 10). Nothing else is a no.
+5. A transaction that is new since the baseline, not older by the terminal's own clock, and exactly
+   what was ordered or allowed may still be somebody else's, typed in at the terminal after our
+   order had ended without a payment. It is `Approved` if it is the one that was offered, if it
+   names the original that was to be ended, or if nobody but us can start a payment there
+   (`keypad_stays_locked`). Else it is `Unclear`, with the transaction beside it for a person.
 6. No baseline, no answer, another transaction, numbers that cannot be compared: `Unclear`. So is
    a memory that is empty, even if it was empty before: it may have been lost with the payment.
 
-Source: PA00P015 rev 13.08, commands 06 B0, 05 01, 06 00, 06 20, 06 23.
+Source: PA00P015 rev 13.08, commands 06 B0, 05 01, 06 00, 06 20, 06 23, 06 10.
 """
 
 from __future__ import annotations
@@ -26,16 +34,19 @@ from typing import assert_never
 
 from drivers import contract as c
 from drivers.zvt.codec import messages as m
-from drivers.zvt.codec.codes import BUSY, HOLDS_LISTED, NOT_READY, OK
+from drivers.zvt.codec.codes import BUSY, HOLDS_LISTED, NOT_READY, OK, READY_STATUS, refusal
 from drivers.zvt.conversation.exchange import Phase, Talk
 from drivers.zvt.conversation.payment import Case, Denial
-from drivers.zvt.conversation.registration import registration, repeat_command
+from drivers.zvt.conversation.registration import registration, repeat_command, store_is_empty
 from drivers.zvt.mapping.evidence import (
     HOLD,
     KIND,
     approval_of,
+    echoes,
     fingerprint,
-    judge,
+    identifies,
+    is_older,
+    judge_memory,
     open_holds_of,
     same_transaction,
 )
@@ -60,13 +71,17 @@ class Stage(Enum):
     STATUS = "status"
     REGISTER = "register"
     REPEAT = "repeat"
+    TOTALS = "totals"
     OPEN_HOLDS = "open_holds"
+
+
+_BEFORE_THE_QUESTIONS = frozenset((Stage.STOP, Stage.OLD_DIALOGUE, Stage.STATUS))
 
 
 def _questions(settings: ZvtSettings) -> list[Stage]:
     first = [Stage.STATUS, Stage.REGISTER]
     first = first[::-1] if settings.sequence_ids else first
-    return [*first, Stage.REPEAT, Stage.OPEN_HOLDS]
+    return [*first, Stage.REPEAT, Stage.TOTALS, Stage.OPEN_HOLDS]
 
 
 class InquiryScript:
@@ -80,8 +95,13 @@ class InquiryScript:
         self._stage = Stage.STOP
         self._questions = _questions(settings)
         self._polls = 0
-        self._old_end: Denial | None = None
-        self._reading: m.StatusInformation | None = None
+        self._idle = False  # it said that it is ready, and nothing to the contrary since
+        self._worked = False  # it showed that it was at something before it was asked
+        self._aborted = False  # an abort came: the next one is not about our 06 B0
+        self._old_end: Denial | None = None  # as a 04 0F of the old dialogue said
+        self._readings: list[m.StatusInformation] = []
+        self._told = False  # the question for the last transaction came to its regular end
+        self._totals: m.StatusInformation | None = None
         self._terminal_id = ""
         self._open_holds: frozenset[str] = frozenset()
 
@@ -103,19 +123,28 @@ class InquiryScript:
                 self._poll_again()
             case Stage.REGISTER if reply.code in _NOT_NOW and Stage.STATUS in self._questions:
                 self._poll_again()
-            case Stage.REGISTER | Stage.REPEAT | Stage.OPEN_HOLDS:
+            case Stage.REGISTER | Stage.REPEAT | Stage.TOTALS | Stage.OPEN_HOLDS:
+                self._idle = self._idle and reply.code not in _NOT_NOW
                 self._ask_next()
             case _:
                 assert_never(self._stage)
 
     def status(self, message: m.StatusInformation) -> None:
         """Keep the answer to our question; weigh what belongs to the old dialogue."""
-        if self._talk.phase is Phase.TERMINAL_LEADS and self._stage is Stage.REPEAT:
-            self._reading = message
+        answers = self._talk.phase is Phase.TERMINAL_LEADS
+        if answers and self._stage is Stage.REPEAT:
+            self._readings.append(message)
             self._talk.reply()
+        elif answers and self._stage is Stage.TOTALS:
+            self._totals = message
+            self._talk.reply()
+        elif message.result == OK and not identifies(message):
+            self._talk.reply()  # how some terminals say that 05 01 went well
         elif self._is_the_old_one(message):
             # The rest of an earlier question for the last transaction, not our order's result.
             self._talk.reply()
+        elif message.result == OK and self._inquiry.taken is False:
+            self._talk.finish(c.Unclear("other_transaction"))
         else:
             answer = self._case.hear(message)
             if isinstance(answer, c.Approval):
@@ -129,12 +158,8 @@ class InquiryScript:
         match self._stage:
             case Stage.STATUS if ours:
                 self._talk.reply()
-                busy = isinstance(message, m.StatusReport) and message.status in _BUSY_STATUS
-                if busy or (isinstance(message, m.Abort) and message.code in _BUSY_STATUS):
-                    self._poll_again()
-                else:
-                    self._ask_next()
-            case Stage.REGISTER | Stage.REPEAT | Stage.OPEN_HOLDS if ours:
+                self._hear_status(message)
+            case Stage.REGISTER | Stage.REPEAT | Stage.TOTALS | Stage.OPEN_HOLDS if ours:
                 self._talk.reply()
                 self._note(message)
                 self._ask_next()
@@ -143,8 +168,10 @@ class InquiryScript:
                 if isinstance(event, c.Approved):
                     self._talk.finish(event, m.POSITIVE)
                     return
-                if not isinstance(event, c.Unclear):
+                # Without a 04 0F it may be the answer to our 06 B0.
+                if not isinstance(event, c.Unclear) and self._case.refused:
                     self._old_end = event
+                self._aborted = self._aborted or isinstance(message, m.Abort)
                 self._talk.reply()
                 if self._stage is Stage.OLD_DIALOGUE:
                     self._ask_next()
@@ -153,6 +180,9 @@ class InquiryScript:
         """Acknowledge what the old dialogue approved and let it come to its end."""
         self._talk.reply(self._case.stored(stored=stored))
         self._stage = Stage.OLD_DIALOGUE
+        self._idle = False
+        self._readings.clear()
+        self._told = False
         self._questions = _questions(self._settings)  # whatever was asked is overtaken
         self._talk.follow()
         self._talk.hurry(ANSWER_SECONDS)
@@ -170,7 +200,7 @@ class InquiryScript:
                 self._poll_again()
             case Stage.REGISTER | Stage.REPEAT:
                 self._talk.finish(c.Unclear("no_answer"))
-            case Stage.OPEN_HOLDS:
+            case Stage.TOTALS | Stage.OPEN_HOLDS:
                 self._ask_next()
             case _:
                 assert_never(self._stage)
@@ -190,7 +220,24 @@ class InquiryScript:
         else:
             self._talk.finish(self._verdict())
 
+    def _hear_status(self, message: m.Completion | m.StatusReport | m.Abort) -> None:
+        said = message.status if isinstance(message, m.StatusReport) else None
+        if isinstance(message, m.Abort):
+            said = message.code
+        if said in _BUSY_STATUS:
+            self._poll_again()
+        elif isinstance(message, m.Abort) and not self._aborted:
+            # It may be about our 06 B0, which some terminals answer that late.
+            self._aborted = True
+            self._talk.hurry(self._talk.timers.reply_seconds)
+        else:
+            self._idle = isinstance(message, m.StatusReport) and said in READY_STATUS
+            self._ask_next()
+
     def _ask(self, stage: Stage) -> None:
+        if self._stage in _BEFORE_THE_QUESTIONS:
+            self._worked = self._worked or self._talk.at_work
+        self._talk.at_work = False
         self._stage = stage
         self._talk.heard = False
         settings = self._settings
@@ -201,6 +248,8 @@ class InquiryScript:
                 self._talk.command(registration(settings), ANSWER_SECONDS)
             case Stage.REPEAT if settings.traits.repeat_receipt_usable:
                 self._talk.command(repeat_command(settings), ANSWER_SECONDS)
+            case Stage.TOTALS if self._may_never_have_begun and self._was_and_is_empty:
+                self._talk.command(m.Totals(settings.password), ANSWER_SECONDS)
             case Stage.OPEN_HOLDS if self._hold and isinstance(self._verdict(), c.Unclear):
                 self._talk.command(m.PartialReversal(receipt=NO_RECEIPT), ANSWER_SECONDS)
             case _:
@@ -220,6 +269,8 @@ class InquiryScript:
     def _note(self, message: m.Completion | m.StatusReport | m.Abort) -> None:
         if isinstance(message, m.Completion) and self._stage is Stage.REGISTER:
             self._terminal_id = message.terminal_id
+        elif isinstance(message, m.Completion) and self._stage is Stage.REPEAT:
+            self._told = True
         elif isinstance(message, m.Abort) and message.code == HOLDS_LISTED:
             self._open_holds = open_holds_of(message)
 
@@ -243,50 +294,100 @@ class InquiryScript:
             return False
         return same_transaction(fingerprint(message), baseline.fingerprint) is True
 
+    @property
+    def _may_never_have_begun(self) -> bool:
+        """Whether the order was answered with 84 9C, and nothing showed that it began after all."""
+        return self._inquiry.taken is False and not self._worked and self._case.offered is None
+
+    @property
+    def _was_and_is_empty(self) -> bool:
+        """Whether the store was proved to be empty, and tells no transaction now."""
+        baseline = self._inquiry.baseline
+        return self._idle and self._told and not self._readings and baseline == c.Baseline("")
+
+    @property
+    def _nobody_else_can(self) -> bool:
+        """Whether a transaction can have been started by us only, whatever happened meanwhile."""
+        return self._settings.keypad_is_always_locked
+
     def _verdict(self) -> c.Approved | Denial | c.Unclear:
-        if self._hold in self._open_holds:
+        memory = self._memory()
+        if not isinstance(memory, c.Unclear):
+            return memory
+        if self._may_never_have_begun and self._was_and_is_empty and store_is_empty(self._totals):
+            return self._not_begun()
+        untouched = self._idle and self._case.offered is None and self._inquiry.offer is None
+        if self._hold in self._open_holds and untouched and memory.seen is None:
             return c.Failed("not_executed", "the terminal is idle, the hold is still open")
-        offer = self._case.offered or self._inquiry.offer
-        reading = self._reading
-        if reading is None or reading.result is None:
-            if offer is None and self._old_end is not None:
-                return self._old_end
+        return memory
+
+    def _memory(self) -> c.Approved | Denial | c.Unclear:
+        """Return what the last transaction proves."""
+        readings = self._readings
+        if not readings or readings[-1].result is None:
             return c.Unclear("no_evidence", "the terminal does not tell its last transaction")
+        reading = readings[-1]
+        if any(other != reading for other in readings):
+            return c.Unclear("other_transaction", "several transactions were told as the last one")
         if reading.result != OK:
             return c.Unclear("other_transaction", "the last transaction is not an approval")
-        mark = fingerprint(reading)
+        offer, mark = self._case.offered or self._inquiry.offer, fingerprint(reading)
         if offer is not None and same_transaction(mark, offer.fingerprint):
             return c.Approved(offer)
+        found = self._fitting(reading)
+        seen = found if isinstance(found, c.Approval) else None
         baseline = self._inquiry.baseline
         if baseline is None:
-            return c.Unclear("no_baseline", "what the terminal had before is not known")
+            return c.Unclear("no_baseline", "what the terminal had before is not known", seen=seen)
         if baseline.fingerprint:
             if not _same_terminal(mark, baseline.fingerprint):
                 return c.Unclear("other_terminal", "another terminal answered")
             old = same_transaction(mark, baseline.fingerprint)
             if old is None:
-                return c.Unclear("ambiguous", "the last transaction cannot be told from the old")
+                text = "the last transaction cannot be told from the old"
+                return c.Unclear("ambiguous", text, seen=seen)
+            if old and echoes(reading, self._inquiry.about):
+                text = "the old transaction, and it names the original of this order"
+                return c.Unclear("ambiguous", text, seen=seen)
             if old:
-                return self._not_executed()
+                return self._unchanged()
         if offer is not None:
-            return c.Unclear("other_transaction", "not the one that was offered")
-        return self._new_transaction(reading)
+            return c.Unclear("other_transaction", "not the one that was offered", seen=seen)
+        if isinstance(found, c.Unclear):
+            return found
+        if is_older(mark, baseline.fingerprint):
+            text = "older than the transaction before the order"
+            return c.Unclear("other_transaction", text)
+        if self._nobody_else_can or echoes(reading, self._inquiry.about):
+            return c.Approved(found)
+        text = "it may have been typed in at the terminal"
+        return c.Unclear("not_provably_ours", text, seen=found)
 
-    def _new_transaction(self, reading: m.StatusInformation) -> c.Approved | c.Unclear:
+    def _fitting(self, reading: m.StatusInformation) -> c.Approval | c.Unclear:
+        """Return a transaction as the order's, or why it is not."""
         about, traits = self._inquiry.about, self._settings.traits
-        verdict = judge(
+        verdict = judge_memory(
             reading, about, self._settings.currency, amount_always_sent=traits.amount_always_sent
         )
         if verdict == "ours":
-            return c.Approved(approval_of(reading, about, traits.charset))
+            return approval_of(reading, about, traits.charset)
         return c.Unclear("other_transaction" if verdict == "other" else verdict)
 
-    def _not_executed(self) -> Denial | c.Unclear:
+    def _unchanged(self) -> Denial | c.Unclear:
+        """Return what it means that the last transaction is the one from before the order."""
+        if not self._idle:
+            return c.Unclear("not_idle", "the terminal did not say that it is ready")
+        if self._may_never_have_begun:
+            return self._not_begun()
         if not isinstance(self._inquiry.about, _ALWAYS_LEAVES_A_TRACE):
             return c.Unclear("no_evidence", "the last transaction is the old one")
         if self._old_end is not None:
             return self._old_end
         return c.Failed("not_executed", "the terminal is idle, its last transaction is the old one")
+
+    def _not_begun(self) -> c.Failed:
+        text = "the terminal asked to wait, and did not begin"
+        return c.Failed(f"{BUSY:02X}", text, refusal(BUSY).reason)
 
 
 def _same_terminal(one: str, other: str) -> bool:

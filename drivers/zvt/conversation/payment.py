@@ -7,8 +7,13 @@ Rules:
    and refused (84 66, the terminal reverses) when it cannot be stored or does not fit.
 3. `Approved` needs an acknowledged 04 0F with result 00 and then 06 0F.
 4. 06 1E without an approval is proof that nothing moved; a decline in 04 0F and then 06 0F too,
-   but for a wrong PIN, after which the shopper may have tried again.
-5. Everything else is `Unclear`: silence, a lost line, an end without a result, an end that
+   but for a wrong PIN, after which the shopper may have tried again. After our 06 B0 an abort
+   with a code that refuses a command (A0, 83, ...) may be about the 06 B0: the payment goes on.
+5. 84 xx to the command is proof that nothing began, once nothing else came for a moment; not if
+   the link had to repeat it, for then the refusal may be that of the second one.
+6. 84 9C asks to wait, and what follows decides: 80 00 is the reply after all; silence is told as
+   `not_taken`, for `inquiry` to prove; anything else keeps the doubt. The command is not repeated.
+7. Everything else is `Unclear`: silence, a lost line, an end without a result, an end that
    contradicts an approval, an approval of something else.
 
 Source: PA00P015 rev 13.08 and PA00P016 rev 04 on the end of a payment.
@@ -18,13 +23,23 @@ from __future__ import annotations
 
 from drivers import contract as c
 from drivers.zvt.codec import messages as m
-from drivers.zvt.codec.codes import ABORTED, BUSY, HOST_CODES, NOT_STORED, OK, WRONG_PIN, refusal
-from drivers.zvt.conversation.exchange import Phase, Talk, tlv_text
+from drivers.zvt.codec.codes import (
+    ABORTED,
+    ABOUT_A_COMMAND,
+    BUSY,
+    HOST_CODES,
+    NOT_STORED,
+    OK,
+    WRONG_PIN,
+    refusal,
+)
+from drivers.zvt.conversation.exchange import ABORTING_SECONDS, Phase, Talk, tlv_text
 from drivers.zvt.mapping.evidence import approval_of, fingerprint, judge, same_transaction
 from drivers.zvt.mapping.operations import Impossible, command_for
 from drivers.zvt.settings import ZvtSettings
 
 REFUSAL_SECONDS = 1.0  # a late answer to an older command must not pass for a refusal of ours
+PLEASE_WAIT_SECONDS = 5.0  # after 84 9C: as long as a reply may take (T3)
 
 Denial = c.Declined | c.Canceled | c.Failed
 _CANCELED_BY_WORDS: tuple[tuple[str, tuple[str, ...]], ...] = (
@@ -63,6 +78,30 @@ def denial(code: int | None, text: str, *, stopped: bool) -> Denial:
                     return c.Canceled("timeout", shown, text)
                 case _:
                     return c.Canceled("terminal", shown, text)
+
+
+def refused(reply: m.Reply) -> c.Failed:
+    """Return the event for a command that was not taken: nothing began, no card was asked for.
+
+    The byte behind 84 is the terminal's own. Where it reads like a host's answer, which no host can
+    have given yet, and where it speaks of a card, it is a fault of the terminal.
+    """
+    assert reply.code is not None, "a positive reply refuses nothing"
+    known, data = refusal(reply.code), _data_of(reply)
+    said = f"84 {reply.code:02X} {data}".rstrip()
+    if reply.code in HOST_CODES:
+        text = f"the terminal refused the command: {said}"
+    else:
+        text = f"{known.text} ({said})" if data else known.text
+    before_any_card = known.kind == "failed" or known.reason == "payment_restriction"
+    reason = known.reason if before_any_card else "terminal_fault"
+    return c.Failed(f"{reply.code:02X}", text, reason)
+
+
+def _data_of(reply: m.Reply) -> str:
+    """Return what came with a reply and has no name, as hex for a technician."""
+    data = b"".join(bytes([bmp]) + raw for bmp, raw in reply.others) + reply.rest
+    return data.hex(" ").upper()
 
 
 class Case:
@@ -125,6 +164,11 @@ class Case:
         self._doubt = "not_stored"
         return NOT_STORED
 
+    @property
+    def refused(self) -> bool:
+        """Whether a 04 0F said that it failed."""
+        return self._refused is not None
+
     def close(
         self, message: m.Completion | m.StatusReport | m.Abort, *, stopped: bool
     ) -> c.Approved | Denial | c.Unclear:
@@ -165,6 +209,7 @@ class MoneyScript:
         self._case = Case(order, settings)
         self._settings = settings
         self._refused: m.Reply | None = None
+        self._told_to_wait = False
         self._cancel_wanted = False
 
     def start(self) -> None:
@@ -179,12 +224,18 @@ class MoneyScript:
         """Follow the terminal, or wait a moment whether the refusal was meant for us."""
         if reply.positive:
             self._refused = None
+            self._told_to_wait = False
+            self._talk.tell(c.Taken())
             self._talk.follow()
             if self._cancel_wanted:
                 self._stop()
         elif reply.code == BUSY:
-            self._talk.finish(c.Unclear("busy", "the terminal asks to wait"))
+            if not self._told_to_wait:
+                self._told_to_wait = True
+                self._talk.at_work = False
+                self._talk.pause(PLEASE_WAIT_SECONDS)
         elif self._refused is None:
+            self._told_to_wait = False
             self._refused = reply
             self._talk.heard = False
             self._talk.pause(REFUSAL_SECONDS)
@@ -209,8 +260,16 @@ class MoneyScript:
         if self._talk.phase is not Phase.TERMINAL_LEADS:
             self._talk.reply()
             return
+        if self._may_be_about_the_stop(message):
+            self._talk.reply()
+            self._talk.hurry(ABORTING_SECONDS)
+            return
         event = self._case.close(message, stopped=self._talk.abort_sent)
         self._talk.finish(event, m.POSITIVE)
+
+    def _may_be_about_the_stop(self, message: m.Completion | m.StatusReport | m.Abort) -> bool:
+        is_abort = isinstance(message, m.Abort) and message.code in ABOUT_A_COMMAND
+        return is_abort and self._talk.abort_sent and self._case.offered is None
 
     def stored(self, *, stored: bool) -> None:
         """Acknowledge the approval, or refuse it so that the terminal reverses."""
@@ -219,11 +278,19 @@ class MoneyScript:
 
     def silent(self) -> None:
         """Silence proves nothing, but after a refusal it confirms it."""
-        if self._refused is not None and not self._talk.heard:
-            self._talk.finish(denial(self._refused.code, "", stopped=False))
+        if self._told_to_wait:
+            alone = not (self._talk.at_work or self._talk.repeated)
+            text = "the terminal asks to wait"
+            self._talk.finish(c.Unclear("busy", text, not_taken=alone))
+        elif self._refused is not None and self._talk.repeated:
+            text = f"refused ({self._refused.code:02X}) after the line repeated the command"
+            self._talk.finish(c.Unclear("refused_repeat", text))
+        elif self._refused is not None and not self._talk.heard:
+            self._talk.finish(refused(self._refused))
         elif self._refused is not None:
+            # It is at something. If that is ours, its 80 00 comes; without, it is no word on ours.
             self._refused = None
-            self._talk.follow()
+            self._talk.pause(self._talk.timers.patience_seconds)
         else:
             self._talk.finish(c.Unclear("no_answer"))
 

@@ -30,6 +30,7 @@ _AID, _LABEL, _PREFERRED_NAME, _PRODUCT_NAME = 0x43, 0x44, 0x42, 0x4A
 _CARD_TYPE, _CHECK, _TECHNOLOGY, _FULL_DATE = 0x41, 0x1F10, 0x1F12, 0x1F0E
 _EMV_CUSTOMER, _EMV_MERCHANT = 0x46, 0x47
 _OPEN_HOLDS, _RECEIPT = 0x23, 0x08
+_PARTS, _DATE, _TIME = 6, 3, 4  # of a fingerprint
 _NO_TRACE = "000000"  # the long form in TLV 1F2B counts
 
 Verdict = Literal["ours", "other", "unreadable"]
@@ -45,7 +46,7 @@ def fingerprint(status: m.StatusInformation) -> str:
 def same_transaction(one: str, other: str) -> bool | None:
     """Compare two fingerprints; None when it cannot be told."""
     pairs = list(zip(without_id(one).split(":"), without_id(other).split(":"), strict=False))
-    if len(pairs) != len(fingerprint(m.StatusInformation()).split(":")):
+    if len(pairs) != _PARTS:
         return None
     agreed = [a == b if a and b else None for a, b in pairs]
     numbers = agreed[1:3]
@@ -69,6 +70,62 @@ def tip_of(status: m.StatusInformation) -> int | None:
     return bcd_or_none(find_tlv(status.tlv, _TIP) or b"")
 
 
+def _cash_back_of(status: m.StatusInformation) -> int | None:
+    """Return the cash-back in minor units that is contained in the amount, None without one."""
+    return bcd_or_none(find_tlv(status.tlv, _CASHBACK) or b"")
+
+
+def identifies(status: m.StatusInformation) -> bool:
+    """Say whether a status information names a transaction at all, by a number or an amount."""
+    return bool(status.receipt or trace_of(status) or status.amount is not None)
+
+
+def echoes(status: m.StatusInformation, order: c.MoneyOperation) -> bool:
+    """Say whether a transaction names the one that `order` ends: a reference of ours.
+
+    Whoever made it, it has done to the original what was ordered.
+    """
+    if not isinstance(order, (c.Capture, c.Reverse, c.AdjustTip)):
+        return False
+    named, known = status.original_trace, order.original.trace
+    return bool(named.strip("0") and known.strip("0")) and _same_number(named, known)
+
+
+def is_older(one: str, other: str) -> bool:
+    """Say whether a fingerprint is of an earlier moment than the other, by the terminal's clock.
+
+    It tells no year: from December to January is onwards.
+    """
+    first, second = (_moment_of(each) for each in (one, other))
+    if not first or not second or (first[:2], second[:2]) == ("01", "12"):
+        return False
+    return first < second
+
+
+def _moment_of(mark: str) -> str:
+    """Return MMDDhhmmss of a fingerprint, "" if it has none."""
+    parts = without_id(mark).split(":")
+    if len(parts) != _PARTS or not parts[_DATE] or not parts[_TIME]:
+        return ""
+    return parts[_DATE] + parts[_TIME]
+
+
+def judge_memory(
+    status: m.StatusInformation, order: c.MoneyOperation, currency: str, *, amount_always_sent: bool
+) -> Verdict:
+    """Say whether a transaction that the terminal remembers can be `order`.
+
+    Parts that it names explain nothing here: it may be somebody else's, with a tip of theirs. It
+    must have exactly the amount that was ordered, or one that the order allows.
+    """
+    verdict = judge(status, order, currency, amount_always_sent=amount_always_sent)
+    if verdict == "ours" and status.amount is None:
+        return "unreadable"
+    if verdict != "ours" or status.amount is None or not isinstance(order, c.Pay):
+        return verdict
+    return "ours" if status.amount <= order.amount.minor else "other"
+
+
 def judge(
     status: m.StatusInformation, order: c.MoneyOperation, currency: str, *, amount_always_sent: bool
 ) -> Verdict:
@@ -85,27 +142,33 @@ def judge(
     wanted = order_amount(order).minor
     match order:
         case c.Pay(accept_partial=accept_partial):
-            extra = (tip_of(status) or 0) + (
-                bcd_or_none(find_tlv(status.tlv, _CASHBACK) or b"") or 0
-            )
+            ordered = order.tip.minor if order.tip is not None else 0
+            extra = max((tip_of(status) or 0) - ordered, 0) + (_cash_back_of(status) or 0)
             less = 0 < status.amount < wanted and accept_partial
             more = status.amount > wanted and status.amount - wanted <= extra
             return "ours" if status.amount == wanted or less or more else "other"
         case c.Authorize(original=c.Approval() as held):
             return "ours" if status.amount in (wanted, held.amount.minor + wanted) else "other"
+        case c.Capture() | c.AdjustTip() if _names_another(status, order):
+            return "other"
         case c.Capture(original=original):
             unused = original.amount.minor - wanted
             return "ours" if status.amount in (wanted, unused) else "other"
         case c.AdjustTip(original=original):
             total = original.amount.minor + wanted
             return "ours" if status.amount in (wanted, total) else "other"
-        case c.Reverse(original=original):
-            trace = status.original_trace
-            if trace and original.trace and not _same_number(trace, original.trace):
+        case c.Reverse():
+            if _names_another(status, order):
                 return "other"  # some terminals reverse the last transaction whatever they are told
             return "ours" if status.amount == wanted else "other"
         case _:
             return "ours" if status.amount == wanted else "other"
+
+
+def _names_another(status: m.StatusInformation, order: c.Capture | c.Reverse | c.AdjustTip) -> bool:
+    """Say whether a transaction ends another one than `order` does."""
+    named, known = status.original_trace, order.original.trace
+    return bool(named and known) and not _same_number(named, known)
 
 
 def open_holds_of(answer: m.Abort) -> frozenset[str]:
@@ -155,7 +218,7 @@ def approval_told(
 
 
 def _approval(status: m.StatusInformation, amount: c.Money, kind: str, charset: str) -> c.Approval:
-    tip = tip_of(status)
+    tip, cash_back = tip_of(status), _cash_back_of(status)
     extra = {
         "turnover": status.turnover,
         "original_trace": status.original_trace,
@@ -176,6 +239,7 @@ def _approval(status: m.StatusInformation, amount: c.Money, kind: str, charset: 
         merchant_id=status.merchant_id,
         time_text=_time_text(status),
         tip=c.Money(tip, amount.currency) if tip else None,
+        cash_back=c.Money(cash_back, amount.currency) if cash_back else None,
         card=card_of(status, charset),
         text=status.text,
         extra={key: value for key, value in extra.items() if value},

@@ -155,6 +155,17 @@ DOCUMENTS: Final = {
     "being asked, and where nobody will.",
     "InDoubt.attempts": "How often the terminal was asked.",
     "needs_operator": "The terminal could not tell in time; a person must look at its slip.",
+    "InDoubt.seen": "What the terminal's memory shows and nobody can prove to be this payment: it "
+    "may have been typed in at the terminal. A person compares it with the slip; null where there "
+    "is none.",
+    "SeenTransaction.amount": "What was taken, decimal text.",
+    "SeenTransaction.transaction_id": "The terminal's number of it, e.g. the receipt number; null "
+    "where it does not tell.",
+    "SeenTransaction.trace": "The trace number; null where the terminal does not tell.",
+    "SeenTransaction.approval_code": "The approval code on its slip; null where it is not told.",
+    "SeenTransaction.time_stamp": "When, by the terminal's own clock, ISO 8601 without offset; "
+    "null where it does not tell.",
+    "SeenTransaction.payment_brand_label": "What its card is called; null where it is not known.",
     "Resolution.by": "Who knew: the terminal, the host (the back office for a gift card), a "
     "person, or the bridge itself.",
     "Resolution.at": "When; null where only the history tells.",
