@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import ValidationError
 
@@ -117,6 +118,10 @@ class DayEnds:
             closed_at, last = known.closing.began_at, known.closing_seq
             # Nobody paid there until it answered, which may be long ago.
             held = [one for one in held if not one.payment.is_final or one.ended_seq <= last]
+        if not told.counted:  # what follows is the journal's own word, and says so
+            minor = compare(0, held, books=False).journal_minor
+            total = c.Money(abs(minor), told.total.currency)
+            told = replace(told, total=total, gave_more=minor < 0)
         gap = self._gap(terminal_id, told, held)
         document = self._compare(terminal_id, told, held, closed_at, gap)
         found = _found(gap, told, closed_at, name)
@@ -181,7 +186,7 @@ class DayEnds:
             terminal_id=terminal_id,
             closed_at=datetime.fromisoformat(at),
             closed=told.closed,
-            status="different" if gap.is_open else found.status,
+            status=_status(gap, found, told),
             currency=currency,
             host_reconciliation_id=told.batch or None,
             time_stamp=told.time_text or None,
@@ -194,7 +199,7 @@ class DayEnds:
                 )
                 for line in told.lines
             ),
-            compare=_comparison(found, currency),
+            compare=_comparison(found, currency, counted=told.counted),
             differences=tuple(
                 k.DifferenceLine(
                     payment_id=one.payment_id,
@@ -203,11 +208,19 @@ class DayEnds:
                 )
                 for one in found.differences
             ),
-            gap=k.format_signed(gap.minor, currency),
+            gap=k.format_signed(gap.minor, currency) if told.counted else None,
             explained_by=tuple(_cause(one, currency) for one in gap.causes),
             not_explained=None if gap.is_explained else k.format_signed(gap.minor, currency),
             facts=tuple(_cause(one, currency) for one in gap.facts),
         )
+
+
+def _status(
+    gap: Gap, found: Reconciliation, told: c.BatchTotals
+) -> Literal["matched", "different", "unknown"]:
+    if not told.counted:
+        return "unknown"
+    return "different" if gap.is_open else found.status
 
 
 def _cause(cause: Cause, currency: str) -> k.GapCause:
@@ -294,10 +307,10 @@ def _unheard(terminal_id: str, closed: BatchClosed) -> k.ReconciliationDocument:
     )
 
 
-def _comparison(found: Reconciliation, currency: str) -> k.Comparison:
+def _comparison(found: Reconciliation, currency: str, *, counted: bool) -> k.Comparison:
     recorded = found.recorded_minor
     return k.Comparison(
-        terminal=k.format_signed(found.terminal_minor, currency),
+        terminal=k.format_signed(found.terminal_minor, currency) if counted else None,
         journal=k.format_signed(found.journal_minor, currency),
         recorded=None if recorded is None else k.format_signed(recorded, currency),
         books="not_compared",

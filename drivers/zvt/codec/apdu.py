@@ -123,7 +123,10 @@ _STATUS_INFORMATION = _Layout(
     *("currency", "receipt", "turnover", "card_type", "card_name", "operator_card_type"),
     *("host_code", "full_date", "tlv"),
 )
-_COMPLETION = _Layout("result", "time", "full_date", "status", "terminal_id", "currency", "tlv")
+_COMPLETION = _Layout(
+    *("result", "amount", "time", "full_date", "status", "terminal_id", "totals"),
+    *("currency", "tlv"),
+)
 _REPLY = _Layout("amount", "tlv")
 _ABORT = _Layout("receipt", "tlv")
 _CLOCK = _Layout("full_date", "time", "tlv")

@@ -266,7 +266,10 @@ class StatusInformation(Remainder):
 
 @dataclass(frozen=True, slots=True)
 class Completion(Remainder):
-    """06 0F: finished; what became of it said the last 04 0F."""
+    """06 0F: finished; what became of it said the last 04 0F.
+
+    `amount` and `totals` (BMP 60) are there where an end of day has no 04 0F.
+    """
 
     CONTROL: ClassVar[int] = 0x060F
 
@@ -277,6 +280,8 @@ class Completion(Remainder):
     currency: int | None = None
     full_date: str = ""
     tlv: tuple[Tlv, ...] | None = None
+    amount: int | None = None
+    totals: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)

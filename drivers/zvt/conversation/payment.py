@@ -232,7 +232,6 @@ class MoneyScript:
         elif reply.code == BUSY:
             if not self._told_to_wait:
                 self._told_to_wait = True
-                self._talk.at_work = False
                 self._talk.pause(PLEASE_WAIT_SECONDS)
         elif self._refused is None:
             self._told_to_wait = False

@@ -35,7 +35,9 @@ def repeat_command(settings: ZvtSettings) -> m.RepeatReceipt:
     return m.RepeatReceipt(settings.password, _TELL_WITHOUT_PRINT)
 
 
-def totals_of(status: m.StatusInformation) -> tuple[tuple[str, int, int], ...] | None:
+def totals_of(
+    status: m.StatusInformation | m.Completion,
+) -> tuple[tuple[str, int, int], ...] | None:
     """Return (brand, count, sum in minor units) of BMP 60; None if it is absent or unreadable."""
     data = status.totals
     if len(data) != TOTALS_BYTES:

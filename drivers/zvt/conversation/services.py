@@ -7,10 +7,19 @@ from __future__ import annotations
 
 from drivers import contract as c
 from drivers.zvt.codec import messages as m
-from drivers.zvt.codec.codes import CURRENCY_LETTERS, OK, REBOOTS, UPDATE_STARTS, needs_of, refusal
+from drivers.zvt.codec.codes import (
+    CURRENCY_LETTERS,
+    END_OF_DAY_IMPOSSIBLE,
+    END_OF_DAY_OPEN,
+    OK,
+    REBOOTS,
+    UPDATE_STARTS,
+    needs_of,
+    refusal,
+)
 from drivers.zvt.codec.fields import Tlv
 from drivers.zvt.conversation.exchange import Phase, Talk, tlv_text
-from drivers.zvt.conversation.payment import denial
+from drivers.zvt.conversation.payment import denial, refused
 from drivers.zvt.conversation.registration import repeat_command, totals_of
 from drivers.zvt.mapping.evidence import approval_told, card_of
 from drivers.zvt.settings import ZvtSettings
@@ -19,6 +28,9 @@ CARD_SECONDS_MAX = TEXT_SECONDS_MAX = 255  # one byte
 LINES_MAX = 8
 READ_BY_DIALOG = 0x02  # FC: no dialog control by the register
 _DIAGNOSIS_TYPE = 0x1B
+# What a completion of 06 50 says. Source: PA00P015 rev 13.08, 06 50; card complete on E0 and FC.
+_DONE = frozenset((OK, UPDATE_STARTS, REBOOTS))
+_STILL_OPEN = frozenset((END_OF_DAY_OPEN, END_OF_DAY_IMPOSSIBLE))
 
 
 class ServiceScript:
@@ -35,7 +47,7 @@ class ServiceScript:
         if reply.positive:
             self.accepted()
         else:
-            self._talk.finish(denial(reply.code, "", stopped=False))
+            self._talk.finish(refused(reply))
 
     def accepted(self) -> None:
         """The command was taken."""
@@ -87,7 +99,10 @@ class ServiceScript:
 
 
 class EndOfDayScript(ServiceScript):
-    """EndOfDay. A batch that was closed without any totals being told is `Done`."""
+    """EndOfDay. What became of the batch says the completion, even after an earlier 04 0F.
+
+    Its totals come in 04 0F, in the completion, or on paper only; see `BatchTotals.counted`.
+    """
 
     def __init__(self, talk: Talk, operation: c.EndOfDay, settings: ZvtSettings) -> None:
         super().__init__(talk, settings)
@@ -105,18 +120,33 @@ class EndOfDayScript(ServiceScript):
         self._talk.reply()
 
     def result(self, message: m.Completion | m.StatusReport) -> c.FinalEvent:
-        """Return the totals by brand."""
-        told = self._totals
-        if told is None:
-            return c.Done()
-        if told.result not in (None, OK):
-            return denial(told.result, told.text, stopped=False)
+        """Return the totals by brand, or why the batch is still open."""
+        assert isinstance(message, m.Completion), "a status report answers 05 01 only"
+        status, end = self._totals, message.result
+        claimed = status.result if status is not None else None
+        if end is not None and end not in _DONE:
+            if claimed == OK and end not in _STILL_OPEN:
+                return c.Unclear("contradiction", f"totals, and then the result {end:02X}")
+            return denial(end, "", stopped=False)
+        if claimed not in (None, OK):
+            if end is None:
+                return denial(claimed, status.text if status else "", stopped=False)
+            return c.Unclear("contradiction", f"the result {claimed:02X}, and then a success")
+        told = _totals_told(status, message)
+        if told is not None:
+            return self._totals_of(told)
+        if status is not None:
+            return c.Unclear("unreadable", "the terminal told no totals")
+        if self._close and end is not None:
+            nothing = c.Money(0, self._settings.currency)
+            return c.BatchTotals(closed=True, total=nothing, counted=False)
+        return c.Done()
+
+    def _totals_of(self, told: m.StatusInformation | m.Completion) -> c.BatchTotals:
         rows = totals_of(told)
         currency = self._settings.currency
         if told.currency is not None:
             currency = CURRENCY_LETTERS.get(told.currency, currency)
-        if told.amount is None and rows is None:
-            return c.Unclear("unreadable", "the terminal told no totals")
         total = sum(amount for _, _, amount in rows or ()) if told.amount is None else told.amount
         return c.BatchTotals(
             closed=self._close,
@@ -130,6 +160,14 @@ class EndOfDayScript(ServiceScript):
 
     def cancel(self) -> None:
         """Closing is not stopped halfway."""
+
+
+def _totals_told(
+    status: m.StatusInformation | None, end: m.Completion
+) -> m.StatusInformation | m.Completion | None:
+    """Return the message that has the totals, the status information first; None without any."""
+    said = [one for one in (status, end) if one is not None]
+    return next((one for one in said if one.amount is not None or totals_of(one)), None)
 
 
 class ReadCardScript(ServiceScript):

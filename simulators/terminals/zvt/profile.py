@@ -53,7 +53,10 @@ class Profile:
     refuses_wrong_currency: bool = True  # at registration
     registrations_refused: int = 0  # the first ones after power-up get 84 1E 01 7D, as by CCV
     diagnosis_code: int | None = 0  # 06 70 ends with this result; None: the command is not known
-    end_of_day_result: int | None = None  # E0 or FC in the completion: goes away afterwards
+    # In the completion. With E0 or FC it goes away afterwards; with another result than these and
+    # 0 the batch stays open, whatever an earlier 04 0F said.
+    end_of_day_result: int | None = None
+    end_of_day_totals: Literal["status", "completion", "paper"] = "status"  # where they stand
     away_after_end_of_day_seconds: float = 0.0
     # What an unanswered 04 0F or print means: None asks the transport (serial reverses, TCP keeps).
     unanswered: Literal["reverse", "keep"] | None = None

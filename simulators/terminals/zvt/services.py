@@ -43,6 +43,7 @@ READY, BUSY, UNKNOWN_COMMAND = 0x00, 0x9C, 0x83
 ADMINISTRATION = 3  # TLV 1F07
 TOTALS_BRANDS = ("girocard", "jcb", "mastercard", "amex", "visa", "diners")  # order of BMP 60
 UPDATE_STARTS, RESTARTS = 0xE0, 0xFC  # results of an end of day's completion
+CLOSES = (None, 0, UPDATE_STARTS, RESTARTS)
 
 
 async def register(device: Device, command: m.Registration) -> None:
@@ -126,12 +127,21 @@ async def end_of_day(device: Device, command: m.Command) -> None:
     device.reply()
     await device.wait(device.plan.seconds_at_host)
     await device.reach("status")
-    closed = await _tell_totals(device)
-    device.flash.close_batch()
-    device.record("closed", closed)
+    told = _count_totals(device)
+    if profile.end_of_day_totals == "status":
+        await device.tell_calmly(told)
+    await _print_totals(device, told)
+    result = profile.end_of_day_result
+    if result in CLOSES:
+        last = _last_of_batch(device, told)
+        device.flash.close_batch()
+        device.record("closed", last)
     await device.reach("completion")
-    await device.tell_calmly(m.Completion(result=profile.end_of_day_result))
-    if profile.end_of_day_result in (UPDATE_STARTS, RESTARTS):
+    completion = m.Completion(result=result)
+    if profile.end_of_day_totals == "completion":
+        completion = dataclasses.replace(completion, amount=told.amount, totals=told.totals)
+    await device.tell_calmly(completion)
+    if result in (UPDATE_STARTS, RESTARTS):
         raise PowerCut(profile.away_after_end_of_day_seconds, forget=False)
 
 
@@ -149,7 +159,9 @@ def close_alone(device: Device) -> None:
 async def totals(device: Device, command: m.Command) -> None:
     """06 10: as the end of day, but nothing is closed."""
     device.reply()
-    await _tell_totals(device)
+    told = _count_totals(device)
+    await device.tell_calmly(told)
+    await _print_totals(device, told)
     await device.tell_calmly(m.Completion())
 
 
@@ -158,7 +170,7 @@ def shown(total: int) -> int:
     return max(0, min(total, AMOUNT_MAX))
 
 
-async def _tell_totals(device: Device) -> Transaction:
+def _count_totals(device: Device) -> m.StatusInformation:
     batch = [t for t in device.flash.batch if t.state == "final"]
     counts = dict.fromkeys((*TOTALS_BRANDS, "other"), 0)
     sums = dict.fromkeys((*TOTALS_BRANDS, "other"), 0)
@@ -174,34 +186,40 @@ async def _tell_totals(device: Device) -> Transaction:
     singles = encode_bcd(receipts[0], 2) + encode_bcd(receipts[-1], 2)
     for brand, count in counts.items():
         singles += bytes([min(count, 0xFF)]) + encode_bcd(shown(sums[brand]), 6)
-    await device.tell_calmly(
-        m.StatusInformation(
-            result=0,
-            amount=shown(total),
-            trace=f"{device.flash.contents.next_trace - 1:06d}",
-            time=moment.strftime("%H%M%S"),
-            date=moment.strftime("%m%d"),
-            terminal_id=device.profile.terminal_id,
-            currency=device.profile.currency,
-            totals=singles,
-        )
+    return m.StatusInformation(
+        result=0,
+        amount=shown(total),
+        trace=f"{device.flash.contents.next_trace - 1:06d}",
+        time=moment.strftime("%H%M%S"),
+        date=moment.strftime("%m%d"),
+        terminal_id=device.profile.terminal_id,
+        currency=device.profile.currency,
+        totals=singles,
     )
+
+
+async def _print_totals(device: Device, told: m.StatusInformation) -> None:
     words = device.profile.words
-    told = f"{words.total} {words.amount_text(shown(total))}"
-    lines = ((0, words.end_of_day), (LAST_LINE, told))
-    # The totals were told already; the paper changes nothing.
+    text = f"{words.total} {words.amount_text(told.amount or 0)}"
+    lines = ((0, words.end_of_day), (LAST_LINE, text))
+    # What is on the paper changes nothing.
     with contextlib.suppress(NoReply, NotAccepted):
         await print_lines(device, lines, ADMINISTRATION, 0, PRINTS_ADMINISTRATION)
+
+
+def _last_of_batch(device: Device, told: m.StatusInformation) -> Transaction:
+    """Return what the ledger notes of a close: the last numbers of the batch, and its total."""
+    receipts = [one.receipt for one in device.flash.batch if one.state == "final"] or [0]
     return Transaction(
         number=0,
         kind="payment",
         receipt=receipts[-1],
         trace=device.flash.contents.next_trace - 1,
-        amount_minor=shown(total),
+        amount_minor=told.amount or 0,
         currency=device.profile.currency,
         brand="girocard",
         entry="chip",
-        moment=moment.isoformat(timespec="seconds"),
+        moment=device.clock().isoformat(timespec="seconds"),
     )
 
 
