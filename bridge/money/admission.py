@@ -14,6 +14,7 @@ from bridge.money.payment import (
     Payment,
     PaymentRequest,
     PaymentType,
+    Recording,
     Resolved,
     Status,
 )
@@ -32,6 +33,10 @@ FOLLOWABLE = {
     PaymentType.UNLOAD: frozenset({PaymentType.LOAD}),
 }
 WITHOUT_ORIGINAL = frozenset({PaymentType.REFUND, PaymentType.UNLOAD})  # if a person stands for it
+
+
+# Follow-ups whose original can be told that they never happened.
+UNDONE_BY_CORRECTION = frozenset({PaymentType.REFUND, PaymentType.VOID, PaymentType.TIP_ADJUST})
 
 
 def refuse_conflict(request: PaymentRequest, known: PaymentRequest) -> None:
@@ -446,15 +451,20 @@ def _not_allowed(request: PaymentRequest, original: Payment, why: str) -> Reques
     )
 
 
-def refuse_correction(payment: Payment, running: Sequence[Payment], purchase: str) -> None:
+def refuse_correction(
+    payment: Payment, running: Sequence[Payment], purchase: str, *, books: bool
+) -> None:
     """Refuse to take back a person's answer that something else was built on.
 
     `running` are the follow-ups of the payment that are not final, `purchase` the state of its
-    record in the books, "" for none.
+    record in the books, "" for none; `books` says whether sales are recorded at all.
 
     Raises:
         RequestError: `not_allowed`.
     """
+    kind = payment.request.type
+    was_paid = payment.was_answered_as_paid and bool(payment.request.original_payment_id)
+    unbooked = books and payment.recording is Recording.NOT_REQUIRED
     back = {Funds.VOIDED, Funds.REFUNDED, Funds.PARTIALLY_REFUNDED}
     changed = (payment.used_minor, payment.added_minor, payment.tip_minor)
     why = ""
@@ -462,9 +472,11 @@ def refuse_correction(payment: Payment, running: Sequence[Payment], purchase: st
         why = f"the payment is {payment.status.value}, not in doubt"
     elif payment.request.method == "gift_card":
         why = "what became of a gift card's money is corrected by a refund, or taken off the card"
-    elif payment.was_answered_as_paid and payment.request.original_payment_id:
-        why = "its original was told; do it again under a new payment_id"
-    elif payment.funds in back or any(changed) or running:
+    elif was_paid and kind not in UNDONE_BY_CORRECTION:
+        why = f"a {kind.value} is undone by what follows it, under a payment_id of its own"
+    elif was_paid and kind in GIVES and unbooked:
+        why = "its sale goes to the books without it, or never went there"
+    elif (payment.funds in back and kind not in GIVES) or any(changed) or running:
         why = "something followed it"
     elif purchase not in {"", "recorded"}:
         why = f"its booking is {purchase}; that must be known first"

@@ -86,7 +86,9 @@ def decide(
     if p.TellOriginal() in actions and sale.original is not None:
         original = _tell_original(account, sale, moment.at, entries)
     opened = None
-    if original is not None and account.payment.request.type is p.PaymentType.TIP_ADJUST:
+    stands = account.payment.funds is not p.Funds.NONE
+    is_tip = account.payment.request.type is p.PaymentType.TIP_ADJUST
+    if original is not None and stands and is_tip:
         account, opened = _settle_tip(account, sale, policy, moment, entries)
     if p.Settle() in actions:
         account, opened = (
@@ -119,6 +121,10 @@ def _tell_original(
         found = p.FoundReversed(account.payment_id)
         entries.append(Entry(original.payment_id, found, at))
         return fold_event(original, found, at)[0]
+    if account.payment.funds is p.Funds.NONE:
+        undone = p.FollowUpUndone(request.type, account.payment_id, approval.amount)
+        entries.append(Entry(original.payment_id, undone, at))
+        return fold_event(original, undone, at)[0]
     raise_of_hold = approval if request.type is p.PaymentType.INCREMENT else None
     event = p.FollowedUp(
         request.type, account.payment_id, approval.amount, request.is_last, raise_of_hold

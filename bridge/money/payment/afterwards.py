@@ -18,6 +18,7 @@ from bridge.money.payment import (
     Event,
     EvidenceLost,
     FollowedUp,
+    FollowUpUndone,
     FoundReversed,
     Funds,
     HoldEnded,
@@ -34,6 +35,7 @@ from bridge.money.payment import (
     Started,
     Status,
     StopOnTerminal,
+    TellOriginal,
 )
 from bridge.money.payment.outcomes import believe, disagree, illegal
 from drivers.contract import (
@@ -158,6 +160,24 @@ def follow(payment: Payment, event: FollowedUp) -> Outcome:
     return after, (Publish(),)
 
 
+def undo(payment: Payment, event: FollowUpUndone) -> Outcome:
+    """A follow-up that was told never happened: say where the money is then."""
+    minor = event.amount.minor
+    match event.type:
+        case PaymentType.REFUND if payment.refunded_minor >= minor > 0:
+            left = payment.refunded_minor - minor
+            funds = Funds.PARTIALLY_REFUNDED if left else Funds.CAPTURED
+            after = replace(payment, refunded_minor=left, funds=funds)
+        case PaymentType.VOID if payment.funds is Funds.VOIDED:
+            held = payment.request.type is PaymentType.PREAUTH
+            after = replace(payment, funds=Funds.HELD if held else Funds.CAPTURED)
+        case PaymentType.TIP_ADJUST if payment.tip_minor >= minor > 0:
+            after = replace(payment, tip_minor=payment.tip_minor - minor)
+        case _:
+            raise illegal(payment, event)
+    return after, (Publish(),)
+
+
 def find_reversed(payment: Payment, event: FoundReversed) -> Outcome:
     """Somebody took the money back at the terminal: a person must say what that means."""
     if not payment.is_final or payment.approval is None:
@@ -218,7 +238,9 @@ def correct(payment: Payment, event: Corrected) -> Outcome:
     if said.outcome != "approved":
         odd = Discrepancy("answer_corrected", text, payment.approval)
         denied = replace(corrected, funds=Funds.NONE, signature=None)
-        return replace(denied, discrepancies=(*payment.discrepancies, odd)), (Settle(), Publish())
+        denied = replace(denied, discrepancies=(*payment.discrepancies, odd))
+        tells = (TellOriginal(),) if payment.request.original_payment_id else ()
+        return denied, (*tells, Settle(), Publish())
     seen = next((odd.approval for odd in payment.discrepancies if odd.approval), None)
     known = seen or payment.offer or Approval(payment.request.amount, fingerprint="")
     approval = replace(

@@ -158,6 +158,15 @@ class FollowedUp:
 
 
 @dataclass(frozen=True, slots=True)
+class FollowUpUndone:
+    """A follow-up that a person had called approved never happened; stored with the correction."""
+
+    type: PaymentType
+    payment_id: str
+    amount: Money
+
+
+@dataclass(frozen=True, slots=True)
 class FoundReversed:
     """A follow-up was refused because somebody took this payment back before; stored with that."""
 
@@ -195,6 +204,7 @@ Event = (
     | Acknowledged
     | Decided
     | FollowedUp
+    | FollowUpUndone
     | FoundReversed
     | LinesAttached
     | LinesOverdue

@@ -33,6 +33,7 @@ from bridge.money.payment import (
     Event,
     EvidenceLost,
     FollowedUp,
+    FollowUpUndone,
     FoundReversed,
     Funds,
     IllegalEvent,
@@ -60,6 +61,7 @@ from bridge.money.payment.afterwards import (
     find_reversed,
     follow,
     record,
+    undo,
 )
 from bridge.money.payment.outcomes import approve, believe_no, deny, disagree, illegal
 from bridge.money.payment.signature import ReversalFailed, SignatureJudged
@@ -117,6 +119,8 @@ def advance(payment: Payment, event: Event) -> Outcome:
             return correct(payment, event)
         case FollowedUp():
             return follow(payment, event)
+        case FollowUpUndone():
+            return undo(payment, event)
         case FoundReversed():
             return find_reversed(payment, event)
         case LinesAttached(sale):

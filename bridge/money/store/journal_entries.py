@@ -45,6 +45,7 @@ EVENT_TYPES: dict[str, type] = {
     "Acknowledged": p.Acknowledged,
     "Decided": p.Decided,
     "FollowedUp": p.FollowedUp,
+    "FollowUpUndone": p.FollowUpUndone,
     "FoundReversed": p.FoundReversed,
     "LinesAttached": p.LinesAttached,
     "LinesOverdue": p.LinesOverdue,

@@ -206,7 +206,8 @@ class KnownPayments:
             and not one.payment.is_final
         ]
         state = purchase.purchase.state.value if purchase is not None else ""
-        refuse_correction(account.payment, running, state)
+        books = self._ledger.keeps_books
+        refuse_correction(account.payment, running, state, books=books)
         _refuse_without_code(answer)
         refuse_amount(answer, account.payment)
         _LOGGER.warning("answer corrected outcome=%s by=%s", answer.outcome, answer.by)

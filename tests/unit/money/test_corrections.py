@@ -17,6 +17,7 @@ from bridge.money.admission import refuse_correction
 from bridge.money.ledger import Ledger
 from bridge.money.reconciliation import compare
 from drivers import contract as c
+from tests.unit.money.test_follow_ups import follow_up
 from tests.unit.money.test_ledger import EUR, SALE, Disk, approval, request
 
 PAYMENT = request(1).payment_id
@@ -162,7 +163,7 @@ async def test_an_answer_that_something_was_built_on_is_not_corrected(disk: Disk
     await answered(ledger, "approved")
     account = ledger.get(PAYMENT)
     assert account is not None
-    refuse_correction(account.payment, [], "recorded")
+    refuse_correction(account.payment, [], "recorded", books=True)
     payment = account.payment
     for built_on, running, purchase in (
         (payment, [], "unconfirmed"),
@@ -171,5 +172,66 @@ async def test_an_answer_that_something_was_built_on_is_not_corrected(disk: Disk
         (replace(payment, funds=p.Funds.PARTIALLY_REFUNDED), [], ""),
     ):
         with pytest.raises(RequestError) as caught:
-            refuse_correction(built_on, running, purchase)
+            refuse_correction(built_on, running, purchase, books=True)
         assert caught.value.code == "not_allowed"
+
+
+async def answered_follow_up(ledger: Ledger, kind: p.PaymentType, minor: int) -> str:
+    """Pay and record a sale, and have a person call something that follows it approved."""
+    await ledger.accept(request(1, "S1", sale=SALE), p.Started(c.Baseline("")))
+    await ledger.apply(PAYMENT, c.Approved(approval()))
+    await recorded(ledger, f"S012-{PAYMENT}", "P1")
+    wanted = follow_up(2, kind, minor)
+    await ledger.accept(wanted, p.Started(c.Baseline("T1/1")))
+    await ledger.apply(wanted.payment_id, c.Unclear("link_lost"))
+    await ledger.apply(wanted.payment_id, p.Resolved("approved", "anna", "481516"))
+    return wanted.payment_id
+
+
+@pytest.mark.parametrize(
+    ("kind", "minor", "funds"),
+    [
+        (p.PaymentType.REFUND, 790, p.Funds.PARTIALLY_REFUNDED),
+        (p.PaymentType.REFUND, 4790, p.Funds.REFUNDED),
+        (p.PaymentType.VOID, 4790, p.Funds.VOIDED),
+    ],
+    ids=["a part", "all of it", "voided"],
+)
+async def test_money_that_was_not_given_back_after_all_can_be_given_back(
+    disk: Disk, kind: p.PaymentType, minor: int, funds: p.Funds
+) -> None:
+    ledger = disk.ledger()
+    name = await answered_follow_up(ledger, kind, minor)
+    original = ledger.get(PAYMENT)
+    assert original is not None
+    assert original.payment.funds is funds
+    await recorded(ledger, f"S012-{name}", "P2")
+    back = ledger.get(name)
+    assert back is not None
+    refuse_correction(back.payment, [], "recorded", books=True)
+    said = p.Answer("not_charged", "bert", source="acquirer")
+    await ledger.apply(name, p.Corrected(said))
+    for memory in (ledger, await disk.reborn()):
+        original = memory.get(PAYMENT) or await memory.find_original(PAYMENT)
+        assert original is not None
+        assert (original.payment.funds, original.payment.refunded_minor) == (p.Funds.CAPTURED, 0)
+        (due,) = memory.open_purchases()
+        assert due.purchase.content.transaction_id == f"S012-{name}-c1"
+        assert due.purchase.content.pay_amount == c.Money(minor, EUR), "it was not given back"
+        account, _ = await memory.accept(follow_up(3, p.PaymentType.REFUND, 4790))
+        assert account.payment.status is p.Status.QUEUED
+
+
+async def test_a_capture_is_not_undone_by_a_correction(disk: Disk) -> None:
+    ledger = disk.ledger()
+    await ledger.accept(
+        request(1, "S1", sale=SALE, type=p.PaymentType.PREAUTH), p.Started(c.Baseline(""))
+    )
+    await ledger.apply(PAYMENT, c.Approved(approval()))
+    wanted = follow_up(2, p.PaymentType.CAPTURE, 4790)
+    await ledger.accept(wanted, p.Started(c.Baseline("T1/1")))
+    await ledger.apply(wanted.payment_id, c.Unclear("link_lost"))
+    account = await ledger.apply(wanted.payment_id, p.Resolved("approved", "anna", "481516"))
+    with pytest.raises(RequestError) as caught:
+        refuse_correction(account.payment, [], "", books=True)
+    assert caught.value.code == "not_allowed"

@@ -64,6 +64,7 @@ EVENTS: dict[str, p.Event] = {
     "Acknowledged": p.Acknowledged(3),
     "Decided": p.Decided("book", "anna"),
     "FollowedUp": p.FollowedUp(p.PaymentType.REFUND, "p2", c.Money(790, EUR)),
+    "FollowUpUndone": p.FollowUpUndone(p.PaymentType.REFUND, "p2", c.Money(790, EUR)),
     "FoundReversed": p.FoundReversed("p2"),
     "LinesAttached": p.LinesAttached(SaleDetails(c.Money(790, EUR), ())),
     "LinesOverdue": p.LinesOverdue(),
@@ -113,6 +114,7 @@ LAW: dict[str, tuple[str, ...]] = {
     "Acknowledged": ("x", "x", "x", "x", ".", ".", ".", "."),
     "Decided": (".", ".", ".", ".", ".", ".", ".", "."),
     "FollowedUp": ("x", "x", "x", "x", ".", "x", "x", "x"),
+    "FollowUpUndone": ("x", "x", "x", "x", "x", "x", "x", "x"),  # nothing had followed
     "FoundReversed": ("x", "x", "x", "x", "!", "x", "x", "x"),
     "LinesAttached": (".", ".", ".", ".", ".", ".", ".", "."),
     "LinesOverdue": ("x", "x", "x", "x", ".", "x", "x", "x"),
