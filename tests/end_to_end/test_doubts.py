@@ -65,3 +65,19 @@ def test_a_terminal_that_is_asked_by_reference_is_not_blocked_by_a_doubt(tmp_pat
         assert counter.taken_minor() == 500, "each is told its own outcome"
 
     at_a_counter(BY_NAME["pax-tcp"], tmp_path, visit)
+
+
+@pytest.mark.parametrize("name", ["zvt-serial", "pax-tcp"])
+def test_what_the_terminal_printed_is_still_there_after_a_crash(name: str, tmp_path: Path) -> None:
+    async def visit(counter: Counter) -> None:
+        payment_id = await counter.start("20.40")
+        await counter.end_of(payment_id)
+        await asyncio.sleep(1)  # nobody waits for a receipt to be stored, but it is
+        before = counter.payment(payment_id).receipts
+        await counter.kill_and_restart()
+        account = await counter.life.ledger.find(payment_id)
+        assert account is not None
+        assert account.payment.receipts == before
+        assert bool(before) is (name == "zvt-serial"), "one of them prints by itself"
+
+    at_a_counter(BY_NAME[name], tmp_path, visit)

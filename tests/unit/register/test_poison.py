@@ -198,4 +198,32 @@ def test_what_is_no_json_is_named_by_its_bytes(
         assert "00 6f 66 66" in caplog.text
         assert "4444333322221111" not in caplog.text
 
+
+@pytest.mark.parametrize(
+    "open_still",
+    [
+        {"recording": p.Recording.PENDING},
+        {"recording": p.Recording.UNCONFIRMED},
+        {"recording": p.Recording.REJECTED},
+        {"discrepancies": (p.Discrepancy("more_than_asked", "a cent", TAKEN),)},
+    ],
+)
+def test_an_acknowledged_document_stays_until_nothing_is_left_to_do(
+    open_still: dict[str, Any],
+) -> None:
+    known = settled(1, acknowledged=True)
+    unsettled = replace(known, payment=replace(known.payment, **open_still))
+    assert list(to_retire([unsettled], oldest_kept="2027")) == []
+    assert [one.payment_id for one in to_retire([known], oldest_kept="")] == [payment_id(1)]
+
+
+def test_an_acknowledged_payment_that_is_not_booked_keeps_its_document(tmp_path: Path) -> None:
+    async def test(shop: Shop) -> None:
+        await shop.pay("till-1", 1)
+        document = await shop.until("till-1", 1, status="approved")
+        seen = {"payment_id": payment_id(1), "rev": document["rev"]}
+        assert (await shop.ask("till-1", "payment/acknowledge", **seen))["status"] == "ok"
+        await asyncio.sleep(90)
+        assert shop.document("till-1", 1)["recording"]["status"] == "pending"
+
     in_a_shop(tmp_path, test)

@@ -10,7 +10,13 @@ from typing import Any
 
 import pytest
 
-from bridge.money.background.signature_reversals import SignaturePolicy, void_id
+from bridge.money import payment as p
+from bridge.money.background.signature_reversals import (
+    SignaturePolicy,
+    void_id,
+    void_request,
+)
+from drivers.contract import Unclear
 from simulators.broker import Message
 from simulators.terminals.shared.shopper import Plan, Scenario
 from tests.published import check
@@ -314,3 +320,27 @@ def test_a_second_question_has_its_own_time(tmp_path: Path) -> None:
         shoppers={"counter-1": Scenario(payments=(SIGNS, SIGNS))}, signatures=REVERSED.signatures
     )
     in_a_shop(tmp_path, test, twice)
+
+
+def test_a_reversal_is_not_tried_again_while_its_void_is_in_doubt(tmp_path: Path) -> None:
+    async def test(shop: Shop) -> None:
+        await asked(shop)
+        account = shop.ledger.get(payment_id(1))
+        assert account is not None
+        shop.ports["counter-1"].unplug()  # nobody else asks what became of the void
+        await asyncio.sleep(1)
+        void = void_request(account.payment, 0)
+        await shop.ledger.accept(void, p.Started(None))
+        shop.ledger.work("counter-1").take_for(void.payment_id, p.StartOnTerminal)  # it was sent
+        await shop.ledger.apply(void.payment_id, Unclear("link_lost"))
+        await answer(shop, False)
+        await asyncio.sleep(120)
+        voids = [
+            one.payment
+            for one in shop.ledger.of_sale("till-1/S1")
+            if one.payment.request.type is p.PaymentType.VOID
+        ]
+        assert [one.status for one in voids] == [p.Status.IN_DOUBT]
+        assert prompt(shop) == {}
+
+    in_a_shop(tmp_path, test, SIGNED)
