@@ -17,6 +17,7 @@ from bridge.money.payment import (
     Recording,
     Resolved,
     Status,
+    known_sale,
 )
 from bridge.money.purchase import CapturedPayment, SaleDetails, outstanding_minor, paid_minor
 from bridge.money.split_payment import unspent_minor
@@ -115,13 +116,13 @@ def refuse_unsafe_start(
             path="sale_id",
             payment_id=next(one.request.payment_id for one in others if one.captured.minor),
         )
-    details = next((one for one in (request.sale, *(o.sale for o in siblings)) if one), None)
+    details = known_sale((*siblings, Payment(request)))
     if not brought and not holds and details is None:
         return
     own = _own_amount(request)
     # A hold covers its sale as money that was taken does: its capture asks nobody any more.
     held_minor = held_for_goods_minor(holds)
-    total = details.total if details is not None else most_asked(request, others)
+    total = details.to_pay if details is not None else most_asked(request, others)
     left_minor = max(outstanding_minor(total, brought) - held_minor, 0)
     if left_minor == 0 and (brought or holds):
         raise RequestError(
@@ -246,13 +247,42 @@ def refuse_attachment(
         raise RequestError(
             "invalid_request", f"the sale is paid in {currency}", path="sale.total_amount"
         )
-    paid = paid_minor(captured)
-    if paid > details.total.minor:
+    refuse_overpaid(details, captured, path="sale.total_amount")
+
+
+def refuse_tenders(
+    details: SaleDetails, captured: Sequence[CapturedPayment], *, in_books: bool
+) -> None:
+    """Refuse other tenders for a sale that is recorded, or more than it leaves to pay.
+
+    Raises:
+        RequestError: `sale_already_recorded` or `invalid_request`.
+    """
+    if in_books:
+        raise RequestError(
+            "sale_already_recorded",
+            "the sale's record was made already; what else paid it cannot change any more",
+            path="sale_id",
+        )
+    refuse_overpaid(details, captured, path="sale.other_tenders")
+
+
+def refuse_overpaid(
+    details: SaleDetails, captured: Sequence[CapturedPayment], *, path: str
+) -> None:
+    """Refuse a total, or other tenders, that leave less to pay than was taken.
+
+    Raises:
+        RequestError: `invalid_request`.
+    """
+    paid, currency = paid_minor(captured), details.total.currency
+    if paid > details.to_pay.minor:
         taken = format_amount(Money(paid, currency))
         raise RequestError(
             "invalid_request",
-            f"{taken} {currency} were taken for this sale, more than total_amount",
-            path="sale.total_amount",
+            f"{taken} {currency} were taken for this sale, more than total_amount, less other "
+            "tenders, leaves",
+            path=path,
             captured_amount=taken,
         )
 

@@ -235,8 +235,8 @@ def _sale_due(
     # A sale that is in the books already was paid again on a supervisor's word: that money
     # is recorded by itself. So is money whose sale nobody completes.
     alone = bool(sale.in_books) or any(one.payment.lines_overdue for one in everything)
-    told = (one.payment.sale for one in (account, *sale.others))
-    details = next((one for one in told if one is not None), None)
+    in_order = sorted(everything, key=lambda one: one.created_at)
+    details = p.known_sale(one.payment for one in in_order)
     awaited = any(one.payment.request.lines_later for one in everything)
     if details is None and awaited and not alone:
         return None

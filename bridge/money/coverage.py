@@ -19,7 +19,7 @@ from drivers.contract import Money
 
 def details_of(accounts: Iterable[Account]) -> SaleDetails | None:
     """Return what is known of what was sold, None while nobody told."""
-    return next((one.payment.sale for one in accounts if one.payment.sale is not None), None)
+    return p.known_sale(one.payment for one in sorted(accounts, key=lambda one: one.created_at))
 
 
 def still_needed(account: Account, siblings: Sequence[Account]) -> Money | None:
@@ -38,7 +38,7 @@ def still_needed(account: Account, siblings: Sequence[Account]) -> Money | None:
     asking = [one.payment for one in everything if one.payment.is_for_goods] or [account.payment]
     details = details_of(everything)
     if details is not None:
-        total = details.total
+        total = details.to_pay
     elif account.payment.is_for_goods:
         total = most_asked(request, [one for one in asking if one is not account.payment])
     else:
@@ -66,7 +66,7 @@ def was_given_back(accounts: Iterable[Account]) -> bool:
             brought[one.payment_id] = payment.goods_minor
             asked_minor = max(asked_minor, payment.request.goods_minor)
         elif payment.request.type in p.GIVES and payment.approval is not None and of in brought:
-            total_minor = details.total.minor if details is not None else asked_minor
+            total_minor = details.to_pay.minor if details is not None else asked_minor
             if sum(brought.values()) >= total_minor:
                 return True
             is_whole = payment.request.type is p.PaymentType.VOID

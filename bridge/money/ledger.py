@@ -22,6 +22,7 @@ from bridge.money.admission import (
     refuse_conflict,
     refuse_follow_up,
     refuse_rival,
+    refuse_tenders,
     refuse_unsafe_start,
 )
 from bridge.money.batches import Batches
@@ -224,10 +225,13 @@ class Ledger(Recollection):
         """True when tips that are added later are recorded in the back office, too."""
         return self._books.required and bool(self._books.tip_sku)
 
-    async def attach(self, sale_key: str, details: s.SaleDetails) -> tuple[Account, bool]:
-        """Keep what was sold, and settle the sale if its captured payments cover it now.
+    async def attach(
+        self, sale_key: str, details: s.SaleDetails | None, tenders: s.OtherTenders | None = None
+    ) -> tuple[Account, bool]:
+        """Keep what was sold and what else paid it; settle the sale if it is covered now.
 
-        Returns a payment of the sale that knows it, and True when the sale knew it before.
+        `details` is None for a sale whose lines are known. Returns a payment of the sale that
+        knows it, and True when the sale knew all of it before.
 
         Raises:
             RequestError: `sale_not_found`, `sale_lines_differ`, `sale_already_recorded` or
@@ -237,17 +241,27 @@ class Ledger(Recollection):
         await self._load_sale(sale_key)
         async with self._whole_sale(sale_key):
             found = [one for one in self.of_sale(sale_key) if one.payment.is_for_goods]
+            known = p.known_sale(one.payment for one in found)
             knowing = next((one for one in found if one.payment.sale is not None), None)
-            if knowing is not None and knowing.payment.sale == details:
-                return knowing, True
-            refuse_attachment(
-                details,
-                [one.payment for one in found],
-                captured_payments(found, ""),
-                in_books=any(self._has_purchase(one.payment_id) for one in found),
-            )
+            captured = captured_payments(found, "")
+            in_books = any(self._has_purchase(one.payment_id) for one in found)
             pending = (one for one in found if one.payment.recording is p.Recording.PENDING)
-            target = next(pending, found[-1])
+            target = next(pending, found[-1] if found else None)
+            is_same = details is None or known is None or _same_goods(details, known)
+            if knowing is not None and known is not None and is_same:
+                if tenders is None or tenders == known.elsewhere:
+                    return knowing, True
+                refuse_tenders(replace(known, elsewhere=tenders), captured, in_books=in_books)
+                assert target is not None, "one of them knows the sale"
+                return await self._store(target, (p.TendersStated(tenders),)), False
+            if details is None:
+                raise RequestError(
+                    "invalid_request", "say at least one line of what was sold", path="sale.lines"
+                )
+            details = replace(details, elsewhere=tenders)
+            payments = [one.payment for one in found]
+            refuse_attachment(details, payments, captured, in_books=in_books)
+            assert target is not None, "a sale without payments was refused"
             return await self._store(target, (p.LinesAttached(details),)), False
 
     async def give_up_waiting(self, payment_id: str) -> None:
@@ -485,3 +499,8 @@ def is_local_time(text: str) -> bool:
         return datetime.fromisoformat(text).tzinfo is None and "T" in text
     except ValueError:
         return False
+
+
+def _same_goods(one: s.SaleDetails, other: s.SaleDetails) -> bool:
+    """Tell whether two statements of a sale name the same goods, whatever else paid them."""
+    return replace(one, elsewhere=None) == replace(other, elsewhere=None)

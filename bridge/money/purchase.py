@@ -36,6 +36,27 @@ class SaleLine:
 
 
 @dataclass(frozen=True, slots=True)
+class OtherTender:
+    """What a sale was paid with that the bridge does not see: cash, a voucher."""
+
+    kind: Literal["cash", "voucher", "other"]
+    minor: int
+
+
+@dataclass(frozen=True, slots=True)
+class OtherTenders:
+    """All that a register stated of a sale's other tenders; a later statement replaces it."""
+
+    tenders: tuple[OtherTender, ...] = ()
+    rounding_minor: int = 0  # what cash rounding added to the total; below zero: took off
+
+    @property
+    def paid_minor(self) -> int:
+        """What they paid together, in minor units."""
+        return sum(one.minor for one in self.tenders)
+
+
+@dataclass(frozen=True, slots=True)
 class SaleDetails:
     """What a register tells about the sale that is being paid."""
 
@@ -46,6 +67,15 @@ class SaleDetails:
     sale_discount_minor: int = 0
     refund_minor: int = 0
     member_id: str = ""
+    elsewhere: OtherTenders | None = None  # None: nobody stated any
+
+    @property
+    def to_pay(self) -> Money:
+        """What the payments that the bridge sees must bring: the total, less other tenders."""
+        if self.elsewhere is None:
+            return self.total
+        left = self.total.minor + self.elsewhere.rounding_minor - self.elsewhere.paid_minor
+        return Money(max(left, 0), self.total.currency)
 
     @property
     def sub_total_minor(self) -> int:
@@ -375,8 +405,12 @@ def settle(
         total = Money(paid, first.amount.currency)
         line = SaleLine(1, summary_sku, "1", "EA", "", paid, label="Card payment")
         details = SaleDetails(total, (line,))
-    elif outstanding_minor(details.total, payments) > 0:
+    elif outstanding_minor(details.to_pay, payments) > 0:
         return None
+    labels = [one.label for one in payments]
+    if details.elsewhere is not None:
+        paid += details.elsewhere.paid_minor
+        labels += [one.kind.upper() for one in details.elsewhere.tenders]
     tip_minor = sum(p.tip_minor for p in payments)
     if tip_sku and tip_minor:
         details = _with_tip(details, tip_minor, tip_sku)
@@ -388,6 +422,6 @@ def settle(
         pay_amount=Money(paid, first.amount.currency),
         sale=details,
         tip_minor=tip_minor,
-        pay_method="+".join(dict.fromkeys(p.label for p in payments)),
+        pay_method="+".join(dict.fromkeys(labels)),
     )
     return PurchaseDue(content, sale_key, tuple(p.payment_id for p in payments))

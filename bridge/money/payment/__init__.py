@@ -39,6 +39,7 @@ from bridge.money.payment.events import (
     Resolved,
     Restarted,
     Started,
+    TendersStated,
 )
 from bridge.money.payment.request import (
     FOLLOW_UPS,
@@ -67,6 +68,7 @@ from bridge.money.payment.state import (
     Payment,
     Recording,
     Status,
+    known_sale,
 )
 from drivers.contract import INFERRED
 
@@ -128,5 +130,7 @@ __all__ = [
     "Status",
     "StopOnTerminal",
     "TellOriginal",
+    "TendersStated",
+    "known_sale",
     "leg_id",
 ]

@@ -8,7 +8,7 @@ from typing import Literal
 from bridge.money.payment.request import PaymentRequest, PaymentType
 from bridge.money.payment.signature import ReversalFailed, SignatureJudged
 from bridge.money.payment.state import Answer, Payment, Recording
-from bridge.money.purchase import SaleDetails
+from bridge.money.purchase import OtherTenders, SaleDetails
 from drivers.contract import (
     Approval,
     Baseline,
@@ -142,6 +142,13 @@ class LinesAttached:
 
 
 @dataclass(frozen=True, slots=True)
+class TendersStated:
+    """The register told what else paid the sale; this replaces what it told before."""
+
+    tenders: OtherTenders
+
+
+@dataclass(frozen=True, slots=True)
 class LinesOverdue:
     """The books have waited long enough: what was captured is recorded as it is."""
 
@@ -208,6 +215,7 @@ Event = (
     | FoundReversed
     | LinesAttached
     | LinesOverdue
+    | TendersStated
     | SignatureJudged
     | ReversalFailed
     | Progress

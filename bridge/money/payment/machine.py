@@ -53,6 +53,7 @@ from bridge.money.payment import (
     StartOnTerminal,
     Status,
     StopOnTerminal,
+    TendersStated,
 )
 from bridge.money.payment.afterwards import (
     after_the_end,
@@ -128,6 +129,9 @@ def advance(payment: Payment, event: Event) -> Outcome:
                 raise illegal(payment, event)
             settle = (Settle(),) if payment.recording is Recording.PENDING else ()
             return replace(payment, attached=sale), (*settle, Publish())
+        case TendersStated(tenders):
+            settle = (Settle(),) if payment.recording is Recording.PENDING else ()
+            return replace(payment, tenders=tenders), (*settle, Publish())
         case SignatureJudged() | ReversalFailed():
             return judge(payment, event)
         case LinesOverdue():

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Literal
 
 from bridge.money.payment.request import TAKES, PaymentRequest, PaymentType
 from bridge.money.payment.signature import UNDECIDED, Signature
-from bridge.money.purchase import SaleDetails
+from bridge.money.purchase import OtherTenders, SaleDetails
 from drivers.contract import ALREADY_REVERSED, Approval, Baseline, Money, Receipt, Stage
 
 
@@ -146,6 +147,7 @@ class Payment:
     used_minor: int = 0  # of a hold, by captures
     tip_minor: int = 0  # added afterwards
     attached: SaleDetails | None = None  # what was sold, told after the payment began
+    tenders: OtherTenders | None = None  # stated after it began, for its whole sale
     lines_overdue: bool = False  # nobody waits for what was sold any more
     pruned: bool = False  # its receipts and personal data are gone
     hold_ended: bool = False  # what stood in the way of `owes_release` is done
@@ -297,3 +299,18 @@ class Payment:
         if self.funds is not Funds.HELD or self.approval is None:
             return 0
         return self.approval.amount.minor + self.added_minor - self.used_minor
+
+
+def known_sale(payments: Iterable[Payment]) -> SaleDetails | None:
+    """Return what the payments of one sale, in the order of acceptance, know of it together.
+
+    Of other tenders the last statement counts; what was stated by itself is later than any start.
+    """
+    found = list(payments)
+    details = next((one.sale for one in found if one.sale is not None), None)
+    if details is None:
+        return None
+    sales = [one.sale for one in found if one.sale is not None]
+    stated = [one.elsewhere for one in sales if one.elsewhere is not None]
+    stated += [one.tenders for one in found if one.tenders is not None]
+    return replace(details, elsewhere=stated[-1]) if stated else details

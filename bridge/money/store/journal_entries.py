@@ -49,6 +49,7 @@ EVENT_TYPES: dict[str, type] = {
     "FoundReversed": p.FoundReversed,
     "LinesAttached": p.LinesAttached,
     "LinesOverdue": p.LinesOverdue,
+    "TendersStated": p.TendersStated,
     "Pruned": p.Pruned,
     "BatchClosing": b.BatchClosing,
     "BatchClosed": b.BatchClosed,

@@ -29,6 +29,7 @@ from bridge.register.api.fields import (
 )
 from drivers.contract import Money
 
+TENDERS_MAX: Final = 20  # nobody pays one sale with more vouchers
 LINES_MAX: Final = 500  # a full trolley has 120; 64 KiB hold about 300 complete lines
 METADATA_MAX: Final = 50  # entries; metadata is for references, not for documents
 DEADLINE_SECONDS_MIN: Final = 10  # a shopper must at least be able to find the card
@@ -143,6 +144,20 @@ class SaleLine(Wire):
     tax_code: Word | None = None
 
 
+class OtherTender(StrictWire):
+    """What paid a part of the sale without the bridge."""
+
+    kind: Literal["cash", "voucher", "other"]
+    amount: AmountText
+
+
+class CashRounding(StrictWire):
+    """What rounding to the smallest coin added to the total, or took off."""
+
+    direction: Literal["up", "down"]
+    amount: AmountText
+
+
 class Sale(Wire):
     """What was sold. Amounts are without sign; a line that goes back says `is_refund`."""
 
@@ -153,6 +168,10 @@ class Sale(Wire):
     refund_amount: AmountText | None = None
     member_id: Word | None = None
     lines: tuple[SaleLine, ...] = Field(default=(), max_length=LINES_MAX, strict=False)
+    other_tenders: tuple[OtherTender, ...] | None = Field(
+        default=None, max_length=TENDERS_MAX, strict=False
+    )
+    cash_rounding: CashRounding | None = None
 
     def check(self, currency: str) -> None:
         """Refuse amounts that are not written as `currency` wants.
@@ -163,6 +182,10 @@ class Sale(Wire):
         _check_fields(self, currency, "sale")
         for index, line in enumerate(self.lines):
             _check_fields(line, currency, f"sale.lines.{index}")
+        for index, tender in enumerate(self.other_tenders or ()):
+            parse_amount(tender.amount, currency, path=f"sale.other_tenders.{index}.amount")
+        if self.cash_rounding is not None:
+            parse_amount(self.cash_rounding.amount, currency, path="sale.cash_rounding.amount")
 
 
 class GiftCard(StrictWire):

@@ -16,7 +16,7 @@ from bridge.money.payment import leg_id
 from bridge.money.payment.signature import Signature, SignatureJudged
 from bridge.money.store.records import Account
 from bridge.register import api as k
-from bridge.register.commands.payment_request import sale_details
+from bridge.register.commands.payment_request import other_tenders, sale_details
 from bridge.register.outbox import Replies
 from bridge.register.publishing.payment_document import receipt_documents
 from bridge.register.publishing.payment_list import listed
@@ -253,11 +253,12 @@ class KnownPayments:
         currency = sale[0].payment.request.amount.currency
         request.sale.check(currency)
         details = sale_details(request.sale, currency)
-        if details is None:
+        tenders = other_tenders(request.sale, currency)
+        if details is None and tenders is None:
             raise RequestError(
                 "invalid_request", "say at least one line of what was sold", path="sale.lines"
             )
-        account, duplicate = await self._ledger.attach(key, details)
+        account, duplicate = await self._ledger.attach(key, details, tenders)
         return self._replies.about(
             request,
             account,

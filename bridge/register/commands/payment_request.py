@@ -7,7 +7,7 @@ from typing import Literal
 
 from bridge.errors import RequestError
 from bridge.money import payment as p
-from bridge.money.purchase import SaleDetails, SaleLine
+from bridge.money.purchase import OtherTender, OtherTenders, SaleDetails, SaleLine
 from bridge.register import api as k
 from drivers.contract import Approval, Capabilities, Money
 
@@ -277,6 +277,14 @@ def payment_request(
         )
     if request.override and not request.approved_by:
         raise RequestError("approval_required", "an override needs approved_by", path="approved_by")
+    sale = sale_details(request.sale, request.amounts.currency) if request.sale else None
+    stated = other_tenders(request.sale, request.amounts.currency) if request.sale else None
+    if sale is None and stated is not None:
+        raise RequestError(
+            "invalid_request",
+            "other tenders belong to lines: send both, now or with sale/attach",
+            path="sale.other_tenders",
+        )
     kept = request.gift_card is not None and request.capture == "manual"
     return p.PaymentRequest(
         payment_id=request.payment_id,
@@ -288,7 +296,7 @@ def payment_request(
         sale_id=request.sale_id or "",
         tip=request.amounts.fixed_tip,
         accept_partial=request.accept_partial,
-        sale=sale_details(request.sale, request.amounts.currency) if request.sale else None,
+        sale=sale,
         lines_later=request.sale_lines == "later",
         deadline_seconds=request.deadline_s,
         operator_id=request.operator_id or "",
@@ -336,6 +344,21 @@ def gift_card_code(card: k.GiftCard) -> p.GiftCardCode:
     return p.GiftCardCode(kinds[card.code_type], card.stored_value_id)
 
 
+def other_tenders(sale: k.Sale, currency: str) -> OtherTenders | None:
+    """Return what else paid a sale, None when the register stated nothing."""
+    if sale.other_tenders is None and sale.cash_rounding is None:
+        return None
+    rounding = sale.cash_rounding
+    minor = k.parse_amount(rounding.amount, currency).minor if rounding is not None else 0
+    return OtherTenders(
+        tuple(
+            OtherTender(one.kind, k.parse_amount(one.amount, currency).minor)
+            for one in sale.other_tenders or ()
+        ),
+        -minor if rounding is not None and rounding.direction == "down" else minor,
+    )
+
+
 def sale_details(sale: k.Sale, currency: str) -> SaleDetails | None:
     """Return what the ledger keeps of a sale, None when it has no lines.
 
@@ -370,6 +393,7 @@ def sale_details(sale: k.Sale, currency: str) -> SaleDetails | None:
         sale_discount_minor=minor(sale.sale_discount_amount),
         refund_minor=minor(sale.refund_amount),
         member_id=sale.member_id or "",
+        elsewhere=other_tenders(sale, currency),
     )
     if not details.adds_up:
         raise RequestError(

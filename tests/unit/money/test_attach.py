@@ -218,3 +218,84 @@ async def test_lines_are_kept_where_the_register_records_sales_itself(disk: Disk
     assert account.payment_id == payment_id
     assert account.payment.recording is p.Recording.NOT_REQUIRED
     assert purchases(ledger) == []
+
+
+# --- other tenders
+
+CASH = s.OtherTenders((s.OtherTender("cash", 2000),))
+
+
+def content_of(ledger: Ledger, number: int) -> s.PurchaseContent:
+    account = ledger.purchase_of(request(number).payment_id)
+    assert account is not None, "it is booked"
+    return account.purchase.content
+
+
+async def test_a_sale_that_cash_paid_in_part_is_booked_at_once_with_its_goods(disk: Disk) -> None:
+    ledger = disk.ledger()
+    told = replace(SALE, elsewhere=CASH)
+    await paid(ledger, request(1, "S1", 2790, sale=told), 2790)
+    content = content_of(ledger, 1)
+    assert (content.pay_amount.minor, content.sale.lines) == (4790, SALE.lines)
+    assert content.pay_method == "VISA+CASH"
+
+
+async def test_other_tenders_may_be_told_after_the_card_has_paid(disk: Disk) -> None:
+    ledger = disk.ledger()
+    await paid(ledger, request(1, "S1", 2790, sale=SALE), 2790)
+    assert ledger.purchase_of(request(1).payment_id) is None
+    account = ledger.get(request(1).payment_id)
+    assert account is not None
+    assert ledger.remaining(account) == Money(2000, EUR)
+    _, duplicate = await ledger.attach("till-1/S1", None, CASH)
+    assert not duplicate
+    assert content_of(ledger, 1).pay_amount.minor == 4790
+    again = await disk.reborn()
+    account = again.get(request(1).payment_id)
+    assert account is not None
+    assert again.remaining(account) == Money(0, EUR)
+    with pytest.raises(RequestError) as caught:
+        await again.attach("till-1/S1", SALE, s.OtherTenders())
+    assert caught.value.code == "sale_already_recorded"
+
+
+async def test_the_same_tenders_again_change_nothing_and_others_replace_them(disk: Disk) -> None:
+    ledger = disk.ledger()
+    await paid(ledger, request(1, "S1", 1000, sale=SALE), 1000)
+    less = s.OtherTenders((s.OtherTender("voucher", 500),))
+    for tenders, duplicate in ((CASH, False), (CASH, True), (less, False)):
+        assert (await ledger.attach("till-1/S1", SALE, tenders))[1] is duplicate
+    account = ledger.get(request(1).payment_id)
+    assert account is not None
+    assert ledger.remaining(account) == Money(4790 - 1000 - 500, EUR)
+
+
+@pytest.mark.parametrize(("rounding", "asked"), [(1, 2791), (-2, 2788)])
+async def test_cash_rounding_leaves_no_cent_open(disk: Disk, rounding: int, asked: int) -> None:
+    ledger = disk.ledger()
+    told = replace(SALE, elsewhere=replace(CASH, rounding_minor=rounding))
+    await paid(ledger, request(1, "S1", asked, sale=told), asked)
+    assert content_of(ledger, 1).pay_amount.minor == 4790 + rounding
+
+
+async def test_no_card_is_asked_for_what_cash_has_paid(disk: Disk) -> None:
+    ledger = disk.ledger()
+    with pytest.raises(RequestError) as caught:
+        await ledger.accept(request(1, "S1", 2791, sale=replace(SALE, elsewhere=CASH)))
+    assert caught.value.detail["available_amount"] == "27.90"
+
+
+async def test_other_tenders_leave_no_less_to_pay_than_was_taken(disk: Disk) -> None:
+    ledger = disk.ledger()
+    await paid(ledger, request(1, "S1", 3000, sale=SALE), 3000)
+    with pytest.raises(RequestError) as caught:
+        await ledger.attach("till-1/S1", None, CASH)
+    assert (caught.value.code, caught.value.path) == ("invalid_request", "sale.other_tenders")
+
+
+async def test_other_tenders_without_any_lines_are_refused(disk: Disk) -> None:
+    ledger = disk.ledger()
+    await paid(ledger, request(1, "S1", 3000, lines_later=True), 3000)
+    with pytest.raises(RequestError) as caught:
+        await ledger.attach("till-1/S1", None, CASH)
+    assert caught.value.path == "sale.lines"

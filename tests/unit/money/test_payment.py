@@ -12,7 +12,7 @@ from bridge.money import payment as p
 from bridge.money.payment import Funds, Recording, Status
 from bridge.money.payment.machine import advance
 from bridge.money.payment.signature import ReversalFailed, Signature, SignatureJudged
-from bridge.money.purchase import SaleDetails
+from bridge.money.purchase import OtherTender, OtherTenders, SaleDetails
 from drivers import contract as c
 
 EUR = "EUR"
@@ -68,6 +68,7 @@ EVENTS: dict[str, p.Event] = {
     "FoundReversed": p.FoundReversed("p2"),
     "LinesAttached": p.LinesAttached(SaleDetails(c.Money(790, EUR), ())),
     "LinesOverdue": p.LinesOverdue(),
+    "TendersStated": p.TendersStated(OtherTenders((OtherTender("cash", 790),))),
     "SignatureJudged yes": SignatureJudged(accepted=True, by="anna"),
     "SignatureJudged no": SignatureJudged(accepted=False, by="anna"),
     "ReversalFailed": ReversalFailed("void_not_possible"),
@@ -117,6 +118,7 @@ LAW: dict[str, tuple[str, ...]] = {
     "FollowUpUndone": ("x", "x", "x", "x", "x", "x", "x", "x"),  # nothing had followed
     "FoundReversed": ("x", "x", "x", "x", "!", "x", "x", "x"),
     "LinesAttached": (".", ".", ".", ".", ".", ".", ".", "."),
+    "TendersStated": (".", ".", ".", ".", ".", ".", ".", "."),
     "LinesOverdue": ("x", "x", "x", "x", ".", "x", "x", "x"),
     "SignatureJudged yes": ("x", "x", "x", "x", ".", "x", "x", "x"),
     "SignatureJudged no": ("x", "x", "x", "x", ".", "x", "x", "x"),

@@ -92,3 +92,33 @@ def test_a_start_that_contradicts_itself_is_refused(
         assert shop.charged() == []
 
     in_a_shop(tmp_path, test)
+
+
+def test_a_register_may_state_what_cash_and_vouchers_paid(tmp_path: Path) -> None:
+    stated = {
+        "total_amount": "47.90",
+        "other_tenders": [
+            {"kind": "cash", "amount": "15.00"},
+            {"kind": "voucher", "amount": "5.00"},
+        ],
+        "cash_rounding": {"direction": "down", "amount": "0.02"},
+    }
+
+    async def test(shop: Shop) -> None:
+        await shop.pay("till-1", 1, "27.88", sale_id="S1", sale=SALE)
+        document = await shop.until("till-1", 1, status="approved")
+        assert document["amounts"]["remaining_amount"] == "20.02"
+        wrong = {**stated, "cash_rounding": {"direction": "down", "amount": "0.2"}}
+        answer = await shop.ask("till-1", "sale/attach", sale_id="S1", sale=wrong)
+        assert answer["error"]["detail"]["path"] == "sale.cash_rounding.amount"
+        answer = await shop.ask("till-1", "sale/attach", sale_id="S1", sale=stated)
+        assert answer["status"] == "ok"
+        assert shop.ledger.take_pending_purchases() == [f"S012-{payment_id(1)}"]
+        account = shop.ledger.purchase_of(payment_id(1))
+        assert account is not None
+        content = account.purchase.content
+        assert (content.pay_amount.minor, content.sale.lines[0].sku) == (4788, "A")
+        document = await shop.until("till-1", 1, status="approved")
+        assert document["amounts"]["remaining_amount"] == "0.00"
+
+    in_a_shop(tmp_path, test)

@@ -89,6 +89,13 @@ COMMANDS: Final = {
     "Sale.member_id": "The shopper's number in the back office.",
     "Sale.lines": "The goods, at most 500 lines; with discount and tax they must make "
     "`total_amount`.",
+    "Sale.other_tenders": "What paid a part of the sale without the bridge, all of it; a later "
+    "statement replaces an earlier one. Null: nothing is stated.",
+    "Sale.cash_rounding": "What rounding to the smallest coin did to the total.",
+    "OtherTender.kind": "What it was paid with.",
+    "OtherTender.amount": "What it paid, in the sale's currency.",
+    "CashRounding.direction": "`up`: added to the total; `down`: taken off.",
+    "CashRounding.amount": "By how much, in the sale's currency.",
     "SaleLine.item_id": "The line's number, once in a sale.",
     "SaleLine.product_code": "The SKU in the back office; without it `ean_upc` is taken.",
     "SaleLine.ean_upc": "The number of the bar code.",
