@@ -46,7 +46,7 @@ class DoubtAges:
                 continue
             if now >= self._began[name] + DOUBT_AGED_SECONDS:  # as `next_at` adds it up
                 await self._ledger.apply(name, p.DoubtAged())
-            elif now >= self._began[name] + doubt.measured_seconds + MEASURE_SECONDS:
+            elif now >= self._began[name] + (doubt.measured_seconds + MEASURE_SECONDS):  # as there
                 seconds = int(now - self._began[name])
                 await self._ledger.apply(name, p.DoubtMeasured(seconds), wait=False)
 
