@@ -239,6 +239,7 @@ async def build(
                 ledger,
                 books,
                 deadline_seconds=office.deadline_seconds,
+                quiet_seconds=office.gift_card_quiet_seconds,
                 activates=office.gift_card_activation,
                 store_credit=office.store_credit,
             )

@@ -194,6 +194,9 @@ class BackOffice(Section):
     # How long a captured payment waits for the rest of its sale: lines, or further payments.
     lines_within_hours: float = Field(default=24.0, ge=0.1, le=24.0 * 31)
     gift_card_activation: bool = False  # may make cards; needs the permission CreateGiftCard
+    # A gift card whose answer was lost is called untouched when its balance is unchanged after so
+    # long. A server that carries a request out later still takes the money: see docs/install.md.
+    gift_card_quiet_seconds: float = Field(default=120.0, ge=30.0, le=86_400.0)
     store_credit: bool = False  # a supervisor may refund onto a gift card that did not pay
     names: ApiNames = ApiNames()
     login: Login

@@ -105,7 +105,7 @@ class Ledger(Recollection):
         for one in self.accounts():
             payment = one.payment
             asks = payment.answer_check is p.AnswerCheck.DUE
-            if not payment.is_final or payment.owes_release or asks:
+            if not payment.is_final or payment.owes_release or payment.owes_look or asks:
                 await self.apply(one.payment_id, p.Restarted())
 
     async def mistrust(self) -> None:

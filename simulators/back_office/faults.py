@@ -127,6 +127,17 @@ NAMED: dict[str, Fault] = {
     "server_error_500_applied": Fault(Effect.APPLIED, Answer.SERVER_ERROR_500),
     "unavailable_503": Fault(Effect.NONE, Answer.UNAVAILABLE_503),
     "unavailable_503_applied": Fault(Effect.APPLIED, Answer.UNAVAILABLE_503),
+    # Longer than the two minutes after which servers usually have given up.
+    "hold_applied_late": Fault(
+        Effect.LATE,
+        Answer.GATEWAY_TIMEOUT_504,
+        operation="giftcardTransAdd",
+        late_seconds=150.0,
+    ),
+    "capture_always_refused": Fault(
+        Effect.NONE, Answer.ERROR_400, operation="giftcardTransCapture", times=UNLIMITED
+    ),
+    "purchase_lost": Fault(Effect.LOST, Answer.NORMAL, operation="purchaseAdd"),
     "slow": Fault(delay_seconds=_SLOW_SECONDS),
 }
 """Every fault that has a name; the names are part of the control endpoint."""

@@ -8,7 +8,9 @@ A change of a balance has two steps, each with a mutation of its own:
     release   balance rises by the amount   balance stays
 
 So the balance read before the hold tells what became of a step whose answer was lost, unless
-somebody else used the card meanwhile: then only a person can know.
+somebody else used the card meanwhile: then only a person can know. It never tells of the capture of
+a hold that takes: the balance fell with the hold already. Nor does an unchanged balance ever mean
+*no* for a card that was used at once: nothing bounds how late a server may still carry that out.
 """
 
 from __future__ import annotations
@@ -86,6 +88,15 @@ def judge_hold(
         return "not_applied"
     moved = decimal_of(held) if adds(request) else -decimal_of(held)
     return "applied" if now == before.balance + moved else "contradictory"
+
+
+def tells_of(payment: p.Payment, how: Literal["capture", "release"]) -> bool:
+    """Say whether the balance shows that a hold was ended in this way."""
+    request = payment.request
+    if how == "release" or adds(request):
+        return True
+    is_part = request.original is not None and request.original.amount != request.amount
+    return request.type is p.PaymentType.CAPTURE and is_part  # the rest goes back to the card
 
 
 def balance_after(

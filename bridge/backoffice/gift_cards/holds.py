@@ -55,6 +55,21 @@ def may_give_up(payment: p.Payment) -> bool:
     return payment.doubt is None and payment.offer is not None and not is_load
 
 
+def may_release_instead(payment: p.Payment) -> bool:
+    """True for a sale whose capture cannot be confirmed: its own hold, which nobody else counts on.
+
+    A server ends a hold once. So a release that it confirms proves that the capture was not done;
+    a hold of a plan or a pre-authorization is left to a person.
+    """
+    return payment.request.type is p.PaymentType.SALE and payment.offer is not None
+
+
+def was_captured_first(payment: p.Payment) -> bool:
+    """True while a sale's hold is released only because its capture could not be confirmed."""
+    released = may_release_instead(payment) and way_of(payment) == "release"
+    return released and payment.doubt is not None and not payment.cancel_asked
+
+
 def card_of(request: p.PaymentRequest) -> p.GiftCardCode:
     """Return the gift card of a payment that is one of gift cards."""
     assert request.gift_card is not None, "a gift card payment names its card"

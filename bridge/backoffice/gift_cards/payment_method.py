@@ -22,6 +22,7 @@ from bridge.money.live_actions import Work
 from drivers import contract as c
 
 PINS_MAX = 200  # of payments that wait; a command that was refused later leaves its PIN here
+QUIET_SECONDS_DEFAULT = 120.0  # servers and proxies give a request up within two minutes
 LOOK_SECONDS = 3_600.0  # with nothing to do it still looks up once an hour
 
 CAPABILITIES = c.Capabilities(
@@ -48,15 +49,20 @@ class GiftCards(GiftCardSteps):
         office: Office,
         *,
         deadline_seconds: float,
+        quiet_seconds: float = QUIET_SECONDS_DEFAULT,
         activates: bool = False,
         store_credit: bool = False,
     ) -> None:
         """Work off the ledger's queue; `deadline_seconds` bounds one request of `office`.
 
+        After an answer was lost no card's balance is believed before `quiet_seconds`.
+
         `activates` lets registers make new cards, and `store_credit` lets them put on a card what
         another card paid, or nobody.
         """
-        super().__init__(ledger, office, deadline_seconds=deadline_seconds)
+        super().__init__(
+            ledger, office, deadline_seconds=deadline_seconds, quiet_seconds=quiet_seconds
+        )
         more = {"activate"} if activates else set()
         self.capabilities = replace(
             CAPABILITIES,

@@ -21,6 +21,7 @@ from bridge.backoffice.api.attempts import Applied, GiftCardBalance, NotApplied,
 from bridge.backoffice.api.documents import CodeType
 from bridge.backoffice.gift_cards import evidence as e
 from bridge.backoffice.gift_cards import holds as h
+from bridge.backoffice.gift_cards import second_look as look
 from bridge.backoffice.gift_cards.office import Office, make_card
 from bridge.money import payment as p
 from bridge.money.admission import held_for_goods_minor
@@ -32,10 +33,8 @@ from drivers import contract as c
 _LOGGER = logging.getLogger(__name__)
 
 QUIET_DEADLINES = 2.0  # after a lost answer the server may still be at work; as POS_API.md 5 says
-# Also when our deadline is short: a request that its proxy gave up may still be carried out, and a
-# balance that is read before that would call a hold not made. Servers give up within two minutes.
-QUIET_SECONDS_MIN = 120.0
 READING_GAP_SECONDS = 2.0  # between two readings: some servers commit after they have answered
+LOOK_AGAIN_SECONDS = 60.0  # a second look that nobody waits for, while the card is in use
 RELEASE_AGAIN_SECONDS = 60.0  # a release that nobody waits for
 LOAD_LOOK_SECONDS = 0.5  # how often a load that waits for its sale looks whether that is paid
 SAME_ERROR_MAX = 2  # repeats that end in the same error; more would tell no more
@@ -45,12 +44,18 @@ UNHELPFUL = frozenset({"", e.NO_PERMISSION}) | e.UNREADABLE  # errors that say n
 class GiftCardSteps:
     """What is done for one payment; each method is one step and ends with an event."""
 
-    def __init__(self, ledger: Ledger, office: Office, *, deadline_seconds: float) -> None:
-        """Tell `ledger` what `office` says; `deadline_seconds` bounds one request."""
+    def __init__(
+        self, ledger: Ledger, office: Office, *, deadline_seconds: float, quiet_seconds: float
+    ) -> None:
+        """Tell `ledger` what `office` says; `deadline_seconds` bounds one request.
+
+        A request that its proxy gave up may still be carried out, also when our own deadline is
+        short; before `quiet_seconds` have passed no balance calls a hold not made.
+        """
         self._ledger = ledger
         self._office = office
         self._queue = ledger.work(p.GIFT_CARDS)
-        self._quiet_seconds = max(QUIET_DEADLINES * deadline_seconds, QUIET_SECONDS_MIN)
+        self._quiet_seconds = max(QUIET_DEADLINES * deadline_seconds, quiet_seconds)
         self._learned = False
         self._quiet_until: dict[str, float] = {}
         self._reading: dict[str, Decimal] = {}  # the first of two, by payment
@@ -221,6 +226,8 @@ class GiftCardSteps:
         name, how = payment.request.payment_id, h.way_of(payment)
         attempt = await self._office.gift_card_trans_capture(h.capture_for(payment, how))
         match attempt:
+            case Applied() if h.was_captured_first(payment):
+                await self._believe_the_balance(payment, how, "released")
             case Applied(_, balance):
                 await self._concluded(payment, how, Decimal(balance) if balance else None)
             case NotApplied(reason):
@@ -246,15 +253,33 @@ class GiftCardSteps:
         if self._same_errors[name] < SAME_ERROR_MAX:
             await self._ledger.apply(name, c.Unclear("error", code))
             return
+        if e.tells_of(payment, how):
+            await self._believe_the_balance(payment, how, code)
+        elif h.may_release_instead(payment):
+            self._same_errors.pop(name, None)
+            _LOGGER.error("capture answered with code=%s: the hold is released instead", code)
+            await self._conclude_by(name, "release")
+        else:
+            await self._ask_a_person(name, f"the capture is answered {code}, which says nothing")
+
+    async def _believe_the_balance(
+        self, payment: p.Payment, how: Literal["capture", "release"], answer: str
+    ) -> None:
+        """End a payment as two readings of the balance say, or leave it to a person."""
+        name = payment.request.payment_id
+        first = await self._read_balance(payment.request)
+        if first is None:
+            return
+        await asyncio.sleep(READING_GAP_SECONDS)
         balance = await self._read_balance(payment.request)
         if balance is None:
             return
-        if balance == e.balance_after(payment, h.before_of(payment), how):
-            text = f"the back office answers {code} to the {how}, and the balance is as after it"
+        if first == balance == e.balance_after(payment, h.before_of(payment), how):
+            text = f"the back office answers {answer} to the {how}, and the balance is as after it"
             inferred = text if how == "capture" else ""
             await self._concluded(payment, how, balance, inferred)
             return
-        await self._ask_a_person(name, f"neither the answer ({code}) nor the balance says")
+        await self._ask_a_person(name, f"neither the answer ({answer}) nor the balance says")
 
     async def _concluded(
         self,
@@ -307,6 +332,9 @@ class GiftCardSteps:
     async def _ask(self, payment: p.Payment) -> None:
         """Find out what became of a payment, or take the step that is still to be taken."""
         request = payment.request
+        if payment.owes_look:
+            await self._look_again(request.payment_id)
+            return
         waits = request.type is p.PaymentType.LOAD and payment.offer is not None
         if payment.is_final or (payment.doubt is None and not waits):
             return
@@ -344,10 +372,13 @@ class GiftCardSteps:
             self._ask_at(name, asyncio.get_running_loop().time() + READING_GAP_SECONDS)
             return
         match e.judge_hold(request, before, balance):
+            case "not_applied" if before.at_once:
+                await self._ask_a_person(name, "no change of the balance says when one may come")
             case "not_applied":
                 self._forget(name)
                 text = "the balance is unchanged: nothing was taken"
-                await self._ledger.apply(name, c.Failed("not_applied", text, "host_timeout"))
+                failed = c.Failed(p.BALANCE_UNCHANGED, text, "host_timeout")
+                await self._ledger.apply(name, failed)
             case "applied" if before.at_once:
                 self._forget(name)
                 amount = e.amount_to_hold(request, before.balance)
@@ -361,6 +392,31 @@ class GiftCardSteps:
                 await self._ask_a_person(name, "the money is held, and only a person can see how")
             case "contradictory":
                 await self._ask_a_person(name, "somebody else used the card meanwhile")
+
+    async def _look_again(self, name: str) -> None:
+        """Look at a card much later that an unchanged balance had called untouched."""
+        account = self._ledger.get(name)
+        assert account is not None, "what owes a look stays in memory"
+        payment = account.payment
+        others = look.others_on_card(account, self._ledger.accounts())
+        card = h.card_of(payment.request)
+        found = await self._office.gift_card_balance(card.code, CodeType(card.kind))
+        if not isinstance(found, GiftCardBalance) or any(not o.payment.is_final for o in others):
+            self._ask_at(name, asyncio.get_running_loop().time() + LOOK_AGAIN_SECONDS)
+            return
+        now = Decimal(found.balance)
+        verdict = look.judge(payment, look.moved_since(account, others), now)
+        if verdict == "as_before":
+            await self._ledger.apply(name, p.LookedAgain(verdict))
+            return
+        _LOGGER.error("a gift card moved later ref_no=%s: look it up in the back office", name)
+        before = h.before_of(payment)
+        held = e.amount_to_hold(payment.request, before.balance)
+        text = f"the card has {now:f} now: look Ref No {name} up in the back office"
+        approval = None
+        if verdict == "taken" and held is not None:
+            approval = e.approval_of(payment.request, held, "", before=before.balance, after=now)
+        await self._ledger.apply(name, p.LookedAgain(verdict, text, approval))
 
     def _ask_at(self, name: str, at: float) -> None:
         self._queue.put(Work(name, p.AskTerminal(0.0), at))

@@ -32,6 +32,7 @@ from bridge.money.payment.events import (
     HoldEnded,
     LinesAttached,
     LinesOverdue,
+    LookedAgain,
     NotReached,
     Pruned,
     RecordingChanged,
@@ -56,6 +57,7 @@ from bridge.money.payment.request import (
     leg_id,
 )
 from bridge.money.payment.state import (
+    BALANCE_UNCHANGED,
     FINAL,
     MAYBE_CHARGED,
     MOVED,
@@ -73,6 +75,7 @@ from bridge.money.payment.state import (
 from drivers.contract import INFERRED
 
 __all__ = [
+    "BALANCE_UNCHANGED",
     "FINAL",
     "FOLLOW_UPS",
     "GIFT_CARDS",
@@ -110,6 +113,7 @@ __all__ = [
     "LinesAttached",
     "LinesOverdue",
     "LiveAction",
+    "LookedAgain",
     "NotReached",
     "Outcome",
     "Payment",

@@ -22,6 +22,7 @@ from bridge.money.payment import (
     FoundReversed,
     Funds,
     HoldEnded,
+    LookedAgain,
     NotReached,
     Outcome,
     Payment,
@@ -37,7 +38,12 @@ from bridge.money.payment import (
     StopOnTerminal,
     TellOriginal,
 )
-from bridge.money.payment.outcomes import believe, disagree, illegal
+from bridge.money.payment.outcomes import (
+    SECOND_LOOK_SECONDS,
+    believe,
+    disagree,
+    illegal,
+)
 from drivers.contract import (
     ALREADY_REVERSED,
     Approval,
@@ -103,6 +109,14 @@ def _after_the_end(payment: Payment, event: Event) -> Outcome:
             return disagree(payment, odd)
         case Restarted() if payment.owes_release:
             return payment, (StopOnTerminal(),)
+        case Restarted() if payment.owes_look:
+            return payment, (AskTerminal(SECOND_LOOK_SECONDS),)
+        case LookedAgain(found, text, approval) if payment.owes_look:
+            looked = replace(payment, looked_again=True)
+            if found == "as_before":
+                return looked, (Publish(),)
+            kind = "taken_after_all" if found == "taken" else "balance_moved"
+            return disagree(looked, Discrepancy(kind, text, approval))
         case HoldEnded(code) if payment.owes_release:
             ended = replace(payment, hold_ended=True)
             if not code:

@@ -111,6 +111,21 @@ class HoldEnded:
 
 
 @dataclass(frozen=True, slots=True)
+class LookedAgain:
+    """A gift card whose unchanged balance had ended a doubt was looked at once more, much later.
+
+    Attributes:
+        found: `as_before`; `taken`: lower by exactly the amount; `moved`: by another one.
+        text: For the person who must look it up; "" when nothing was found.
+        approval: What was taken, as far as the balance shows it.
+    """
+
+    found: Literal["as_before", "taken", "moved"]
+    text: str = ""
+    approval: Approval | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class RecordingChanged:
     """The purchase that this payment belongs to moved on."""
 
@@ -207,6 +222,7 @@ Event = (
     | Resolved
     | Corrected
     | HoldEnded
+    | LookedAgain
     | RecordingChanged
     | Acknowledged
     | Decided

@@ -8,6 +8,7 @@ from bridge.money.payment import (
     INFERRED,
     MAYBE_CHARGED,
     Action,
+    AskTerminal,
     Denial,
     Discrepancy,
     Event,
@@ -26,6 +27,10 @@ from bridge.money.payment.signature import Signature
 from bridge.money.payment.signing import needs_signature
 from bridge.money.wording import spoken
 from drivers.contract import ALREADY_REVERSED, Approval, Canceled, Declined, Failed, Money
+
+# When a gift card is looked at again whose balance said that nothing was taken: after the longest
+# limits of servers and proxies (ten minutes), and before anybody has forgotten the shopper.
+SECOND_LOOK_SECONDS = 900.0
 
 # Where an approval leaves the money, and whether the books must hear of it.
 OUTCOME_OF = {
@@ -145,6 +150,8 @@ def believe_no(payment: Payment, event: Declined | Canceled | Failed) -> Outcome
         case Failed(code, text, reason, batch_closed):
             denial = Denial(reason, text, code, batch_closed=batch_closed)
             failed, actions = deny(payment, Status.FAILED, denial)
+            if failed.owes_look:
+                actions = (*actions, AskTerminal(SECOND_LOOK_SECONDS))
             tells = reason == ALREADY_REVERSED and payment.request.original_payment_id
             return failed, (TellOriginal(), *actions) if tells else actions
 

@@ -103,6 +103,10 @@ class Answer:
     amount: Money | None = None
 
 
+BALANCE_UNCHANGED = "balance_unchanged"
+"""Why a doubt about a gift card ended: no money had gone when its balance was read."""
+
+
 class AnswerCheck(Enum):
     """What the terminal says of a person's answer, once it can be asked again."""
 
@@ -151,6 +155,7 @@ class Payment:
     lines_overdue: bool = False  # nobody waits for what was sold any more
     pruned: bool = False  # its receipts and personal data are gone
     hold_ended: bool = False  # what stood in the way of `owes_release` is done
+    looked_again: bool = False  # what stood in the way of `owes_look` is done
     signature: Signature | None = None  # None: nobody is asked about one
     signature_by: str = ""  # who compared it, "" while nobody has
 
@@ -178,6 +183,7 @@ class Payment:
             and (not self.discrepancies or self.decided_by != "")
             and not (self.request.plan is not None and self.funds is Funds.HELD)
             and not self.owes_release
+            and not self.owes_look
             and not self.awaits_signature
             and self.answer_check is not AnswerCheck.DUE
         )
@@ -211,6 +217,17 @@ class Payment:
             and self.request.method == "gift_card"
             and self.offer is not None
             and not self.hold_ended
+        )
+
+    @property
+    def owes_look(self) -> bool:
+        """True while a gift card must be looked at again that only a balance called not charged."""
+        return (
+            self.status is Status.FAILED
+            and self.request.method == "gift_card"
+            and self.denial is not None
+            and self.denial.terminal_code == BALANCE_UNCHANGED
+            and not self.looked_again
         )
 
     @property

@@ -41,6 +41,7 @@ EVENT_TYPES: dict[str, type] = {
     "Resolved": p.Resolved,
     "Corrected": p.Corrected,
     "HoldEnded": p.HoldEnded,
+    "LookedAgain": p.LookedAgain,
     "RecordingChanged": p.RecordingChanged,
     "Acknowledged": p.Acknowledged,
     "Decided": p.Decided,

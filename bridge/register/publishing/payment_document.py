@@ -39,6 +39,8 @@ _EVIDENCE = {  # what a discrepancy's evidence says of the payment
     "another_amount": "approved",
     "another_currency": "approved",
     "hold_not_released": "in_doubt",
+    "taken_after_all": "approved",
+    "balance_moved": "in_doubt",
 }
 
 

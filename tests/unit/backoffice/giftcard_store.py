@@ -65,6 +65,7 @@ class Store:
         self.cards_type: type[GiftCards] = GiftCards  # a planted bug is a subclass
         self.journal_type: type[Journal] = Journal  # one that dies is a subclass
         self.cards_hold = True  # False: a server that is known to offer no holds
+        self.quiet_seconds = 120.0  # the default
         self.ledger: Ledger
         self.cards: GiftCards
 
@@ -85,7 +86,12 @@ class Store:
         if not self.cards_hold:
             self.world.office.api.introspection = False
             office._names = ApiNames(authorize_flag="")
-        self.cards = self.cards_type(self.ledger, office, deadline_seconds=DEADLINE_SECONDS)
+        self.cards = self.cards_type(
+            self.ledger,
+            office,
+            deadline_seconds=DEADLINE_SECONDS,
+            quiet_seconds=self.quiet_seconds,
+        )
         await self.ledger.recover()
         running = asyncio.get_running_loop().create_task(self.cards.run())
         try:

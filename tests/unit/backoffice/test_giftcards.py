@@ -181,15 +181,184 @@ def test_a_capture_that_is_refused_gives_the_hold_back(in_store: InStore) -> Non
     in_store(main)
 
 
-def test_a_capture_whose_answer_was_lost_is_approved_and_flagged(in_store: InStore) -> None:
+def test_a_capture_whose_answer_was_lost_is_a_persons(in_store: InStore) -> None:
+    """The balance fell with the hold: it cannot tell whether the capture was done."""
+
     async def main(store: Store) -> None:
         store.fault("apply_then_drop", "giftcardTransCapture")
         async with store.alive():
             await store.ask(SALE)
-            payment = await store.settled(NAME, 30.0)
-            assert payment.status is Status.APPROVED
-            assert [one.kind for one in payment.discrepancies] == ["inferred"]
+            payment = await store.settled(NAME, 60.0)
+            assert payment.status is Status.IN_DOUBT
+            assert payment.doubt is not None
+            assert payment.doubt.evidence_lost
+            assert store.amounts(NAME, TransStatus.COMPLETED) == [Decimal(-20)]
             check(store, payment)
+
+    in_store(main)
+
+
+def test_a_capture_that_always_fails_is_never_called_approved(in_store: InStore) -> None:
+    async def main(store: Store) -> None:
+        store.fault("capture_always_refused", "giftcardTransCapture")
+        async with store.alive():
+            await store.ask(SALE)
+            payment = await store.settled(NAME)
+            assert payment.status is Status.IN_DOUBT
+            assert payment.funds is Funds.UNKNOWN
+            assert payment.recording is p.Recording.NOT_REQUIRED
+            assert store.amounts(NAME, TransStatus.AUTHORIZED) == [Decimal(-20)]
+            check(store, payment)
+
+    in_store(main)
+
+
+def test_a_sale_whose_capture_fails_ends_by_a_release_that_the_balance_shows(
+    in_store: InStore,
+) -> None:
+    async def main(store: Store) -> None:
+        store.fault("capture_always_refused", "giftcardTransCapture", times=3)
+        async with store.alive():
+            await store.ask(SALE)
+            payment = await store.settled(NAME)
+            assert payment.status is Status.FAILED
+            assert store.balance == 50
+            check(store, payment)
+
+    in_store(main)
+
+
+def test_a_release_is_not_believed_without_the_rise_of_the_balance(in_store: InStore) -> None:
+    async def main(store: Store) -> None:
+        store.fault("capture_always_refused", "giftcardTransCapture", times=3)
+        store.fault("lost_commit", "giftcardTransCapture", times=-1)
+        async with store.alive():
+            await store.ask(SALE)
+            payment = await store.settled(NAME)
+            assert payment.status is Status.IN_DOUBT
+            assert store.balance == 30
+            check(store, payment)
+
+    in_store(main)
+
+
+@pytest.mark.parametrize("fault", ["capture_always_refused", "fusion_error_applied"])
+def test_the_capture_of_a_preauthorization_is_neither_released_nor_guessed(
+    in_store: InStore, fault: str
+) -> None:
+    async def main(store: Store) -> None:
+        async with store.alive():
+            await store.ask(HOLD)
+            hold = await store.settled(NAME, 5.0)
+            store.fault(fault, "giftcardTransCapture", times=-1)
+            capture = follow_up(p.PaymentType.CAPTURE, hold)
+            await store.ask(capture)
+            payment = await store.settled(capture.payment_id)
+            assert payment.status is Status.IN_DOUBT
+            assert store.asked("gift_card_trans_cancelled") == 0
+
+    in_store(main)
+
+
+# --- a balance that said no too early
+
+LATER_SECONDS = 1_500.0  # longer than the quiet time and the second look
+
+
+def test_a_hold_that_comes_after_the_no_is_found_and_told_to_a_person(in_store: InStore) -> None:
+    async def main(store: Store) -> None:
+        store.fault("hold_applied_late", "giftcardTransAdd")
+        async with store.alive():
+            await store.ask(SALE)
+            payment = await store.settled(NAME, 140.0)
+            assert payment.status is Status.FAILED
+            assert not payment.is_settled
+            payment = await store.settled(NAME, LATER_SECONDS)
+            assert [odd.kind for odd in payment.discrepancies] == ["taken_after_all"]
+            (odd,) = payment.discrepancies
+            assert odd.approval is not None
+            assert odd.approval.amount == Money(2000, "EUR")
+            assert NAME in odd.text
+            assert payment.may_have_moved
+            assert store.amounts(NAME, TransStatus.AUTHORIZED) == [Decimal(-20)]
+
+    in_store(main)
+
+
+def test_the_second_look_is_owed_by_the_next_process_too(in_store: InStore) -> None:
+    async def main(store: Store) -> None:
+        store.fault("hold_applied_late", "giftcardTransAdd")
+        async with store.alive():
+            await store.ask(SALE)
+            assert (await store.settled(NAME, 140.0)).status is Status.FAILED
+        await asyncio.sleep(60.0)
+        async with store.alive():
+            payment = await store.settled(NAME, LATER_SECONDS)
+            assert [odd.kind for odd in payment.discrepancies] == ["taken_after_all"]
+
+    in_store(main)
+
+
+def test_what_we_took_from_the_card_meanwhile_is_not_taken_for_a_late_hold(
+    in_store: InStore,
+) -> None:
+    async def main(store: Store) -> None:
+        store.fault("drop_before_apply", "giftcardTransAdd")
+        again = gift_request(2)
+        async with store.alive():
+            await store.ask(SALE)
+            assert (await store.settled(NAME, 140.0)).status is Status.FAILED
+            await store.ask(again)
+            assert (await store.settled(again.payment_id, 10.0)).status is Status.APPROVED
+            payment = await store.settled(NAME, LATER_SECONDS)
+            assert payment.discrepancies == ()
+            assert payment.is_settled
+
+    in_store(main)
+
+
+def test_a_late_hold_is_found_beside_our_own_use_of_the_card(in_store: InStore) -> None:
+    async def main(store: Store) -> None:
+        store.fault("hold_applied_late", "giftcardTransAdd")
+        again = gift_request(2, 1000)
+        async with store.alive():
+            await store.ask(SALE)
+            assert (await store.settled(NAME, 140.0)).status is Status.FAILED
+            await store.ask(again)
+            await store.settled(again.payment_id, 5.0)
+            payment = await store.settled(NAME, LATER_SECONDS)
+            assert [odd.kind for odd in payment.discrepancies] == ["taken_after_all"]
+
+    in_store(main)
+
+
+def test_a_longer_quiet_time_sees_the_late_hold_and_says_no_such_thing(in_store: InStore) -> None:
+    async def main(store: Store) -> None:
+        store.quiet_seconds = 240.0
+        store.fault("hold_applied_late", "giftcardTransAdd")
+        async with store.alive():
+            await store.ask(SALE)
+            payment = await store.settled(NAME)
+            assert payment.status is Status.IN_DOUBT
+            check(store, payment)
+
+    in_store(main)
+
+
+@pytest.mark.parametrize("kind", [p.PaymentType.SALE, p.PaymentType.REFUND])
+@pytest.mark.parametrize("fault", ["drop_before_apply", "hold_applied_late"])
+def test_an_unchanged_balance_is_never_a_no_for_a_card_used_at_once(
+    in_store: InStore, fault: str, kind: p.PaymentType
+) -> None:
+    async def main(store: Store) -> None:
+        store.cards_hold = False
+        store.fault(fault, "giftcardTransAdd")
+        async with store.alive():
+            await store.ask(gift_request(type=kind, approved_by="anna"))
+            payment = await store.settled(NAME, LATER_SECONDS)
+            assert payment.status is Status.IN_DOUBT
+            assert payment.doubt is not None
+            assert payment.doubt.needs_operator
 
     in_store(main)
 

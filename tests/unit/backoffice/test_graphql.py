@@ -109,6 +109,9 @@ EXPECTED: dict[str, tuple[type[Attempt], int]] = {
     "server_error_500_applied": (Unknown, 1),
     "unavailable_503": (Unknown, 0),
     "unavailable_503_applied": (Unknown, 1),
+    "hold_applied_late": (Applied, 1),
+    "capture_always_refused": (Applied, 1),
+    "purchase_lost": (Applied, 0),
     "slow": (Applied, 1),
 }
 

@@ -60,6 +60,7 @@ EVENTS: dict[str, p.Event] = {
     "Resolved not_charged": p.Resolved("not_charged", "anna"),
     "Corrected": p.Corrected(p.Answer("approved", "bert", "123456", "acquirer")),
     "HoldEnded": p.HoldEnded(),
+    "LookedAgain": p.LookedAgain("taken", "look", APPROVAL),
     "RecordingChanged": p.RecordingChanged(Recording.RECORDED, "P-1"),
     "Acknowledged": p.Acknowledged(3),
     "Decided": p.Decided("book", "anna"),
@@ -111,6 +112,7 @@ LAW: dict[str, tuple[str, ...]] = {
     "Resolved not_charged": ("x", "x", "x", F, "!", ".", ".", "."),
     "Corrected": ("x", "x", "x", "x", "x", "x", "x", "x"),  # nobody had answered
     "HoldEnded": ("x", "x", "x", "x", ".", ".", ".", "."),
+    "LookedAgain": ("x", "x", "x", "x", ".", ".", ".", "."),
     "RecordingChanged": ("x", "x", "x", "x", ".", "x", "x", "x"),
     "Acknowledged": ("x", "x", "x", "x", ".", ".", ".", "."),
     "Decided": (".", ".", ".", ".", ".", ".", ".", "."),
