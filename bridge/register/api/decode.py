@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from bridge.errors import RequestError
 from bridge.register.api.commands import REQUESTS, AnyRequest
 from bridge.register.api.faults import did_you_mean, json_fault, refusal, shown
+from bridge.register.api.fields import SCANNED_FIELDS
 from bridge.register.api.salvage import (
     CONTROL,
     PATH_CHARACTERS_MAX,
@@ -154,6 +155,8 @@ def _check_values(data: dict[str, Any]) -> None:
                         below.append((f"{path}.{key}" if path else key, inner))
                 case list():
                     below.extend((f"{path}.{index}", inner) for index, inner in enumerate(value))
+                case str() if path.rpartition(".")[2] in SCANNED_FIELDS:
+                    _check_text(value.strip(" \t\r\n"), path)  # as the model reads it
                 case str():
                     _check_text(value, path)
         if not below:

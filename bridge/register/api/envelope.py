@@ -21,6 +21,7 @@ from bridge.register.api.fields import (
     Currency,
     Language,
     QuantityText,
+    Scanned,
     StrictWire,
     Text,
     UtcTime,
@@ -192,9 +193,9 @@ class GiftCard(StrictWire):
     """Which gift card pays. `pin` is used once and kept nowhere; a repeated command may lack it."""
 
     identification_type: Literal["bar_code", "account_number", "manual", "isotrack2"] = "bar_code"
-    stored_value_id: Word = Field(repr=False)
+    stored_value_id: Scanned = Field(repr=False)
     code_type: Literal["physical", "personal", "external"] = "physical"
-    pin: Word | None = Field(default=None, repr=False)
+    pin: Scanned | None = Field(default=None, repr=False)
 
 
 def _check_fields(model: Sale | SaleLine, currency: str, path: str) -> None:

@@ -135,6 +135,12 @@ a liter of fuel has a price finer than a cent."""
 Word = Annotated[str, StringConstraints(min_length=1, max_length=64)]
 """A short text that names something of the register's: an operator, a shift, a receipt number."""
 
+Scanned = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=64)]
+"""What a scanner or a keypad typed; blanks and line ends around it are the device's."""
+
+SCANNED_FIELDS = frozenset({"stored_value_id", "pin"})
+"""The fields of that type: a line end there is no attempt to steer a screen."""
+
 Text = Annotated[str, StringConstraints(max_length=256)]
 """A line for a person."""
 

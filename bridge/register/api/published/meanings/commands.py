@@ -73,7 +73,8 @@ COMMANDS: Final = {
     "all.",
     "PaymentBrands.deny_categories": "Not the brands of these categories.",
     "GiftCard.identification_type": "How the code was read; for the books, it changes nothing.",
-    "stored_value_id": "The gift card's code, whole; no document ever shows it.",
+    "stored_value_id": "The gift card's code, whole; blanks and line ends around it are cut off; "
+    "no document shows it.",
     "GiftCard.code_type": "Which kind of code it is: of the plastic, of a member, or of another "
     "system. One code may exist in more than one kind.",
     "pin": "The gift card's PIN, where it has one; used once and kept nowhere.",
