@@ -254,6 +254,7 @@ class Mqtt:
                 if asking is not None and authority is not None:
                     await self._hold_record(link, authority)
                     asking.close()
+                    self._tell_documents()
             self._welcome(link, session_present)
             await self._watch(link)
         except TimeoutError:
@@ -269,6 +270,16 @@ class Mqtt:
             for one in (asking, link):
                 if one is not None:
                     one.close()
+
+    def _tell_documents(self) -> None:
+        """Hand out what was retained; our record stands by now, so whoever wants may begin anew."""
+        if self._shown is None:
+            return
+        if self._documents is None:
+            self._documents = asyncio.get_running_loop().create_future()
+        if not self._documents.done():
+            self._documents.set_result(tuple(self._shown))
+        self._shown = None  # from now on every document is our own
 
     def _asking_link(self, authority: Authority) -> Link:
         """Return a connection that only asks: no will, and no session that takes commands."""
@@ -312,12 +323,6 @@ class Mqtt:
                 topics.base,
             )
         authority.serve()
-        if self._shown is not None:
-            if self._documents is None:
-                self._documents = asyncio.get_running_loop().create_future()
-            if not self._documents.done():
-                self._documents.set_result(tuple(self._shown))
-            self._shown = None  # from now on every document is our own
 
     async def _mark(self, link: Link, authority: Authority) -> bool:
         """Wait until a word of ours is back; what was retained has come before it."""
