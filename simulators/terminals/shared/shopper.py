@@ -110,6 +110,7 @@ class Plan(BaseModel):
         "refuse",  # the terminal does not even begin: a negative reply with `code`
     ] = "approve"
     code: int = Field(default=0x05, ge=1, le=0xFF)  # of `decline` and `refuse`
+    refuse_data: int | None = Field(default=None, ge=0, le=0xFF)  # ZVT: what comes with the refusal
     # PAX: what the host says beside an amount that it approves, letters too; "" is its usual yes.
     host_code: str = Field(default="", max_length=8, pattern=r"^[0-9A-Z]*$")
     surcharge_minor: int = Field(default=0, ge=0)  # PAX: added by the terminal, and named

@@ -77,7 +77,8 @@ async def card_transaction(device: Device, command: m.Command) -> None:
     await device.reach("command")
     refusal = _refusal(device, command)
     if refusal is not None or command.amount is None:
-        device.reply(m.Reply(refusal))
+        data = device.plan.refuse_data
+        device.reply(m.Reply(refusal, rest=b"" if data is None else bytes([data])))
         return
     synchronize(device, command)
     device.reply()

@@ -47,6 +47,9 @@ class Profile:
     failure_ends_with: Literal["abort", "completion"] = "abort"
     abort: Literal["until_host", "never"] = "until_host"
     says_after_abort: bool = True  # 04 0F and 06 1E after an obeyed 06 B0
+    # 06 B0 while nothing runs: 80 00 and then 06 1E 01 6C, about the 06 B0 (a mock of nexi's).
+    aborts_when_idle: bool = False
+    lock_ends_with_line: bool = False  # without a connection anybody may type a payment in
     busy_code: int | None = 0xA0  # reply to a command while the terminal is master; None: silence
     reverses_only_last: bool = False
     repeat_receipt_empty: bool = False

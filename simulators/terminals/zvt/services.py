@@ -286,4 +286,8 @@ async def read_card(device: Device, command: m.ReadCard) -> None:
 
 async def nothing_to_stop(device: Device, command: m.Command) -> None:
     """06 B0 while nothing runs."""
-    device.reply(last=True)
+    if not device.profile.aborts_when_idle:
+        device.reply(last=True)
+        return
+    device.reply()
+    await device.tell_calmly(m.Abort(ABORTED))

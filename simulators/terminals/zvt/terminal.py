@@ -141,9 +141,16 @@ class ZvtTerminal:
         else:
             self._go_dark(cut)
 
+    @property
+    def _is_locked(self) -> bool:
+        device = self._device
+        if device.profile.lock_ends_with_line and not self._talk.connected:
+            return False
+        return bool(device.registered.config & LOCKS_PAYMENTS)
+
     def pay_without_register(self, amount_minor: int) -> bool:
         """Take a payment that somebody typed in at the terminal; False if that is locked."""
-        if self.busy or self._device.registered.config & LOCKS_PAYMENTS:
+        if self.busy or self._is_locked:
             return False
         payments.pay_alone(self._device, amount_minor)
         return True

@@ -9,9 +9,12 @@ from pathlib import Path
 import pytest
 
 from bridge.money import payment as p
+from drivers import contract as c
 from simulators.terminals.pax.profile import PaxProfile
 from simulators.terminals.pax.terminal import PaxTerminal
 from simulators.terminals.shared.shopper import Mischief
+from simulators.terminals.zvt import ZvtTerminal
+from simulators.terminals.zvt.profile import Profile
 from tests.end_to_end.counter import KINDS, Counter, Kind, at_a_counter, plan
 
 BY_NAME = {kind.name: replace(kind, persistent=False) for kind in KINDS if kind.transport == "tcp"}
@@ -97,3 +100,86 @@ def test_a_new_line_that_cannot_be_had_is_a_doubt(tmp_path: Path) -> None:
         assert (payment.status is p.Status.APPROVED) is bool(counter.taken_minor())
 
     at_a_counter(BY_NAME["pax-http"], tmp_path, visit)
+
+
+# --- others pay at a terminal that is connected to on demand
+
+TYPED_IN = Profile(lock_ends_with_line=True, stops_when_line_is_lost=True)
+FREE_WITHOUT_LINE = replace(
+    BY_NAME["zvt-tcp"], terminal=partial(ZvtTerminal, kind="tcp", profile=TYPED_IN)
+)
+
+
+async def between_connections(counter: Counter) -> None:
+    await counter.end_of(await counter.start("9.99"))
+    await counter.until(lambda: not counter.life.station.link.is_open, "a closed line")
+
+
+def test_a_payment_typed_in_between_two_connections_is_never_ours(tmp_path: Path) -> None:
+    """Its amount is ours, and our line drops before a card: our payment took nothing."""
+
+    async def visit(counter: Counter) -> None:
+        await between_connections(counter)
+        assert counter.terminal.pay_without_register(2040)
+        lost = Mischief(kind="unplug", at="replied", seconds=3)
+        counter.shoppers(plan(seconds_to_card=20, mischief=(lost,)))
+        payment_id = await counter.start("20.40")
+        payment = await counter.end_of(payment_id)
+        assert (payment.status, payment.resolved_by) == (p.Status.FAILED, "terminal")
+        assert counter.journal_minor() == 999
+        assert counter.taken_minor() == 999 + 2040
+
+    at_a_counter(FREE_WITHOUT_LINE, tmp_path, visit)
+
+
+def test_a_payment_typed_in_after_ours_ended_is_shown_beside_the_doubt(tmp_path: Path) -> None:
+    async def visit(counter: Counter) -> None:
+        await between_connections(counter)
+        lost = Mischief(kind="unplug", at="replied", seconds=30)
+        counter.shoppers(plan(mischief=(lost,)))
+        payment_id = await counter.start("20.40")
+        await counter.until(
+            lambda: counter.payment(payment_id).status is p.Status.IN_DOUBT, "a doubt"
+        )
+        await counter.until(lambda: not counter.terminal.busy, "an idle terminal")
+        assert counter.terminal.pay_without_register(2040)
+
+        def seen() -> c.Approval | None:
+            doubt = counter.payment(payment_id).doubt
+            assert counter.payment(payment_id).status is p.Status.IN_DOUBT
+            return doubt.seen if doubt is not None and doubt.needs_operator else None
+
+        await counter.until(lambda: seen() is not None, "a person and the transaction")
+        found = seen()
+        assert found is not None
+        assert found.amount.minor == 2040
+        assert counter.journal_minor() == 999
+
+    at_a_counter(FREE_WITHOUT_LINE, tmp_path, visit)
+
+
+def test_a_terminal_whose_keypad_stays_locked_tells_what_became_of_a_payment(
+    tmp_path: Path,
+) -> None:
+    kind = replace(BY_NAME["zvt-tcp"], settings={"keypad_stays_locked": True})
+
+    async def visit(counter: Counter) -> None:
+        await between_connections(counter)
+        lost = Mischief(kind="unplug", at="status", seconds=10)
+        counter.shoppers(plan(mischief=(lost,)))
+        payment = await counter.end_of(await counter.start("20.40"))
+        assert (payment.status, payment.resolved_by) == (p.Status.APPROVED, "terminal")
+        assert counter.taken_minor() == counter.journal_minor() == 999 + 2040
+
+    at_a_counter(kind, tmp_path, visit)
+
+
+def test_the_memory_is_read_over_the_very_line_that_carries_the_payment(tmp_path: Path) -> None:
+    async def visit(counter: Counter) -> None:
+        await between_connections(counter)
+        counter.written.clear()
+        await counter.end_of(await counter.start("20.40"))
+        read, paid = counter.written.find(b"\x06\x20"), counter.written.find(b"\x06\x01\x0a")
+        assert 0 <= read < paid
+
+    at_a_counter(BY_NAME["zvt-tcp"], tmp_path, visit)
