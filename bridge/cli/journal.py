@@ -28,6 +28,11 @@ _OPEN = (
     "status in ('queued','in_progress','canceling','in_doubt')"
     " or recording in ('pending','unconfirmed','rejected')"
 )
+# Among these are the holds that still hold: their documents stay, and so their rows are live.
+_MAY_HOLD = (
+    "live=1 and status='approved' and exists (select 1 from entry where subject=payment_id"
+    " and kind='Requested' and instr(body, '\"type\":\"preauth\"'))"
+)
 SHOWN_CHARACTERS = 8  # ids made in the same minute begin alike; their ends differ
 _COLORS = {
     "approved": "green",
@@ -36,18 +41,27 @@ _COLORS = {
     "unconfirmed": "bold red",
     "rejected": "bold red",
     "pending": "yellow",
+    "held": "yellow",
 }
 
 
 def list_payments(config: Config, *, only_open: bool, limit: int) -> list[dict[str, Any]]:
-    """Return payments, newest first.
+    """Return payments, newest first; `only_open` are those that wait for somebody, and holds.
 
     Raises:
         JournalError: There is no journal, or it cannot be read.
     """
     connection = open_for_reading(config.site.state_directory / JOURNAL_NAME)
+    codec = EventCodec()
+    held: dict[str, Money] = {}
     try:
-        rows = read_payments(connection, _OPEN if only_open else "1", (), newest=max(limit, 1))
+        for row in read_payments(connection, _MAY_HOLD, ()):
+            payment = fold_payment(read_entries(connection, codec, row.payment_id)).payment
+            if payment.held_minor:
+                held[row.payment_id] = Money(payment.held_minor, row.currency)
+        where = f"{_OPEN} or payment_id in ({','.join('?' for _ in held)})" if only_open else "1"
+        values = tuple(held) if only_open else ()
+        rows = read_payments(connection, where, values, newest=max(limit, 1))
     finally:
         connection.close()
     return [
@@ -60,6 +74,7 @@ def list_payments(config: Config, *, only_open: bool, limit: int) -> list[dict[s
             "currency": row.currency,
             "status": row.status,
             "recording": row.recording,
+            "held": format_amount(held[row.payment_id]) if row.payment_id in held else None,
         }
         for row in rows
     ]
@@ -83,7 +98,7 @@ def payments_table(rows: list[dict[str, Any]]) -> Table:
             row["register_id"],
             row["terminal_id"],
             _money(parse_amount(row["amount"], row["currency"])),
-            _colored(row["status"]),
+            _colored("held" if row.get("held") else row["status"]),
             _colored(row["recording"]),
         )
     return table

@@ -20,9 +20,11 @@ from typing import Any
 
 from bridge.backoffice.api.attempts import Applied, Attempt, NotApplied, Refused, Unknown
 from bridge.backoffice.http_exchange import Answer, parse_object, parse_retry_after
+from bridge.money.wording import fitted
 
 MESSAGE_CHARS_MAX = 200
 """A server's message goes into journal and logs; its first sentence is enough for a person."""
+MESSAGE_READ_MAX = 4 * MESSAGE_CHARS_MAX  # of a message without end, before it is cut at a word
 
 BALANCE_DIGITS_MAX = 18
 """No gift card holds more; a number like 1e999999 must not be spelled out."""
@@ -138,7 +140,7 @@ def _read_error(error: object) -> NotApplied | Refused | None:
     if not isinstance(extensions, dict):
         return None
     code = extensions.get("code")
-    message = str(error.get("message", ""))[:MESSAGE_CHARS_MAX]
+    message = fitted(str(error.get("message", ""))[:MESSAGE_READ_MAX], MESSAGE_CHARS_MAX)
     if code == LOGIN_CODE:
         return NotApplied("the back office wants a login", login_required=True)
     if code in _REFUSAL_CODES:

@@ -100,7 +100,8 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
 
 def shown(text: str) -> str:
     """Return the start of a register's own text, in quotes."""
-    return repr(text[:SHOWN_CHARACTERS_MAX])
+    cut = text if len(text) <= SHOWN_CHARACTERS_MAX else f"{text[:SHOWN_CHARACTERS_MAX]}…"
+    return repr(cut)
 
 
 def _words(fault: ErrorDetails, model: type[Request]) -> str:

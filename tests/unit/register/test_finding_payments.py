@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from bridge.cli.journal import list_payments, payments_table
+from bridge.config import parse
 from bridge.money.commit_decision import BooksPolicy
 from bridge.register.api import PaymentDocument
 from bridge.register.commands.router import DeskSettings
@@ -133,6 +136,25 @@ def test_a_hold_without_known_days_says_nothing_of_its_end(tmp_path: Path) -> No
         assert shop.document("till-1", 1)["display"]["code"] == "approved"
 
     in_a_shop(tmp_path, test)
+
+
+def test_the_command_line_finds_holds_too(tmp_path: Path) -> None:
+    async def test(shop: Shop) -> None:
+        await hold(shop, 1)
+        await shop.pay("till-1", 2, "8.00", **GUARD)
+        await shop.until("till-1", 2, status="approved")
+
+    in_a_shop(tmp_path, test, replace(PLANS, books=NO_BOOKS.books))
+    config = parse(
+        {
+            "site": {"store_code": "S", "state_directory": str(tmp_path)},
+            "terminals": {"counter-1": {"driver": "zvt", "port": "/dev/null"}},
+        }
+    )
+    (found,) = list_payments(config, only_open=True, limit=10)
+    assert (found["payment_id"], found["held"]) == (payment_id(1), "50.00")
+    assert "[yellow]held[/]" in list(payments_table([found]).columns[5].cells)
+    assert len(list_payments(config, only_open=False, limit=10)) == 2
 
 
 def test_a_hold_that_an_earlier_version_let_go_is_found_again(tmp_path: Path) -> None:
