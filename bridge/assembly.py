@@ -335,6 +335,7 @@ def _assemble(
         now=clock.now,
         last_seq=journal.last_seq(),
         clock_is_steady=lambda: clock.is_steady,
+        plans=plans,
     )
     patience = None
     if config.back_office is not None:

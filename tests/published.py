@@ -12,7 +12,13 @@ from bridge.register.api.published import model_at
 TOPICS = Topics()
 # What bridges say to themselves and to each other; no part of the contract with registers.
 OWN = (f"{TOPICS.base}/bridge/fence/", f"{TOPICS.base}/bridge/authority/")
-EMPTIED = ("payments", "receipts", "prompts", "state")  # retained topics that may be emptied
+EMPTIED = (
+    "payments",
+    "plans",
+    "receipts",
+    "prompts",
+    "state",
+)  # retained topics that may be emptied
 
 
 def check(topic: str, payload: bytes, topics: Topics = TOPICS) -> None:

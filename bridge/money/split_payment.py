@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from bridge.money.payment import GIVES, Funds, Payment, PaymentType, Plan, PlanLeg, Status
+from bridge.money.payment.signature import Signature
 
 _MAY_PAY = frozenset({PaymentType.SALE, PaymentType.CAPTURE})
 
@@ -89,6 +90,39 @@ def next_step(
         )
         return EndHold(hold, "capture" if keeps else "void", attempts)
     return Done()
+
+
+PlanStatus = Literal["in_progress", "in_doubt", "paid", "not_paid", "incomplete"]
+ENDS: frozenset[PlanStatus] = frozenset({"paid", "not_paid", "incomplete"})
+
+
+def plan_status(
+    plan: Plan,
+    payments: Mapping[str, Payment],
+    *,
+    is_wanted: bool,
+    beyond_help: AbstractSet[str] = frozenset(),
+) -> PlanStatus:
+    """Say how a plan stands, in one word; the arguments are those of `next_step`.
+
+    `incomplete` is an end that a person must look at: a part was taken, or stays held.
+    """
+    if any(one.status is Status.IN_DOUBT for one in payments.values()):
+        return "in_doubt"
+    step = next_step(plan, payments, is_wanted=is_wanted, beyond_help=beyond_help)
+    if not isinstance(step, Done):
+        return "in_progress"
+    brought = sum(map(brought_minor, payments.values()))
+    is_open = any(one.held_minor or one.may_have_moved for one in payments.values())
+    if brought >= plan.total.minor and not is_open:
+        return "paid"
+    return "not_paid" if not brought and not is_open else "incomplete"
+
+
+def brought_minor(payment: Payment) -> int:
+    """Return what a part of a plan brought to its sale, whatever went back after it was paid."""
+    is_nobodys = payment.signature is Signature.REFUSED and payment.funds is Funds.VOIDED
+    return 0 if is_nobodys else payment.goods_minor
 
 
 def _brings_nothing(leg: Payment) -> bool:

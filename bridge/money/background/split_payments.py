@@ -52,6 +52,15 @@ class Plans:
         self._legs[plan.plan_id] = {one.payment_id: one for one in legs}
         self._keep(legs[0])
 
+    def is_wanted(self, plan_id: str) -> bool:
+        """Say whether further parts of a plan will begin."""
+        return plan_id in self._legs
+
+    @property
+    def beyond_help(self) -> frozenset[str]:
+        """The holds that only a person can still end."""
+        return frozenset(self._beyond_help)
+
     def recover(self) -> None:
         """Find the plans that were not done when the service died; the ledger has recovered."""
         for account in self._ledger.accounts():
@@ -106,6 +115,7 @@ class Plans:
         for leg in self._legs.pop(plan_id, {}).values():
             if leg.method == "card" and self._ledger.get(leg.payment_id) is None:
                 self._give_back(leg.terminal_id, leg.payment_id)
+        self._ledger.something_changed.set()  # the plan's document says so
 
     async def _carry_on(self, plan: p.Plan) -> None:
         """Take the steps that can be taken now."""
@@ -192,6 +202,7 @@ class Plans:
         name = hold.request.payment_id
         _LOGGER.error("hold=%s stays (%s): look it up in the back office", name, code)
         self._beyond_help.add(name)
+        self._ledger.something_changed.set()  # the plan's document says so
 
 
 def ending_id(plan_id: str, hold_id: str, attempt: int) -> str:

@@ -281,6 +281,34 @@ class PaymentDocument(Wire):
     metadata: dict[str, JsonValue] | None = None
 
 
+class PlanLegState(Wire):
+    """One part of a split payment; it has a document of its own once it has begun."""
+
+    payment_id: str
+    method: Literal["card", "gift_card"]
+    amount: AmountText
+    status: Status | None = None
+    funds: Funds | None = None
+
+
+class PlanDocument(Wire):
+    """A split payment as a whole, retained from its first moment on."""
+
+    rev: int
+    plan_id: str
+    register_id: str
+    sale_id: str | None = None
+    status: Literal["in_progress", "in_doubt", "paid", "not_paid", "incomplete"]
+    final: bool
+    currency: Currency
+    requested_amount: AmountText
+    captured_amount: AmountText
+    held_amount: AmountText
+    legs: tuple[PlanLegState, ...]
+    created_at: UtcTime
+    updated_at: UtcTime
+
+
 class ReceiptFields(Wire):
     """What a receipt says, for registers that lay out their own. Times are the terminal's own."""
 

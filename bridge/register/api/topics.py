@@ -76,6 +76,14 @@ class ReceiptTopic:
 
 
 @dataclass(frozen=True, slots=True)
+class PlanTopic:
+    """A split payment's retained document."""
+
+    register_id: str
+    plan_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class PromptTopic:
     """An open question's retained document."""
 
@@ -121,6 +129,7 @@ Topic = (
     | RegisterStateTopic
     | PaymentTopic
     | ReceiptTopic
+    | PlanTopic
     | PromptTopic
     | ResponseTopic
     | EventsTopic
@@ -218,6 +227,10 @@ class Topics:
         assert _WORD.fullmatch(copy), copy
         return f"{self.register(register_id)}/receipts/{_payment(payment_id)}/{copy}"
 
+    def plan(self, register_id: str, plan_id: str) -> str:
+        """Retained until the documents of all its parts are gone."""
+        return f"{self.register(register_id)}/plans/{_payment(plan_id)}"
+
     def prompt(self, register_id: str, prompt_id: str) -> str:
         """Retained until the question is answered or expires."""
         return f"{self.register(register_id)}/prompts/{_id(prompt_id)}"
@@ -279,9 +292,14 @@ class Topics:
             and not {"", ".", ".."} & set(rest.split("/"))
             and len(topic) <= TOPIC_CHARACTERS_MAX
             and not any(character in topic for character in "+#\0")
-            and rest.split("/")[0]
-            not in {"request", "state", "events", "payments", "prompts", "receipts", "lite"}
+            and rest.split("/")[0] not in _NO_ANSWERS
         )
+
+
+# Where a register's own commands and the bridge's documents are.
+_NO_ANSWERS = frozenset(
+    {"request", "state", "events", "payments", "plans", "prompts", "receipts", "lite"}
+)
 
 
 def _register_topic(register: str, rest: list[str]) -> Topic | None:
@@ -298,6 +316,8 @@ def _register_topic(register: str, rest: list[str]) -> Topic | None:
             return PaymentTopic(register, payment)
         case ["receipts", payment, copy] if is_payment_id(payment) and _WORD.fullmatch(copy):
             return ReceiptTopic(register, payment, copy)
+        case ["plans", plan] if is_payment_id(plan):
+            return PlanTopic(register, plan)
         case ["prompts", prompt] if is_id(prompt):
             return PromptTopic(register, prompt)
         case _:

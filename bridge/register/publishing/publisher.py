@@ -26,8 +26,9 @@ from bridge.register.publishing.document_retention import to_retire
 from bridge.register.publishing.event_stream import Stream
 from bridge.register.publishing.holds import Notice, expires_at, must_stay, notice
 from bridge.register.publishing.payment_document import payment_document, receipt_documents
+from bridge.register.publishing.plan_document import plan_document
 from bridge.register.publishing.signature_prompt import is_open, prompt_document, prompt_id
-from bridge.register.publishing.sources import Bus, Facts, Signatures
+from bridge.register.publishing.sources import Bus, Facts, Plans, Signatures
 from drivers.contract import Stage
 
 _LOGGER = logging.getLogger(__name__)
@@ -103,6 +104,7 @@ class Publisher:
         means: Mapping[str, Means] = NO_MEANS,
         last_seq: int = 0,
         clock_is_steady: Callable[[], bool] = lambda: True,
+        plans: Plans | None = None,
     ) -> None:
         """Publish below `topics`.
 
@@ -119,6 +121,8 @@ class Publisher:
         self._signatures = signatures
         self._now = now
         self._clock_is_steady = clock_is_steady
+        self._plans = plans
+        self._plan_parts: dict[str, p.PaymentRequest] = {}  # one of each published plan, by its id
         self._stage_seconds = stage_seconds
         self._means = means
         self._told = _Told()
@@ -214,6 +218,8 @@ class Publisher:
             payment_id = next(iter(self._news))
             await self._publish_document(payment_id)
             self._news.pop(payment_id, None)
+        for request in tuple(self._plan_parts.values()):
+            await self._publish_plan(request)  # a plan may end although no part of it changed
         while self._desk.replies.outgoing:
             message = self._desk.replies.outgoing[0]
             await self._send_later(message.topic, message.payload, message.correlation)
@@ -269,6 +275,10 @@ class Publisher:
         if account is not None and account.live:
             await self._publish_payment(account)
             await self._publish_prompt(account)
+            plan = account.payment.request.plan
+            if plan is not None:
+                self._plan_parts[plan.plan_id] = account.payment.request
+                await self._publish_plan(account.payment.request)
             self._streams[payment_id] = None
 
     async def _send_later(
@@ -478,8 +488,43 @@ class Publisher:
                 self._news[name] = None
         self._hold_notices = found
 
+    def _parts_of(self, request: p.PaymentRequest) -> list[Account]:
+        """Return the payments of a request's plan that are in memory, as they are on disk."""
+        of_sale = self._ledger.of_sale(request.sale_key)
+        stored = (self._ledger.get_stored(one.payment_id) for one in of_sale)
+        return [
+            one for one in stored if one is not None and one.payment.request.plan == request.plan
+        ]
+
+    async def _publish_plan(self, request: p.PaymentRequest) -> None:
+        """Publish how a plan stands, if that has changed."""
+        plan, parts = request.plan, self._parts_of(request)
+        assert plan is not None, "asked for parts of plans only"
+        if not any(one.live for one in parts):
+            return
+        wanted = self._plans is not None and self._plans.is_wanted(plan.plan_id)
+        beyond = self._plans.beyond_help if self._plans is not None else frozenset()
+        document = plan_document(plan, parts, is_wanted=wanted, beyond_help=beyond)
+        topic, payload = self._topics.plan(request.register_id, plan.plan_id), k.encode(document)
+        if self._told.states.get(topic) != payload:
+            await self._publish(topic, payload, retain=True, expiry_seconds=DOCUMENT_EXPIRY_SECONDS)
+            self._told.states[topic] = payload
+
+    async def _retire_plan(self, account: Account) -> None:
+        """Empty the topic of a plan whose last document is about to go."""
+        request = account.payment.request
+        others = [one for one in self._parts_of(request) if one.payment_id != account.payment_id]
+        if request.plan is None or any(one.live for one in others):
+            return
+        topic = self._topics.plan(request.register_id, request.plan.plan_id)
+        await self._publish(topic, b"", retain=True)
+        self._told.states.pop(topic, None)
+        self._plan_parts.pop(request.plan.plan_id, None)
+
     async def _retire(self, account: Account) -> None:
         request = account.payment.request
+        if request.plan is not None:
+            await self._retire_plan(account)
         for copy in receipt_documents(account, self._desk.receipt_style):
             topic = self._topics.receipt(request.register_id, request.payment_id, copy)
             await self._publish(topic, b"", retain=True)

@@ -52,3 +52,14 @@ class Signatures(Protocol):
 
     def can_void(self, terminal_id: str) -> bool:
         """Whether a terminal can take a payment back."""
+
+
+class Plans(Protocol):
+    """Who carries on split payments."""
+
+    def is_wanted(self, plan_id: str) -> bool:
+        """Say whether further parts of a plan will begin."""
+
+    @property
+    def beyond_help(self) -> frozenset[str]:
+        """The holds that only a person can still end."""

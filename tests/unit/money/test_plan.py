@@ -8,7 +8,16 @@ import pytest
 
 from bridge.money import payment as p
 from bridge.money.payment import Funds, Status
-from bridge.money.split_payment import BeginLeg, Done, EndHold, PlanStep, Wait, load_step, next_step
+from bridge.money.split_payment import (
+    BeginLeg,
+    Done,
+    EndHold,
+    PlanStep,
+    Wait,
+    load_step,
+    next_step,
+    plan_status,
+)
 from drivers.contract import Approval, Money
 
 EUR = "EUR"
@@ -134,3 +143,49 @@ def test_a_canceled_load_is_released_even_if_paid() -> None:
     canceled = load(1000, cancel_asked="cashier")
     step = load_step(canceled, (paid(1000),), remaining_minor=0, is_overdue=False)
     assert step == "release"
+
+
+def brings(payment: p.Payment, minor: int) -> p.Payment:
+    assert payment.approval is not None
+    return replace(payment, approval=replace(payment.approval, amount=Money(minor, EUR)))
+
+
+CARD_PAID = brings(PAID, 1790)
+TAKEN_1 = brings(replace(CAPTURE_1, request=replace(CAPTURE_1.request, payment_id="x1")), 2000)
+TAKEN_2 = brings(
+    replace(
+        CAPTURE_1, request=replace(CAPTURE_1.request, payment_id="x2", original_payment_id="g2")
+    ),
+    1000,
+)
+ENDED_2 = leg("g2", Status.APPROVED, Funds.CAPTURED)
+VOIDED_1 = leg("g1", Status.APPROVED, Funds.VOIDED)
+WHOLE = (ENDED_1, ENDED_2, CARD_PAID, TAKEN_1, TAKEN_2)
+
+
+@pytest.mark.parametrize(
+    ("payments", "wanted", "status"),
+    [
+        ((leg("g1", Status.QUEUED),), True, "in_progress"),
+        ((HELD_1,), True, "in_progress"),
+        ((HELD_1,), False, "in_progress"),
+        ((HELD_1, leg("g2", Status.IN_DOUBT, Funds.UNKNOWN)), False, "in_doubt"),
+        ((HELD_1, HELD_2, CARD_PAID), False, "in_progress"),
+        (WHOLE, False, "paid"),
+        ((*WHOLE[:2], replace(CARD_PAID, funds=Funds.REFUNDED), *WHOLE[3:]), False, "paid"),
+        ((leg("g1", Status.DECLINED),), False, "not_paid"),
+        ((VOIDED_1, leg("g2", Status.DECLINED)), False, "not_paid"),
+        ((ENDED_1, TAKEN_1, leg("c", Status.FAILED)), False, "incomplete"),
+    ],
+)
+def test_a_plan_says_itself_how_it_stands(
+    payments: tuple[p.Payment, ...], wanted: bool, status: str
+) -> None:
+    known = {one.request.payment_id: one for one in payments}
+    assert plan_status(PLAN, known, is_wanted=wanted) == status
+
+
+def test_a_plan_with_a_hold_that_only_a_person_can_end_is_incomplete() -> None:
+    known = {"g1": HELD_1, "g2": leg("g2", Status.DECLINED)}
+    assert plan_status(PLAN, known, is_wanted=False) == "in_progress"
+    assert plan_status(PLAN, known, is_wanted=False, beyond_help={"g1"}) == "incomplete"

@@ -13,6 +13,7 @@ from bridge.register.api.commands import REQUESTS
 from bridge.register.api.documents import (
     PaymentDocument,
     PaymentEvent,
+    PlanDocument,
     PromptDocument,
     ReceiptDocument,
     Response,
@@ -68,6 +69,7 @@ _DOCUMENTS: Final = (
     Publication(f"{_REGISTER}/state", "register", True, RegisterState),
     Publication(f"{_REGISTER}/payments/{{payment_id}}", "bridge", True, PaymentDocument),
     Publication(f"{_REGISTER}/receipts/{{payment_id}}/{{copy}}", "bridge", True, ReceiptDocument),
+    Publication(f"{_REGISTER}/plans/{{plan_id}}", "bridge", True, PlanDocument),
     Publication(f"{_REGISTER}/prompts/{{prompt_id}}", "bridge", True, PromptDocument),
     Publication(f"{_REGISTER}/events", "bridge", False, PaymentEvent),
 )

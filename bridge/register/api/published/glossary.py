@@ -10,6 +10,7 @@ PARAMETERS: Final = {
     "terminal_id": "The terminal's name in the bridge's configuration.",
     "payment_id": "The UUID, in lower case, that the register gave the payment.",
     "copy": "customer, merchant or signature.",
+    "plan_id": "The `payment_id` of the start that began the plan.",
     "prompt_id": "The bridge's name of a question, the same after a restart; [a-z0-9-], at most "
     "32 characters.",
 }
