@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Final
 
 from bridge.errors import JournalError
+from bridge.money.payment.request import leg_id
 from bridge.money.provenance import (
     SUBJECT,
     AuthorityTaken,
@@ -126,7 +127,8 @@ class Custody:
         for payment_id in dict.fromkeys(shown):
             if payment_id in self.lost:
                 continue
-            if not await self._journal.payment_rows("payment_id=?", (payment_id,)):
+            names = (payment_id, leg_id(payment_id, 1))  # a plan is known by its first leg
+            if not await self._journal.payment_rows("payment_id in (?,?)", names):
                 unknown.append(payment_id)
         if not unknown:
             return False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from shutil import copyfile
 
@@ -14,6 +15,7 @@ from bridge.money import purchase as s
 from bridge.money.commit_decision import BooksPolicy
 from bridge.money.custody import Custody, JournalMark
 from bridge.money.ledger import Ledger
+from bridge.money.payment.request import leg_id
 from bridge.money.store.database import open_database
 from bridge.money.store.journal import Journal
 from drivers.contract import Approved, Baseline
@@ -150,6 +152,14 @@ async def test_documents_that_the_journal_does_not_know_are_noticed_once(pc: Pc)
     assert custody.doubt is None
     assert custody.lost == {unknown}, "unknown for ever, never told as no"
     assert not await custody.compare([known, unknown])
+
+
+async def test_a_plan_is_known_by_its_first_leg(pc: Pc) -> None:
+    custody = await pc.start()
+    plan_id = request(7).payment_id
+    first = replace(request(1), payment_id=leg_id(plan_id, 1))
+    await pc.ledger.accept(first)
+    assert not await custody.compare([plan_id, first.payment_id])
 
 
 async def test_nothing_that_a_journal_put_back_had_open_is_done_again(pc: Pc) -> None:
