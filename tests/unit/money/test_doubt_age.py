@@ -143,3 +143,21 @@ async def test_a_clock_that_is_set_ahead_in_one_life_ages_no_doubt(site: Site) -
     site.wall += timedelta(days=400)
     await site.wait(DOUBT_AGED_SECONDS - 1)
     assert not site.calls_a_person
+
+
+@pytest.mark.parametrize("began", [3.05 + 0.000000014 * step for step in range(12)])
+async def test_a_look_at_the_time_it_asked_for_always_comes_to_something(
+    site: Site, began: float
+) -> None:
+    """A look that comes to nothing is asked for again at once, for ever where time stands still."""
+    await site.live()
+    site.loop_now = began
+    await site.fall_into_doubt()
+    for _ in range(12):
+        due = site._ages.next_at()
+        if not due:
+            return
+        site.wall += timedelta(seconds=due[0] - site.loop_now)
+        site.loop_now = due[0]
+        await site.look()
+        assert site._ages.next_at() != due
