@@ -55,6 +55,10 @@ def test_money_that_was_taken_is_never_told_as_declined(
         counter.shoppers(plan(host_code=host_code))
         paid = await counter.end_of(await counter.start("12.50"))
         assert (paid.status, paid.resolved_by) == (p.Status.APPROVED, "operator")
+        assert paid.offer is not None
+        assert paid.offer.amount == Money(1250, "USD")
+        assert paid.approval is not None
+        assert paid.approval.fingerprint == paid.offer.fingerprint
         assert counter.journal_minor() == counter.taken_minor() == 1250
 
     at_a_counter(kind, tmp_path, visit)

@@ -270,3 +270,24 @@ def test_another_amount_without_our_reference_is_not_taken_for_ours(amount: str)
 def test_an_amount_whose_parts_make_ours_needs_no_reference(amount: str) -> None:
     said = final(replace(PAY, accept_partial=True), {"T00": result(amount=amount, reference="")})
     assert isinstance(said, c.Approved)
+
+
+@pytest.mark.parametrize("amount", ["1000", "1050"])
+def test_a_person_is_shown_what_a_contradicting_answer_approved(amount: str) -> None:
+    odd = "N7^CVV MISMATCH^123456"
+    said, _ = converse(PAY, {"T00": result(host=odd, amount=amount)})
+    read, _ = converse(c.Inquire(PAY, SEEN), {"R02": record(host=odd, amount=amount)})
+    for told in (said, read):
+        (offered,) = [event for event in told if isinstance(event, c.Offered)]
+        assert offered.approval.amount.minor == int(amount)
+        assert offered.approval.approval_code == "123456"
+        assert isinstance(told[-1], c.Unclear)
+    again, _ = converse(c.Inquire(PAY, SEEN, offered.approval), {"R02": record(host=odd)})
+    assert [type(event) for event in again] == [c.Unclear]
+
+
+def test_a_record_without_an_amount_takes_back_no_approval_that_was_heard() -> None:
+    heard = replace(OLDER, fingerprint=f"5/{REF}/20261123073400")
+    denied = {"R02": record(host="05^DECLINED", amount="")}
+    assert isinstance(final(c.Inquire(PAY, SEEN), {**denied}), c.Declined)
+    assert isinstance(final(c.Inquire(PAY, SEEN, heard), {**denied}), c.Unclear)

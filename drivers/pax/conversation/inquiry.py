@@ -24,11 +24,13 @@ from drivers.contract import (
     Approved,
     Authorize,
     Capture,
+    Declined,
     Failed,
     FinalEvent,
     Inquire,
     LoadGift,
     MoneyOperation,
+    Offered,
     Pay,
     Refund,
     Reverse,
@@ -39,10 +41,12 @@ from drivers.pax.codec import codes
 from drivers.pax.codec.fields import amount_of, ecr_reference
 from drivers.pax.codec.messages import AskDetail, Plain, Record
 from drivers.pax.conversation.payment import after_taking_back, is_gift, refuses_part, type_of
-from drivers.pax.conversation.script import Ask, NotHeard, Reaction, Script
+from drivers.pax.conversation.script import Ask, NotHeard, Reaction, Script, Tell
 from drivers.pax.mapping.batch_record import Absent, Report, Trouble, ask_report
 from drivers.pax.mapping.evidence import (
+    CONTRADICTION,
     approval_of,
+    contradicted,
     fingerprint_of,
     question_about,
     verdict_of_record,
@@ -113,6 +117,15 @@ def _judge(record: Record, operation: Inquire, settings: PaxSettings, *, careful
             return Unclear("unreadable", "two readings of the record differ")
     if isinstance(final, Approved) and refuses_part(about, final.approval):
         return (yield from _judge_part(operation, final.approval, settings))
+    if operation.offer is not None:
+        # An answer approved an amount: a record that says no by its code alone is no proof.
+        denied = isinstance(final, Declined) or (
+            isinstance(final, Failed) and final.reason in codes.TECHNICAL_REASONS
+        )
+        return Unclear(CONTRADICTION, "approved once, refused by its record") if denied else final
+    evidence = contradicted(final, record, about)
+    if evidence is not None:
+        yield Tell(Offered(evidence))
     return final
 
 

@@ -42,7 +42,13 @@ from drivers.pax.codec.messages import (
 )
 from drivers.pax.conversation.script import Ask, Heard, NotHeard, Script, Stored, Tell, Wishes
 from drivers.pax.mapping.batch_record import FIRST_RECORD, Absent, ask_report
-from drivers.pax.mapping.evidence import fingerprint_of, question_about, verdict, whole_tip_minor
+from drivers.pax.mapping.evidence import (
+    contradicted,
+    fingerprint_of,
+    question_about,
+    verdict,
+    whole_tip_minor,
+)
 from drivers.pax.settings import PaxSettings
 
 INITIALIZE = Plain("A00")
@@ -70,6 +76,9 @@ def move_money(
             return Unclear("other_transaction", "the answer is that of the transaction before")
         case Heard(Result() as result):
             final = verdict(result, operation, reference)
+            evidence = contradicted(final, result, operation)
+            if evidence is not None:
+                yield Tell(Offered(evidence))
         case NotHeard(reason):
             return Unclear(reason)
         case _:

@@ -36,6 +36,7 @@ from drivers.pax.codec import codes
 from drivers.pax.codec.fields import find, mask_text
 from drivers.pax.codec.messages import AskDetail, Record, Result, Trace
 
+CONTRADICTION = "contradiction"  # a reason of `Unclear`
 _MOMENT_DIGITS = 14
 _FINGERPRINT_PARTS = 3
 
@@ -145,7 +146,22 @@ def _contradiction(answer: Result | Record, currency: str) -> Unclear:
     text = f"{answer.code} with host code {answer.host.code or 'none'}"
     if answer.amount.approved:
         text += f" and {amount_text(Money(answer.amount.approved, currency))} approved"
-    return Unclear("contradiction", text)
+    return Unclear(CONTRADICTION, text)
+
+
+def contradicted(
+    final: FinalEvent, answer: Result | Record, operation: MoneyOperation
+) -> Approval | None:
+    """Return what was approved by an answer that says no as well: evidence for a person.
+
+    A command about an earlier transaction has no amount of its own to show.
+    """
+    approved = answer.amount.approved
+    if not isinstance(final, Unclear) or final.reason != CONTRADICTION or not approved:
+        return None
+    if isinstance(operation, Reverse | AdjustTip):
+        return None
+    return approval_of(answer, Money(approved, operation.amount.currency))
 
 
 def _currency_of(operation: MoneyOperation) -> str:
