@@ -260,6 +260,7 @@ class Facts:
                 operations=tuple(sorted(can.operations & IMPLEMENTED)),
                 tip=can.tip,
                 partial_approval=can.partial_approval,
+                partial_capture=can.partial_capture,
                 unlinked_refund=can.unlinked_refund,
                 cancel=can.cancel,
                 status_query=can.status_query,

@@ -202,7 +202,10 @@ class Authorize:
 
 @dataclass(frozen=True, slots=True)
 class Capture:
-    """Take `amount` of a hold and release the rest. Moves money; no card needed."""
+    """Take `amount` of a hold. Moves money; no card needed.
+
+    What becomes of the rest `Capabilities.partial_capture` says.
+    """
 
     reference: str
     amount: Money
@@ -592,6 +595,9 @@ class Capabilities:
     exclusive: bool = False
     one_talk_per_line: bool = False  # a line that held a conversation serves no other one, ever
     currencies: tuple[str, ...] = ()  # empty: whatever the terminal is set up for
+    # What a `Capture` of a part of a hold does to the rest of it. Where the rest is "released" a
+    # hold is captured once; only where it stays "held" another part can follow.
+    partial_capture: Literal["releases_rest", "keeps_rest"] = "releases_rest"
 
 
 @dataclass(frozen=True, slots=True)

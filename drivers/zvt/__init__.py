@@ -49,6 +49,8 @@ class ZvtDriver:
             # An id must be right at the very moment; see `synchronization`.
             exclusive=locked and not settings.synchronization_ids,
             currencies=(settings.currency,),
+            # 06 24 names what was used, 06 23 what was not: either ends the hold.
+            partial_capture="releases_rest",
         )
 
     def dialogue(self, settings: ZvtSettings, transport: Literal["serial", "tcp"]) -> ZvtDialogue:

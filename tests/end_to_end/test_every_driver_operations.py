@@ -130,6 +130,36 @@ def test_a_hold_is_captured_or_refused(kind: Kind, tmp_path: Path) -> None:
 
 
 @every_kind
+def test_a_part_of_a_hold_is_captured_once_where_the_rest_is_released(
+    kind: Kind, tmp_path: Path
+) -> None:
+    """A document that said "held" would refuse the second card for money nobody holds."""
+
+    async def visit(counter: Counter) -> None:
+        if "capture" not in kind.can.operations:
+            return
+        assert kind.can.partial_capture == "releases_rest"
+        hold_id = await counter.start("100.00", type="preauth", sale_id="T-1")
+        await counter.end_of(hold_id)
+        written = bytes(counter.written)
+        answer = await counter.follow("capture", hold_id, "60.00", final=False)
+        assert answer["error"]["code"] == "operation_not_supported"
+        assert answer["error"]["detail"]["path"] == "final"
+        assert bytes(counter.written) == written
+        assert counter.payment(hold_id).funds is p.Funds.HELD
+        answer = await counter.follow("capture", hold_id, "60.00")
+        await counter.end_of(answer["payment_id"])
+        hold = counter.payment(hold_id)
+        assert (hold.funds, hold.held_minor) == (p.Funds.CAPTURED, 0)
+        more = await counter.follow("capture", hold_id, "10.00")
+        assert more["error"]["code"] == "capture_exceeds_authorized"
+        assert counter.taken_minor() == 6000
+        agree(counter)
+
+    at_a_counter(kind, tmp_path, visit)
+
+
+@every_kind
 def test_a_hold_is_raised_or_refused(kind: Kind, tmp_path: Path) -> None:
     async def visit(counter: Counter) -> None:
         original = await counter.start("20.40")

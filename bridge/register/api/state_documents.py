@@ -163,6 +163,7 @@ class TerminalCapabilities(Wire):
     surcharge: bool = False
     cash_back: bool = False
     partial_approval: bool = False
+    partial_capture: Literal["releases_rest", "keeps_rest"] = "releases_rest"
     unlinked_refund: bool = False
     offline: Literal["none", "terminal", "store_and_forward"] = "none"
     cancel: Literal["any_time", "until_card", "until_authorizing", "at_terminal_only"]

@@ -114,10 +114,12 @@ def refuse_unsupported_follow_up(
         raise RequestError(
             "not_allowed", "what a gift card paid does not go to another card", path="terminal_id"
         )
-    if wanted.gift_card is not None and not wanted.is_last:
+    if not wanted.is_last and (
+        wanted.gift_card is not None or can.partial_capture == "releases_rest"
+    ):
         raise RequestError(
             "operation_not_supported",
-            "a gift card's hold is captured once; what is left of it goes back to the card",
+            "this hold is captured once: what is left of it goes back to the card at once",
             path="final",
         )
     if kind not in can.operations:

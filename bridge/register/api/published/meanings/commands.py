@@ -117,7 +117,8 @@ COMMANDS: Final = {
     "reason_text": "Why, in a sentence; kept with the payment.",
     "PaymentIncrement.amounts": "By how much the hold is raised, in `requested_amount`.",
     "PaymentCapture.amounts": "How much of the hold is taken, in `requested_amount`.",
-    "PaymentCapture.final": "Release what is left of the hold; nothing more will be captured.",
+    "PaymentCapture.final": "Release what is left of the hold; nothing more will be captured. "
+    "`false` is refused where the terminal's `partial_capture` is `releases_rest`.",
     "PaymentRefund.amounts": "How much goes back, in `requested_amount`.",
     "PaymentTipAdjust.amounts": "The tip that is added, in `requested_amount`.",
     "GiftCardLoad.gift_card": "Which gift card of the back office is filled; null with "

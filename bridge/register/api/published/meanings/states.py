@@ -92,6 +92,8 @@ STATES: Final = {
     "TerminalCapabilities.surcharge": "Whether it may add something to the amount.",
     "TerminalCapabilities.cash_back": "Whether it can pay out cash with a payment.",
     "TerminalCapabilities.partial_approval": "Whether it can approve a part of the amount.",
+    "TerminalCapabilities.partial_capture": "What the capture of a part of a hold does to the rest "
+    "of it; where it releases the rest, a capture with `final: false` is refused.",
     "TerminalCapabilities.unlinked_refund": "Whether it can give money back without an original.",
     "TerminalCapabilities.offline": "Whether it approves without asking the host: never, by "
     "itself, or to be sent later.",
