@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Literal
 
 from bridge.backoffice.api.attempts import Applied, Attempt, NotApplied, Refused, Unknown
 from bridge.backoffice.api.documents import GiftCardCapture
@@ -91,6 +92,25 @@ class BelievesTheCapture(GiftCards):
 
     async def _conclude(self, payment: p.Payment) -> None:
         await self._concluded(payment, "capture", None)
+
+
+class BelievesTheBalance(GiftCards):
+    """A capture that fails counts as done, because the balance is as it would be after it."""
+
+    async def _repeated(
+        self, payment: p.Payment, how: Literal["capture", "release"], code: str
+    ) -> None:
+        if payment.doubt is None:
+            await super()._repeated(payment, how, code)
+            return
+        await self._believe_the_balance(payment, how, code)
+
+
+class CallsItUntouched(GiftCards):
+    """A card that was used at once is called untouched because its balance has not moved yet."""
+
+    async def _ask_a_person(self, name: str, why: str) -> None:
+        await self._ledger.apply(name, c.Failed("not_applied", why, "host_timeout"))
 
 
 class AsksNobody(GiftCards):
