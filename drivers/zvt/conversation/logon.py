@@ -17,6 +17,7 @@ from drivers import contract as c
 from drivers.zvt.codec import messages as m
 from drivers.zvt.codec.codes import OK, SYSTEM_ERROR, refusal
 from drivers.zvt.conversation.exchange import Phase, Script, Talk
+from drivers.zvt.conversation.payment import refused
 from drivers.zvt.conversation.registration import registration
 from drivers.zvt.settings import ZvtSettings
 
@@ -43,7 +44,8 @@ class LogOnFirst:
         if reply.positive:
             self._talk.follow()
         else:
-            self._refused(reply.code)
+            told = refused(reply)
+            self._not_sent(told.text, told.reason)
 
     def status(self, message: m.StatusInformation) -> None:
         """Leave an older approval alone, answer the rest."""
