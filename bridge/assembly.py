@@ -291,7 +291,7 @@ def _assemble(
     records: BackOffice | None,
 ) -> Parts:
     settings = desk_settings(config)
-    bus = _bus(config, environment, wires, instance)
+    bus = _bus(config, environment, wires, instance, ledger.something_changed.set)
     take_over = TakeOver(custody, ledger, bus)
     names = {name: one.name or name for name, one in config.terminals.items()}
     plans = Plans(ledger, lambda terminal, payment: stations[terminal].release(payment))
@@ -382,7 +382,11 @@ def _assemble(
 
 
 def _bus(
-    config: cfg.Config, environment: Mapping[str, str], wires: Wires, instance: Instance
+    config: cfg.Config,
+    environment: Mapping[str, str],
+    wires: Wires,
+    instance: Instance,
+    changed: Callable[[], None],
 ) -> Mqtt:
     authority = Authority(
         Other(instance.instance_id, config.site.bridge_id),
@@ -398,4 +402,5 @@ def _bus(
         rng=random.SystemRandom(),
         authority=authority,
         new_nonce=lambda: uuid.uuid4().hex,
+        changed=changed,
     )

@@ -63,6 +63,7 @@ class Mqtt:
         rng: Chance for the back-off.
         authority: Who serves the base topic; None serves without asking anybody.
         new_nonce: Names an ask, so that its answers are known; of use with `authority` only.
+        changed: Called when health has something new to say of who serves.
     """
 
     def __init__(
@@ -75,6 +76,7 @@ class Mqtt:
         rng: random.Random,
         authority: Authority | None = None,
         new_nonce: Callable[[], str] = lambda: "",
+        changed: Callable[[], None] = lambda: None,
     ) -> None:
         self._settings = settings
         self._topics = Topics(base_topic)
@@ -90,6 +92,7 @@ class Mqtt:
         self._away = Away("starting", "no connection was tried yet")
         self._authority = authority
         self._new_nonce = new_nonce
+        self._changed = changed
         self._shown: dict[str, None] | None = {}  # payments whose documents are retained
         self._documents: asyncio.Future[tuple[str, ...]] | None = None
         self._look = asyncio.Event()  # somebody wants the others asked now
@@ -416,6 +419,7 @@ class Mqtt:
         if answer is not None:
             link.say(self._topics.authority_words, answer.encode())
         if authority.rival != rival:
+            self._changed()
             _LOGGER.error(
                 "another bridge %s wants to serve %s, too; it stands by. Give it a base topic of "
                 "its own, or stop it: another client_id is not enough",
