@@ -128,10 +128,24 @@ async def test_a_start_from_a_wrong_clock_is_refused(store: Store) -> None:
     assert answer["error"]["detail"]["bridge_time"]
 
 
+async def test_a_message_that_breaks_off_is_answered_with_the_request_id_that_could_be_read(
+    store: Store,
+) -> None:
+    before = len(store.till.heard)
+    await store.till.publish(ROUTE, b'{"request_id": "r1", ')
+    answers: list[Json] = await store.till.until(
+        lambda: [o.content for o in store.till.heard[before:] if "/response/" in o.topic] or None,
+        "a refusal",
+    )
+    (answer,) = answers
+    check_refusal(answer, "invalid_json", "")
+    assert answer["request_id"] == "r1"
+
+
 @pytest.mark.parametrize(
     ("payload", "code"),
     [
-        pytest.param(b'{"request_id": "r1", ', "invalid_json", id="broken"),
+        pytest.param(b"{", "invalid_json", id="broken"),
         pytest.param(b"\xff\xfe", "invalid_json", id="not_utf8"),
         pytest.param(b"[]", "invalid_request", id="no_object"),
         pytest.param(b"", "invalid_json", id="empty"),
