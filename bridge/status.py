@@ -53,6 +53,10 @@ class Books(Protocol):
     def login_needed(self) -> bool:
         """Whether a person must log in."""
 
+    @property
+    def problem(self) -> str:
+        """What a person must mend before any purchase can be recorded; "" when nothing."""
+
 
 @dataclass(frozen=True, slots=True)
 class Identity:
@@ -237,6 +241,7 @@ class Facts:
             unconfirmed=states.count(PurchaseState.UNCONFIRMED),
             rejected=states.count(PurchaseState.REJECTED),
             endpoint_reachable=reachable,
+            problem=self._books.problem if self._books else "",
             login="needed" if needed else "ok" if reachable else "unknown",
         )
 

@@ -50,11 +50,13 @@ class Answer:
         status: The HTTP status.
         headers: Header fields by lower-case name.
         body: The whole body, at most `BODY_BYTES_MAX` bytes; may hold tokens, so never shown.
+        leads_elsewhere: It points to another origin than the one that was asked.
     """
 
     status: int
     headers: Mapping[str, str]
     body: bytes = field(repr=False)
+    leads_elsewhere: bool = False
 
 
 def open_client(ca_file: Path | None = None) -> httpx.AsyncClient:
@@ -119,6 +121,7 @@ async def exchange(
                     status=response.status_code,
                     headers={name.lower(): value for name, value in response.headers.items()},
                     body=await _read_body(response),
+                    leads_elsewhere=_leads_elsewhere(request.url, response),
                 )
             finally:
                 await response.aclose()
@@ -158,6 +161,15 @@ def _why(error: BaseException) -> str:
                 return "no way leads there: look at the network"
         cause = cause.__cause__ or cause.__context__
     return "the network does not let us through"
+
+
+def _leads_elsewhere(asked: httpx.URL, response: httpx.Response) -> bool:
+    """Whether `Location` names another origin. Source: RFC 9110, section 10.2.2."""
+    try:
+        target = asked.join(response.headers.get("location", ""))
+    except httpx.InvalidURL:
+        return False
+    return (target.scheme, target.host, target.port) != (asked.scheme, asked.host, asked.port)
 
 
 def parse_object(body: bytes) -> dict[str, Any] | None:

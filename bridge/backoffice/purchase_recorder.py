@@ -2,6 +2,17 @@
 
 The recorder decides nothing about money. `Sending` is on disk before the first byte of an
 attempt, and what the attempt proves is on disk before the next one.
+
+Purchases are under way eight at a time, until something is wrong:
+
+1. An outage (nothing was applied, whoever answers) counts once, however many purchases met it, and
+   ends when a harmless query or a new login succeeds. Meanwhile only queries are sent.
+2. A doubt (no proof either way) stops the queue: then a query, then one purchase at a time until
+   one is applied, with a longer pause after each further doubt. So at most what was under way at
+   its beginning becomes doubtful in an outage.
+3. What the server refuses for a reason that is about all purchases (a permission, a name that it
+   does not know) keeps them queued; one at a time is tried, and health says what is wrong.
+4. What is about one purchase (a value, its size) rejects that one, and the rest goes on.
 """
 
 from __future__ import annotations
@@ -12,9 +23,10 @@ import logging
 import random
 from typing import Protocol
 
+from bridge.backoffice.api.answers import INVALID_REQUEST
 from bridge.backoffice.api.attempts import Applied, Attempt, NotApplied, Refused, Unknown
 from bridge.backoffice.api.documents import Purchase, PurchaseLine
-from bridge.errors import BackOfficeUnavailable, LoginRequired
+from bridge.errors import BackOfficeUnavailable, LoginRequired, Rejected
 from bridge.log import about
 from bridge.money import purchase as s
 from bridge.money.amounts import format_amount
@@ -27,10 +39,17 @@ _LOGGER = logging.getLogger(__name__)
 BACKOFF_SECONDS_MIN = 1.0
 BACKOFF_SECONDS_MAX = 300.0
 PROVIDER_SECONDS_MAX = 30.0  # asking a provider for a token is cheap and changes nothing
+QUERY_SECONDS_MAX = 30.0  # nor does a query of the back office, while it is away
 LOGIN_LOOK_SECONDS = 2.0  # another process (`paybridge login`) writes the new login to a file
 # Purchases under way at once. Sales are independent of each other; eight hide the latency of a
 # back office on the internet without flooding it after an outage.
 IN_FLIGHT_MAX = 8
+
+# Refusals that are about all purchases: the same request is good once a person mended them.
+COMMON_REFUSALS = {
+    "NOT_AUTHORIZED": "the login may not record purchases: grant it the permission AddPurchase",
+    INVALID_REQUEST: "the back office does not know a name that we use: see [back_office.names]",
+}
 
 
 class Books(Protocol):
@@ -38,6 +57,15 @@ class Books(Protocol):
 
     async def purchase_add(self, purchase: Purchase) -> Attempt:
         """Record `purchase`, once; never raises for what the other side does."""
+
+    async def ping(self) -> None:
+        """Return if the API answers and lets us in; it changes nothing.
+
+        Raises:
+            BackOfficeUnavailable: It does not answer, or is not itself.
+            LoginRequired: It wants a login.
+            Rejected: It lets us in but not use the API.
+        """
 
 
 class Tokens(Protocol):
@@ -58,10 +86,16 @@ class Recorder:
         self._rng = rng
         self._due: list[tuple[float, int, str]] = []  # (loop time, order, transaction id)
         self._order = 0
-        self._failures: dict[str, int] = {}
-        self._away = 0  # attempts in a row that never got through, over all purchases
-        self._away_until = 0.0
-        self._trying = False  # while away, one purchase at a time tries the door
+        self._known: set[str] = set()  # waiting here or under way
+        self._under_way = 0
+        self._troubles = 0  # outages, doubts and problems so far: who began before one ends none
+        self._outages = 0  # failed queries and attempts since something last came through
+        self._careful = False  # one purchase at a time, until one is applied
+        self._doubts = 0  # since one was applied
+        self._wait_until = 0.0
+        self._must_ask = False  # a query first, before any purchase
+        self._asking = False
+        self.problem = ""  # what a person must mend before any purchase can be recorded
         self.reachable: bool | None = None
         self.last_error = ""
         self.login_needed = False
@@ -79,32 +113,64 @@ class Recorder:
             await self._logged_in()
             if self.draining:
                 return  # what is pending is recorded by the next start
+            if transaction_id is None:
+                await self._ask()
+                continue
             self.attempts_under_way += 1
             try:
                 with about(transaction_id):
                     await self._attempt(transaction_id)
             finally:
                 self.attempts_under_way -= 1
+                self._under_way -= 1
+                self._ledger.purchases_pending.set()  # wake who waits for its turn
 
-    async def _next(self) -> str:
-        """Return a purchase whose time has come."""
+    async def _next(self) -> str | None:
+        """Return a purchase whose turn has come; None when a query has to be sent first."""
         loop = asyncio.get_running_loop()
         while True:
             for name in self._ledger.take_pending_purchases():
-                if name not in self._failures:
+                if name not in self._known:
                     self._put(loop.time(), name)
             now = loop.time()
             until: float | None = None
-            if self._due and not (self._away and self._trying):
-                until = max(self._due[0][0], self._away_until)
+            if self._due and not self._asking and not self._is_full():
+                until = max(self._due[0][0], self._wait_until)
+                if until <= now and self._must_ask:
+                    self._asking = True
+                    return None
                 if until <= now:
-                    self._trying = self._away > 0
+                    self._under_way += 1
                     return heapq.heappop(self._due)[2]
             try:
                 async with asyncio.timeout_at(until):
                     await self._ledger.purchases_pending.wait()
             except TimeoutError:
                 pass
+
+    def _is_full(self) -> bool:
+        """Whether nobody may begin now: while something is wrong, one goes alone."""
+        return self._under_way > 0 and (self._careful or self._must_ask)
+
+    async def _ask(self) -> None:
+        """Send a query that changes nothing; while it fails, no purchase is sent."""
+        try:
+            await self._books.ping()
+        except (BackOfficeUnavailable, LoginRequired) as error:
+            self._note_outage(str(error), None, QUERY_SECONDS_MAX)
+        except Rejected as error:
+            self._note_problem(f"the login may not use the API: {error.code}")
+        else:
+            self._outages = 0
+            self._must_ask = False
+            # After a doubt the API has to show that it also writes, one purchase at a time.
+            if not self._doubts:
+                self._wait_until = 0.0
+                self.last_error = self.problem
+            self._tell(True, login_needed=self.login_needed)
+        finally:
+            self._asking = False
+            self._ledger.purchases_pending.set()
 
     async def _logged_in(self) -> None:
         """Return when an attempt can be authorized, however long a person takes to log in.
@@ -125,72 +191,109 @@ class Recorder:
                 self.last_error = str(error)
                 await asyncio.sleep(min(backoff_seconds(failures, self._rng), PROVIDER_SECONDS_MAX))
             else:
+                if failures or self.login_needed:  # what comes after a login is not an outage
+                    self._outages = 0
+                    self._wait_until = 0.0 if not self._doubts else self._wait_until
                 self._tell(self.reachable, login_needed=False)
                 return
 
     def _put(self, at: float, name: str) -> None:
         self._order += 1
+        self._known.add(name)
         heapq.heappush(self._due, (at, self._order, name))
 
     async def _attempt(self, transaction_id: str) -> None:
         account = self._ledger.purchase(transaction_id)
         if account is None or account.purchase.state is not s.PurchaseState.PENDING:
-            self._failures.pop(transaction_id, None)
-            self._trying = False
+            self._known.discard(transaction_id)
             return
-        self._failures.setdefault(transaction_id, 0)
+        began_in = self._troubles
         await self._ledger.apply_purchase(transaction_id, s.Sending())
         attempt = await self._books.purchase_add(purchase_of(account.purchase.content))
-        try:
-            await self._conclude(transaction_id, attempt)
-        finally:
-            self._trying = False
-            self._ledger.purchases_pending.set()  # wake who waits for the door
+        await self._conclude(transaction_id, attempt, began_in)
 
-    async def _conclude(self, transaction_id: str, attempt: Attempt) -> None:
+    async def _conclude(self, transaction_id: str, attempt: Attempt, began_in: int) -> None:
         match attempt:
             case Applied(record_id):
-                self._came_through()
-                self._failures.pop(transaction_id, None)
+                self._came_through(began_in)
+                self._known.discard(transaction_id)
                 await self._ledger.apply_purchase(transaction_id, s.Recorded(record_id))
-            case NotApplied(reason):
+            case NotApplied(reason, retry_after_seconds):
+                if began_in == self._troubles:  # who failed beside it met the same outage
+                    self.problem = reason if attempt.misplaced else self.problem
+                    self._note_outage(reason, retry_after_seconds, BACKOFF_SECONDS_MAX)
                 await self._ledger.apply_purchase(transaction_id, s.NotApplied(reason))
-                self._wait_and_retry(transaction_id, attempt)
+                self._put(self._wait_until, transaction_id)
+            case Refused(code) if code in COMMON_REFUSALS:
+                words = COMMON_REFUSALS[code]
+                if began_in == self._troubles:
+                    self._note_problem(words)
+                await self._ledger.apply_purchase(transaction_id, s.NotApplied(words))
+                self._put(self._wait_until, transaction_id)
             case Refused(code, message, path):
-                self._came_through()
-                self._failures.pop(transaction_id, None)
+                self._known.discard(transaction_id)
                 _LOGGER.error("not booked code=%s path=%s: a person must look", code, path)
+                self._came_through(began_in)
                 await self._ledger.apply_purchase(transaction_id, s.Refused(code, message, path))
             case Unknown(reason):
-                self._failures.pop(transaction_id, None)
+                self._known.discard(transaction_id)
                 _LOGGER.error("booking unconfirmed reason=%s: a person must look", reason)
+                self._note_doubt(reason)
                 await self._ledger.apply_purchase(transaction_id, s.Unproven(reason))
 
-    def _came_through(self) -> None:
-        self._away = 0
-        self._away_until = 0.0
+    def _came_through(self, began_in: int) -> None:
+        """The back office took a purchase, or looked at one: all is well.
+
+        But one that was sent before the last trouble says nothing about what came after.
+        """
+        if began_in != self._troubles:
+            return
+        if self.problem:
+            _LOGGER.info("purchases are recorded again problem=%s", self.problem)
+        self._outages = self._doubts = 0
+        self._careful = self._must_ask = False
+        self._wait_until = 0.0
+        self.problem = self.last_error = ""
         self._tell(True, login_needed=self.login_needed)
-        self.last_error = ""
+
+    def _note_outage(self, reason: str, retry_after: float | None, longest: float) -> None:
+        if self.reachable is not False:
+            _LOGGER.warning("back office away reason=%s", reason)
+        self.last_error = reason
+        self._must_ask = True
+        self._troubles += 1
+        self._outages += 1
+        self._pause(min(backoff_seconds(self._outages, self._rng), longest), retry_after)
+        self._tell(False, login_needed=self.login_needed)
+
+    def _note_problem(self, words: str) -> None:
+        """Something about all purchases is refused: wait for a person, and try one now and then."""
+        if self.problem != words:
+            _LOGGER.error("no purchase can be recorded problem=%s", words)
+        self.problem = self.last_error = words
+        self._careful = True
+        self._troubles += 1
+        self._outages += 1
+        self._pause(backoff_seconds(self._outages, self._rng), None)
+        self._tell(True, login_needed=self.login_needed)
+        self._ledger.something_changed.set()
+
+    def _note_doubt(self, reason: str) -> None:
+        self.last_error = reason
+        self._careful = self._must_ask = True
+        self._troubles += 1
+        self._doubts += 1
+        self._pause(backoff_seconds(self._doubts, self._rng), None)
+
+    def _pause(self, seconds: float, retry_after: float | None) -> None:
+        now = asyncio.get_running_loop().time()
+        self._wait_until = max(self._wait_until, now + max(seconds, retry_after or 0.0))
 
     def _tell(self, reachable: bool | None, *, login_needed: bool) -> None:
         """Note how the back office is; whoever watches over the bridge hears of it at once."""
         if (reachable, login_needed) != (self.reachable, self.login_needed):
             self.reachable, self.login_needed = reachable, login_needed
             self._ledger.something_changed.set()
-
-    def _wait_and_retry(self, transaction_id: str, attempt: NotApplied) -> None:
-        loop = asyncio.get_running_loop()
-        if self.reachable is not False:
-            _LOGGER.warning("back office away reason=%s", attempt.reason)
-        self._tell(False, login_needed=self.login_needed)
-        self.last_error = attempt.reason
-        failures = self._failures[transaction_id] + 1
-        self._failures[transaction_id] = failures
-        self._away += 1
-        delay = backoff_seconds(max(failures, self._away), self._rng)
-        delay = max(delay, attempt.retry_after_seconds or 0.0)
-        self._away_until = loop.time() + delay
-        self._put(loop.time() + delay, transaction_id)
 
 
 def backoff_seconds(failures: int, rng: random.Random) -> float:

@@ -143,25 +143,25 @@ class KeepsWhatItHolds(Plans):
 class SendsAgain(Recorder):
     """A purchase whose answer was lost is sent again."""
 
-    async def _conclude(self, transaction_id: str, attempt: Attempt) -> None:
+    async def _conclude(self, transaction_id: str, attempt: Attempt, began_in: int) -> None:
         if isinstance(attempt, Unknown):
             attempt = NotApplied(attempt.reason)
-        await super()._conclude(transaction_id, attempt)
+        await super()._conclude(transaction_id, attempt, began_in)
 
 
 class BelievesSilence(Recorder):
     """A purchase whose answer was lost is taken for recorded."""
 
-    async def _conclude(self, transaction_id: str, attempt: Attempt) -> None:
+    async def _conclude(self, transaction_id: str, attempt: Attempt, began_in: int) -> None:
         if isinstance(attempt, Unknown):
             attempt = Applied("P0")
-        await super()._conclude(transaction_id, attempt)
+        await super()._conclude(transaction_id, attempt, began_in)
 
 
 class DropsWhatIsRefused(Recorder):
     """A purchase that was refused counts as recorded, so that nobody is bothered."""
 
-    async def _conclude(self, transaction_id: str, attempt: Attempt) -> None:
+    async def _conclude(self, transaction_id: str, attempt: Attempt, began_in: int) -> None:
         if isinstance(attempt, Refused):
             attempt = Applied("P0")
-        await super()._conclude(transaction_id, attempt)
+        await super()._conclude(transaction_id, attempt, began_in)

@@ -2,12 +2,21 @@
 
 The rules, in the order in which they are tried; the first that fits decides:
 
+    200, no errors, data.FIELD.id  applied
+    any data that is not null, or an error whose path is deeper than FIELD
+                                   unknown: the mutation ran, something of its result was denied
     401, empty or not JSON         not applied, log in again
     429                            not applied, wait
+    301, 307, 308, and 302 to another origin; 404, 405, 407, 415, 421
+                                   not applied: whoever answers is not our API, or not here
+    413                            refused: this one request is too large
     400 or 401, errors only, every code one that is decided before anything is written
                                    NOT_AUTHENTICATED: not applied, log in again; else refused
-    200, no errors, data.FIELD.id  applied
     anything else                  unknown
+
+No proof are 303 and a 302 to the same origin (a server that has done something may redirect to its
+result), other redirects, 5xx, mixed codes, a cut body. A gateway that repeats a request by itself
+can hide an applied one behind the status of its last try; nothing here can see that.
 
 Only `extensions.code` of an error is a promise of the API; its message is for people.
 """
@@ -31,13 +40,17 @@ BALANCE_DIGITS_MAX = 18
 
 LOGIN_CODE = "NOT_AUTHENTICATED"
 INVALID_REQUEST = "INVALID_REQUEST"
-"""Our code for a request the server could not read at all; its schema is not what we expect."""
+"""Our code for a request whose names the server does not know; its schema is not as we expect."""
 
 _REFUSAL_CODES = frozenset({"NOT_AUTHORIZED", "VALIDATION"})
-_UNREADABLE_CODES = frozenset(
+VALUE_CODE = "VALIDATION"
+TOO_LARGE = "TOO_LARGE"
+_VALUE_CODES = frozenset({"INVALID_VALUE", "VALUES_OF_CORRECT_TYPE", "ARGUMENTS_OF_CORRECT_TYPE"})
+"""GraphQL.NET's codes for a value that does not fit its type: this one request is wrong."""
+_VALUE_SECTION = "5.6.1"
+_NAME_CODES = frozenset(
     {
         "SYNTAX_ERROR",
-        "INVALID_VALUE",
         "FIELDS_ON_CORRECT_TYPE",
         "KNOWN_ARGUMENT_NAMES",
         "KNOWN_TYPE_NAMES",
@@ -48,7 +61,10 @@ _UNREADABLE_CODES = frozenset(
         "VARIABLES_IN_ALLOWED_POSITION",
     }
 )
-"""GraphQL.NET's codes for a text or variables that do not fit; all come before execution."""
+"""GraphQL.NET's codes for a text whose names or shapes do not fit; all come before execution."""
+
+_MOVED = frozenset({301, 307, 308})
+_MISPLACED = frozenset({404, 405, 407, 415, 421})
 
 _VALIDATION_SECTION = re.compile(r"5\.[0-9.]+")
 """GraphQL.NET numbers a query that does not fit the schema by the section of the GraphQL
@@ -58,21 +74,12 @@ specification it breaks; section 5 is validation, which comes before execution."
 def classify(answer: Answer, field: str) -> Attempt:
     """Return what the answer to a mutation of `field` proves; see the rules above.
 
-    Source: POS_API.md, exactly-once 4.
+    Source: POS_API.md, exactly-once 4; RFC 9110, sections 15.4 and 15.5.
     """
     document = parse_object(answer.body)
-    if answer.status == 401 and not document:
-        return NotApplied("the back office does not accept the token", login_required=True)
-    if answer.status == 429:
-        return NotApplied("the back office is busy", parse_retry_after(answer))
-    if document is None:
-        return Unknown(f"HTTP {answer.status} without a JSON body")
-    errors, data = document.get("errors"), document.get("data")
+    errors = document.get("errors") if document else None
+    data = document.get("data") if document else None
     result = data.get(field) if isinstance(data, dict) else None
-    if answer.status in (400, 401) and not _holds_data(data):
-        refusal = _read_refusal(errors)
-        if refusal is not None:
-            return refusal
     if answer.status == 200 and not errors and isinstance(result, dict):
         record_id = _read_id(result.get("id"))
         if record_id:
@@ -81,10 +88,44 @@ def classify(answer: Answer, field: str) -> Attempt:
                 balance=decimal_text(result.get("balance")),
                 gift_card_id=_read_id(result.get("giftcardId")),
             )
-    said = answer.status == 400 and not _holds_data(data)
+    has_run = _holds_data(data) or _is_deep(errors, field)
+    if not has_run:
+        proof = _not_applied(answer, has_body=bool(document), errors=errors)
+        if proof is not None:
+            return proof
+    if document is None:
+        return Unknown(f"HTTP {answer.status} without a JSON body")
+    said = answer.status == 400 and not has_run
     return Unknown(
         f"HTTP {answer.status} {_describe_errors(errors)}", _code_of(errors) if said else ""
     )
+
+
+def _not_applied(answer: Answer, *, has_body: bool, errors: object) -> NotApplied | Refused | None:
+    """Return the proof that nothing was applied; None when there is none."""
+    status = answer.status
+    if status == 401 and not has_body:
+        return NotApplied("the back office does not accept the token", login_required=True)
+    if status == 429:
+        return NotApplied("the back office is busy", parse_retry_after(answer))
+    if status in _MOVED or (status == 302 and answer.leads_elsewhere):
+        words = f"the endpoint answers HTTP {status}: it moved, or a portal is in the way"
+        return NotApplied(words)
+    if status in _MISPLACED:
+        words = f"the endpoint answers HTTP {status}: nothing of the API is there"
+        return NotApplied(words, misplaced=True)
+    if status == 413:
+        return Refused(TOO_LARGE, "the back office takes no request of this size")
+    return _read_refusal(errors) if status in (400, 401) else None
+
+
+def _is_deep(errors: object, field: str) -> bool:
+    """Whether an error lies below the root field: then the mutation ran."""
+    for error in errors if isinstance(errors, list) else ():
+        path = error.get("path") if isinstance(error, dict) else None
+        if path is not None and path != [field]:
+            return True
+    return False
 
 
 def read_data(answer: Answer) -> dict[str, Any] | NotApplied | Refused:
@@ -145,9 +186,10 @@ def _read_error(error: object) -> NotApplied | Refused | None:
         return NotApplied("the back office wants a login", login_required=True)
     if code in _REFUSAL_CODES:
         return Refused(str(code), message, _read_property(extensions.get("data")))
-    if code in _UNREADABLE_CODES or _VALIDATION_SECTION.fullmatch(
-        str(extensions.get("number", ""))
-    ):
+    section = str(extensions.get("number", ""))
+    if code in _VALUE_CODES or section == _VALUE_SECTION:
+        return Refused(VALUE_CODE, message)
+    if code in _NAME_CODES or _VALIDATION_SECTION.fullmatch(section):
         return Refused(INVALID_REQUEST, message)
     return None
 

@@ -28,11 +28,14 @@ class NotApplied:
         reason: For logs and a person.
         retry_after_seconds: The wait the server asked for, None when it asked for none.
         login_required: A person must log in before it is worth trying again.
+        misplaced: The answer is that of another place than our API's (an address that moved, a
+            method that is not allowed): a person must look at the endpoint.
     """
 
     reason: str
     retry_after_seconds: float | None = None
     login_required: bool = False
+    misplaced: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +44,8 @@ class Refused:
 
     Attributes:
         code: `VALIDATION` (the content), `NOT_AUTHORIZED` (a permission is missing; the same
-            request is good once it is granted), `INVALID_REQUEST` (the API is not as expected),
+            request is good once it is granted), `INVALID_REQUEST` (a name in our request is not
+            known there; the same request is good once the names fit), `TOO_LARGE`,
             `NOT_SUPPORTED` and `NOT_FOUND` (gift cards only).
         message: The server's words, at most 200 characters.
         path: The property the server names, "" when it names none.

@@ -80,6 +80,7 @@ class RecordingHealth(Wire):
     rejected: int = 0
     endpoint_reachable: bool | None = None
     login: Literal["ok", "needed", "unknown"] = "unknown"
+    problem: str = ""
 
 
 class PaymentsHealth(Wire):

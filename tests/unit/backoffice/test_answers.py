@@ -29,6 +29,46 @@ def errors(*codes: str | None, **extra: Any) -> dict[str, Any]:
     }
 
 
+def deep_error(*path: str | int) -> dict[str, Any]:
+    return {"errors": [{"message": "m", "path": path, "extensions": {"code": "NOT_AUTHORIZED"}}]}
+
+
+@pytest.mark.parametrize("status", [301, 307, 308, 404, 405, 407, 415, 421])
+def test_who_answers_for_another_place_has_applied_nothing(status: int) -> None:
+    outcome = classify(answer(status, b"<html>"), FIELD)
+    assert isinstance(outcome, NotApplied)
+    assert outcome.misplaced is (status >= 400)
+    assert not outcome.login_required
+
+
+@pytest.mark.parametrize(("elsewhere", "proof"), [(True, NotApplied), (False, Unknown)])
+def test_a_302_is_proof_only_where_it_leads_to_another_origin(elsewhere: bool, proof: type) -> None:
+    assert isinstance(classify(Answer(302, {}, b"", leads_elsewhere=elsewhere), FIELD), proof)
+
+
+def test_a_permission_refused_at_the_root_field_is_a_refusal() -> None:
+    assert classify(answer(401, deep_error(FIELD)), FIELD) == Refused("NOT_AUTHORIZED", "m")
+
+
+@pytest.mark.parametrize(
+    "extensions",
+    [
+        {"code": "INVALID_VALUE"},
+        {"code": "VALUES_OF_CORRECT_TYPE"},
+        {"code": "X", "number": "5.6.1"},
+    ],
+)
+def test_a_bad_value_is_about_this_one_request(extensions: dict[str, str]) -> None:
+    body = {"errors": [{"message": "m", "extensions": extensions}]}
+    assert classify(answer(400, body), FIELD) == Refused("VALIDATION", "m")
+
+
+def test_a_request_that_is_too_large_is_about_this_one() -> None:
+    outcome = classify(answer(413, b""), FIELD)
+    assert isinstance(outcome, Refused)
+    assert outcome.code == "TOO_LARGE"
+
+
 def test_an_id_and_no_errors_is_applied() -> None:
     assert classify(answer(200, DONE), FIELD) == Applied("P1")
     assert classify(answer(200, {**DONE, "errors": []}), FIELD) == Applied("P1")
@@ -91,7 +131,6 @@ def test_a_refusal_names_the_property() -> None:
     "extensions",
     [
         {"code": "SYNTAX_ERROR"},
-        {"code": "INVALID_VALUE"},
         {"code": "KNOWN_TYPE_NAMES"},
         {"code": "WHATEVER", "number": "5.3.1"},
     ],
@@ -138,7 +177,11 @@ def test_a_request_the_server_cannot_read_is_refused(extensions: dict[str, str])
         (401, errors("SOMETHING_NEW")),
         (401, {**DONE, **errors("NOT_AUTHENTICATED")}),
         (403, errors("NOT_AUTHORIZED")),
-        (404, b""),
+        (303, b""),
+        (404, {**DONE, **errors("VALIDATION")}),
+        (400, deep_error(FIELD, "lines", 0)),
+        (401, deep_error(FIELD, "id")),
+        (400, deep_error("other")),
         (500, errors("VALIDATION")),
         (502, b""),
         (503, b"try later"),

@@ -7,6 +7,7 @@ import random
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -16,11 +17,12 @@ from bridge.backoffice.api.documents import Purchase
 from bridge.backoffice.purchase_recorder import (
     BACKOFF_SECONDS_MAX,
     IN_FLIGHT_MAX,
+    QUERY_SECONDS_MAX,
     Recorder,
     backoff_seconds,
     purchase_of,
 )
-from bridge.errors import LoginRequired
+from bridge.errors import BackOfficeUnavailable, LoginRequired
 from bridge.money import payment as p
 from bridge.money import purchase as s
 from bridge.money.commit_decision import BooksPolicy
@@ -43,6 +45,10 @@ class Books:
     got: list[tuple[float, str]] = field(default_factory=list)
     at_once: int = 0
     at_once_max: int = 0
+    doubtful_until: float = 0.0  # what is sent before then is not known to be applied
+    denied_until: float = 0.0
+    denial: str = "NOT_AUTHORIZED"
+    asked: list[float] = field(default_factory=list)
 
     async def purchase_add(self, purchase: Purchase) -> Attempt:
         loop = asyncio.get_running_loop()
@@ -54,8 +60,17 @@ class Books:
         self.at_once -= 1
         if loop.time() < self.away_until:
             return NotApplied("no connection")
+        if loop.time() < self.doubtful_until:
+            return Unknown("HTTP 503 without a JSON body")
+        if loop.time() < self.denied_until:
+            return Refused(self.denial, "")
         waiting = self.answers.get(name[-3:], [])
         return waiting.pop(0) if waiting else Applied(f"P-{name[-3:]}")
+
+    async def ping(self) -> None:
+        self.asked.append(asyncio.get_running_loop().time())
+        if self.asked[-1] < max(self.away_until, self.doubtful_until):
+            raise BackOfficeUnavailable("no connection")
 
 
 @dataclass
@@ -132,12 +147,60 @@ def test_each_sale_is_sent_once_and_recorded(play: Play) -> None:
     assert 1 < books.at_once_max <= IN_FLIGHT_MAX
 
 
-def test_away_is_tried_by_one_at_a_time_and_drains_once_it_is_back(play: Play) -> None:
+def test_an_outage_counts_once_is_watched_by_queries_and_drains_once_it_is_back(play: Play) -> None:
     books = Books(away_until=200.0)
     ledger = play(books, 20, 600.0)
     assert states(ledger, 20) == ["recorded"] * 20
     while_away = [at for at, _ in books.got if at < 200.0]
-    assert len(while_away) < IN_FLIGHT_MAX + 15, "a door that is shut is not hammered at"
+    assert len(while_away) <= IN_FLIGHT_MAX, "a door that is shut is not hammered at"
+    assert max(b - a for a, b in pairwise(books.asked)) <= QUERY_SECONDS_MAX + 1
+    back = next(at for at in books.asked if at >= 200.0)
+    assert min(at for at, _ in books.got if at > 1.0) - back < 1.0
+
+
+def test_eight_that_fail_together_do_not_wait_as_if_it_were_eight_outages(play: Play) -> None:
+    books = Books(away_until=0.05)
+    play(books, 8, 60.0)
+    again = [at for at, _ in books.got if at > 0.05]
+    assert min(again) < 3.0
+
+
+def test_at_most_what_was_under_way_becomes_doubtful_in_an_outage(play: Play) -> None:
+    books = Books(doubtful_until=60.0)
+    ledger = play(books, 40, 600.0)
+    found = states(ledger, 40)
+    assert found.count("unconfirmed") <= IN_FLIGHT_MAX
+    assert found.count("recorded") == 40 - found.count("unconfirmed")
+    begun = books.got[0][0]
+    assert not [at for at, _ in books.got if begun + 1.0 < at < 60.0], "only queries meanwhile"
+
+
+def test_after_a_doubt_one_goes_alone_until_one_is_applied_and_pauses_grow(play: Play) -> None:
+    names = [f"{number:03d}" for number in range(IN_FLIGHT_MAX, IN_FLIGHT_MAX + 4)]
+    answers: dict[str, list[Attempt]] = {name: [Unknown("time out")] for name in names}
+    answers["000"] = [Unknown("time out")]
+    books = Books(answers=answers)
+    ledger = play(books, 30, 900.0)
+    assert states(ledger, 30).count("unconfirmed") == 5
+    alone = [at for at, name in books.got if name[-3:] in names]
+    pauses = [after - before for before, after in pairwise(alone)]
+    assert len(books.asked) >= 5, "a query goes before each of them"
+    assert pauses == sorted(pauses) or max(pauses) > 2 * min(pauses)
+
+
+@pytest.mark.parametrize("denial", ["NOT_AUTHORIZED", "INVALID_REQUEST"])
+def test_what_all_purchases_are_refused_for_keeps_them_queued(play: Play, denial: str) -> None:
+    books = Books(denied_until=500.0, denial=denial)
+    ledger = play(books, 12, 1200.0)
+    assert states(ledger, 12) == ["recorded"] * 12
+    meanwhile = [at for at, _ in books.got if 1.0 < at < 500.0]
+    assert 1 <= len(meanwhile) < 20, "one at a time is tried"
+
+
+def test_a_new_login_ends_an_outage(play: Play) -> None:
+    books, tokens = Books(), Tokens(until=100.0)
+    play(books, 3, 300.0, tokens)
+    assert min(at for at, _ in books.got) < 100.0 + 5.0
 
 
 def test_without_proof_it_is_never_sent_again(play: Play) -> None:

@@ -54,6 +54,8 @@ STATES: Final = {
     "unconfirmed": "How many were sent to the back office without proof either way; a person "
     "decides.",
     "RecordingHealth.rejected": "How many the back office refused; a person decides.",
+    "RecordingHealth.problem": "What a person must mend before any purchase can be recorded; empty "
+    "when nothing. Purchases wait meanwhile, none is lost.",
     "RecordingHealth.endpoint_reachable": "Whether the last attempt came through; null before the "
     "first.",
     "login": "`needed`: a person must run `paybridge login`; payments go on.",
