@@ -15,6 +15,7 @@ from bridge.money import payment as p
 from bridge.money import purchase as s
 from bridge.money.admission import refuse_follow_up, refuse_unsafe_start
 from bridge.money.commit_decision import BooksPolicy, Decision, Moment, SaleAsKnown, decide
+from bridge.money.coverage import was_given_back
 from bridge.money.split_payment import BeginLeg, EndHold, PlanStep, Wait, next_step
 from bridge.money.store.records import Account, captured_payments
 from drivers.contract import Approval, Approved, Card, Declined, Failed, Money, Unclear
@@ -98,7 +99,12 @@ class Shop:
                 original = self.accounts.get(request.original_payment_id)
                 self.rules.refuse_follow_up(request, original, payments, batch_closed_seq=0)
             else:
-                self.rules.refuse_start(request, payments, captured_payments(siblings, ""))
+                self.rules.refuse_start(
+                    request,
+                    payments,
+                    captured_payments(siblings, ""),
+                    was_given_back=was_given_back(siblings),
+                )
         except RequestError:
             return False
         self._store(None, p.Requested(request))

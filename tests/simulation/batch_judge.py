@@ -69,7 +69,8 @@ class BatchJudge:
             if back:
                 self.story.accuse("S13", f"a tip is added to {original}, {back} went back")
             return
-        if back > self.truth.taken_minor(original):
+        tips = sum(one.amount_minor for one in self.truth.following(original, "tipped"))
+        if back > self.truth.taken_minor(original) + tips:
             self.story.accuse("S13", f"{back} of {original} are given back")
         if voided and (back or captured):
             self.story.accuse("S13", f"{original} is voided, and was {charge.kind}")

@@ -159,7 +159,7 @@ def _judge_books(world: World, pages: Pages) -> None:
     for name in booked.keys() - told.keys():
         story.accuse("S4", f"{name} is in the books, and nobody wrote it")
     for key, members in sales.items():
-        net = sum(_goods_minor(world, one) for one in members)
+        net = sum(_goods_minor(world, one) + _tips_back_minor(world, one) for one in members)
         names = {one.payment_id for one in members}
         mine = {name: ids for name, ids in told.items() if names.intersection(ids)}
         in_books = sum(books_minor(booked[name]) for name in mine if name in booked)
@@ -205,6 +205,13 @@ def _goods_minor(world: World, payment: Written) -> int:
     by_card = sum(o.net_minor for o in world.truth.charges_for(name) if o.kind != "tipped")
     gifts = world.judge.gifts
     return by_card + gifts.taken_minor(name) - gifts.returned_minor(name)
+
+
+def _tips_back_minor(world: World, payment: Written) -> int:
+    """Return what of a payment's refunds gave back tips: goods go back first, tips last."""
+    name = payment.payment_id
+    back = sum(one.amount_minor for one in world.truth.following(name, "refunded"))
+    return max(back - world.truth.taken_minor(name), 0)
 
 
 def books_minor(purchase: Purchase) -> int:

@@ -362,6 +362,14 @@ class Judge:
         if self.gifts.moved(payment_id) and payment_id not in self.resolved:
             self.story.accuse("S3", f"{short(payment_id)} holds a card, but {where} says {status}")
 
+    def _sums_with_tips(self, charge: Charge) -> set[int]:
+        """Return what a payment may be told to have taken, as its tips were added one by one."""
+        sums = [charge.amount_minor]
+        for one in self.truth.charges:
+            if one.original_id == charge.payment_id and one.kind == "tipped":
+                sums.append(sums[-1] + one.amount_minor)
+        return set(sums)
+
     def _said_yes(self, payment_id: str, document: Mapping[str, Any]) -> None:
         if payment_id in self.erred:
             return
@@ -371,7 +379,7 @@ class Judge:
             self.story.accuse("S4", f"{short(payment_id)} is told approved, but nothing was moved")
         elif document["type"] not in {"sale", "capture"}:
             return
-        elif captured is None or cents(captured) != standing[0].amount_minor:
+        elif captured is None or cents(captured) not in self._sums_with_tips(standing[0]):
             self.story.accuse(
                 "S4",
                 f"{short(payment_id)} is told {captured}, taken were {standing[0].amount_minor}",
