@@ -1,7 +1,8 @@
 """Carries out one payment at a terminal, and asks what became of one that is in doubt.
 
-What an event means stands in `money/table.py`, what bytes mean in the driver; here stands what
-must be known of the terminal before a byte may leave, and what is still known of it afterwards.
+What an event means stands in `money/payment/machine.py`, what bytes mean in the driver; here stands
+what must be known of the terminal before a byte may leave, and what is still known of it
+afterwards.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 A sale is a hold, then the capture of the hold by its id; a pre-authorization stops at the hold,
 and its capture and void are payments of their own. What an answer or a balance proves stands in
-`evidence.py`, what an event means in `money/table.py`.
+`evidence.py`, what an event means in `money/payment/machine.py`.
 
 * `Started`, with the card's balance, is on disk before the hold is asked for; `Offered`, with the
   hold's id, and `Concluding` before the hold is captured or released.

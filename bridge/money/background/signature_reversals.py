@@ -1,7 +1,8 @@
-"""Ends the wait for signatures, and reverses what was refused. Rules stand in `signing.py`.
+"""Ends the wait for signatures, and reverses what was refused.
 
-What must be done is derived from what is stored: a question that nobody answered is found by its
-age, a refused payment by its state, its void by an id that is made from the payment's.
+The rules stand in `payment/machine.py`. What must be done is derived from what is stored: a
+question that nobody answered is found by its age, a refused payment by its state, its void by an id
+that is made from the payment's.
 """
 
 from __future__ import annotations

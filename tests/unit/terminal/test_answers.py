@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from bridge.money import payment as p
-from bridge.money.payment.afterwards import ANSWER_CHECKS_MAX
+from bridge.money.payment.machine import ANSWER_CHECKS_MAX
 from drivers import contract as c
 from tests.end_to_end.counter import KINDS, Counter, Kind, at_a_counter, trouble
 
