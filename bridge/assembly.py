@@ -1,52 +1,44 @@
 """Builds the whole bridge from its configuration; nothing runs yet.
 
-Here wires and behaviors meet. It knows the wall clock, chance and ids, and hands them to those who
-need them.
+Here wires and behaviors meet. What reaches the outside, the clocks, chance and ids come from
+`adapters.py`; this hands them to those who need them.
 """
 
 from __future__ import annotations
 
-import random
-import time
-import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from bridge import config as cfg
+from bridge.adapters import Adapters, BackOfficeLogin, Bus, State
 from bridge.backoffice.api.client import BackOffice
 from bridge.backoffice.gift_cards.payment_method import GiftCards
-from bridge.backoffice.http_exchange import open_client
-from bridge.backoffice.login.login import Login
 from bridge.backoffice.purchase_recorder import Recorder
 from bridge.clock import WallClock
 from bridge.control import Control
 from bridge.errors import ConfigError
-from bridge.instance import INSTANCE_NAME, Instance
+from bridge.instance import Instance
 from bridge.money.background.incomplete_sales import Patience
 from bridge.money.background.retention import Retention
 from bridge.money.background.signature_reversals import Reversals, SignaturePolicy
 from bridge.money.background.split_payments import Plans
 from bridge.money.commit_decision import BooksPolicy
-from bridge.money.custody import MARK_NAME, Custody, JournalMark
+from bridge.money.custody import Custody
 from bridge.money.ledger import Ledger
 from bridge.money.payment import GIFT_CARDS
-from bridge.money.store.database import Ownership, open_database
 from bridge.money.store.journal import Journal
 from bridge.private_files import make_folder
 from bridge.register import api as k
 from bridge.register.commands.router import Desk
 from bridge.register.mqtt.authority import Authority, Other
-from bridge.register.mqtt.client import Mqtt
 from bridge.register.publishing.clerk_display import means_of
 from bridge.register.publishing.publisher import Publisher
 from bridge.settings import (
-    JOURNAL_NAME,
     api_names,
     desk_settings,
     line_address,
@@ -56,35 +48,12 @@ from bridge.settings import (
 )
 from bridge.status import Facts, Identity
 from bridge.takeover import TakeOver
-from bridge.terminal.conversation import Line
-from bridge.terminal.plugins import load_driver, read_settings
+from bridge.terminal.plugins import read_settings
 from bridge.terminal.station import Station
 from bridge.terminal.status import StationSettings
-from bridge.terminal.transport import SerialAddress, TcpAddress, open_line
 from drivers.contract import Driver, Stage
 
 ENTRIES_COMPARED = 21  # of the journal, with the clock at the start: some days of a quiet store
-
-
-def utc_now() -> datetime:
-    """Return the wall clock."""
-    return datetime.now(UTC)
-
-
-def _store_time(moment: datetime | None) -> str:
-    """Return the store's local time without an offset, as the books want it; "" for None."""
-    return moment.astimezone().strftime("%Y-%m-%dT%H:%M:%S") if moment is not None else ""
-
-
-@dataclass(frozen=True, slots=True)
-class Wires:
-    """What reaches the disk and the outside world; a crash test dies inside one of these."""
-
-    journal: type[Journal] = Journal
-    bus: type[Mqtt] = Mqtt
-    books: type[BackOffice] = BackOffice
-    open_line: Callable[[SerialAddress | TcpAddress], Awaitable[Line]] = open_line
-    read_clock: Callable[[], datetime] = utc_now
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,11 +64,11 @@ class Parts:
     ledger: Ledger
     journal: Journal
     stations: Mapping[str, Station]
-    bus: Mqtt
+    bus: Bus
     desk: Desk
     publisher: Publisher
     facts: Facts
-    login: Login | None
+    login: BackOfficeLogin | None
     recorder: Recorder | None
     gift_cards: GiftCards | None
     plans: Plans
@@ -111,7 +80,7 @@ class Parts:
     take_over: TakeOver
 
 
-def load_drivers(config: cfg.Config) -> dict[str, tuple[Driver, Any]]:
+def load_drivers(config: cfg.Config, adapters: Adapters) -> dict[str, tuple[Driver, Any]]:
     """Return the driver and its settings for each terminal; nothing is opened or written.
 
     Raises:
@@ -122,7 +91,7 @@ def load_drivers(config: cfg.Config) -> dict[str, tuple[Driver, Any]]:
         key = f"terminals.{name}"
         if name == GIFT_CARDS:
             raise ConfigError(key, "this name stands for gift cards; call the terminal otherwise")
-        driver = load_driver(terminal.driver, f"{key}.driver")
+        driver = adapters.load_driver(terminal.driver, f"{key}.driver")
         loaded[name] = (driver, read_settings(driver, terminal.settings, f"{key}.settings"))
     return loaded
 
@@ -131,7 +100,7 @@ def build_stations(
     config: cfg.Config,
     drivers: Mapping[str, tuple[Driver, Any]],
     ledger: Ledger,
-    wires: Wires,
+    adapters: Adapters,
     clock: WallClock,
 ) -> dict[str, Station]:
     """Return one station per configured terminal."""
@@ -161,7 +130,7 @@ def build_stations(
             ),
             driver,
             settings,
-            open_line=partial(wires.open_line, address),
+            open_line=partial(adapters.open_line, address),
             ledger=ledger,
             changed=ledger.something_changed,
             now=lambda: k.format_time(clock.now()),
@@ -171,7 +140,7 @@ def build_stations(
 
 @asynccontextmanager
 async def build(
-    config: cfg.Config, environment: Mapping[str, str], wires: Wires
+    config: cfg.Config, environment: Mapping[str, str], adapters: Adapters
 ) -> AsyncIterator[Parts]:
     """Yield the bridge with its journal recovered, and close everything afterwards.
 
@@ -179,26 +148,22 @@ async def build(
         ConfigError: A setting is wrong.
         JournalError: The journal is somebody else's, damaged, or cannot be written.
     """
-    drivers = load_drivers(config)
+    drivers = load_drivers(config, adapters)
     state = _state_directory(config)
-    async with AsyncExitStack() as opened:  # closed in reverse: the journal after its thread
-        ownership = Ownership(state / JOURNAL_NAME)
-        opened.callback(ownership.release)
-        connection = open_database(state / JOURNAL_NAME)
-        opened.callback(connection.close)
-        executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="journal")
-        opened.callback(executor.shutdown)
-        mark = JournalMark(state / MARK_NAME)
-        opened.callback(mark.close)
-        remembered = mark.read()
-        journal = wires.journal(connection, executor, remember=mark.write)
-        opened.push_async_callback(journal.finish)
-        clock = WallClock(wires.read_clock, time.monotonic)
+    async with AsyncExitStack() as opened:
+        stored = await opened.enter_async_context(adapters.open_state(state, adapters.new_id))
+        journal = stored.journal
+        clock = WallClock(adapters.utc_now, adapters.monotonic)
         clock.learn(journal.latest_times(ENTRIES_COMPARED))
         custody = Custody(journal, lambda: k.format_time(clock.now()))
-        await custody.recover(remembered)
-        if remembered is None:
-            mark.write(journal.last_seq())  # from now on it remembers
+        await custody.recover(stored.remembered)
+        if stored.remembered is None:
+            stored.mark.write(journal.last_seq())  # from now on it remembers
+
+        def store_time(moment: datetime | None) -> str:
+            """Return local time without an offset, as the books want it; "" for None."""
+            return adapters.to_local(moment).strftime("%Y-%m-%dT%H:%M:%S") if moment else ""
+
         office = config.back_office
         told_by: list[BackOffice] = []  # whose clock is asked where ours is doubtful
         ledger = Ledger(
@@ -210,23 +175,23 @@ async def build(
                 tip_sku=office.tip_sku if office and config.site.tips_booked else "",
             ),
             now=lambda: k.format_time(clock.now()),
-            local_now=lambda: _store_time(clock.now()),
+            local_now=lambda: store_time(clock.now()),
             terminals=config.terminals,
             clock_is_doubtful=lambda: bool(clock.implausible),
-            server_local_now=lambda: _store_time(told_by[0].server_now()) if told_by else "",
+            server_local_now=lambda: store_time(told_by[0].server_now()) if told_by else "",
             tip_limit_percent=config.site.tip_limit_percent,
         )
-        stations = build_stations(config, drivers, ledger, wires, clock)
-        login: Login | None = None
+        stations = build_stations(config, drivers, ledger, adapters, clock)
+        login: BackOfficeLogin | None = None
         recorder: Recorder | None = None
         gift_cards: GiftCards | None = None
         books: BackOffice | None = None
         if office is not None:
-            http = open_client(office.ca_file)
+            http = adapters.open_client(office.ca_file)
             opened.push_async_callback(http.aclose)
             settings = login_settings(office, environment)
-            login = Login(http, settings, token_store(state, environment), clock.now)
-            books = wires.books(
+            login = adapters.login(http, settings, token_store(state, environment), clock.now)
+            books = adapters.back_office(
                 http,
                 office.endpoint,
                 login,
@@ -234,7 +199,7 @@ async def build(
                 names=api_names(office),
             )
             told_by.append(books)
-            recorder = Recorder(ledger, books, login, random.SystemRandom())
+            recorder = Recorder(ledger, books, login, adapters.chance("recorder"))
             gift_cards = GiftCards(
                 ledger,
                 books,
@@ -246,11 +211,10 @@ async def build(
         yield _assemble(
             config,
             environment,
-            wires,
-            instance=Instance(state / INSTANCE_NAME, lambda: uuid.uuid4().hex),
+            adapters,
+            stored=stored,
             custody=custody,
             clock=clock,
-            journal=journal,
             ledger=ledger,
             stations=stations,
             login=login,
@@ -277,21 +241,21 @@ def _state_directory(config: cfg.Config) -> Path:
 def _assemble(
     config: cfg.Config,
     environment: Mapping[str, str],
-    wires: Wires,
+    adapters: Adapters,
     *,
-    instance: Instance,
+    stored: State,
     custody: Custody,
     clock: WallClock,
-    journal: Journal,
     ledger: Ledger,
     stations: Mapping[str, Station],
-    login: Login | None,
+    login: BackOfficeLogin | None,
     recorder: Recorder | None,
     gift_cards: GiftCards | None,
     records: BackOffice | None,
 ) -> Parts:
     settings = desk_settings(config)
-    bus = _bus(config, environment, wires, instance, ledger.something_changed.set)
+    journal = stored.journal
+    bus = _bus(config, environment, adapters, stored.instance, ledger.something_changed.set)
     take_over = TakeOver(custody, ledger, bus)
     names = {name: one.name or name for name, one in config.terminals.items()}
     plans = Plans(ledger, lambda terminal, payment: stations[terminal].release(payment))
@@ -384,23 +348,23 @@ def _assemble(
 def _bus(
     config: cfg.Config,
     environment: Mapping[str, str],
-    wires: Wires,
+    adapters: Adapters,
     instance: Instance,
     changed: Callable[[], None],
-) -> Mqtt:
+) -> Bus:
     authority = Authority(
         Other(instance.instance_id, config.site.bridge_id),
-        uuid.uuid4().hex,
+        adapters.new_id(),
         behind=instance.behind,
         remember=instance.remember,
     )
-    return wires.bus(
+    return adapters.bus(
         mqtt_settings(config.mqtt, environment),
         base_topic=config.mqtt.base_topic,
         will=k.encode(k.BridgeState(state="offline", reason="connection_lost")),
-        new_epoch=lambda: uuid.uuid4().hex[:12],
-        rng=random.SystemRandom(),
+        new_epoch=lambda: adapters.new_id()[:12],
+        rng=adapters.chance("bus"),
         authority=authority,
-        new_nonce=lambda: uuid.uuid4().hex,
+        new_nonce=adapters.new_id,
         changed=changed,
     )

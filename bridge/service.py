@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from bridge import config as cfg
-from bridge.assembly import Parts, Wires, build
+from bridge.adapters import Adapters
+from bridge.assembly import Parts, build
 from bridge.backoffice.purchase_recorder import IN_FLIGHT_MAX
 from bridge.errors import BusError, RequestError
 from bridge.register import api as k
@@ -37,7 +38,7 @@ async def run(
     environment: Mapping[str, str],
     *,
     ready: Callable[[], None] = lambda: None,
-    wires: Wires | None = None,
+    adapters: Adapters | None = None,
 ) -> None:
     """Run the bridge until SIGTERM or SIGINT, then let running payments end and stop.
 
@@ -52,7 +53,7 @@ async def run(
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     notifier = Notifier(environment)
-    life = _Life(config, environment, wires or Wires(), stop, notifier, ready)
+    life = _Life(config, environment, adapters or Adapters(), stop, notifier, ready)
     while await life.live():
         _LOGGER.info("beginning anew")
 
@@ -63,7 +64,7 @@ class _Life:
 
     config: cfg.Config
     environment: Mapping[str, str]
-    wires: Wires
+    adapters: Adapters
     stop: asyncio.Event
     notifier: Notifier
     ready: Callable[[], None]
@@ -76,7 +77,7 @@ class _Life:
         Raises:
             ConfigError, JournalError, ExceptionGroup: It could not start, or a part failed.
         """
-        async with build(self.config, self.environment, self.wires) as parts:
+        async with build(self.config, self.environment, self.adapters) as parts:
             if parts.custody.doubt is not None and self.taken_by:
                 await parts.take_over.confirm(self.taken_by)
                 return True

@@ -8,19 +8,39 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from typing import Protocol
 
 from bridge.errors import BusError, RequestError
 from bridge.money.custody import Custody
 from bridge.money.ledger import Ledger
-from bridge.register.mqtt.client import Mqtt
+from bridge.register.mqtt.authority import Authority
+from bridge.register.mqtt.messages import Away
 
 _LOGGER = logging.getLogger(__name__)
+
+
+class Bus(Protocol):
+    """What is asked of the broker's side."""
+
+    @property
+    def away(self) -> Away | None:
+        """Why there is no connection, None while there is one."""
+
+    @property
+    def authority(self) -> Authority | None:
+        """Who serves the base topic, as far as this bridge knows; None: nobody was asked."""
+
+    async def is_other_alive(self) -> bool:
+        """Ask the bridge behind which this one stands; raises BusError where none can be asked."""
+
+    def take_over(self) -> None:
+        """Serve the base topic from now on."""
 
 
 class TakeOver:
     """Takes the answer. `again` is set when the service must begin anew because of it."""
 
-    def __init__(self, custody: Custody, ledger: Ledger, bus: Mqtt) -> None:
+    def __init__(self, custody: Custody, ledger: Ledger, bus: Bus) -> None:
         """Answer for these; nothing is done yet."""
         self._custody = custody
         self._ledger = ledger

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from bridge import config as cfg
-from bridge.assembly import utc_now
+from bridge.adapters import utc_now
 from bridge.backoffice.api.client import BackOffice
 from bridge.backoffice.api.names import ApiNames
 from bridge.backoffice.http_exchange import open_client

@@ -15,7 +15,7 @@ from rich.markup import escape
 from rich.status import Status
 from rich.text import Text
 
-from bridge.assembly import utc_now
+from bridge.adapters import utc_now
 from bridge.backoffice.api import client as graphql
 from bridge.backoffice.http_exchange import open_client
 from bridge.backoffice.login.device_flow import DeviceCode

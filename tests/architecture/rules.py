@@ -28,7 +28,9 @@ BEHAVIORS = frozenset(
 )
 # A module of a column that imports one of these is a wire: it knows how to talk, decides nothing.
 WIRE_LIBRARIES = frozenset({"aiomqtt", "httpx", "paho", "serial", "socket", "ssl", "uvicorn"})
-COMPOSERS = frozenset({"bridge.service", "bridge.assembly", "bridge.settings"} | {"bridge.cli"})
+COMPOSERS = frozenset(
+    {"bridge.service", "bridge.assembly", "bridge.adapters", "bridge.settings", "bridge.cli"}
+)
 # Tasks are born, and awaited, here only.
 STARTERS = frozenset({"bridge.service"})
 SPEAKERS = frozenset({"bridge.cli"})  # talks to a person at a terminal

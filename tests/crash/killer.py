@@ -1,7 +1,7 @@
 """The real service, that kills itself at one labelled point of a payment.
 
 `python -m tests.crash.killer --config FILE --at LABEL [--nth N]` runs what `paybridge run` runs,
-with a fuse in each of its wires. SIGKILL leaves no time for anything, as a power cut does.
+with a fuse in each of its adapters. SIGKILL leaves no time for anything, as a power cut does.
 """
 
 from __future__ import annotations
@@ -12,10 +12,11 @@ import json
 import os
 import signal
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from bridge import service
-from bridge.assembly import Wires
+from bridge.adapters import Adapters, open_state
 from bridge.backoffice.api.attempts import Attempt
 from bridge.backoffice.api.client import BackOffice
 from bridge.backoffice.api.documents import Purchase
@@ -223,13 +224,18 @@ class FusedLine:
         self._line.close()
 
 
-def wires_with(fuse: Fuse) -> Wires:
-    """Return wires with the fuse in each."""
+def adapters_with(fuse: Fuse) -> Adapters:
+    """Return adapters with the fuse in each."""
 
     async def fused_line(address: SerialAddress | TcpAddress) -> Line:
         return FusedLine(await open_line(address), fuse)
 
-    return Wires(journal_with(fuse), bus_with(fuse), books_with(fuse), fused_line)
+    return Adapters(
+        open_state=partial(open_state, make_journal=journal_with(fuse)),
+        bus=bus_with(fuse),
+        back_office=books_with(fuse),
+        open_line=fused_line,
+    )
 
 
 def main() -> None:
@@ -246,7 +252,7 @@ def main() -> None:
             load(options.config),
             os.environ,
             ready=lambda: print(json.dumps({"ready": True}), flush=True),
-            wires=wires_with(fuse),
+            adapters=adapters_with(fuse),
         )
     )
 

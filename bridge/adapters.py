@@ -1,0 +1,127 @@
+"""Everything that reaches out of the bridge: disk, broker, terminals, back office, clocks, chance.
+
+The service takes what stands here as default. A simulated store, a crash test or a benchmark puts
+something else in the place of one adapter, and has the same bridge built around it.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Protocol
+
+import httpx
+
+from bridge import status, takeover
+from bridge.backoffice.api.client import BackOffice, TokenSource
+from bridge.backoffice.http_exchange import open_client
+from bridge.backoffice.login.login import Login
+from bridge.backoffice.login.session import LoginStatus
+from bridge.instance import INSTANCE_NAME, Instance
+from bridge.money.custody import MARK_NAME, JournalMark
+from bridge.money.store.database import Ownership, open_database
+from bridge.money.store.journal import Journal
+from bridge.register.commands import router
+from bridge.register.mqtt.client import Mqtt
+from bridge.register.publishing import sources
+from bridge.settings import JOURNAL_NAME
+from bridge.terminal.conversation import Line
+from bridge.terminal.plugins import load_driver
+from bridge.terminal.transport import SerialAddress, TcpAddress, open_line
+from drivers.contract import Driver
+
+
+class Bus(router.Bus, sources.Bus, status.Bus, takeover.Bus, Protocol):
+    """The broker; `Mqtt` is one."""
+
+    async def run(self) -> None:
+        """Connect, and connect again, until cancelled."""
+
+    async def retained_documents(self) -> tuple[str, ...]:
+        """Return the payments whose documents the broker retained when it was first reached."""
+
+
+class BackOfficeLogin(TokenSource, Protocol):
+    """The login to the back office; `Login` is one."""
+
+    @property
+    def status(self) -> LoginStatus:
+        """How things stood when they were last looked at."""
+
+    async def run(self) -> None:
+        """Keep the login fresh until cancelled."""
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """What one process has of the state directory. No other process has it meanwhile."""
+
+    journal: Journal
+    mark: JournalMark
+    remembered: int | None  # the journal's last entry, as the mark had it before this start
+    instance: Instance
+
+
+def utc_now() -> datetime:
+    """Return the wall clock."""
+    return datetime.now(UTC)
+
+
+def new_id() -> str:
+    """Return 32 hexadecimal digits that nobody else has."""
+    return uuid.uuid4().hex
+
+
+def real_chance(_concern: str) -> random.Random:
+    """Return the machine's own chance, for whatever concern."""
+    return random.SystemRandom()
+
+
+@asynccontextmanager
+async def open_state(
+    folder: Path, new_id: Callable[[], str], make_journal: Callable[..., Journal] = Journal
+) -> AsyncIterator[State]:
+    """Yield what lies in the state directory `folder`, and let go of it afterwards.
+
+    Raises:
+        JournalError: The journal is somebody else's, damaged, or cannot be written.
+    """
+    async with AsyncExitStack() as opened:  # closed in reverse: the journal after its thread
+        ownership = Ownership(folder / JOURNAL_NAME)
+        opened.callback(ownership.release)
+        connection = open_database(folder / JOURNAL_NAME)
+        opened.callback(connection.close)
+        executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="journal")
+        opened.callback(executor.shutdown)
+        mark = JournalMark(folder / MARK_NAME)
+        opened.callback(mark.close)
+        remembered = mark.read()
+        journal = make_journal(connection, executor, remember=mark.write)
+        opened.push_async_callback(journal.finish)
+        yield State(journal, mark, remembered, Instance(folder / INSTANCE_NAME, new_id))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Adapters:
+    """What the bridge is built on. A crash test dies inside one of these."""
+
+    # The state directory and the maker of ids, then what lies there for as long as it is ours.
+    open_state: Callable[[Path, Callable[[], str]], AbstractAsyncContextManager[State]] = open_state
+    bus: Callable[..., Bus] = Mqtt  # called as `Mqtt` is
+    load_driver: Callable[[str, str], Driver] = load_driver  # by its name and the setting's
+    open_line: Callable[[SerialAddress | TcpAddress], Awaitable[Line]] = open_line
+    open_client: Callable[[Path | None], httpx.AsyncClient] = open_client  # by the CA file
+    login: Callable[..., BackOfficeLogin] = Login  # called as `Login` is
+    back_office: Callable[..., BackOffice] = BackOffice  # called as `BackOffice` is
+    utc_now: Callable[[], datetime] = utc_now
+    to_local: Callable[[datetime], datetime] = datetime.astimezone  # the store's own time
+    monotonic: Callable[[], float] = time.monotonic
+    new_id: Callable[[], str] = new_id
+    chance: Callable[[str], random.Random] = real_chance  # by who asks: "recorder", "bus"
