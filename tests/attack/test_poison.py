@@ -20,7 +20,7 @@ from bridge.register import api as k
 from simulators.broker import Message
 from simulators.terminals.shared.ledger import MOVES
 from simulators.terminals.shared.ledger import TAKES as TOOK
-from tests.unit.register.shop import TOPICS, Shop, in_a_shop, payment_id
+from tests.support.shop import TOPICS, Shop, in_a_shop, payment_id
 
 TAKING = TAKES | {PaymentType.TIP_ADJUST}
 EXAMPLES = 30  # each is a shop of its own, some tenths of a second

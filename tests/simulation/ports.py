@@ -12,7 +12,7 @@ import httpx
 
 from bridge.backoffice.one_shot_transport import PHASE, Phase
 from bridge.errors import BackOfficeUnavailable, BusError, LineError, LoginRequired
-from bridge.register.mqtt.messages import Connected, Delivery
+from bridge.register.mqtt.messages import Away, Connected, Delivery
 from drivers import contract as c
 from simulators.broker import Broker, BrokerLink, Delivered, Lost, Message
 from simulators.terminals.shared.cable import CableEnd, MemoryPort
@@ -112,6 +112,21 @@ class BridgeBus:
             await link.publish(Message(topic, payload, retain, correlation=correlation))
         except Lost as error:
             raise BusError(str(error)) from error
+
+    @property
+    def away(self) -> Away | None:
+        return None if self._link is not None else Away("lost", "the broker is away")
+
+    authority = None  # nobody else serves here
+
+    async def retained_documents(self) -> tuple[str, ...]:
+        return ()
+
+    async def is_other_alive(self) -> bool:
+        raise BusError("this bridge serves alone")
+
+    def take_over(self) -> None:
+        """There is nobody to take over from."""
 
     def die(self) -> None:
         """Lose the connection as a dead process does."""

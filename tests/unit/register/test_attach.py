@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.register.shop import Shop, in_a_shop, payment_id
+from tests.support.shop import Shop, in_a_shop, payment_id
 
 LINE = {
     "item_id": 1,

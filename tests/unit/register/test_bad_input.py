@@ -11,7 +11,7 @@ import pytest
 
 from bridge.register.api import Response
 from simulators.broker import Message
-from tests.unit.register.shop import TOPICS, Shop, in_a_shop, payment_id
+from tests.support.shop import TOPICS, Shop, in_a_shop, payment_id
 
 ANSWER_SECONDS = 1.0
 GUARD = {"expires_at": "2026-11-23T12:00:30Z"}

@@ -9,7 +9,7 @@ import pytest
 
 from bridge.errors import JournalError
 from tests.attack.till import SlowJournal
-from tests.unit.register.shop import Plans, Shop, in_a_shop, payment_id
+from tests.support.shop import Plans, Shop, in_a_shop, payment_id
 from tests.unit.register.test_queue import SLOW_FIRST
 
 HELD = Plans(shoppers=SLOW_FIRST.shoppers, journal=SlowJournal)
@@ -65,7 +65,7 @@ def test_a_command_that_the_journal_could_not_store_is_not_acknowledged(tmp_path
 
     async def test(shop: Shop) -> None:
         shops.append(shop)
-        shop.connection.execute("pragma query_only=on")  # as a disk that became read-only
+        shop.journal._connection.execute("pragma query_only=on")  # as a disk that became read-only
         await shop.pay("till-1", 1)
 
     with pytest.raises(ExceptionGroup) as died:
@@ -73,7 +73,6 @@ def test_a_command_that_the_journal_could_not_store_is_not_acknowledged(tmp_path
     assert died.value.subgroup(JournalError) is not None
     topics = [one.topic for one in shops[0].acknowledged]
     assert not any("/request/" in one for one in topics), "the next life must get it again"
-    shops[0].connection.close()
 
 
 @pytest.mark.parametrize(

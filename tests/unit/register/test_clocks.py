@@ -18,13 +18,12 @@ from bridge.register import api as k
 from bridge.register.commands.expiry import refuse_unfresh
 from bridge.register.mqtt.messages import Delivery
 from drivers.contract import Approved, Baseline
+from tests.support.shop import NOON, Shop, in_a_shop, payment_id
 from tests.unit.money.test_ledger import Disk, approval, disk, executor, request
-from tests.unit.register.shop import NOON, Plans, Shop, in_a_shop, payment_id
 from tests.unit.register.test_queue import SLOW_FIRST
 
 __all__ = ["disk", "executor"]  # fixtures
 
-WATCHED = Plans(watches_clock=True)
 START = k.PaymentStart.model_validate(
     {
         "request_id": "r-1",
@@ -47,7 +46,7 @@ def test_a_clock_that_is_set_forward_takes_no_document_away(tmp_path: Path) -> N
         await asyncio.sleep(25 * 3_600)  # a day later it is old by any clock
         assert shop.document("till-1", 1) == {}
 
-    in_a_shop(tmp_path, test, replace(SLOW_FIRST, watches_clock=True))
+    in_a_shop(tmp_path, test, SLOW_FIRST)
 
 
 def test_our_own_wrong_clock_is_never_blamed_on_a_register(tmp_path: Path) -> None:
@@ -56,7 +55,7 @@ def test_our_own_wrong_clock_is_never_blamed_on_a_register(tmp_path: Path) -> No
         answer = await shop.pay("till-1", 1, expires_at=k.format_time(NOON + timedelta(minutes=5)))
         assert answer["status"] == "accepted", json.dumps(answer)
 
-    in_a_shop(tmp_path, test, WATCHED)
+    in_a_shop(tmp_path, test)
 
 
 def test_by_a_doubtful_clock_an_expiry_neither_expires_nor_proves_anything() -> None:

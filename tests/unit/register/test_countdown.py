@@ -15,8 +15,8 @@ from bridge.money.store.records import Account, HistoryLine
 from bridge.register.publishing.countdown import seconds_left
 from drivers.contract import Stage
 from simulators.terminals.shared.shopper import Mischief, Plan, Scenario
+from tests.support.shop import Plans, Shop, in_a_shop
 from tests.unit.money.test_payment import STATES
-from tests.unit.register.shop import Plans, Shop, in_a_shop
 
 BEGAN = datetime.fromisoformat("2026-11-23T12:00:00.000Z")
 EXPIRES = BEGAN + timedelta(seconds=200)

@@ -14,13 +14,13 @@ from bridge.money import payment as p
 from bridge.money import purchase as s
 from bridge.money.payment.machine import ENDS_OF_WAITS, advance
 from bridge.register import api as k
-from bridge.register.commands.router import DeskSettings
 from bridge.register.mqtt.messages import Delivery
 from bridge.register.outbox import Replies
 from simulators.broker import Message
 from simulators.terminals.shared.shopper import Plan, Scenario
+from tests.support.shop import TOPICS, Plans, Shop, in_a_shop, payment_id
+from tests.support.virtual_store import Json
 from tests.unit.money.test_payment import STATES
-from tests.unit.register.shop import TOPICS, Json, Plans, Shop, in_a_shop, payment_id
 
 ROOT = Path(__file__).parents[3]
 SLOW = Plan(seconds_to_card=40.0)
@@ -28,7 +28,7 @@ SLOW_FIRST = Plans(shoppers={"counter-1": Scenario(payments=(SLOW,))})
 TWO = Plans(
     terminals=("counter-1", "counter-2"),
     shoppers={"counter-1": Scenario(payments=(SLOW,))},
-    desk=DeskSettings(TOPICS, pools={"front": ("counter-1", "counter-2")}),
+    pools={"front": ("counter-1", "counter-2")},
 )
 DECLINES = Plans(shoppers={"counter-1": Scenario(otherwise=Plan(outcome="decline", code=0x05))})
 

@@ -22,9 +22,9 @@ from bridge.register.api.buttons import BUTTONS, NEW_ID, PROMPT, button_name
 from bridge.register.publishing.clerk_display import Means, amount_text, display_of, means_of
 from bridge.register.publishing.refusals import CARD_REFUSED, NOT_DONE
 from drivers import contract as c
+from tests.support.shop import Shop, in_a_shop, payment_id
 from tests.unit.money.test_payment import APPROVAL, REQUEST, STATES
 from tests.unit.register.mqtt_document import CASES
-from tests.unit.register.shop import Shop, in_a_shop, payment_id
 
 LEFT = c.Money(2790, "EUR")
 PAID = replace(STATES["approved"], signature=None)

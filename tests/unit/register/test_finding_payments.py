@@ -12,17 +12,16 @@ import pytest
 
 from bridge.cli.journal import list_payments, payments_table
 from bridge.config import parse
-from bridge.money.commit_decision import BooksPolicy
 from bridge.register.api import PaymentDocument
-from bridge.register.commands.router import DeskSettings
 from bridge.register.publishing.publisher import HEALTH_SECONDS
 from tests.published import check
-from tests.unit.register.shop import TOPICS, Json, Plans, Shop, in_a_shop, payment_id
+from tests.support.shop import TOPICS, Plans, Shop, in_a_shop, payment_id
+from tests.support.virtual_store import Json
 
 GUARD = {"expires_at": "2026-11-23T12:30:00Z"}
 DAYS = 5
-PLANS = Plans(desk=DeskSettings(TOPICS, hold_days={"counter-1": DAYS}))
-NO_BOOKS = Plans(books=BooksPolicy("S012", required=False))  # nothing waits to be recorded
+PLANS = Plans(terminal={"hold_days": DAYS})
+NO_BOOKS = Plans(records=False)  # nothing waits to be recorded
 LOOK_SECONDS = HEALTH_SECONDS + 1
 
 
@@ -128,14 +127,19 @@ def test_a_hold_shows_its_expiry_and_is_warned_about_a_day_before(
 
 
 def test_a_hold_without_known_days_says_nothing_of_its_end(tmp_path: Path) -> None:
-    async def test(shop: Shop) -> None:
-        document = await hold(shop, 1)
+    async def begin(shop: Shop) -> None:
+        await hold(shop, 1)
+
+    async def without_the_terminal(shop: Shop) -> None:
+        shop.ahead += timedelta(days=1)
+        document = await shop.until("till-1", 1, status="approved")
         assert document["hold_expires_at"] is None
         shop.ahead += timedelta(days=20)
         await asyncio.sleep(LOOK_SECONDS)
         assert shop.document("till-1", 1)["display"]["code"] == "approved"
 
-    in_a_shop(tmp_path, test)
+    in_a_shop(tmp_path, begin)
+    in_a_shop(tmp_path, without_the_terminal, Plans(terminals=("counter-9",)))
 
 
 def test_the_command_line_finds_holds_too(tmp_path: Path) -> None:
@@ -144,7 +148,7 @@ def test_the_command_line_finds_holds_too(tmp_path: Path) -> None:
         await shop.pay("till-1", 2, "8.00", **GUARD)
         await shop.until("till-1", 2, status="approved")
 
-    in_a_shop(tmp_path, test, replace(PLANS, books=NO_BOOKS.books))
+    in_a_shop(tmp_path, test, replace(PLANS, records=False))
     config = parse(
         {
             "site": {"store_code": "S", "state_directory": str(tmp_path)},
@@ -163,7 +167,9 @@ def test_a_hold_that_an_earlier_version_let_go_is_found_again(tmp_path: Path) ->
         await shop.pay("till-1", 2, "8.00", **GUARD)
         await shop.until("till-1", 2, status="approved")
         await asyncio.sleep(1.0)
-        shop.connection.execute("update payment set live=0")  # as the version before retired it
+        shop.journal._connection.execute(
+            "update payment set live=0"
+        )  # as the version before retired it
 
     async def go_on(shop: Shop) -> None:
         found = await listed(shop, filter={"open": True})

@@ -9,7 +9,7 @@ from bridge.register.api import BridgeHealth
 from bridge.register.publishing.publisher import HEALTH_SECONDS
 from simulators.broker import Message
 from simulators.terminals.shared.shopper import Plan, Scenario
-from tests.unit.register.shop import TOPICS, Plans, Shop, in_a_shop
+from tests.support.shop import TOPICS, Plans, Shop, in_a_shop
 
 GUARD = {"expires_at": "2026-11-23T12:00:30Z"}
 AT_ONCE_SECONDS = 1.0

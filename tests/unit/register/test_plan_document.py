@@ -10,8 +10,9 @@ from pathlib import Path
 from bridge.money import payment as p
 from drivers import contract as c
 from tests.published import check
+from tests.support.shop import TOPICS, Shop, in_a_shop, payment_id
+from tests.support.virtual_store import Json
 from tests.unit.money.test_payment import REQUEST
-from tests.unit.register.shop import TOPICS, Json, Shop, in_a_shop, payment_id
 
 PLAN_ID = payment_id(7)
 LEGS = tuple(p.leg_id(PLAN_ID, number) for number in (1, 2))

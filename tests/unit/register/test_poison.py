@@ -20,8 +20,8 @@ from bridge.register.publishing.payment_document import payment_document, receip
 from bridge.register.publishing.receipt_text import ReceiptStyle
 from drivers import contract as c
 from simulators.broker import Message
+from tests.support.shop import TOPICS, Plans, Shop, in_a_shop, payment_id
 from tests.unit.money.test_payment import REQUEST, STATES
-from tests.unit.register.shop import TOPICS, Plans, Shop, in_a_shop, payment_id
 from tests.unit.register.test_receipts import TAKEN, VISA
 
 AT = "2026-11-23T12:00:00.000Z"

@@ -12,7 +12,6 @@ import pytest
 
 from bridge.money import payment as p
 from bridge.money.background.signature_reversals import (
-    SignaturePolicy,
     void_id,
     void_request,
 )
@@ -21,11 +20,11 @@ from drivers.contract import Unclear
 from simulators.broker import Message
 from simulators.terminals.shared.shopper import Plan, Scenario
 from tests.published import check
-from tests.unit.register.shop import TOPICS, Plans, Shop, in_a_shop, payment_id
+from tests.support.shop import TOPICS, Plans, Shop, in_a_shop, payment_id
 
 SIGNS = Plan(signature=True, entry="chip", brand="visa")
 SIGNED = Plans(shoppers={"counter-1": Scenario(payments=(SIGNS,))})
-REVERSED = Plans(shoppers=SIGNED.shoppers, signatures=SignaturePolicy(unanswered_stands=False))
+REVERSED = Plans(shoppers=SIGNED.shoppers, unsigned="reversed")
 PROMPT = payment_id(1).replace("-", "")
 TOPIC = TOPICS.prompt("till-1", PROMPT)
 VOID = void_id(payment_id(1), 0)
@@ -317,9 +316,7 @@ def test_a_second_question_has_its_own_time(tmp_path: Path) -> None:
         assert shop.document("till-1", 1)["funds"] == "voided"
         assert shop.document("till-1", 2)["display"]["code"] == "check_signature"
 
-    twice = Plans(
-        shoppers={"counter-1": Scenario(payments=(SIGNS, SIGNS))}, signatures=REVERSED.signatures
-    )
+    twice = Plans(shoppers={"counter-1": Scenario(payments=(SIGNS, SIGNS))}, unsigned="reversed")
     in_a_shop(tmp_path, test, twice)
 
 

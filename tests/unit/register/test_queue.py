@@ -15,19 +15,18 @@ from bridge.money import payment as p
 from bridge.money.payment.machine import QUEUE_TIMEOUT, advance
 from bridge.register import api as k
 from bridge.register.commands.presence import GRACE_SECONDS
-from bridge.register.commands.router import DeskSettings
 from bridge.terminal.lease import LINE_MAX
 from simulators.terminals.shared.shopper import Plan, Scenario
+from tests.support.shop import Plans, Shop, in_a_shop, payment_id
+from tests.support.virtual_store import Json
 from tests.unit.money.test_payment import STATES
-from tests.unit.register.shop import TOPICS, Json, Plans, Shop, in_a_shop, payment_id
 
 SLOW = Plan(seconds_to_card=40.0)
 SLOW_FIRST = Plans(shoppers={"counter-1": Scenario(payments=(SLOW,))})
-POOL = DeskSettings(TOPICS, pools={"front": ("counter-1", "counter-2")})
 TWO = Plans(
     terminals=("counter-1", "counter-2"),
     shoppers=dict.fromkeys(("counter-1", "counter-2"), Scenario(payments=(SLOW,))),
-    desk=POOL,
+    pools={"front": ("counter-1", "counter-2")},
 )
 
 

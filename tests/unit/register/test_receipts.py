@@ -17,8 +17,8 @@ from bridge.register.publishing.payment_document import receipt_documents
 from bridge.register.publishing.receipt_text import Columns, ReceiptStyle, receipts_of
 from drivers import contract as c
 from simulators.broker import Message
+from tests.support.shop import TOPICS, Shop, in_a_shop, payment_id
 from tests.unit.money.test_payment import REQUEST
-from tests.unit.register.shop import TOPICS, Shop, in_a_shop, payment_id
 
 AT = "2026-11-23T12:00:00.000Z"
 PAN = "4242424242424242"

@@ -6,7 +6,8 @@ import asyncio
 from pathlib import Path
 
 from simulators.terminals.shared.shopper import Plan, Scenario
-from tests.unit.register.shop import Json, Plans, Shop, in_a_shop, payment_id
+from tests.support.shop import Plans, Shop, in_a_shop, payment_id
+from tests.support.virtual_store import Json
 
 OPERATION = "018f6f50-0000-7000-8000-0000000000f1"
 SLOW_FIRST = Plans(shoppers={"counter-1": Scenario(payments=(Plan(seconds_to_card=40.0),))})

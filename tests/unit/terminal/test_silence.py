@@ -15,7 +15,8 @@ from bridge.terminal.status import SILENT_SECONDS
 from drivers.contract import Stage
 from simulators.broker import Message
 from simulators.terminals.shared.shopper import Mischief, Plan, Scenario
-from tests.unit.register.shop import TOPICS, Json, Plans, Shop, in_a_shop, payment_id
+from tests.support.shop import TOPICS, Plans, Shop, in_a_shop, payment_id
+from tests.support.virtual_store import Json
 
 TABLE = {"site": {"store_code": "S"}, "terminals": {"counter-1": {"driver": "zvt", "port": "/d"}}}
 AUTHORIZING = SILENT_SECONDS[Stage.AUTHORIZING]

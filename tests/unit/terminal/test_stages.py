@@ -11,7 +11,7 @@ from bridge.config import parse
 from bridge.errors import ConfigError
 from drivers.contract import Stage
 from simulators.terminals.shared.shopper import Plan, Scenario
-from tests.unit.register.shop import Plans, Shop, in_a_shop
+from tests.support.shop import Plans, Shop, in_a_shop
 
 SLOW_PIN = Plan(entry="chip", seconds_to_card=2.0, seconds_to_pin=100.0)
 TERMINAL = {"driver": "zvt", "port": "/dev/null"}

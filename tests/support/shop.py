@@ -1,4 +1,4 @@
-"""A store in virtual time: real ledger, stations, desk and publisher, simulated all around.
+"""A virtual store without a back office, as its registers see it: by what lies at the broker.
 
 The broker is `simulators/broker.py`, the terminals are ZVT terminals on cables in memory.
 """
@@ -8,51 +8,40 @@ from __future__ import annotations
 import asyncio
 import json
 import random
-from collections.abc import Awaitable, Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
-from bridge.clock import WallClock
-from bridge.errors import LineError, MessageRefused
-from bridge.money.background.signature_reversals import Reversals, SignaturePolicy
-from bridge.money.commit_decision import BooksPolicy
-from bridge.money.ledger import Ledger
-from bridge.money.store.database import open_database
+from bridge.assembly import Parts
+from bridge.errors import MessageRefused
 from bridge.money.store.journal import Journal
 from bridge.register import api as k
-from bridge.register.commands.router import Desk, DeskSettings
 from bridge.register.mqtt.messages import Delivery
 from bridge.register.publishing.publisher import Publisher
-from bridge.status import Facts, Identity
 from bridge.terminal.station import Station
-from bridge.terminal.status import StationSettings
 from drivers.contract import Stage
-from drivers.zvt import DRIVER, ZvtSettings
 from simulators.broker import Broker, Message
 from simulators.loop import run_virtual
 from simulators.terminals.shared.cable import MemoryPort
 from simulators.terminals.shared.shopper import Scenario
 from simulators.terminals.zvt import ZvtTerminal
 from tests.simulation.ports import Alive, BridgeBus
+from tests.support.virtual_store import Device, Json, VirtualStore, office_table
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 TOPICS = k.Topics()
 SOON_SECONDS = 200.0  # a payment that waits in line takes its time
 
-Json = dict[str, Any]
 Test = Callable[["Shop"], Awaitable[None]]
 
 
-class Picky:
+class PickyBus(BridgeBus):
     """A broker whose access list forgot what begins with `prefix`; "" forgot nothing."""
 
-    def __init__(self, bus: BridgeBus, prefix: str) -> None:
-        self._bus = bus
-        self._prefix = prefix
+    prefix = ""
 
     async def publish(
         self,
@@ -63,9 +52,9 @@ class Picky:
         expiry_seconds: int | None = None,
         correlation: bytes | None = None,
     ) -> None:
-        if self._prefix and topic.startswith(self._prefix):
+        if self.prefix and topic.startswith(self.prefix):
             raise MessageRefused("not authorized")
-        await self._bus.publish(
+        await super().publish(
             topic, payload, retain=retain, expiry_seconds=expiry_seconds, correlation=correlation
         )
 
@@ -76,33 +65,28 @@ class Plans:
 
     terminals: tuple[str, ...] = ("counter-1",)
     shoppers: Mapping[str, Scenario] = field(default_factory=dict)  # by terminal
-    desk: DeskSettings = field(default_factory=lambda: DeskSettings(TOPICS))
+    pools: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # their terminals, by pool
+    terminal: Mapping[str, Any] = field(default_factory=dict)  # of each terminal's table
     stage_seconds: Mapping[Stage, float] = field(default_factory=dict)
     forgotten: str = ""  # the topics that the broker lets nobody publish
-    signatures: SignaturePolicy = field(default_factory=SignaturePolicy)
-    books: BooksPolicy = field(default_factory=lambda: BooksPolicy("S012"))
+    unsigned: str = "stands"  # what nobody signed for
+    records: bool = True  # False: the register's own extract records sales
     journal: type[Journal] = Journal
-    watches_clock: bool = False  # a clock that is set is noticed, as in the service
 
 
 class Shop:
-    """The store: `ask` is a register, `document` what lies at the broker."""
+    """The store: `ask` is a register, `document` what lies at the broker.
 
-    def __init__(self, folder: Path, executor: ThreadPoolExecutor, plans: Plans) -> None:
+    Nothing is recorded while a test looks: what waits for the back office goes on waiting.
+    """
+
+    def __init__(self, folder: Path, plans: Plans) -> None:
         rng = random.Random(str(folder.name))
         self.ahead = timedelta()  # how far somebody has set the clock
-        self.clock = WallClock(self.now, asyncio.get_running_loop().time)
-        self.connection = open_database(folder / "journal.sqlite")
-        journal = self.journal = plans.journal(self.connection, executor)
-        self.ledger = Ledger(
-            journal,
-            books=plans.books,
-            now=lambda: k.format_time(self.now()),
-            local_now=lambda: self.now().strftime("%Y-%m-%dT%H:%M:%S"),
-        )
         self.broker = Broker(rng, lambda topic: "/request/" in topic or topic.endswith("/state"))
         self.acknowledged: list[Delivery] = []
-        self.bus = BridgeBus(self.broker, Alive(), rng, self.acknowledged.append, lambda _: None)
+        self.bus = PickyBus(self.broker, Alive(), rng, self.acknowledged.append, lambda _: None)
+        self.bus.prefix = plans.forgotten
         self.ports = {name: MemoryPort(random.Random(name)) for name in plans.terminals}
         self.terminals = {
             name: ZvtTerminal(
@@ -112,52 +96,44 @@ class Shop:
             )
             for name in plans.terminals
         }
-        self.stations = {name: self._station(name, plans) for name in plans.terminals}
-        self.desk = Desk(
-            self.bus,
-            self.ledger,
-            self.stations,
-            plans.desk,
+        stages = {stage.value: seconds for stage, seconds in plans.stage_seconds.items()}
+        table = {"stage_seconds": stages, **plans.terminal}
+        self.store = VirtualStore(
+            folder=folder,
             now=self.now,
-            clock_is_doubtful=lambda: plans.watches_clock and bool(self.clock.implausible),
+            devices={name: Device(port, more=table) for name, port in self.ports.items()},
+            bus=lambda: self.bus,
+            sections={
+                "site": {"unsigned": plans.unsigned},
+                "pools": {name: {"terminals": members} for name, members in plans.pools.items()},
+                "back_office": office_table(records=plans.records),
+            },
+            journal=plans.journal,
         )
-        facts = Facts(
-            Identity("bridge", "site", folder),
-            ledger=self.ledger,
-            journal=journal,
-            stations=self.stations,
-            names={},
-            bus=self.bus,
-            books=None,
-            now=self.now,
-        )
-        self.reversals = Reversals(
-            self.ledger,
-            self.stations,
-            plans.signatures,
-            now=self.now,
-            is_connected=lambda: self.bus.connected,
-        )
-        self.plans, self._facts, self._journal = plans, facts, journal
-        self.publisher = self.new_publisher()
+        self.parts: Parts
         self.power = asyncio.Event()  # set when the terminals are switched on
         self._responses: dict[str, Json] = {}
         self._requests = 0
 
+    def use(self, parts: Parts) -> None:
+        """Take the bridge that was built."""
+        self.parts = parts
+        self.ledger, self.journal, self.desk = parts.ledger, parts.journal, parts.desk
+        self.publisher = parts.publisher
+        self.stations = cast(dict[str, Station], parts.stations)  # a test takes one away
+
     def new_publisher(self) -> Publisher:
         """Return a publisher that knows nothing of what was published before."""
         return Publisher(
-            Picky(self.bus, self.plans.forgotten),
+            self.bus,
             self.ledger,
             self.desk,
-            self._facts,
+            self.parts.facts,
             TOPICS,
             terminal_names={},
-            signatures=self.reversals,
-            stage_seconds=dict.fromkeys(self.plans.terminals, self.plans.stage_seconds),
+            signatures=self.parts.reversals,
             now=self.now,
-            last_seq=self._journal.last_seq(),
-            clock_is_steady=lambda: self.clock.is_steady if self.plans.watches_clock else True,
+            last_seq=self.journal.last_seq(),
         )
 
     async def have_terminal(self, name: str) -> None:
@@ -227,23 +203,6 @@ class Shop:
             k.Response.model_validate_json(message.payload)
             self._responses[response["request_id"]] = response
 
-    def _station(self, name: str, plans: Plans) -> Station:
-        async def open_line() -> Any:
-            try:
-                return self.ports[name].open()
-            except FileNotFoundError as error:
-                raise LineError("not_found", "the cable is unplugged") from error
-
-        return Station(
-            StationSettings(name, "serial", name, stage_seconds=plans.stage_seconds),
-            DRIVER,
-            ZvtSettings(),
-            open_line=open_line,
-            ledger=self.ledger,
-            changed=self.ledger.something_changed,
-            now=lambda: k.format_time(self.now()),
-        )
-
 
 def payment_id(number: int) -> str:
     """Return the id of the shop's payment of that number."""
@@ -254,25 +213,24 @@ def in_a_shop(
     folder: Path, test: Test, plans: Plans | None = None, *, switched_on: bool = True
 ) -> None:
     """Run `test` in virtual time in a shop whose terminals are ready, or switched off yet."""
-    with ThreadPoolExecutor(max_workers=1) as executor:
-        run_virtual(
-            partial(_main, folder, executor, test, plans or Plans(), switched_on=switched_on)
-        )
+    run_virtual(partial(_main, folder, test, plans or Plans(), switched_on=switched_on))
 
 
-async def _main(
-    folder: Path, executor: ThreadPoolExecutor, test: Test, plans: Plans, *, switched_on: bool
-) -> None:
-    shop = Shop(folder, executor, plans)
+async def _main(folder: Path, test: Test, plans: Plans, *, switched_on: bool) -> None:
+    shop = Shop(folder, plans)
     shop.broker.on_published = shop.hear
     if switched_on:
         shop.power.set()
-    await shop.ledger.recover()
-    async with asyncio.TaskGroup() as group:
-        works = [shop.bus.run(), shop.desk.run(), shop.publisher.run(), shop.reversals.run()]
-        works += [one.run() for one in shop.stations.values()]
-        works += [shop.have_terminal(name) for name in shop.terminals]
-        tasks = [group.create_task(work) for work in works]
+
+    def works(parts: Parts) -> list[Coroutine[Any, Any, None]]:
+        assert parts.gift_cards is not None
+        running = (parts.bus, parts.desk, parts.publisher, parts.reversals, parts.plans)
+        stations = [one.run() for one in parts.stations.values()]
+        return [one.run() for one in running] + stations + [parts.gift_cards.run()]
+
+    async with asyncio.TaskGroup() as group, shop.store.alive(works) as parts:
+        shop.use(parts)
+        serving = [group.create_task(shop.have_terminal(name)) for name in shop.terminals]
         for port in shop.ports.values():
             await port.plug()
         async with asyncio.timeout(SOON_SECONDS):
@@ -281,6 +239,5 @@ async def _main(
             ):
                 await asyncio.sleep(0.05)
         await test(shop)
-        for task in tasks:
+        for task in serving:
             task.cancel()
-    shop.connection.close()
