@@ -148,6 +148,7 @@ class _Life:
                 parts.reversals.run(),
                 parts.publisher.run(),
                 parts.desk.run(),
+                parts.desk.late_answers.run(),
                 _tell_status(parts, self.notifier),
             )
         ]
@@ -210,7 +211,7 @@ async def _drain(parts: Parts, notifier: Notifier) -> None:
         parts.recorder.draining = True
     loop = asyncio.get_running_loop()
     until = loop.time() + seconds
-    connection = parts.desk.connection
+    connection = parts.desk.outbox.connection
     if connection is not None:
         await _say(parts, parts.facts.bridge_state(connection.epoch))
     while loop.time() < until and _under_way(parts):

@@ -188,7 +188,8 @@ class Life:
     async def begin(self) -> None:
         await self.ledger.recover()
         loop = asyncio.get_running_loop()
-        self._tasks = [loop.create_task(one.run()) for one in (self.station, self.desk)]
+        parts = (self.station, self.desk, self.desk.late_answers)
+        self._tasks = [loop.create_task(one.run()) for one in parts]
 
     async def end(self) -> None:
         """Die: nothing is finished, the line is let go."""
@@ -279,7 +280,7 @@ class Counter:
         found: list[Json] = []
 
         def answered() -> bool:
-            bodies = [json.loads(one.payload) for one in self.life.desk.replies.outgoing]
+            bodies = [json.loads(one.payload) for one in self.life.desk.outbox.responses]
             found.extend(one for one in bodies if one["request_id"] == name)
             return bool(found)
 
@@ -288,7 +289,6 @@ class Counter:
         while not answered():
             self.life.check()
             assert loop.time() < until, f"no answer to {operation}"
-            await self.life.desk.answer_errands()
             await asyncio.sleep(LOOK_SECONDS)
         return found[0]
 

@@ -257,10 +257,10 @@ class Shop:
         until = asyncio.get_running_loop().time() + ANSWER_SECONDS
         while asyncio.get_running_loop().time() < until:
             await asyncio.sleep(0.01)
-            for one in self.desk.replies.outgoing:
+            for one in self.desk.outbox.responses:
                 answer: Json = json.loads(one.payload)
                 if answer.get("request_id") == name:
-                    self.desk.replies.outgoing.remove(one)
+                    self.desk.outbox.responses.remove(one)
                     self._note(answer)
                     return answer
         raise AssertionError(f"no response to {operation}")

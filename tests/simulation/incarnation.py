@@ -185,6 +185,7 @@ class Incarnation(Witness):
                 for work in (
                     publisher.run(),
                     self.desk.run(),
+                    self.desk.late_answers.run(),
                     self.bus.run(),
                     self.reversals.run(),
                 ):
@@ -273,7 +274,7 @@ class Incarnation(Witness):
         publisher = Publisher(
             self.bus,
             self.ledger,
-            self.desk,
+            self.desk.outbox,
             Facts(around.now),  # type: ignore[arg-type]  # its health is smaller than the real one
             TOPICS,
             terminal_names={},

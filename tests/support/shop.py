@@ -127,7 +127,7 @@ class Shop:
         return Publisher(
             self.bus,
             self.ledger,
-            self.desk,
+            self.desk.outbox,
             self.parts.facts,
             TOPICS,
             terminal_names={},
@@ -224,7 +224,8 @@ async def _main(folder: Path, test: Test, plans: Plans, *, switched_on: bool) ->
 
     def works(parts: Parts) -> list[Coroutine[Any, Any, None]]:
         assert parts.gift_cards is not None
-        running = (parts.bus, parts.desk, parts.publisher, parts.reversals, parts.plans)
+        register = (parts.bus, parts.desk, parts.desk.late_answers, parts.publisher)
+        running = (*register, parts.reversals, parts.plans)
         stations = [one.run() for one in parts.stations.values()]
         return [one.run() for one in running] + stations + [parts.gift_cards.run()]
 

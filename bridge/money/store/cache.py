@@ -30,6 +30,26 @@ class _Sales:
     purchase_of: dict[str, str] = field(default_factory=dict)  # payment_id -> transaction_id
 
 
+class Changes(asyncio.Event):
+    """Says that something changed, to several tasks: each has an event of its own to clear."""
+
+    def __init__(self) -> None:
+        """Say nothing yet."""
+        super().__init__()
+        self._listeners: list[asyncio.Event] = []
+
+    def listen(self) -> asyncio.Event:
+        """Return one more event that is set with this one."""
+        self._listeners.append(asyncio.Event())
+        return self._listeners[-1]
+
+    def set(self) -> None:
+        """Wake everybody who waits."""
+        super().set()
+        for one in self._listeners:
+            one.set()
+
+
 class Memory:
     """Payments and purchases, and what changed of them since somebody looked."""
 
@@ -46,7 +66,7 @@ class Memory:
         self._unchecked: dict[str, None] = {}  # payment ids that a person answered for
         self._settled: deque[str] = deque()
         self._changed: dict[str, None] = {}
-        self.something_changed = asyncio.Event()
+        self.something_changed = Changes()
         self.purchases_pending = asyncio.Event()
         self.signature_asked = asyncio.Event()
 

@@ -17,7 +17,8 @@ from bridge.money.payment.signature import Signature, SignatureJudged
 from bridge.money.store.records import Account
 from bridge.register import api as k
 from bridge.register.commands.payment_request import other_tenders, sale_details
-from bridge.register.outbox import Replies
+from bridge.register.commands.replies import Replies
+from bridge.register.outbox import Outbox
 from bridge.register.publishing.payment_document import receipt_documents
 from bridge.register.publishing.payment_list import listed
 from bridge.register.publishing.receipt_text import ReceiptStyle
@@ -51,6 +52,8 @@ class KnownPayments:
         self,
         ledger: Ledger,
         replies: Replies,
+        outbox: Outbox,
+        *,
         plans: Plans | None,
         receipt_style: ReceiptStyle,
         hold_days: Mapping[str, int],
@@ -62,9 +65,9 @@ class KnownPayments:
         self._hold_days = hold_days
         self._ledger = ledger
         self._replies = replies
+        self._outbox = outbox
         self._plans = plans
         self._receipt_style = receipt_style
-        self.acknowledged: dict[str, None] = {}  # by their register, not retired yet
 
     async def cancel(self, register_id: str, request: k.PaymentCancel) -> k.Response:
         """Ask for a payment to be stopped; what comes of it, its document says."""
@@ -149,10 +152,10 @@ class KnownPayments:
             raise RequestError(
                 "invalid_request", f"the document is at rev {account.rev}", path="rev"
             )
-        self._replies.asked_back.pop(account.payment_id, None)
+        self._outbox.asked_back.pop(account.payment_id, None)
         if account.live:
             account = await self._ledger.apply(account.payment_id, p.Acknowledged(request.rev))
-            self.acknowledged[account.payment_id] = None
+            self._outbox.acknowledge(account.payment_id)
         return self._replies.about(request, account, "ok")
 
     async def answer(self, register_id: str, request: k.PaymentResolve) -> k.Response:

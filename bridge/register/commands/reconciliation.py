@@ -21,6 +21,7 @@ from bridge.money.reconciliation import Reconciliation, compare
 from bridge.money.store.records import Account
 from bridge.money.terminal_batch import BatchClosed, GapFound
 from bridge.register import api as k
+from bridge.register.outbox import Outbox
 from drivers import contract as c
 
 _LOGGER = logging.getLogger(__name__)
@@ -33,11 +34,11 @@ SAME_REQUEST_WITHIN = timedelta(minutes=10)
 class DayEnds:
     """What registers are told of ends of day; the journal keeps it."""
 
-    def __init__(self, ledger: Ledger) -> None:
-        """Compare with the payments of `ledger`."""
+    def __init__(self, ledger: Ledger, outbox: Outbox) -> None:
+        """Compare with the payments of `ledger`; what is retained goes to `outbox`."""
         self._ledger = ledger
         self._batches = ledger.batches
-        self.documents: dict[str, k.ReconciliationDocument] = {}  # the last one, by terminal
+        self._outbox = outbox
         self.under_way: set[str] = set()  # names of what a terminal does now
 
     def recall(self, terminals: Iterable[str]) -> None:
@@ -46,7 +47,7 @@ class DayEnds:
             closed = self._batches.of(terminal_id).closed.values()
             if closed:
                 last = max(closed, key=lambda one: one.closed_at)
-                self.documents[terminal_id] = _document(terminal_id, last)
+                self._outbox.ends_of_day[terminal_id] = _document(terminal_id, last)
 
     def name(self, register_id: str, request: k.TerminalReconcile, terminal_id: str) -> str:
         """Return what names an end of day for ever, or for some minutes."""
@@ -134,7 +135,7 @@ class DayEnds:
             gap=found,
         )
         _warn(terminal_id, found)
-        self.documents[terminal_id] = document
+        self._outbox.ends_of_day[terminal_id] = document
         result: dict[str, Any] = document.model_dump(mode="json")
         return result
 

@@ -1,9 +1,10 @@
-"""Takes commands from the registers and tells them what became of them.
+"""Takes commands from the registers and answers them.
 
 The desk decides nothing about money: it refuses what the contract refuses and hands each command
 to who does it: `start_payment.py` what begins a payment, `existing_payment.py` what asks about one,
 `terminal_operation.py` and `gift_card_balance.py` what waits for a terminal or the back office.
-`outbox.py` holds the answers.
+`late_answers.py` answers those that wait, in a task of its own; `outbox.py` holds what the
+publisher is to say.
 """
 
 from __future__ import annotations
@@ -25,13 +26,15 @@ from bridge.register.commands import start_payment as starts
 from bridge.register.commands import terminal_operation as errands
 from bridge.register.commands.existing_payment import KnownPayments
 from bridge.register.commands.gift_card_balance import Balances, Question
+from bridge.register.commands.late_answers import LateAnswers
 from bridge.register.commands.presence import Presence
+from bridge.register.commands.replies import Replies
 from bridge.register.commands.start_payment import Starts
 from bridge.register.commands.terminal_operation import Errands
 from bridge.register.commands.terminal_queue import TakerState, WaitedFor, WaitingLines
 from bridge.register.commands.terminal_selection import Choice
 from bridge.register.mqtt.messages import Connected, Delivery
-from bridge.register.outbox import Replies
+from bridge.register.outbox import Outbox
 from bridge.register.publishing.payment_document import PLAIN
 from bridge.register.publishing.receipt_text import ReceiptStyle
 
@@ -88,7 +91,7 @@ class DeskSettings:
 
 
 class Desk:
-    """Serves commands one after the other. What it has to say, the publisher fetches."""
+    """Serves commands one after the other. What it has to say lies in `outbox`."""
 
     def __init__(
         self,
@@ -104,7 +107,6 @@ class Desk:
     ) -> None:
         """Serve the registers on `bus`; `now` is the wall clock in UTC, unless it is doubtful."""
         self._bus = bus
-        self._ledger = ledger
         self._topics = settings.topics
         self._choice = Choice(
             terminals,
@@ -113,31 +115,35 @@ class Desk:
             pools=settings.pools,
         )
         self._balances = Balances(gift_cards)
-        self.errands = Errands(ledger, terminals)
-        self.waiting = WaitingLines(ledger, terminals)
-        self.replies = Replies(settings.topics, ledger, now)
+        self._waiting = WaitingLines(ledger, terminals)
+        self.outbox = Outbox(ledger.something_changed.set, self._waiting.positions)
+        self._replies = Replies(self.outbox, settings.topics, ledger, now)
+        self.errands = Errands(ledger, terminals, self.outbox)
+        self.late_answers = LateAnswers(
+            self.errands, self._balances, self._replies, ledger.something_changed.listen()
+        )
         self._starts = Starts(
             ledger,
             self._choice,
-            self.waiting,
-            self.replies,
+            self._waiting,
+            self._replies,
             gift_cards=gift_cards,
             plans=plans,
             now=now,
             clock_is_doubtful=clock_is_doubtful,
         )
-        self.hold_days = settings.hold_days
         self.known = KnownPayments(
-            ledger, self.replies, plans, settings.receipt_style, settings.hold_days
+            ledger,
+            self._replies,
+            self.outbox,
+            plans=plans,
+            receipt_style=settings.receipt_style,
+            hold_days=settings.hold_days,
         )
-        self.receipt_style = settings.receipt_style
-        self.connection: Connected | None = None
-        self.connections = 0
         self._presence = Presence()
         self._unserved: set[str] = set()  # register ids that were warned about
         self.refusal: RequestError | None = None  # why nothing is done for any register
         self.lost_payments: frozenset[str] = frozenset()  # accepted once, unknown to the journal
-        self.state_overwritten = False  # somebody else published the bridge's state
 
     async def drain(self) -> None:
         """Begin nothing new, and cancel what waits in line: the service is about to stop.
@@ -149,7 +155,7 @@ class Desk:
         """
         self._starts.draining = True
         self.errands.draining = True
-        await self.waiting.cancel_all()
+        await self._waiting.cancel_all()
 
     async def run(self) -> None:
         """Serve for ever. Canceled between two commands, or in one that is then not acknowledged.
@@ -160,21 +166,19 @@ class Desk:
         self.errands.recall()
         while True:
             try:
-                ends = [self.waiting.next_end, self._presence.next_end]
+                ends = [self._waiting.next_end, self._presence.next_end]
                 until = min((at for at in ends if at is not None), default=None)
                 async with asyncio.timeout_at(until):
                     came = await self._bus.next()
             except TimeoutError:
-                await self.waiting.end_waits()
+                await self._waiting.end_waits()
                 await self._end_graces()
                 continue
             match came:
                 case Connected() as connection:
-                    self.connection = connection
-                    self.connections += 1
                     self._presence.begin_anew(asyncio.get_running_loop().time())
                     self._starts.epoch = connection.epoch
-                    self._ledger.something_changed.set()
+                    self.outbox.connected(connection)
                 case Delivery() as delivery:
                     await self._serve(delivery)
 
@@ -187,7 +191,7 @@ class Desk:
                     await self._answer(delivery, register_id, operation)
                 except JournalError:
                     refusal = RequestError("journal_unavailable", NOT_WRITTEN)
-                    self.replies.refuse(delivery, register_id, operation, refusal)
+                    self._replies.refuse(delivery, register_id, operation, refusal)
                     raise
             case k.RegisterStateTopic(register_id):
                 await self._register_changed(register_id, delivery.payload)
@@ -217,7 +221,7 @@ class Desk:
             request = k.decode_request(
                 operation, delivery.payload, correlation=delivery.correlation
             )
-            self.replies.refuse_foreign_address(delivery, register_id)
+            self._replies.refuse_foreign_address(delivery, register_id)
             self._refuse_forgotten(request)
             with about(getattr(request, "payment_id", "")):
                 response = await self._do(delivery, register_id, request)
@@ -230,10 +234,10 @@ class Desk:
                 error.path,
                 f" bytes={shown_bytes(delivery.payload)}" if error.code == "invalid_json" else "",
             )
-            self.replies.refuse(delivery, register_id, operation, error)
+            self._replies.refuse(delivery, register_id, operation, error)
             return
         if response is not None:
-            self.replies.say(delivery, register_id, response)
+            self._replies.say(delivery, register_id, response)
 
     def _refuse_forgotten(self, request: k.AnyRequest) -> None:
         """Refuse what the journal cannot answer: it was put back, and has forgotten payments.
@@ -254,9 +258,9 @@ class Desk:
 
     def _state_changed(self, payload: bytes) -> None:
         """Notice that somebody else speaks for the bridge, or an earlier connection's will."""
-        if self.connection is None or not k.is_state_of(payload, self.connection.epoch):
-            self.state_overwritten = True
-            self._ledger.something_changed.set()
+        connection = self.outbox.connection
+        if connection is None or not k.is_state_of(payload, connection.epoch):
+            self.outbox.defend()
 
     async def _do(
         self, delivery: Delivery, register_id: str, request: k.AnyRequest
@@ -308,28 +312,12 @@ class Desk:
                     name, request.approved_by, request.text or ""
                 )
                 result = k.TerminalNoteResult(terminal_id=name, noted=noted)
-                return self.replies.response(request, "ok", result=result)
+                return self._replies.response(request, "ok", result=result)
             case _:
                 terminal_id = self._choice.terminal_of(register_id, request.terminal_id)
                 done = self.errands.begin(delivery, register_id, request, terminal_id)
-                return self.replies.response(request, "ok", result=done) if done else None
-
-    async def answer_errands(self) -> None:
-        """Queue the responses of commands that waited for their terminal or the back office."""
-        for asked, result in self._balances.finished():
-            if isinstance(result, RequestError):
-                operation = asked.request.operation
-                self.replies.refuse(asked.delivery, asked.register_id, operation, result)
-            else:
-                response = self.replies.response(asked.request, "ok", result=result)
-                self.replies.say(asked.delivery, asked.register_id, response)
-        for answer in await self.errands.finished():
-            if isinstance(answer.result, RequestError):
-                operation = answer.request.operation
-                self.replies.refuse(answer.delivery, answer.register_id, operation, answer.result)
-                continue
-            response = self.replies.response(answer.request, "ok", result=answer.result)
-            self.replies.say(answer.delivery, answer.register_id, response)
+                self.late_answers.wake()
+                return self._replies.response(request, "ok", result=done) if done else None
 
     async def _register_changed(self, register_id: str, payload: bytes) -> None:
         state = k.decode_register_state(payload)

@@ -30,11 +30,11 @@ from bridge.register.commands.payment_request import (
     refuse_unsupported_follow_up,
     refuse_unsupported_load,
 )
+from bridge.register.commands.replies import Replies
 from bridge.register.commands.split_payment_request import leg_amounts, legs_of, refuse_bad_plan
 from bridge.register.commands.terminal_queue import Taker, WaitingLines, fit_for
 from bridge.register.commands.terminal_selection import Choice
 from bridge.register.mqtt.messages import Delivery
-from bridge.register.outbox import Replies
 
 REPEATED_WITHIN = timedelta(seconds=90)  # the same amount again so soon may be a second try
 

@@ -19,6 +19,7 @@ from bridge.register import api as k
 from bridge.register.commands.reconciliation import DayEnds, unknown
 from bridge.register.commands.terminal_result import finding
 from bridge.register.mqtt.messages import Delivery
+from bridge.register.outbox import Outbox
 from drivers import contract as c
 
 # What the longest of them may take: an end of day goes online for minutes (ZVT T4 is 180 s).
@@ -135,16 +136,16 @@ class Answer:
 
 
 class Errands:
-    """Commands that wait for their terminal: begun by the desk, asked after by the publisher."""
+    """Commands that wait for their terminal: begun by the router, answered by `late_answers.py`."""
 
-    def __init__(self, ledger: Ledger, terminals: Mapping[str, Terminal]) -> None:
-        """Wait for `terminals`; end of day compares with `ledger`."""
+    def __init__(self, ledger: Ledger, terminals: Mapping[str, Terminal], outbox: Outbox) -> None:
+        """Wait for `terminals`; end of day compares with `ledger`, for `outbox`."""
         self._ledger = ledger
         self._terminals = terminals
         self._running: dict[str, _Errand] = {}
         self._numbers = 0
         self.draining = False  # no terminal begins anything new
-        self.day_ends = DayEnds(ledger)
+        self.day_ends = DayEnds(ledger, outbox)
 
     def recall(self) -> None:
         """Find what was told before a restart and is still published."""

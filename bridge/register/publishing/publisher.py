@@ -19,14 +19,15 @@ from bridge.money import payment as p
 from bridge.money.ledger import Ledger
 from bridge.money.store.records import Account
 from bridge.register import api as k
-from bridge.register.commands.router import Desk
+from bridge.register.outbox import Outbox
 from bridge.register.publishing.clerk_display import ANYTHING, Means
 from bridge.register.publishing.countdown import seconds_left
 from bridge.register.publishing.document_retention import to_retire
 from bridge.register.publishing.event_stream import Stream
 from bridge.register.publishing.holds import Notice, expires_at, must_stay, notice
-from bridge.register.publishing.payment_document import payment_document, receipt_documents
+from bridge.register.publishing.payment_document import PLAIN, payment_document, receipt_documents
 from bridge.register.publishing.plan_document import plan_document
+from bridge.register.publishing.receipt_text import ReceiptStyle
 from bridge.register.publishing.signature_prompt import is_open, prompt_document, prompt_id
 from bridge.register.publishing.sources import Bus, Facts, Plans, Signatures
 from drivers.contract import Stage
@@ -51,6 +52,7 @@ MOVES_BY_ITSELF: dict[str, Any] = {
 }
 NO_LIMITS: Mapping[Stage, float] = MappingProxyType({})
 NO_TERMINALS: Mapping[str, Mapping[Stage, float]] = MappingProxyType({})
+NO_DAYS: Mapping[str, int] = MappingProxyType({})
 NO_MEANS: Mapping[str, Means] = MappingProxyType({})
 # Who finds the bridge's state overwritten publishes everything again; not more often than this, so
 # that two who fight about it leave the broker some air.
@@ -93,12 +95,14 @@ class Publisher:
         self,
         bus: Bus,
         ledger: Ledger,
-        desk: Desk,
+        outbox: Outbox,
         facts: Facts,
         topics: k.Topics,
         *,
         terminal_names: Mapping[str, str],
         signatures: Signatures,
+        receipt_style: ReceiptStyle = PLAIN,
+        hold_days: Mapping[str, int] = NO_DAYS,
         now: Callable[[], datetime],
         stage_seconds: Mapping[str, Mapping[Stage, float]] = NO_TERMINALS,
         means: Mapping[str, Means] = NO_MEANS,
@@ -110,15 +114,17 @@ class Publisher:
 
         `now` is the wall clock in UTC, `last_seq` the journal's last entry at the start,
         `stage_seconds` how long a shopper may stay in a stage, by terminal, where that is limited,
-        `means` what each terminal can be asked for.
+        `means` what each terminal can be asked for, `hold_days` how many days a hold stands there.
         """
         self._bus = bus
         self._ledger = ledger
-        self._desk = desk
+        self._outbox = outbox
         self._facts = facts
         self._topics = topics
         self._terminal_names = terminal_names
         self._signatures = signatures
+        self._receipt_style = receipt_style
+        self._hold_days = hold_days
         self._now = now
         self._clock_is_steady = clock_is_steady
         self._plans = plans
@@ -131,7 +137,7 @@ class Publisher:
         self._due: dict[str, None] = {}  # payments whose outcome must be told, in order
         self._news: dict[str, None] = {}  # payments with other news
         self._streams: dict[str, None] = {}  # payments whose events and receipts are to follow
-        self._places: dict[str, int] = {}  # in the lines before terminals, as was told
+        self._places: Mapping[str, int] = {}  # in the lines before terminals, as was told
         self._hold_notices: dict[str, Notice] = {}  # as was told
         self._news_at: float | None = None  # when what can wait will have waited
         self._health_at = 0.0
@@ -147,16 +153,14 @@ class Publisher:
         for account in self._ledger.accounts():
             self._stream.skip(account)  # they were recovered
         while True:
-            waits = (self._health_at, self._news_at, self._desk.errands.next_at)
-            times = [at for at in waits if at is not None]
+            times = [at for at in (self._health_at, self._news_at) if at is not None]
             try:
                 async with asyncio.timeout_at(min(times)):
                     await changed.wait()
             except TimeoutError:
                 pass
-            await self._desk.answer_errands()
             self._collect()
-            if self._desk.connection is None:
+            if self._outbox.connection is None:
                 self._health_at = loop.time() + HEALTH_SECONDS
                 self._news_at = None
                 continue
@@ -186,13 +190,13 @@ class Publisher:
 
         It may be the will of another bridge, or our own of a connection that is no more.
         """
-        if not self._desk.state_overwritten:
+        if not self._outbox.state_overwritten:
             return
         now = asyncio.get_running_loop().time()
         if now < self._defended_at + DEFEND_SECONDS:
             self._health_at = min(self._health_at, self._defended_at + DEFEND_SECONDS)
             return
-        self._desk.state_overwritten = False
+        self._outbox.state_overwritten = False
         if not self._said_goodbye:
             self._defended_at = now
             self._told.connections = 0
@@ -200,12 +204,12 @@ class Publisher:
 
     def _collect(self) -> None:
         """Take note of what changed since the last call: outcomes at once, the rest soon."""
-        for payment_id in (*self._ledger.take_changed(), *self._desk.replies.dirty):
+        for payment_id in (*self._ledger.take_changed(), *self._outbox.to_show):
             account = self._ledger.get_stored(payment_id)
             urgent = account is None or account.payment.status not in PASSING
             (self._due if urgent else self._news)[payment_id] = None
-        self._desk.replies.dirty.clear()
-        positions = self._desk.waiting.positions()
+        self._outbox.to_show.clear()
+        positions = self._outbox.places()
         moved = {name for name, place in positions.items() if self._places.get(name) != place}
         self._news |= dict.fromkeys(moved)
         self._places = positions
@@ -220,11 +224,11 @@ class Publisher:
             self._news.pop(payment_id, None)
         for request in tuple(self._plan_parts.values()):
             await self._publish_plan(request)  # a plan may end although no part of it changed
-        while self._desk.replies.outgoing:
-            message = self._desk.replies.outgoing[0]
+        while self._outbox.responses:
+            message = self._outbox.responses[0]
             await self._send_later(message.topic, message.payload, message.correlation)
-            if self._desk.replies.outgoing and self._desk.replies.outgoing[0] is message:
-                self._desk.replies.outgoing.pop(0)
+            if self._outbox.responses and self._outbox.responses[0] is message:
+                self._outbox.responses.pop(0)
         while self._streams:
             payment_id = next(iter(self._streams))
             del self._streams[payment_id]  # what is told meanwhile puts it there again
@@ -241,10 +245,10 @@ class Publisher:
             await self._publish_state(self._topics.terminal_state(terminal_id), state)
         for terminal_id, info in self._facts.terminal_infos().items():
             await self._publish_state(self._topics.terminal_info(terminal_id), info)
-        for terminal_id, document in self._desk.errands.day_ends.documents.items():
+        for terminal_id, document in self._outbox.ends_of_day.items():
             await self._publish_state(self._topics.terminal_reconciliation(terminal_id), document)
-        acknowledged = [self._ledger.get(name) for name in self._desk.known.acknowledged]
-        self._desk.known.acknowledged.clear()
+        acknowledged = [self._ledger.get(name) for name in self._outbox.acknowledged]
+        self._outbox.acknowledged.clear()
         for account in acknowledged:
             if account is None or not account.live or not account.payment.is_settled:
                 continue
@@ -290,11 +294,11 @@ class Publisher:
 
     async def _introduce(self) -> None:
         """After each connection: who we are, then every retained document again."""
-        connection = self._desk.connection
+        connection = self._outbox.connection
         assert connection is not None, "introduced only when connected"
-        if self._told.connections == self._desk.connections:
+        if self._told.connections == self._outbox.connections:
             return
-        connections = self._desk.connections
+        connections = self._outbox.connections
         self._told = _Told()
         state = self._facts.bridge_state(connection.epoch)
         await self._publish_state(self._topics.bridge_state, state)
@@ -350,7 +354,7 @@ class Publisher:
 
     def _broke_again(self, topic: str, payload: bytes) -> bool:
         """Count connections that broke while one and the same message was under way."""
-        connection, last = self._desk.connections, self._breaks
+        connection, last = self._outbox.connections, self._breaks
         if (last.topic, last.payload) != (topic, payload):
             last = _NO_BREAKS
         if last.connection != connection:
@@ -377,8 +381,8 @@ class Publisher:
             remaining=self._ledger.remaining(account),
             purchase=self._ledger.purchase_of(account.payment_id),
             terminal_name=self._terminal_names.get(request.terminal_id, request.terminal_id),
-            style=self._desk.receipt_style,
-            position=self._desk.waiting.positions().get(account.payment_id, 0),
+            style=self._receipt_style,
+            position=self._outbox.places().get(account.payment_id, 0),
             topics=self._topics,
             countdown_seconds=seconds_left(
                 account,
@@ -388,8 +392,8 @@ class Publisher:
             ),
             next_check_at=self._next_check_at(account),
             means=self._means.get(request.terminal_id, ANYTHING),
-            hold_expires_at=expires_at(account, self._desk.hold_days),
-            hold_notice=notice(account, self._desk.hold_days, self._now()),
+            hold_expires_at=expires_at(account, self._hold_days),
+            hold_notice=notice(account, self._hold_days, self._now()),
         )
         topic = self._topics.payment(request.register_id, request.payment_id)
         await self._publish(
@@ -440,7 +444,7 @@ class Publisher:
         if not account.payment.is_final or not account.live:
             return
         request = account.payment.request
-        documents = receipt_documents(account, self._desk.receipt_style)
+        documents = receipt_documents(account, self._receipt_style)
         for copy in sorted(RECEIPT_COPIES - set(documents)):
             # The terminal's own came late: it takes the place of all of ours.
             topic = self._topics.receipt(request.register_id, request.payment_id, copy)
@@ -466,19 +470,19 @@ class Publisher:
 
     def _stays(self, account: Account) -> bool:
         """Say whether a document waits for somebody, although it could go by its age."""
-        asked_at = self._desk.replies.asked_back.get(account.payment_id)
+        asked_at = self._outbox.asked_back.get(account.payment_id)
         if asked_at is not None:
             age = asyncio.get_running_loop().time() - asked_at
             if age < DOCUMENT_AGE_MAX.total_seconds():
                 return True
-            del self._desk.replies.asked_back[account.payment_id]
-        return must_stay(account, self._desk.hold_days, self._now())
+            del self._outbox.asked_back[account.payment_id]
+        return must_stay(account, self._hold_days, self._now())
 
     def _look_at_holds(self) -> None:
         """Have the documents of holds told again that end soon, or may have ended."""
         now = self._now()
         found = {
-            one.payment_id: notice(one, self._desk.hold_days, now)
+            one.payment_id: notice(one, self._hold_days, now)
             for one in self._ledger.accounts()
             if one.live and one.payment.held_minor
         }
@@ -525,7 +529,7 @@ class Publisher:
         request = account.payment.request
         if request.plan is not None:
             await self._retire_plan(account)
-        for copy in receipt_documents(account, self._desk.receipt_style):
+        for copy in receipt_documents(account, self._receipt_style):
             topic = self._topics.receipt(request.register_id, request.payment_id, copy)
             await self._publish(topic, b"", retain=True)
         for copy in RECEIPT_COPIES:

@@ -14,8 +14,9 @@ from bridge.money import payment as p
 from bridge.money import purchase as s
 from bridge.money.payment.machine import ENDS_OF_WAITS, advance
 from bridge.register import api as k
+from bridge.register.commands.replies import Replies
 from bridge.register.mqtt.messages import Delivery
-from bridge.register.outbox import Replies
+from bridge.register.outbox import Outbox
 from simulators.broker import Message
 from simulators.terminals.shared.shopper import Plan, Scenario
 from tests.support.shop import TOPICS, Plans, Shop, in_a_shop, payment_id
@@ -331,7 +332,8 @@ def test_what_is_known_is_answered_whatever_the_command_says_of_terminals(tmp_pa
 
 def test_a_refusal_that_was_not_heard_in_time_is_not_heard_at_all(tmp_path: Path) -> None:
     async def test(shop: Shop) -> None:
-        replies = Replies(TOPICS, shop.ledger, shop.now)
+        outbox = Outbox(shop.ledger.something_changed.set)
+        replies = Replies(outbox, TOPICS, shop.ledger, shop.now)
         start = json.dumps({"request_id": "r", "payment_id": payment_id(1)}).encode()
         for till in ("till-1", "till-2"):
             busy = RequestError("terminal_busy", "somebody else is paying")
@@ -344,7 +346,7 @@ def test_a_refusal_that_was_not_heard_in_time_is_not_heard_at_all(tmp_path: Path
             time=shop.now(),
         )
         replies.say(Delivery("", start), "till-1", accepted)
-        told = [(one.topic.split("/")[3], json.loads(one.payload)) for one in replies.outgoing]
+        told = [(one.topic.split("/")[3], json.loads(one.payload)) for one in outbox.responses]
         statuses = [(till, answer["status"]) for till, answer in told]
         assert statuses == [("till-2", "error"), ("till-1", "accepted")]
 

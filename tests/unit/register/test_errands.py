@@ -25,6 +25,7 @@ from bridge.register.commands.terminal_operation import (
     Keep,
 )
 from bridge.register.mqtt.messages import Delivery
+from bridge.register.outbox import Outbox
 from drivers import contract as c
 from simulators.loop import run_virtual
 from tests.attack.till import EUR, Till, approval, open_till, pay
@@ -106,6 +107,7 @@ class Counter:
 
     till: Till
     terminal: FakeTerminal
+    outbox: Outbox
     errands: Errands
     numbers: int = 0
     found: list[Any] = field(default_factory=list)
@@ -129,7 +131,8 @@ class Counter:
         await self.till.reborn()
         self.terminal.errand_results.clear()
         self.terminal.waiting.clear()
-        self.errands = Errands(self.till.ledger, {TERMINAL: self.terminal})
+        self.outbox = Outbox(self.till.ledger.something_changed.set)
+        self.errands = Errands(self.till.ledger, {TERMINAL: self.terminal}, self.outbox)
         self.errands.recall()
 
 
@@ -148,7 +151,9 @@ def at_a_counter(folder: Path, test: Test, capabilities: c.Capabilities = ALL) -
     async def main() -> None:
         async with open_till(folder) as till:
             terminal = FakeTerminal(till, capabilities)
-            await test(Counter(till, terminal, Errands(till.ledger, {TERMINAL: terminal})))
+            outbox = Outbox(till.ledger.something_changed.set)
+            errands = Errands(till.ledger, {TERMINAL: terminal}, outbox)
+            await test(Counter(till, terminal, outbox, errands))
 
     run_virtual(main)
 
@@ -340,7 +345,7 @@ def test_an_end_of_day_is_done_once_and_told_as_often_as_it_is_asked_for(tmp_pat
         assert counter.terminal.closes == 1
         await counter.reborn()
         assert reconcile(counter) == first
-        assert counter.errands.day_ends.documents[TERMINAL].model_dump(mode="json") == first
+        assert counter.outbox.ends_of_day[TERMINAL].model_dump(mode="json") == first
         assert counter.terminal.waiting == []
 
     at_a_counter(tmp_path, test)
@@ -430,7 +435,7 @@ def test_a_close_without_an_answer_is_unknown_until_totals_show_it(
         compared = known["compare"]
         assert (compared["terminal"], compared["journal"]) == (None, "50.00")
         assert (compared["books"], compared["back_office"]) == ("not_compared", None)
-        retained = counter.errands.day_ends.documents[TERMINAL]
+        retained = counter.outbox.ends_of_day[TERMINAL]
         assert retained.model_dump(mode="json") == known
         assert counter.terminal.closes == 1
 

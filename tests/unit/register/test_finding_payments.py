@@ -246,10 +246,10 @@ def test_asking_many_old_payments_back_keeps_a_bounded_number(tmp_path: Path) ->
             await shop.until("till-1", number, final=True)
             await acknowledge(shop, number)
         await asyncio.sleep(LOOK_SECONDS)
-        replies = shop.desk.replies
+        outbox = shop.desk.outbox
         for number in range(1, 6):
-            await replies.show_again(payment_id(number))
-        assert list(replies.asked_back) == [payment_id(number) for number in range(3, 6)]
+            await shop.ask("till-1", "payment/status", payment_id=payment_id(number))
+        assert list(outbox.asked_back) == [payment_id(number) for number in range(3, 6)]
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("bridge.register.outbox.ASKED_BACK_MAX", 3)
