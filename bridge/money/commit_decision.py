@@ -92,7 +92,9 @@ def decide(
         account, opened = _settle_tip(account, sale, policy, moment, entries)
     if p.Settle() in actions:
         account, opened = (
-            _settle_correction(before, account, sale, policy, moment, entries=entries)
+            _settle_correction(
+                before, account, sale, policy, moment, original=original, entries=entries
+            )
             if before is not None and isinstance(events[-1], p.Corrected)
             else _settle(account, sale, policy, moment, entries)
         )
@@ -176,11 +178,13 @@ def _settle_correction(
     policy: BooksPolicy,
     moment: Moment,
     *,
+    original: Account | None,
     entries: list[Entry],
 ) -> tuple[Account, PurchaseAccount | None]:
     """Decide what the books must be told now that a person's answer was taken back.
 
-    What they have is never changed there: a second record makes it right.
+    What they have is never changed there: a second record makes it right. `original` is what the
+    payment follows up, as it is now that it knows.
     """
     payment = account.payment
     is_paid = payment.was_answered_as_paid
@@ -190,14 +194,19 @@ def _settle_correction(
         if payment.recording is p.Recording.NOT_REQUIRED:
             return account, None
         return _leave_out(account, moment.at, entries), None
-    approval = payment.approval if is_paid else before.payment.approval
+    paid = payment if is_paid else before.payment
+    approval = paid.approval
     assert approval is not None, "what is in the books was approved"
-    left_out = approval.tip if approval.tip is not None and not policy.tip_sku else None
-    tip_minor = left_out.minor if left_out is not None else 0
+    minor = approval.amount.minor
+    if payment.request.type in p.TAKES:
+        minor = _booked_minor(paid, policy)
+    elif payment.request.type in p.GIVES and original is not None and sale.original is not None:
+        was, now = (_booked_minor(one.payment, policy) for one in (sale.original, original))
+        minor = abs(now - was)
     due = s.settle_correction(
         payment.request.sale_key,
         account.payment_id,
-        Money(approval.amount.minor - tip_minor, approval.amount.currency),
+        Money(minor, approval.amount.currency),
         number=len(payment.answers) - 1,
         # What brings money and was not charged goes out; so does a refund that was given after all.
         goes_back=is_paid is (payment.request.type in p.GIVES),
