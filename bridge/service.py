@@ -100,6 +100,8 @@ class _Life:
     ) -> bool:
         again = parts.take_over.again
         if parts.custody.doubt is None:
+            # A broker that was away may bring a lost payment's document and its start at once.
+            parts.desk.journal_compared.clear()
             watching = group.create_task(_watch_documents(parts))
             tasks.append(watching)
             waits = [watching, group.create_task(again.wait()), group.create_task(self.stop.wait())]
@@ -192,6 +194,8 @@ async def _watch_documents(parts: Parts) -> None:
     """
     if await _note_documents(parts):
         parts.take_over.again.set()
+    else:
+        parts.desk.journal_compared.set()
 
 
 async def _note_documents(parts: Parts) -> bool:

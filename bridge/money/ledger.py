@@ -126,7 +126,10 @@ class Ledger(Recollection):
             if not payment.is_final:
                 await self.apply(one.payment_id, p.Restarted())
                 await self.apply(one.payment_id, p.EvidenceLost())
-            elif (
+                continue
+            if payment.answer_check is p.AnswerCheck.DUE:
+                await self.apply(one.payment_id, p.EvidenceLost())
+            if (
                 self._books.required
                 and payment.recording is p.Recording.PENDING
                 and not payment.awaits_signature

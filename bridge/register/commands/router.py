@@ -19,7 +19,9 @@ from typing import Protocol
 from bridge.errors import JournalError, RequestError
 from bridge.log import about, shown_bytes
 from bridge.money.ledger import Ledger
+from bridge.money.payment.request import leg_id
 from bridge.register import api as k
+from bridge.register.api.payment_commands import LEGS_MAX
 from bridge.register.commands import existing_payment as known
 from bridge.register.commands import gift_card_balance as balances
 from bridge.register.commands import start_payment as starts
@@ -144,6 +146,9 @@ class Desk:
         self._unserved: set[str] = set()  # register ids that were warned about
         self.refusal: RequestError | None = None  # why nothing is done for any register
         self.lost_payments: frozenset[str] = frozenset()  # accepted once, unknown to the journal
+        # Set once it is known whether there are any; until then commands wait, unacknowledged.
+        self.journal_compared = asyncio.Event()
+        self.journal_compared.set()
 
     async def drain(self) -> None:
         """Begin nothing new, and cancel what waits in line: the service is about to stop.
@@ -180,6 +185,7 @@ class Desk:
                     self._starts.epoch = connection.epoch
                     self.outbox.connected(connection)
                 case Delivery() as delivery:
+                    await self.journal_compared.wait()
                     await self._serve(delivery)
 
     async def _serve(self, delivery: Delivery) -> None:
@@ -248,13 +254,20 @@ class Desk:
         """
         if self.refusal is not None:
             raise self.refusal
-        if getattr(request, "payment_id", None) in self.lost_payments:
+        if self._is_lost(getattr(request, "payment_id", "")):
             raise RequestError(
                 "outcome_unknown",
                 "this payment was accepted, but the journal that knew it is gone; look at the "
                 "terminal's slips, and never start it again under this id",
                 path="payment_id",
             )
+
+    def _is_lost(self, name: str) -> bool:
+        """Tell whether a payment was forgotten, or a plan of which any payment was."""
+        if not name or not self.lost_payments:
+            return False
+        legs = (leg_id(name, number) for number in range(1, LEGS_MAX + 1))
+        return not self.lost_payments.isdisjoint((name, *legs))
 
     def _state_changed(self, payload: bytes) -> None:
         """Notice that somebody else speaks for the bridge, or an earlier connection's will."""

@@ -18,7 +18,7 @@ from bridge.money.ledger import Ledger
 from bridge.money.payment.request import leg_id
 from bridge.money.store.database import open_database
 from bridge.money.store.journal import Journal
-from drivers.contract import Approved, Baseline
+from drivers.contract import Approved, Baseline, Unclear
 from tests.unit.money.test_ledger import approval, request
 
 AT = "2026-11-23T12:00:00.000Z"
@@ -186,4 +186,22 @@ async def test_nothing_that_a_journal_put_back_had_open_is_done_again(pc: Pc) ->
     await pc.start()
     await pc.ledger.recover()
     assert pc.ledger.take_pending_purchases() == []
+    assert pc.ledger.work("counter-1").take_due(float("inf")) is None
+
+
+async def test_an_answer_is_not_checked_against_what_a_terminal_did_in_forgotten_time(
+    pc: Pc,
+) -> None:
+    await pc.start()
+    answered = request(1, "S1").payment_id
+    await pc.ledger.accept(request(1, "S1"), p.Started(Baseline("T1/0")))
+    await pc.ledger.apply(answered, Unclear("link_lost"))
+    await pc.ledger.apply(answered, p.Resolved("not_charged", "anna", check=True))
+    await pc.start()
+    await pc.ledger.mistrust()
+    account = pc.ledger.get(answered)
+    assert account is not None
+    assert account.payment.answer_check is p.AnswerCheck.CANNOT_TELL
+    await pc.start()
+    await pc.ledger.recover()
     assert pc.ledger.work("counter-1").take_due(float("inf")) is None
