@@ -293,6 +293,19 @@ def test_what_else_a_terminal_shows_after_please_wait_keeps_the_doubt(
     assert isinstance(desk.last, c.Unclear)
 
 
+@pytest.mark.parametrize("work", ["04 FF 01 0A", "04 0F 02 27 05"])
+def test_work_after_please_wait_is_told_so_that_every_later_question_knows_it(work: str) -> None:
+    desk = after_please_wait(EMPTY, work)
+    assert desk.taken
+    desk = register()
+    desk.begin(c.Inquire(PAY, EMPTY, taken=False))
+    desk.hear(work)
+    desk.lose_line()
+    assert desk.taken
+    assert isinstance(desk.last, c.Unclear)
+    assert not after_please_wait(EMPTY).taken
+
+
 def test_a_late_approval_of_what_was_not_taken_is_neither_acknowledged_nor_refused() -> None:
     desk = register()
     desk.begin(c.Inquire(PAY, OLDER, taken=False))

@@ -207,6 +207,7 @@ class InquiryScript:
 
     def lost(self, reason: str) -> None:
         """A lost line proves nothing."""
+        self._note_work()
         self._talk.finish(c.Unclear(reason))
 
     def cancel(self) -> None:
@@ -219,6 +220,14 @@ class InquiryScript:
             self._ask(self._questions.pop(0))
         else:
             self._talk.finish(self._verdict())
+
+    def _note_work(self) -> None:
+        """Note that it was at something before it was asked: it began after all, then."""
+        if self._stage in _BEFORE_THE_QUESTIONS and self._talk.at_work:
+            if self._inquiry.taken is False and not self._worked:
+                self._talk.tell(c.Taken())  # a later question, or another life, must know it, too
+            self._worked = True
+        self._talk.at_work = False
 
     def _hear_status(self, message: m.Completion | m.StatusReport | m.Abort) -> None:
         said = message.status if isinstance(message, m.StatusReport) else None
@@ -235,9 +244,7 @@ class InquiryScript:
             self._ask_next()
 
     def _ask(self, stage: Stage) -> None:
-        if self._stage in _BEFORE_THE_QUESTIONS:
-            self._worked = self._worked or self._talk.at_work
-        self._talk.at_work = False
+        self._note_work()
         self._stage = stage
         self._talk.heard = False
         settings = self._settings
