@@ -148,8 +148,8 @@ class _Register:
             started = self._station.claim(payment_id, "till-1")
             await self._ledger.accept(request, started)
             while not (payment := self._payment(payment_id)).is_final:
-                self._ledger.something_changed.clear()
-                await self._ledger.something_changed.wait()
+                self._ledger.payments.something_changed.clear()
+                await self._ledger.payments.something_changed.wait()
             took = time.perf_counter() - began
         assert payment.status is p.Status.APPROVED, payment
         return took
@@ -163,7 +163,7 @@ class _Register:
         return True
 
     def _payment(self, payment_id: str) -> p.Payment:
-        account = self._ledger.get_stored(payment_id)
+        account = self._ledger.payments.get_stored(payment_id)
         assert account is not None, "it was accepted"
         return account.payment
 
@@ -189,7 +189,7 @@ async def _register(
             settings,
             open_line=functools.partial(open_line, address),
             ledger=ledger,
-            changed=ledger.something_changed,
+            changed=ledger.payments.something_changed,
             now=lambda: NOW,
         )
         serving = asyncio.create_task(station.run())

@@ -99,7 +99,7 @@ async def _record(books: BackOffice, ledger: Ledger, count: int) -> float:
     recorder = Recorder(ledger, books, Tokens(), random.SystemRandom())
     tasks = [asyncio.create_task(recorder.run()) for _ in range(IN_FLIGHT_MAX)]
     began = time.perf_counter()
-    while ledger.open_purchases():  # noqa: ASYNC110 - the ledger tells nobody, on purpose
+    while ledger.payments.open_purchases():  # noqa: ASYNC110 - the ledger tells nobody, on purpose
         await asyncio.sleep(0.01)
     took = time.perf_counter() - began
     for task in tasks:
@@ -109,7 +109,7 @@ async def _record(books: BackOffice, ledger: Ledger, count: int) -> float:
 
 
 async def _floor(books: BackOffice, ledger: Ledger, count: int) -> float:
-    contents = [one.purchase.content for one in ledger.open_purchases()[:count]]
+    contents = [one.purchase.content for one in ledger.payments.open_purchases()[:count]]
     waiting = iter(contents)
 
     async def send() -> None:

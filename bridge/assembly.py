@@ -132,7 +132,7 @@ def build_stations(
             settings,
             open_line=partial(adapters.open_line, address),
             ledger=ledger,
-            changed=ledger.something_changed,
+            changed=ledger.payments.something_changed,
             now=lambda: k.format_time(clock.now()),
         )
     return stations
@@ -255,7 +255,9 @@ def _assemble(
 ) -> Parts:
     settings = desk_settings(config)
     journal = stored.journal
-    bus = _bus(config, environment, adapters, stored.instance, ledger.something_changed.set)
+    bus = _bus(
+        config, environment, adapters, stored.instance, ledger.payments.something_changed.set
+    )
     take_over = TakeOver(custody, ledger, bus)
     names = {name: one.name or name for name, one in config.terminals.items()}
     plans = Plans(ledger, lambda terminal, payment: stations[terminal].release(payment))

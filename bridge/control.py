@@ -175,7 +175,7 @@ class Control:
         match order:
             case ResolvePayment():
                 answer = p.Resolved(order.outcome, order.by, order.approval_code, "command_line")
-                asked = await self._ledger.find(order.payment_id)
+                asked = await self._ledger.payments.find(order.payment_id)
                 if order.amount and asked is not None:
                     currency = asked.payment.request.amount.currency
                     amount = parse_amount(order.amount, currency, path="amount")
@@ -188,7 +188,7 @@ class Control:
             case ResolvePurchase():
                 return await self._resolve_purchase(order)
             case DecideDiscrepancy():
-                known = self._ledger.get(order.payment_id)
+                known = self._ledger.payments.get(order.payment_id)
                 if known is None or not known.payment.discrepancies:
                     raise RequestError(
                         "payment_not_found", "this payment contradicts nothing", path="payment_id"
@@ -207,8 +207,9 @@ class Control:
             raise self._desk.refusal
 
     async def _resolve_purchase(self, order: ResolvePurchase) -> dict[str, Any]:
-        await self._ledger.find_original(order.payment_id)  # an old answer may be corrected, too
-        account = self._ledger.purchase_of(order.payment_id)
+        # An old answer may be corrected, too.
+        await self._ledger.payments.find_original(order.payment_id)
+        account = self._ledger.payments.purchase_of(order.payment_id)
         if account is None:
             raise RequestError(
                 "payment_not_found", "no booking is open for this payment", path="payment_id"

@@ -205,9 +205,9 @@ async def _note_documents(parts: Parts) -> bool:
 async def _drain(parts: Parts, notifier: Notifier) -> None:
     """Refuse what is new; wait for running payments and bookings, within the configured bound."""
     parts.facts.draining = True
-    parts.ledger.something_changed.set()  # health says so at once
+    parts.ledger.payments.something_changed.set()  # health says so at once
     seconds = parts.config.service.drain_seconds
-    under_way = len(parts.ledger.unfinished())
+    under_way = len(parts.ledger.payments.unfinished())
     _LOGGER.info("draining open=%d seconds_max=%g: nothing new begins", under_way, seconds)
     notifier.stopping(parts.facts.status_line())
     await parts.desk.drain()
@@ -221,7 +221,7 @@ async def _drain(parts: Parts, notifier: Notifier) -> None:
     while loop.time() < until and _under_way(parts):
         await asyncio.sleep(DRAIN_LOOK_SECONDS)
         await parts.desk.drain()
-    _LOGGER.info("stopping open=%d", len(parts.ledger.unfinished()))
+    _LOGGER.info("stopping open=%d", len(parts.ledger.payments.unfinished()))
     await _say(parts, k.BridgeState(state="offline", reason="shutdown"))
 
 
@@ -229,7 +229,8 @@ def _under_way(parts: Parts) -> bool:
     """Say whether a stop would break off a conversation with a terminal or the back office."""
     booking = parts.recorder is not None and parts.recorder.attempts_under_way > 0
     closing = parts.desk.errands.closing
-    return booking or closing or any(one.payment.doubt is None for one in parts.ledger.unfinished())
+    unfinished = parts.ledger.payments.unfinished()
+    return booking or closing or any(one.payment.doubt is None for one in unfinished)
 
 
 async def _say(parts: Parts, state: k.BridgeState) -> None:

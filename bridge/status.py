@@ -140,7 +140,7 @@ class Facts:
         """Return whether payments can be taken, and why not."""
         now = self._now()
         free = shutil.disk_usage(self._identity.state_directory).free // 1_000_000
-        unfinished = self._ledger.unfinished()
+        unfinished = self._ledger.payments.unfinished()
         reasons = [*self._obstacles()]
         if self._journal.broken is not None:
             reasons.append("the journal cannot be written; look at its disk and the log")
@@ -224,7 +224,7 @@ class Facts:
         return {name: self._terminal_state(name, one) for name, one in self._stations.items()}
 
     def _recording(self, now: datetime) -> k.RecordingHealth:
-        purchases = self._ledger.open_purchases()
+        purchases = self._ledger.payments.open_purchases()
         pending = [
             one
             for one in purchases

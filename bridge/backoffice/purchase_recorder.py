@@ -123,13 +123,13 @@ class Recorder:
             finally:
                 self.attempts_under_way -= 1
                 self._under_way -= 1
-                self._ledger.purchases_pending.set()  # wake who waits for its turn
+                self._ledger.payments.purchases_pending.set()  # wake who waits for its turn
 
     async def _next(self) -> str | None:
         """Return a purchase whose turn has come; None when a query has to be sent first."""
         loop = asyncio.get_running_loop()
         while True:
-            for name in self._ledger.take_pending_purchases():
+            for name in self._ledger.payments.take_pending_purchases():
                 if name not in self._known:
                     self._put(loop.time(), name)
             now = loop.time()
@@ -144,7 +144,7 @@ class Recorder:
                     return heapq.heappop(self._due)[2]
             try:
                 async with asyncio.timeout_at(until):
-                    await self._ledger.purchases_pending.wait()
+                    await self._ledger.payments.purchases_pending.wait()
             except TimeoutError:
                 pass
 
@@ -170,7 +170,7 @@ class Recorder:
             self._tell(True, login_needed=self.login_needed)
         finally:
             self._asking = False
-            self._ledger.purchases_pending.set()
+            self._ledger.payments.purchases_pending.set()
 
     async def _logged_in(self) -> None:
         """Return when an attempt can be authorized, however long a person takes to log in.
@@ -203,7 +203,7 @@ class Recorder:
         heapq.heappush(self._due, (at, self._order, name))
 
     async def _attempt(self, transaction_id: str) -> None:
-        account = self._ledger.purchase(transaction_id)
+        account = self._ledger.payments.purchase(transaction_id)
         if account is None or account.purchase.state is not s.PurchaseState.PENDING:
             self._known.discard(transaction_id)
             return
@@ -276,7 +276,7 @@ class Recorder:
         self._outages += 1
         self._pause(backoff_seconds(self._outages, self._rng), None)
         self._tell(True, login_needed=self.login_needed)
-        self._ledger.something_changed.set()
+        self._ledger.payments.something_changed.set()
 
     def _note_doubt(self, reason: str) -> None:
         self.last_error = reason
@@ -293,7 +293,7 @@ class Recorder:
         """Note how the back office is; whoever watches over the bridge hears of it at once."""
         if (reachable, login_needed) != (self.reachable, self.login_needed):
             self.reachable, self.login_needed = reachable, login_needed
-            self._ledger.something_changed.set()
+            self._ledger.payments.something_changed.set()
 
 
 def backoff_seconds(failures: int, rng: random.Random) -> float:

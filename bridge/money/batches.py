@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable
 from typing import Literal
 
 from bridge.money.reconciliation import compare
-from bridge.money.store.cache import Memory
 from bridge.money.store.journal import Change, Journal
 from bridge.money.store.journal_entries import Entry
+from bridge.money.store.payment_store import PaymentStore
 from bridge.money.store.records import Account, fold_payment
 from bridge.money.terminal_batch import (
     Batch,
@@ -32,10 +32,10 @@ NEWEST_MAX = 50  # of a terminal's payments, most of which made no transaction a
 class Batches:
     """What terminals add up between two ends of day."""
 
-    def __init__(self, journal: Journal, memory: Memory, now: Callable[[], str]) -> None:
+    def __init__(self, journal: Journal, payments: PaymentStore, now: Callable[[], str]) -> None:
         """Keep them in `journal`; `now` gives ISO 8601 UTC with `Z`."""
         self._journal = journal
-        self._memory = memory
+        self._payments = payments
         self._now = now
         self._batches: dict[str, Batch] = {}  # by terminal
 
@@ -186,10 +186,10 @@ class Batches:
             "terminal_id=? and payment_id in (select subject from entry where seq>?)",
             (terminal_id, closed_seq),
         )
-        missing = [row.payment_id for row in rows if self._memory.get(row.payment_id) is None]
+        missing = [row.payment_id for row in rows if self._payments.get(row.payment_id) is None]
         entries = await self._journal.entries_of_all(missing)
         found = [
-            self._memory.get(row.payment_id) or fold_payment(entries[row.payment_id])
+            self._payments.get(row.payment_id) or fold_payment(entries[row.payment_id])
             for row in rows
         ]
         # What ended before may have changed since: it was recorded, or given back.
@@ -200,7 +200,7 @@ class Batches:
         rows = await self._journal.newest_payments("terminal_id=?", (terminal_id,), NEWEST_MAX)
         entries = await self._journal.entries_of_all([row.payment_id for row in rows])
         return [
-            self._memory.get(row.payment_id) or fold_payment(entries[row.payment_id])
+            self._payments.get(row.payment_id) or fold_payment(entries[row.payment_id])
             for row in rows
         ]
 

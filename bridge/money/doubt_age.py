@@ -33,7 +33,7 @@ class DoubtAges:
         Raises:
             JournalError: It could not be stored.
         """
-        accounts = [one for one in map(self._ledger.get, payment_ids) if one is not None]
+        accounts = [one for one in map(self._ledger.payments.get, payment_ids) if one is not None]
         doubtful = [one for one in accounts if one.payment.doubt is not None]
         self._began = {
             one.payment_id: self._began.get(one.payment_id, now - self._age_at_first_sight(one))
@@ -54,7 +54,7 @@ class DoubtAges:
         """Return when each doubt must be looked at again, in the loop's clock."""
         times = []
         for name, began in self._began.items():
-            account = self._ledger.get(name)
+            account = self._ledger.payments.get(name)
             doubt = account.payment.doubt if account is not None else None
             if doubt is not None and not doubt.needs_operator:
                 measured = doubt.measured_seconds + MEASURE_SECONDS

@@ -34,7 +34,7 @@ from bridge.money.payment.signature import ReversalFailed, SignatureJudged
 from bridge.money.redaction import may_prune, prune
 from bridge.money.store.journal import Change, Expectation, Journal, StaleView
 from bridge.money.store.journal_entries import Entry
-from bridge.money.store.payment_store import Recollection
+from bridge.money.store.payment_store import PaymentStore
 from bridge.money.store.records import (
     Account,
     PurchaseAccount,
@@ -51,8 +51,8 @@ from drivers.contract import Approved
 SETTLING = (Approved, p.Resolved, p.Corrected, p.Decided, SignatureJudged, ReversalFailed)
 
 
-class Ledger(Recollection):
-    """All payments and purchases: in memory what is on disk."""
+class Ledger:
+    """Changes payments and purchases; `payments` has them as they are on disk, for everybody."""
 
     def __init__(
         self,
@@ -71,7 +71,8 @@ class Ledger(Recollection):
         `now` gives ISO 8601 UTC with `Z`; `local_now` the store's local time without offset, and
         `server_local_now` the same by the back office's clock, "" while it has told none.
         """
-        super().__init__(journal)
+        self.payments = PaymentStore(journal)
+        self._journal = journal
         self._books = books
         self._tip_limit_percent = tip_limit_percent
         self._now = now
@@ -79,7 +80,7 @@ class Ledger(Recollection):
         self._clock_is_doubtful = clock_is_doubtful
         self._server_local_now = server_local_now
         self._known_terminals = set(terminals)
-        self.batches = Batches(journal, self, now)
+        self.batches = Batches(journal, self.payments, now)
         self._reserved: dict[str, p.PaymentRequest] = {}  # accepted, not yet on disk
         self._locks = Locks()
         self._work = WorkQueues()
@@ -97,12 +98,13 @@ class Ledger(Recollection):
             JournalError: The journal cannot be read or written.
         """
         await self._load_open()
-        for name in await self.retired_holds(self._now()):  # an earlier version let them go
+        # An earlier version let them go.
+        for name in await self.payments.retired_holds(self._now()):
             await self.show_again(name)
-        for account in self.open_purchases():
+        for account in self.payments.open_purchases():
             name = account.purchase.content.transaction_id
             await self.apply_purchase(name, s.PurchaseRestarted())
-        for one in self.accounts():
+        for one in self.payments.accounts():
             payment = one.payment
             asks = payment.answer_check is p.AnswerCheck.DUE
             if not payment.is_final or payment.owes_release or payment.owes_look or asks:
@@ -119,7 +121,7 @@ class Ledger(Recollection):
             JournalError: The journal cannot be read or written.
         """
         await self._load_open()
-        for one in self.accounts():
+        for one in self.payments.accounts():
             payment = one.payment
             if payment.status is p.Status.QUEUED:
                 await self.apply(one.payment_id, p.Started(None))
@@ -135,7 +137,7 @@ class Ledger(Recollection):
                 and not payment.awaits_signature
             ):
                 await self.give_up_waiting(one.payment_id)
-        for account in self.open_purchases():
+        for account in self.payments.open_purchases():
             name = account.purchase.content.transaction_id
             if account.purchase.state is s.PurchaseState.PENDING:
                 await self.apply_purchase(name, s.Sending())
@@ -147,7 +149,7 @@ class Ledger(Recollection):
         await self.batches.recover({row.terminal_id for row in live} | self._known_terminals)
         keys = [row.sale_key for row in live] + [row.sale_key for row in due]
         for key in dict.fromkeys(keys):
-            await self._load_sale(key)
+            await self.payments.load_sale(key)
 
     async def check(self, request: p.PaymentRequest) -> None:
         """Refuse what must not start as things are now; `accept` decides for good.
@@ -164,14 +166,14 @@ class Ledger(Recollection):
             self._check(request)
 
     def _check(self, request: p.PaymentRequest) -> None:
-        if request.payment_id not in self._accounts:
+        if request.payment_id not in self.payments:
             self._refuse(request)
 
     async def _recall(self, request: p.PaymentRequest) -> None:
         """Bring everything into memory that the journal knows about a request's ids."""
         for name in (request.payment_id, *request.rival_ids):
-            await self._load_payment(name)
-        await self._load_sale(request.sale_key)
+            await self.payments.load_payment(name)
+        await self.payments.load_sale(request.sale_key)
 
     async def accept(
         self, request: p.PaymentRequest, started: p.Started | None = None
@@ -193,7 +195,7 @@ class Ledger(Recollection):
         is_recalled = False
         while True:
             async with self._locks.of(payment_id):  # the same command twice: the second waits here
-                known = self._accounts.get(payment_id)
+                known = self.payments.get(payment_id)
                 if known is not None:
                     refuse_conflict(request, known.payment.request)
                     return known, True
@@ -241,13 +243,13 @@ class Ledger(Recollection):
                 `invalid_request`; nothing was changed.
             JournalError: It could not be stored.
         """
-        await self._load_sale(sale_key)
+        await self.payments.load_sale(sale_key)
         async with self._whole_sale(sale_key):
-            found = [one for one in self.of_sale(sale_key) if one.payment.is_for_goods]
+            found = [one for one in self.payments.of_sale(sale_key) if one.payment.is_for_goods]
             known = p.known_sale(one.payment for one in found)
             knowing = next((one for one in found if one.payment.sale is not None), None)
             captured = captured_payments(found, "")
-            in_books = any(self._has_purchase(one.payment_id) for one in found)
+            in_books = any(self.payments.has_purchase(one.payment_id) for one in found)
             pending = (one for one in found if one.payment.recording is p.Recording.PENDING)
             target = next(pending, found[-1] if found else None)
             is_same = details is None or known is None or _same_goods(details, known)
@@ -273,10 +275,10 @@ class Ledger(Recollection):
         Raises:
             JournalError: It could not be stored.
         """
-        async with self._whole_sale(self._accounts[payment_id].payment.request.sale_key):
-            account = self._accounts[payment_id]
+        async with self._whole_sale(self.payments[payment_id].payment.request.sale_key):
+            account = self.payments[payment_id]
             waits = account.payment.recording is p.Recording.PENDING
-            if waits and not self._has_purchase(payment_id):
+            if waits and not self.payments.has_purchase(payment_id):
                 await self._store(account, (p.LinesOverdue(),))
 
     async def apply(self, payment_id: str, event: p.Event, *, wait: bool = True) -> Account:
@@ -292,12 +294,12 @@ class Ledger(Recollection):
             JournalError: It could not be stored; nothing happened, and nothing will again.
         """
         if isinstance(event, SETTLING):
-            async with self._whole_sale(self._accounts[payment_id].payment.request.sale_key):
-                return await self._store(self._accounts[payment_id], (event,), wait=wait)
+            async with self._whole_sale(self.payments[payment_id].payment.request.sale_key):
+                return await self._store(self.payments[payment_id], (event,), wait=wait)
         async with self._locks.of(payment_id):
-            before = self._accounts[payment_id]
+            before = self.payments[payment_id]
             original_id = before.payment.request.original_payment_id
-            if original_id not in self._accounts:
+            if original_id not in self.payments:
                 return await self._store(before, (event,), wait=wait)
             async with self._locks.of(original_id):  # always follow-up first, then its original
                 return await self._store(before, (event,), wait=wait)
@@ -311,7 +313,9 @@ class Ledger(Recollection):
             JournalError: It could not be stored; nothing happened.
         """
         async with self._locks.of(transaction_id):
-            before = self._purchases[transaction_id]
+            before = self.payments.purchase(transaction_id)
+            if before is None:
+                raise KeyError(transaction_id)
             purchase = s.advance_purchase(before.purchase, event)
             if purchase == before.purchase:
                 return before
@@ -321,7 +325,7 @@ class Ledger(Recollection):
             entry = Entry(transaction_id, event, at)
             if news is None:
                 await self._journal.append(Change((entry,), (), (purchase_row(after),)))
-                self._keep(after)
+                self.payments.put_purchase(after)
             else:
                 await self._tell_payments(after, entry, news)
         return after
@@ -333,14 +337,14 @@ class Ledger(Recollection):
             JournalError: It could not be stored.
         """
         async with self._locks.of(payment_id):
-            account = await self.find(payment_id)
+            account = await self.payments.find(payment_id)
             if account is None or not may_prune(account, before):
                 return False
-            purchases = await self.purchases_of_sale(account.payment.request.sale_key)
+            purchases = await self.payments.purchases_of_sale(account.payment.request.sale_key)
             pruned, change = prune(account, purchases, self._now())
             seq = await self._journal.append(change)
-            if payment_id in self._accounts:
-                self._remember(replace(pruned, seq=seq))
+            if payment_id in self.payments:
+                self.payments.put(replace(pruned, seq=seq))
         return True
 
     async def show_again(self, payment_id: str) -> None:
@@ -349,26 +353,27 @@ class Ledger(Recollection):
         Raises:
             JournalError: It could not be stored.
         """
-        account = await self.find_original(payment_id)
+        account = await self.payments.find_original(payment_id)
         if account is None or account.live:
             return
         async with self._locks.of(payment_id):
-            account = self._accounts[payment_id]
+            account = self.payments[payment_id]
             shown = replace(account, live=True)
             await self._journal.append(Change((), (payment_row(shown),)))
-            self._remember(shown)
-            self._announce(shown, tell=True)
+            self.payments.put(shown)
+            self.payments.announce(shown, tell=True)
 
     async def retire(self, payment_id: str) -> None:
         """Mark that a settled payment's document is no longer published."""
         async with self._locks.of(payment_id):
-            account = self._accounts[payment_id]
+            account = self.payments[payment_id]
             if not account.payment.is_settled:
                 return  # something came in while its topics were being emptied
             retired = replace(account, live=False)
             await self._journal.append(Change((), (payment_row(retired),)))
-            self._retired(retired)
-        self._locks.forget(self._forget({one.sale_key for one in self._reserved.values()}))
+            self.payments.put_retired(retired)
+        awaited = {one.sale_key for one in self._reserved.values()}
+        self._locks.forget(self.payments.forget_settled(awaited))
 
     # --- private
 
@@ -376,12 +381,14 @@ class Ledger(Recollection):
     async def _whole_sale(self, sale_key: str) -> AsyncIterator[None]:
         """Keep all payments of a sale as they are: two that settle it at once are blind."""
         rivals = [one.payment_id for one in self._reserved.values() if one.sale_key == sale_key]
-        async with self._hold({*(one.payment_id for one in self.of_sale(sale_key)), *rivals}):
+        known = [one.payment_id for one in self.payments.of_sale(sale_key)]
+        async with self._hold({*known, *rivals}):
             yield
 
     def _hold(self, payment_ids: Iterable[str]) -> AbstractAsyncContextManager[None]:
         """Keep several payments as they are; follow-ups before their originals, as `apply`."""
-        return self._locks.all_of(sorted(payment_ids, key=lambda name: (-self._depth(name), name)))
+        depth = self.payments.depth
+        return self._locks.all_of(sorted(payment_ids, key=lambda name: (-depth(name), name)))
 
     async def _store(
         self,
@@ -400,21 +407,19 @@ class Ledger(Recollection):
         future = self._journal.append(change_of(before, decided, expectation), urgent=wait)
         tell = p.Publish() in actions
         if not wait:
-            if before is not None:
-                self._on_disk.setdefault(account.payment_id, before)
-            self._remember(account)
-            future.add_done_callback(partial(self._announce_later, account, tell))
+            self.payments.put_ahead(account, before)
+            future.add_done_callback(partial(self.payments.announce_later, account, tell))
             self._perform(account, actions)
             return account
         account = stored(account, await future)
         if decided.opened is not None:
-            self._keep(decided.opened)
+            self.payments.put_purchase(decided.opened)
         if decided.original is not None:
             original = replace(decided.original, seq=account.seq)
-            self._remember(original)
-            self._announce(original, tell=True)
-        self._remember(account)
-        self._announce(account, tell=tell)
+            self.payments.put(original)
+            self.payments.announce(original, tell=True)
+        self.payments.put(account)
+        self.payments.announce(account, tell=tell)
         self._perform(account, actions)
         return account
 
@@ -437,11 +442,11 @@ class Ledger(Recollection):
         request = first.request if isinstance(first, p.Requested) else None
         request = before.payment.request if before is not None else request
         assert request is not None, "a payment begins with its request"
-        siblings = self.of_sale(request.sale_key)
+        siblings = self.payments.of_sale(request.sale_key)
         return SaleAsKnown(
             others=[one for one in siblings if one.payment_id != request.payment_id],
-            original=self._accounts.get(request.original_payment_id),
-            in_books={o.payment_id for o in siblings if self._has_purchase(o.payment_id)},
+            original=self.payments.get(request.original_payment_id),
+            in_books={o.payment_id for o in siblings if self.payments.has_purchase(o.payment_id)},
         )
 
     def _perform(self, account: Account, actions: Iterable[p.Action]) -> None:
@@ -455,16 +460,16 @@ class Ledger(Recollection):
             RequestError: See `admission.py`.
         """
         for name in request.rival_ids:
-            rival = self._accounts.get(name)
+            rival = self.payments.get(name)
             if rival is not None:
                 refuse_rival(request, rival.payment.request)
         key = request.sale_key
-        siblings = self.of_sale(key)
+        siblings = self.payments.of_sale(key)
         rivals = [p.Payment(r) for r in self._reserved.values() if r.sale_key == key]
         if request.type in p.FOLLOW_UPS:
             refuse_follow_up(
                 request,
-                self._accounts.get(request.original_payment_id),
+                self.payments.get(request.original_payment_id),
                 [*(one.payment for one in siblings), *rivals],
                 batch_closed_seq=self.batches.of(request.terminal_id).closed_seq,
             )
@@ -480,9 +485,9 @@ class Ledger(Recollection):
         self, after: PurchaseAccount, entry: Entry, news: p.RecordingChanged
     ) -> None:
         """Store a purchase's change together with what it means for its payments."""
-        names = [name for name in after.purchase.payment_ids if name in self._accounts]
+        names = [name for name in after.purchase.payment_ids if name in self.payments]
         async with self._hold(names):
-            told = [fold_event(self._accounts[name], news, entry.at)[0] for name in names]
+            told = [fold_event(self.payments[name], news, entry.at)[0] for name in names]
             seq = await self._journal.append(
                 Change(
                     (entry, *(Entry(name, news, entry.at) for name in names)),
@@ -490,10 +495,10 @@ class Ledger(Recollection):
                     (purchase_row(after),),
                 )
             )
-            self._keep(after)
+            self.payments.put_purchase(after)
             for account in told:
-                self._remember(replace(account, seq=seq))
-                self._announce(account, tell=True)
+                self.payments.put(replace(account, seq=seq))
+                self.payments.announce(account, tell=True)
 
 
 def is_local_time(text: str) -> bool:

@@ -171,7 +171,7 @@ class Link:
         talk = Talk(self._ledger, self._queue, self._line, self._open_line, payment_id, patience)
         talk.keep = keep
         dialogue = self._driver.dialogue(self._driver_settings, self._settings.transport)
-        account = self._ledger.get(payment_id)
+        account = self._ledger.payments.get(payment_id)
         if account is not None and not isinstance(operation, c.Inquire):
             seconds = account.payment.request.deadline_seconds
             talk.stage_seconds = self._settings.stage_seconds

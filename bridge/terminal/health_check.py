@@ -161,7 +161,7 @@ class Probing:
 
     def _newest_first(self) -> Iterator[Account]:
         mine = self._settings.terminal_id
-        accounts = self._ledger.newest_first()
+        accounts = self._ledger.payments.newest_first()
         return (one for one in accounts if one.payment.request.terminal_id == mine)
 
 

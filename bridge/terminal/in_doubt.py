@@ -25,7 +25,7 @@ class Doubts:
         """Return the doubts that nobody has resolved, with their payments' ids."""
         return [
             (one.payment_id, one.payment.doubt)
-            for one in self._ledger.unfinished()
+            for one in self._ledger.payments.unfinished()
             if one.payment.doubt is not None
             and one.payment.request.terminal_id == self._terminal_id
         ]
@@ -34,7 +34,7 @@ class Doubts:
         """Return the payments that a person answered for and the terminal was not asked about."""
         return [
             one.payment_id
-            for one in self._ledger.unchecked()
+            for one in self._ledger.payments.unchecked()
             if one.payment.request.terminal_id == self._terminal_id
         ]
 

@@ -63,7 +63,7 @@ class Claims:
             raise RequestError("terminal_busy", f"{name} is doing something else", terminal_id=name)
         doubtful = self._doubts.blocking()
         if doubtful:
-            account = self._ledger.get(doubtful)
+            account = self._ledger.payments.get(doubtful)
             mine = account is not None and account.payment.request.register_id == register_id
             raise RequestError(
                 "terminal_busy",
@@ -126,7 +126,7 @@ class Claims:
 
         A payment that is being stored counts; one that was canceled does not.
         """
-        accounts = {name: self._ledger.get(name) for name in self._in_line}
+        accounts = {name: self._ledger.payments.get(name) for name in self._in_line}
         return tuple(
             name
             for name, account in accounts.items()

@@ -200,6 +200,6 @@ class Cashier:
         )
 
     def _account(self, payment_id: str) -> Account:
-        account = self._ledger.get(payment_id)
+        account = self._ledger.payments.get(payment_id)
         assert account is not None, "work is given for known payments, and open ones stay in memory"
         return account

@@ -232,7 +232,7 @@ class Station:
         return min(times)
 
     async def _do(self, work: Work) -> None:
-        if self._ledger.get(work.payment_id) is None:
+        if self._ledger.payments.get(work.payment_id) is None:
             return
         match work.action:
             case p.StartOnTerminal():

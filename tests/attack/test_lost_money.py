@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from bridge.money import payment as p
-from bridge.money.store.cache import SETTLED_IN_MEMORY_MAX
+from bridge.money.store.payment_store import SETTLED_IN_MEMORY_MAX
 from drivers.contract import Approved, Baseline, Declined, Money, Unclear
 from tests.attack.till import EUR, Till, after, approval, goods, open_till, pay
 
@@ -51,7 +51,7 @@ async def test_a_refund_that_crosses_the_last_card_of_its_sale_is_in_the_books(
             till.payment(w).refundable_minor
             for w in (one, two)
             if till.payment(w).recording is p.Recording.PENDING
-            and till.ledger.purchase_of(w.payment_id) is None
+            and till.ledger.payments.purchase_of(w.payment_id) is None
         )
         assert till.booked_minor() + rest == 4000
 
@@ -76,7 +76,7 @@ async def test_a_refund_accepted_while_its_sale_is_forgotten_still_finds_it(tmp_
         held.set()
         await accepting
         await till.approve(capture)
-        again = await till.ledger.find_original(sale.payment_id)
+        again = await till.ledger.payments.find_original(sale.payment_id)
         assert again is not None
         assert again.payment.funds is p.Funds.CAPTURED
 
@@ -102,7 +102,7 @@ async def test_evidence_about_a_payment_that_was_put_away_is_shown_again(tmp_pat
         await till.ledger.retire(sale.payment_id)
         account = await till.ledger.apply(sale.payment_id, Approved(approval(sale)))
         assert account.live
-        again = (await till.reborn()).get(sale.payment_id)
+        again = (await till.reborn()).payments.get(sale.payment_id)
         assert again is not None
         assert again.live
         assert again.payment.discrepancies
@@ -115,7 +115,7 @@ async def test_a_payment_contradicted_while_it_is_put_away_stays(tmp_path: Path)
         await till.ledger.apply(sale.payment_id, Declined("05"))
         await till.ledger.apply(sale.payment_id, Approved(approval(sale)))
         await till.ledger.retire(sale.payment_id)
-        account = till.ledger.get(sale.payment_id)
+        account = till.ledger.payments.get(sale.payment_id)
         assert account is not None
         assert account.live
 
@@ -150,7 +150,7 @@ async def test_a_follow_up_booked_by_a_person_is_what_it_is_and_its_original_kno
         assert told.added_minor == (5000 if kind is p.PaymentType.INCREMENT else 0)
         assert told.tip_minor == (5000 if kind is p.PaymentType.TIP_ADJUST else 0)
         again = await till.reborn()
-        known = again.get(change.payment_id)
+        known = again.payments.get(change.payment_id)
         assert known is None or known.payment.funds is funds
         booked = {p.PaymentType.CAPTURE: 5000, p.PaymentType.TIP_ADJUST: 5000}
         given = {p.PaymentType.REFUND, p.PaymentType.VOID}

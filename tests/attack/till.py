@@ -100,14 +100,16 @@ class Till:
 
     def payment(self, wanted: p.PaymentRequest) -> p.Payment:
         """Return what the ledger has in memory."""
-        account = self.ledger.get(wanted.payment_id)
+        account = self.ledger.payments.get(wanted.payment_id)
         assert account is not None
         return account.payment
 
     def booked_minor(self) -> int:
         """Return what the books were or will be told of: paid less given back."""
-        names = self.ledger.take_pending_purchases()
-        contents = [found.purchase.content for n in names if (found := self.ledger.purchase(n))]
+        names = self.ledger.payments.take_pending_purchases()
+        contents = [
+            found.purchase.content for n in names if (found := self.ledger.payments.purchase(n))
+        ]
         return sum(one.pay_amount.minor + one.tip_minor - one.sale.refund_minor for one in contents)
 
     def _journal(self) -> SlowJournal:

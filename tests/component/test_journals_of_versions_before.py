@@ -64,7 +64,7 @@ async def test_every_payment_is_what_it_was(stored: Path) -> None:
     before = rows(stored)
     async with opened(stored) as (ledger, _):
         for payment_id, status, recording, minor, currency in before:
-            account = await ledger.find(str(payment_id))
+            account = await ledger.payments.find(str(payment_id))
             assert account is not None
             payment = account.payment
             assert (payment.status.value, payment.recording.value) == (status, recording)
@@ -74,17 +74,17 @@ async def test_every_payment_is_what_it_was(stored: Path) -> None:
 
 async def test_an_open_hold_can_still_be_followed_up(stored: Path) -> None:
     async with opened(stored) as (ledger, _):
-        account = await ledger.find(HOLD)
+        account = await ledger.payments.find(HOLD)
         assert account is not None
         assert account.payment.funds is p.Funds.HELD
 
 
 async def test_a_doubt_goes_on_and_ends(stored: Path) -> None:
     async with opened(stored) as (ledger, _):
-        assert IN_DOUBT in {one.payment_id for one in ledger.accounts()}
+        assert IN_DOUBT in {one.payment_id for one in ledger.payments.accounts()}
         await ledger.apply(IN_DOUBT, Approved(Approval(Money(1762, "EUR"), "52500041/900")))
     async with opened(stored) as (ledger, _):
-        account = await ledger.find(IN_DOUBT)
+        account = await ledger.payments.find(IN_DOUBT)
         assert account is not None
         assert account.payment.status is p.Status.APPROVED
 

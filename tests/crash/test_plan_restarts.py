@@ -132,10 +132,10 @@ class Shop:
         ledger = self.store.ledger
         for _ in range(int(ENOUGH_SECONDS)):
             await asyncio.sleep(1.0)
-            plan = [one.payment for one in ledger.accounts() if one.payment.request.plan]
+            plan = [one.payment for one in ledger.payments.accounts() if one.payment.request.plan]
             if plan and all(one.is_final and not one.held_minor for one in plan):
                 return
-            for one in ledger.unfinished():
+            for one in ledger.payments.unfinished():
                 if one.payment.doubt is not None and one.payment.doubt.evidence_lost:
                     if one.payment.request.type is p.PaymentType.CAPTURE:
                         await self._look_up(one.payment)
@@ -164,7 +164,7 @@ class Shop:
         statuses = {one.status for one in transactions if one not in left}
         balance = sum(card.balance for card in state.gift_cards.values())
         held = -sum(one.amount for one in left)
-        booked = [one.purchase.content.pay_amount.minor for one in ledger.open_purchases()]
+        booked = [one.purchase.content.pay_amount.minor for one in ledger.payments.open_purchases()]
         if self.charges:
             assert (balance, statuses, held) == (Decimal(30), {TransStatus.COMPLETED}, 0)
             assert booked == [4790]
@@ -172,7 +172,7 @@ class Shop:
             assert balance + held == Decimal(60)
             assert statuses <= {TransStatus.CANCELLED}
             assert booked == []
-        card = ledger.get(CARD_ID)
+        card = ledger.payments.get(CARD_ID)
         took = card is not None and card.payment.captured.minor
         assert bool(took) is bool(self.charges), "what is told is what happened"
 
@@ -199,7 +199,7 @@ async def one_life_after_another(shop: Shop, fuses: list[tuple[int, Side]]) -> i
 
 async def _live(shop: Shop, fuse: Fuse, *, first: bool) -> None:
     async with shop.alive(fuse):
-        known = shop.store.ledger.get(PLAN.legs[0].payment_id) is not None
+        known = shop.store.ledger.payments.get(PLAN.legs[0].payment_id) is not None
         if first or not known:
             await shop.start()  # a register repeats what it never heard was accepted
         await shop.rest()

@@ -175,7 +175,7 @@ class Life:
             counter.kind.settings_value,
             open_line=counter.open_line,
             ledger=self.ledger,
-            changed=self.ledger.something_changed,
+            changed=self.ledger.payments.something_changed,
             now=counter.now_text,
         )
         self.bus = Bus()
@@ -321,7 +321,7 @@ class Counter:
     # --- what is known
 
     def payment(self, payment_id: str) -> p.Payment:
-        account = self.life.ledger.get(payment_id)
+        account = self.life.ledger.payments.get(payment_id)
         assert account is not None, f"the journal knows no {payment_id}"
         return account.payment
 
@@ -346,7 +346,7 @@ class Counter:
         known = sum(
             one.payment.approval is not None
             and one.payment.request.amount.minor == request.amount.minor
-            for one in self.life.ledger.accounts()
+            for one in self.life.ledger.payments.accounts()
         )
         paid = len(slips) > known
         answer = await self.ask(
@@ -369,7 +369,7 @@ class Counter:
     def journal_minor(self) -> int:
         """Return what the journal says the merchant got."""
         total = 0
-        for account in self.life.ledger.accounts():
+        for account in self.life.ledger.payments.accounts():
             payment = account.payment
             if payment.status is not p.Status.APPROVED or payment.approval is None:
                 continue

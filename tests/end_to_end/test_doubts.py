@@ -75,7 +75,7 @@ def test_what_the_terminal_printed_is_still_there_after_a_crash(name: str, tmp_p
         await asyncio.sleep(1)  # nobody waits for a receipt to be stored, but it is
         before = counter.payment(payment_id).receipts
         await counter.kill_and_restart()
-        account = await counter.life.ledger.find(payment_id)
+        account = await counter.life.ledger.payments.find(payment_id)
         assert account is not None
         assert account.payment.receipts == before
         assert bool(before) is (name == "zvt-serial"), "one of them prints by itself"

@@ -188,7 +188,7 @@ def test_another_currency_is_refused_before_anything_is_sent(kind: Kind, tmp_pat
         answer = await counter.ask("payment/start", **fields)
         assert answer["error"]["code"] == "invalid_request"
         assert answer["error"]["detail"]["path"] == "amounts.currency"
-        assert counter.life.ledger.get(fields["payment_id"]) is None
+        assert counter.life.ledger.payments.get(fields["payment_id"]) is None
         await asyncio.sleep(30)
         assert (bytes(counter.written), counter.opened) == (written, opened)
 

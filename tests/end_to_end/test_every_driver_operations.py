@@ -57,7 +57,7 @@ async def refused(counter: Counter, operation: str, path: str = "", **fields: ob
     await asyncio.sleep(30)
     assert (bytes(counter.written), counter.opened) == (written, opened)
     if "payment_id" in fields:
-        assert counter.life.ledger.get(str(fields["payment_id"])) is None
+        assert counter.life.ledger.payments.get(str(fields["payment_id"])) is None
 
 
 @every_kind

@@ -24,7 +24,7 @@ def terminal_of(counter: Counter) -> PaxTerminal:
 
 
 def document_of(counter: Counter, payment: p.Payment) -> k.PaymentDocument:
-    account = counter.life.ledger.get(payment.request.payment_id)
+    account = counter.life.ledger.payments.get(payment.request.payment_id)
     assert account is not None
     return payment_document(
         account, remaining=Money(0, "USD"), purchase=None, terminal_name="", topics=k.Topics()

@@ -53,7 +53,7 @@ def left(counter: Counter) -> int:
 
 
 def document_of(counter: Counter, payment: p.Payment) -> k.PaymentDocument:
-    account = counter.life.ledger.get(payment.request.payment_id)
+    account = counter.life.ledger.payments.get(payment.request.payment_id)
     assert account is not None
     return payment_document(
         account, remaining=Money(0, "USD"), purchase=None, terminal_name="", topics=k.Topics()

@@ -117,7 +117,7 @@ def _judge_books(shop: Shop) -> None:
         assert len(shop.state.purchases_of(name)) == 1, "one purchase is recorded once"
     told: dict[str, s.Purchase] = {}
     for account in shop.accounts():
-        purchase = shop.ledger.purchase_of(account.payment_id)
+        purchase = shop.ledger.payments.purchase_of(account.payment_id)
         recording = account.payment.recording
         if purchase is None:
             assert recording in {p.Recording.NOT_REQUIRED, p.Recording.PENDING}
@@ -149,7 +149,7 @@ def _judge_books(shop: Shop) -> None:
 
 def _is_with_a_person(shop: Shop, payment: p.Payment) -> bool:
     """True while a person must say of a payment of the same sale whether its money was taken."""
-    siblings = (one.payment for one in shop.ledger.of_sale(payment.request.sale_key))
+    siblings = (one.payment for one in shop.ledger.payments.of_sale(payment.request.sale_key))
     return any(one.doubt is not None and one.doubt.needs_operator for one in siblings)
 
 
@@ -170,7 +170,7 @@ def _judge_loads(shop: Shop) -> None:
     """What is on the cards of a sale was captured for it, and no cent of it twice."""
     sales = {one.payment.request.sale_key for one in shop.accounts()}
     for key in sales:
-        found = [one.payment for one in shop.ledger.of_sale(key)]
+        found = [one.payment for one in shop.ledger.payments.of_sale(key)]
         filled = sum(
             _approved_minor(one) for one in found if one.funds is Funds.LOADED and one.is_final
         )
@@ -199,8 +199,8 @@ def _judge_plans(shop: Shop) -> None:
 
 
 def _is_covered(shop: Shop, payment: p.Payment) -> bool:
-    account = shop.ledger.get(payment.request.payment_id)
-    needed = shop.ledger.remaining(account) if account is not None else None
+    account = shop.ledger.payments.get(payment.request.payment_id)
+    needed = shop.ledger.payments.remaining(account) if account is not None else None
     return needed is not None and needed.minor == 0
 
 

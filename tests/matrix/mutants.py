@@ -37,7 +37,7 @@ class BelievesTheAmount(GiftCards):
     """A lower balance is taken for our own use, whoever lowered it."""
 
     async def _ask_a_person(self, name: str, why: str) -> None:
-        account = self._ledger.get(name)
+        account = self._ledger.payments.get(name)
         assert account is not None
         request = account.payment.request
         approval = e.approval_of(request, request.amount, "", before=Decimal(50), after=None)

@@ -219,7 +219,7 @@ class Shop:
             ZvtSettings(),
             open_line=self._open_line,
             ledger=self.ledger,
-            changed=self.ledger.something_changed,
+            changed=self.ledger.payments.something_changed,
             now=lambda: k.format_time(self.now()),
         )
         self.plans = self.plans_type(self.ledger, lambda _, name: station.release(name))
@@ -280,13 +280,13 @@ class Shop:
         return str(fields["payment_id"])
 
     def payment(self, name: str) -> p.Payment:
-        account = self.ledger.get(name)
+        account = self.ledger.payments.get(name)
         assert account is not None, "an accepted payment stays in memory for a while"
         return account.payment
 
     def accounts(self) -> list[Account]:
         """Return every payment there is."""
-        return list(self.ledger.accounts())
+        return list(self.ledger.payments.accounts())
 
 
 def new_id() -> str:

@@ -307,7 +307,7 @@ class Incarnation(Witness):
             make.settings,
             open_line=terminal.open_line,
             ledger=self.ledger,
-            changed=self.ledger.something_changed,
+            changed=self.ledger.payments.something_changed,
             now=lambda: k.format_time(around.now()),
         )
 

@@ -36,7 +36,7 @@ def die(world: World, life: Incarnation | None, when: str) -> None:
     if life is None or not life.alive.yes:
         return
     life.was_killed = True
-    open_now = life.ledger.unfinished() if life.ready else []
+    open_now = life.ledger.payments.unfinished() if life.ready else []
     if any(one.payment.status in p.MAYBE_CHARGED for one in open_now):
         world.story.mark("death with money in the air")
     life.kill()

@@ -98,7 +98,7 @@ def _drop_evidence_after_the_end(original: AnyCallable) -> AnyCallable:
 
 def _pays_again(original: AnyCallable) -> AnyCallable:
     async def ask(self: Cashier, payment_id: str) -> None:
-        account = self._ledger.get(payment_id)
+        account = self._ledger.payments.get(payment_id)
         if account is None or account.payment.doubt is None or not await self._link.reach():
             await original(self, payment_id)
             return
@@ -177,9 +177,9 @@ def _remembers_ids_in_memory_only(original: AnyCallable) -> AnyCallable:
 
 def _forgets_ids_when_it_starts(original: AnyCallable) -> AnyCallable:
     async def accept(self: Ledger, request: p.PaymentRequest, started: Any = None) -> Any:
-        known = self._accounts.get(request.payment_id)
+        known = self.payments.get(request.payment_id)
         if known is not None and known.payment.is_final:
-            del self._accounts[request.payment_id]
+            del self.payments._accounts[request.payment_id]
         return await original(self, request, started)
 
     return accept
@@ -198,10 +198,10 @@ def _sending_is_not_stored(original: AnyCallable) -> AnyCallable:
     async def apply_purchase(self: Ledger, name: str, event: s.PurchaseEvent) -> Any:
         if not isinstance(event, s.Sending):
             return await original(self, name, event)
-        before = self._purchases[name]
+        before = self.payments._purchases[name]
         purchase = s.advance_purchase(before.purchase, event)
-        self._keep(replace(before, purchase=purchase))
-        return self._purchases[name]
+        self.payments.put_purchase(replace(before, purchase=purchase))
+        return self.payments._purchases[name]
 
     return apply_purchase
 

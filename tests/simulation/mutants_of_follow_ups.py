@@ -63,7 +63,7 @@ def _always_matches(original: AnyCallable) -> AnyCallable:
 
 def _does_it_again(original: AnyCallable) -> AnyCallable:
     async def ask(self: Cashier, payment_id: str) -> None:
-        account = self._ledger.get(payment_id)
+        account = self._ledger.payments.get(payment_id)
         if account is None or account.payment.doubt is None or not await self._link.reach():
             await original(self, payment_id)
             return

@@ -126,7 +126,7 @@ def test_a_doubt_without_evidence_is_asked_about_in_the_published_rhythm() -> No
             None,
             open_line=open_line,
             ledger=ledger,
-            changed=ledger.something_changed,
+            changed=ledger.payments.something_changed,
             now=lambda: AT,
         )
         running = asyncio.ensure_future(station.run())
@@ -143,9 +143,9 @@ def test_progress_that_is_not_on_disk_is_not_told() -> None:
         ledger = new_ledger("progress")
         account, _ = await ledger.accept(REQUEST, p.Started(None))
         await ledger.apply(REQUEST.payment_id, c.Progress(c.Stage.WAITING_FOR_CARD), wait=False)
-        early = ledger.get_stored(REQUEST.payment_id)
+        early = ledger.payments.get_stored(REQUEST.payment_id)
         await asyncio.sleep(30)
-        late = ledger.get_stored(REQUEST.payment_id)
+        late = ledger.payments.get_stored(REQUEST.payment_id)
         assert early is not None
         assert late is not None
         return account.rev, early.rev, late.rev
@@ -170,7 +170,7 @@ def test_a_clock_that_is_set_back_keeps_no_signed_payment_out_of_the_books() -> 
         card = c.Card(verification="signature")
         approval = c.Approval(REQUEST.amount, fingerprint="new", card=card)
         await ledger.apply(REQUEST.payment_id, c.Approved(approval))
-        assert ledger.unsigned(), "the clerk is asked"
+        assert ledger.payments.unsigned(), "the clerk is asked"
         hour_ago = datetime.fromisoformat(AT) - timedelta(hours=1)
         reversals = Reversals(
             ledger,
@@ -182,6 +182,6 @@ def test_a_clock_that_is_set_back_keeps_no_signed_payment_out_of_the_books() -> 
         running = asyncio.ensure_future(reversals.run())
         await asyncio.sleep(125)
         running.cancel()
-        return len(ledger.unsigned())
+        return len(ledger.payments.unsigned())
 
     assert run_virtual(scene, seed=1) == 0

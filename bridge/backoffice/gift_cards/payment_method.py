@@ -128,7 +128,7 @@ class GiftCards(GiftCardSteps):
             pass
 
     async def _do(self, work: Work) -> None:
-        account = self._ledger.get(work.payment_id)
+        account = self._ledger.payments.get(work.payment_id)
         if account is None:
             return
         match work.action:
@@ -156,12 +156,12 @@ class GiftCards(GiftCardSteps):
                 self.balances[name] = p.NotReached("host_unreachable", reason)
             case Refused():
                 self.balances[name] = e.refusal(found, "FindGiftCardByCode")
-        self._ledger.something_changed.set()
+        self._ledger.payments.something_changed.set()
 
     async def _age_doubts(self, now: float) -> None:
         doubts = [
             one.payment_id
-            for one in self._ledger.unfinished()
+            for one in self._ledger.payments.unfinished()
             if one.payment.doubt is not None and one.payment.request.method == "gift_card"
         ]
         await self._doubt_ages.look(now, doubts)

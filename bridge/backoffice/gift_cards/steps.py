@@ -133,7 +133,7 @@ class GiftCardSteps:
             one.payment.request.activates
             and one.payment.request.gift_card == request.gift_card
             and one.payment_id != request.payment_id
-            for one in self._ledger.unfinished()
+            for one in self._ledger.payments.unfinished()
         )
 
     def _accounts_of_other_legs(self, request: p.PaymentRequest) -> set[str]:
@@ -141,7 +141,7 @@ class GiftCardSteps:
         if request.plan is None or h.ends_a_hold(request):
             return set()
         names = {leg.payment_id for leg in request.plan.legs} - {request.payment_id}
-        legs = [one for name in names if (one := self._ledger.get(name)) is not None]
+        legs = [one for name in names if (one := self._ledger.payments.get(name)) is not None]
         return {h.account_of(one.payment) for one in legs} - {""}
 
     async def _hold(self, request: p.PaymentRequest, before: e.Before, pin: str) -> None:
@@ -194,13 +194,13 @@ class GiftCardSteps:
     async def _end_load(self, payment: p.Payment) -> None:
         """Fill the card if its sale is paid, give it up if that is too late, else look again."""
         name = payment.request.payment_id
-        account = self._ledger.get(name)
+        account = self._ledger.payments.get(name)
         assert account is not None, "an open payment stays in memory"
         now = asyncio.get_running_loop().time()
         seconds = 0 if payment.doubt is not None else payment.request.deadline_seconds
         until = self._load_until.setdefault(name, now + seconds)
-        sale = self._ledger.of_sale(payment.request.sale_key)
-        needed = self._ledger.remaining(account)
+        sale = self._ledger.payments.of_sale(payment.request.sale_key)
+        needed = self._ledger.payments.remaining(account)
         assert needed is not None, "a load belongs to a sale"
         step = load_step(
             payment,
@@ -395,10 +395,10 @@ class GiftCardSteps:
 
     async def _look_again(self, name: str) -> None:
         """Look at a card much later that an unchanged balance had called untouched."""
-        account = self._ledger.get(name)
+        account = self._ledger.payments.get(name)
         assert account is not None, "what owes a look stays in memory"
         payment = account.payment
-        others = look.others_on_card(account, self._ledger.accounts())
+        others = look.others_on_card(account, self._ledger.payments.accounts())
         card = h.card_of(payment.request)
         found = await self._office.gift_card_balance(card.code, CodeType(card.kind))
         if not isinstance(found, GiftCardBalance) or any(not o.payment.is_final for o in others):
@@ -449,5 +449,5 @@ class GiftCardSteps:
                 one.payment.request.gift_card == request.gift_card
                 or (account != "" and account == h.account_of(one.payment))
             )
-            for one in self._ledger.unfinished()
+            for one in self._ledger.payments.unfinished()
         )

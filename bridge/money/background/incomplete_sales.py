@@ -56,7 +56,7 @@ class Patience:
         if not self._clock_is_steady():
             return
         before = self._write_time(self._now() - self._patience)
-        for account in self._ledger.overdue(before):
+        for account in self._ledger.payments.overdue(before):
             with about(account.payment_id):
                 _LOGGER.warning("recorded without its lines: the rest of its sale did not come")
                 await self._ledger.give_up_waiting(account.payment_id)

@@ -104,16 +104,16 @@ class Reversals:
             JournalError: Nothing can be stored any more.
         """
         while True:
-            self._ledger.signature_asked.clear()
+            self._ledger.payments.signature_asked.clear()
             self._listen()
-            for account in self._ledger.unsigned():
+            for account in self._ledger.payments.unsigned():
                 with about(account.payment_id):
                     await self._look_at(account)
-            if not self._ledger.unsigned():
+            if not self._ledger.payments.unsigned():
                 self._heard_since = None
                 self._asked_since.clear()
                 self._retry_at.clear()
-                await self._ledger.signature_asked.wait()
+                await self._ledger.payments.signature_asked.wait()
             await asyncio.sleep(LOOK_SECONDS)
 
     def _listen(self) -> None:
@@ -146,7 +146,7 @@ class Reversals:
 
     async def _reverse(self, account: Account) -> None:
         """Begin the void of a refused payment, or say that none will come through."""
-        siblings = self._ledger.of_sale(account.payment.request.sale_key)
+        siblings = self._ledger.payments.of_sale(account.payment.request.sale_key)
         follow_ups = [
             one.payment
             for one in siblings

@@ -63,7 +63,7 @@ class Plans:
 
     def recover(self) -> None:
         """Find the plans that were not done when the service died; the ledger has recovered."""
-        for account in self._ledger.accounts():
+        for account in self._ledger.payments.accounts():
             if account.payment.request.plan is not None:
                 self._keep(account.payment.request)
 
@@ -76,7 +76,7 @@ class Plans:
         self._give_up(plan_id)
         plan = self._open.get(plan_id)
         for leg in plan.legs if plan else ():
-            account = self._ledger.get(leg.payment_id)
+            account = self._ledger.payments.get(leg.payment_id)
             if account is not None and not account.payment.is_final:
                 await self._ledger.apply(leg.payment_id, p.CancelAsked(reason))
 
@@ -113,9 +113,9 @@ class Plans:
     def _give_up(self, plan_id: str) -> None:
         """Forget the legs that have not begun; a card's terminal is free again."""
         for leg in self._legs.pop(plan_id, {}).values():
-            if leg.method == "card" and self._ledger.get(leg.payment_id) is None:
+            if leg.method == "card" and self._ledger.payments.get(leg.payment_id) is None:
                 self._give_back(leg.terminal_id, leg.payment_id)
-        self._ledger.something_changed.set()  # the plan's document says so
+        self._ledger.payments.something_changed.set()  # the plan's document says so
 
     async def _carry_on(self, plan: p.Plan) -> None:
         """Take the steps that can be taken now."""
@@ -125,7 +125,7 @@ class Plans:
         while True:
             payments = {
                 one.payment_id: one.payment
-                for one in self._ledger.of_sale(self._keys[plan.plan_id])
+                for one in self._ledger.payments.of_sale(self._keys[plan.plan_id])
                 if one.payment.request.plan == plan
             }
             wanted = plan.plan_id in self._legs
@@ -202,7 +202,7 @@ class Plans:
         name = hold.request.payment_id
         _LOGGER.error("hold=%s stays (%s): look it up in the back office", name, code)
         self._beyond_help.add(name)
-        self._ledger.something_changed.set()  # the plan's document says so
+        self._ledger.payments.something_changed.set()  # the plan's document says so
 
 
 def ending_id(plan_id: str, hold_id: str, attempt: int) -> str:

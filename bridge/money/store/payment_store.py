@@ -1,14 +1,29 @@
-"""What the ledger reads of the journal when memory does not have it. Changes no payment."""
+"""Payments and purchases as they are on disk: a cache that reads through to the journal.
+
+In memory is everything open, and what was asked for lately. Reading what is in memory never waits.
+Nothing is decided here, and nothing is kept that is not on disk, but for events that nobody has to
+wait for (see `get_stored`). Only the ledger writes.
+"""
 
 from __future__ import annotations
 
-from dataclasses import replace
+import asyncio
+from collections import deque
+from collections.abc import Container, Iterable, Iterator
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from bridge.money.store.cache import Memory
+from bridge.money import payment as p
+from bridge.money import purchase as s
+from bridge.money.coverage import still_needed
 from bridge.money.store.journal import Journal
 from bridge.money.store.journal_entries import Entry, register_filter
-from bridge.money.store.records import Account, fold_payment, fold_purchase
+from bridge.money.store.records import Account, PurchaseAccount, fold_payment, fold_purchase
+from drivers.contract import Money
+
+# Payments that are final, recorded and retired stay in memory for quick answers to repeated
+# commands; the journal has them all.
+SETTLED_IN_MEMORY_MAX = 1_000
 
 HOLD_DAYS_MAX = 31  # the longest that card schemes let a pre-authorization stand
 RETIRED_HOLDS = (
@@ -17,13 +32,145 @@ RETIRED_HOLDS = (
 )
 
 
-class Recollection(Memory):
-    """A memory that looks things up."""
+@dataclass(slots=True)
+class _Sales:
+    """Which payments and purchases belong together."""
+
+    payments: dict[str, dict[str, None]] = field(default_factory=dict)  # sale_key -> ids, in order
+    purchase_of: dict[str, str] = field(default_factory=dict)  # payment_id -> transaction_id
+
+
+class Changes(asyncio.Event):
+    """Says that something changed, to several tasks: each has an event of its own to clear."""
+
+    def __init__(self) -> None:
+        """Say nothing yet."""
+        super().__init__()
+        self._listeners: list[asyncio.Event] = []
+
+    def listen(self) -> asyncio.Event:
+        """Return one more event that is set with this one."""
+        self._listeners.append(asyncio.Event())
+        return self._listeners[-1]
+
+    def set(self) -> None:
+        """Wake everybody who waits."""
+        super().set()
+        for one in self._listeners:
+            one.set()
+
+
+class PaymentStore:
+    """Payments and purchases, and what changed of them since somebody looked."""
 
     def __init__(self, journal: Journal) -> None:
-        """Look up in `journal`."""
-        super().__init__()
+        """Read `journal`; nothing is in memory yet."""
         self._journal = journal
+        self._accounts: dict[str, Account] = {}
+        self._on_disk: dict[str, Account] = {}  # of payments that memory knows more about
+        self._purchases: dict[str, PurchaseAccount] = {}
+        self._sales = _Sales()
+        self._open_purchases: dict[str, None] = {}  # transaction ids not in the books yet
+        self._to_record: dict[str, None] = {}  # transaction ids of pending purchases, in order
+        self._unfinished: dict[str, None] = {}  # payment ids whose outcome is open
+        self._unsigned: dict[str, None] = {}  # payment ids that await a signature
+        self._unchecked: dict[str, None] = {}  # payment ids that a person answered for
+        self._settled: deque[str] = deque()
+        self._changed: dict[str, None] = {}
+        self.something_changed = Changes()
+        self.purchases_pending = asyncio.Event()
+        self.signature_asked = asyncio.Event()
+
+    # --- in memory
+
+    def __contains__(self, payment_id: str) -> bool:
+        """True for a payment that is in memory."""
+        return payment_id in self._accounts
+
+    def __getitem__(self, payment_id: str) -> Account:
+        """Return a payment that is in memory; KeyError for any other."""
+        return self._accounts[payment_id]
+
+    def get(self, payment_id: str) -> Account | None:
+        """Return a payment that is in memory: every open or published one, and some others."""
+        return self._accounts.get(payment_id)
+
+    def get_stored(self, payment_id: str) -> Account | None:
+        """Return a payment in memory as the journal has it: what may be told to others."""
+        return self._on_disk.get(payment_id) or self._accounts.get(payment_id)
+
+    def accounts(self) -> Iterable[Account]:
+        """Return the payments in memory, in the order of their acceptance."""
+        return tuple(self._accounts.values())
+
+    def newest_first(self) -> Iterator[Account]:
+        """Yield the payments in memory, the last accepted first."""
+        return reversed(self._accounts.values())
+
+    def unfinished(self) -> list[Account]:
+        """Return the payments whose outcome is open."""
+        return [self._accounts[name] for name in self._unfinished]
+
+    def unsigned(self) -> list[Account]:
+        """Return the payments whose signature nobody has accepted, and that were not undone."""
+        return [self._accounts[name] for name in self._unsigned]
+
+    def unchecked(self) -> list[Account]:
+        """Return the payments that a person answered for, and whose terminal is still to be asked.
+
+        Oldest answer first.
+        """
+        return [self._accounts[name] for name in self._unchecked]
+
+    def of_sale(self, sale_key: str) -> list[Account]:
+        """Return the payments of a sale that are in memory, in the order of their acceptance."""
+        return [self._accounts[name] for name in self._sales.payments.get(sale_key, ())]
+
+    def remaining(self, account: Account) -> Money | None:
+        """Return what the account's sale still needs; None where there is no sale."""
+        return still_needed(account, self.of_sale(account.payment.request.sale_key))
+
+    def open_purchases(self) -> list[PurchaseAccount]:
+        """Return the purchases that are not in the books yet."""
+        return [self._purchases[name] for name in self._open_purchases]
+
+    def purchase(self, transaction_id: str) -> PurchaseAccount | None:
+        """Return a purchase in memory."""
+        return self._purchases.get(transaction_id)
+
+    def purchase_of(self, payment_id: str) -> PurchaseAccount | None:
+        """Return the purchase that records a payment, None while there is none in memory."""
+        return self._purchases.get(self._sales.purchase_of.get(payment_id, ""))
+
+    def overdue(self, captured_before: str) -> list[Account]:
+        """Return the captured payments that wait since that long for the rest of their sale.
+
+        `captured_before` is ISO 8601 UTC. They wait for lines or for money; neither may come.
+        """
+        return [
+            one
+            for one in self._accounts.values()
+            if one.payment.recording is p.Recording.PENDING
+            and not one.payment.awaits_signature
+            and not self.has_purchase(one.payment_id)
+            and one.ended_at < captured_before
+        ]
+
+    def take_pending_purchases(self) -> list[str]:
+        """Return the purchases that became pending since the last call, oldest first."""
+        pending = list(self._to_record)
+        self._to_record.clear()
+        self.purchases_pending.clear()
+        return pending
+
+    def take_changed(self) -> list[str]:
+        """Return the payments that changed since the last call, oldest change first."""
+        changed = list(self._changed)
+        self._changed.clear()
+        self.something_changed.clear()
+        return changed
+
+    # --- read from the journal where memory does not have it
 
     async def find(self, payment_id: str) -> Account | None:
         """Return any payment that was ever accepted, or None."""
@@ -61,19 +208,19 @@ class Recollection(Memory):
         since = datetime.fromisoformat(now) - timedelta(days=HOLD_DAYS_MAX)
         rows = await self._journal.payment_rows(RETIRED_HOLDS, (since.isoformat(),))
         for row in rows:
-            await self._load_sale(row.sale_key)
+            await self.load_sale(row.sale_key)
         accounts = [self._accounts[row.payment_id] for row in rows]
         return [one.payment_id for one in accounts if one.payment.held_minor and not one.live]
 
     async def find_original(self, payment_id: str) -> Account | None:
         """Return a payment to be followed up, with everything else of its sale in memory."""
         if payment_id not in self._accounts:
-            await self._load_payment(payment_id)
+            await self.load_payment(payment_id)
         return self._accounts.get(payment_id)
 
     async def find_sale(self, sale_key: str) -> list[Account]:
         """Return everything that was done for a sale, oldest first; [] when nothing was."""
-        await self._load_sale(sale_key)
+        await self.load_sale(sale_key)
         return self.of_sale(sale_key)
 
     async def purchases_of_sale(self, sale_key: str) -> dict[str, list[Entry]]:
@@ -81,11 +228,12 @@ class Recollection(Memory):
         rows = await self._journal.purchase_rows("sale_key=? and state='recorded'", (sale_key,))
         return await self._journal.entries_of_all([row.transaction_id for row in rows])
 
-    async def _load_payment(self, payment_id: str) -> None:
+    async def load_payment(self, payment_id: str) -> None:
+        """Bring a payment into memory, with everything else of its sale."""
         for row in await self._journal.payment_rows("payment_id=?", (payment_id,)):
-            await self._load_sale(row.sale_key)
+            await self.load_sale(row.sale_key)
 
-    async def _load_sale(self, sale_key: str) -> None:
+    async def load_sale(self, sale_key: str) -> None:
         """Bring everything about one sale into memory."""
         payments = await self._journal.payment_rows("sale_key=?", (sale_key,))
         purchases = await self._journal.purchase_rows("sale_key=?", (sale_key,))
@@ -94,9 +242,99 @@ class Recollection(Memory):
         for row in payments:
             if row.payment_id not in self._accounts:
                 account = fold_payment(entries[row.payment_id])
-                self._remember(replace(account, live=bool(row.live)))
+                self.put(replace(account, live=bool(row.live)))
                 if not row.live:
-                    self._retired(self._accounts[row.payment_id])
+                    self.put_retired(self._accounts[row.payment_id])
         for due in purchases:
             if due.transaction_id not in self._purchases:
-                self._keep(fold_purchase(entries[due.transaction_id]))
+                self.put_purchase(fold_purchase(entries[due.transaction_id]))
+
+    # --- for the ledger
+
+    def has_purchase(self, payment_id: str) -> bool:
+        """True when a purchase records the payment, or will."""
+        return payment_id in self._sales.purchase_of
+
+    def depth(self, payment_id: str) -> int:
+        """Return how many payments stand above a follow-up."""
+        account = self._accounts.get(payment_id)
+        original_id = account.payment.request.original_payment_id if account else ""
+        return 1 + self.depth(original_id) if original_id else 0
+
+    def put(self, account: Account) -> None:
+        """Keep a payment that is on disk like this."""
+        name = account.payment_id
+        self._accounts[name] = account
+        if account.payment.is_final:
+            self._unfinished.pop(name, None)
+        else:
+            self._unfinished[name] = None
+        if account.payment.answer_check is p.AnswerCheck.DUE:
+            self._unchecked[name] = None
+        else:
+            self._unchecked.pop(name, None)
+        if account.payment.awaits_signature:
+            self._unsigned[name] = None
+            self.signature_asked.set()
+        else:
+            self._unsigned.pop(name, None)
+        self._sales.payments.setdefault(account.payment.request.sale_key, {})[name] = None
+
+    def put_ahead(self, account: Account, before: Account | None) -> None:
+        """Keep a payment that is being written; until that is done `before` is what is on disk."""
+        if before is not None:
+            self._on_disk.setdefault(account.payment_id, before)
+        self.put(account)
+
+    def put_purchase(self, account: PurchaseAccount) -> None:
+        """Keep a purchase that is on disk like this."""
+        name = account.purchase.content.transaction_id
+        self._purchases[name] = account
+        for payment_id in account.purchase.payment_ids:
+            self._sales.purchase_of[payment_id] = name
+        if account.purchase.state is s.PurchaseState.RECORDED:
+            self._open_purchases.pop(name, None)
+        else:
+            self._open_purchases[name] = None
+        if account.purchase.state is s.PurchaseState.PENDING:
+            self._to_record[name] = None
+            self.purchases_pending.set()
+
+    def announce(self, account: Account, *, tell: bool) -> None:
+        """Note that this much of a payment is on disk now; `tell` whoever asks what changed."""
+        name = account.payment_id
+        if self._accounts.get(name) is account:
+            self._on_disk.pop(name, None)
+        elif name in self._on_disk:
+            self._on_disk[name] = account
+        if tell:
+            self._changed[name] = None
+            self.something_changed.set()
+
+    def announce_later(self, account: Account, tell: bool, done: asyncio.Future[int]) -> None:
+        """Announce what nobody waited for, once it is on disk."""
+        if done.cancelled() or done.exception() is not None:
+            return  # the journal is latched; the next caller hears of it
+        self.announce(account, tell=tell)
+
+    def put_retired(self, account: Account) -> None:
+        """Note that nobody needs a payment any more."""
+        self._accounts[account.payment_id] = account
+        self._settled.append(account.payment_id)
+
+    def forget_settled(self, awaited: Container[str]) -> list[str]:
+        """Drop the oldest settled sales but those `awaited`; return all names that are gone."""
+        gone: list[str] = []
+        while len(self._settled) > SETTLED_IN_MEMORY_MAX:
+            account = self._accounts.get(self._settled.popleft())
+            if account is None:
+                continue
+            key = account.payment.request.sale_key
+            if key in awaited or any(one.live for one in self.of_sale(key)):
+                continue
+            for payment_id in self._sales.payments.pop(key):
+                del self._accounts[payment_id]
+                name = self._sales.purchase_of.pop(payment_id, "")
+                self._purchases.pop(name, None)
+                gone += [payment_id, name]
+        return gone

@@ -71,7 +71,7 @@ class KnownPayments:
 
     async def cancel(self, register_id: str, request: k.PaymentCancel) -> k.Response:
         """Ask for a payment to be stopped; what comes of it, its document says."""
-        leg = self._ledger.get(leg_id(request.payment_id, 1))
+        leg = self._ledger.payments.get(leg_id(request.payment_id, 1))
         if leg is not None and self._plans is not None:
             return await self._cancel_plan(register_id, request, leg)
         account = await self._own(register_id, request.payment_id)
@@ -89,7 +89,7 @@ class KnownPayments:
         Raises:
             RequestError: `not_allowed`: another register's load waits for its sale.
         """
-        account = await self._ledger.find_original(request.original_payment_id)
+        account = await self._ledger.payments.find_original(request.original_payment_id)
         if account is None or account.payment.request.type is not p.PaymentType.LOAD:
             return None
         if account.payment.status is p.Status.APPROVED:
@@ -106,13 +106,14 @@ class KnownPayments:
         plan = first.payment.request.plan
         assert plan is not None, "a leg names its plan"
         assert self._plans is not None, "there is no plan without them"
-        card = self._ledger.get(plan.legs[-1].payment_id)
+        card = self._ledger.payments.get(plan.legs[-1].payment_id)
         if card is not None and card.payment.captured.minor:
             raise RequestError(
                 "too_late_to_cancel", "the card has paid", payment_id=card.payment_id
             )
         await self._plans.cancel(plan.plan_id)
-        return self._replies.about(request, self._ledger.get(first.payment_id) or first, "accepted")
+        first = self._ledger.payments.get(first.payment_id) or first
+        return self._replies.about(request, first, "accepted")
 
     async def status(self, register_id: str, request: k.PaymentStatus) -> k.Response:
         """Have a payment published again, and its terminal asked if that was wanted."""
@@ -127,7 +128,7 @@ class KnownPayments:
     async def list(self, register_id: str, request: k.PaymentList) -> k.Response:
         """Return the register's payments, newest first."""
         since = request.filter.since
-        accounts = await self._ledger.list_payments(
+        accounts = await self._ledger.payments.list_payments(
             register_id=register_id,
             only_open=bool(request.filter.open),
             since=k.format_time(since) if since else "",
@@ -178,7 +179,7 @@ class KnownPayments:
         Raises:
             RequestError: The payment is unknown, not in doubt, or the evidence is missing.
         """
-        account = await self._ledger.find_original(payment_id)
+        account = await self._ledger.payments.find_original(payment_id)
         if account is None:
             raise RequestError("payment_not_found", "there is no such payment", path="payment_id")
         if _said_so(account.payment, answer):
@@ -201,10 +202,10 @@ class KnownPayments:
         Raises:
             RequestError: `not_allowed`, `invalid_request` or `invalid_amount`.
         """
-        purchase = self._ledger.purchase_of(account.payment_id)
+        purchase = self._ledger.payments.purchase_of(account.payment_id)
         running = [
             one.payment
-            for one in self._ledger.of_sale(account.payment.request.sale_key)
+            for one in self._ledger.payments.of_sale(account.payment.request.sale_key)
             if one.payment.request.original_payment_id == account.payment_id
             and not one.payment.is_final
         ]
@@ -227,7 +228,7 @@ class KnownPayments:
                 otherwise, or nobody answered in time.
         """
         confirmed, by = request.answer.confirmed, request.operator_id or register_id
-        account = await self._ledger.find(payment_of(request.prompt_id))
+        account = await self._ledger.payments.find(payment_of(request.prompt_id))
         if account is None:
             raise RequestError("prompt_not_found", "there is no such question", path="prompt_id")
         refuse_foreign(account.payment.request, register_id)
@@ -248,7 +249,7 @@ class KnownPayments:
     async def attach(self, register_id: str, request: k.SaleAttach) -> k.Response:
         """Keep what a sale consisted of; its money is in the books once it is covered."""
         key = f"{register_id}/{request.sale_id}"
-        sale = await self._ledger.find_sale(key)
+        sale = await self._ledger.payments.find_sale(key)
         if not sale:
             raise RequestError(
                 "sale_not_found", "no payment of this register names this sale", path="sale_id"
@@ -301,27 +302,27 @@ class KnownPayments:
         Raises:
             JournalError: It could not be stored.
         """
-        for account in self._ledger.accounts():
+        for account in self._ledger.payments.accounts():
             request = account.payment.request
             if request.register_id != register_id or not request.cancel_when_register_lost:
                 continue
             if request.plan is not None:
                 await self._lose_plan(request.plan)
                 continue
-            now = self._ledger.get(account.payment_id)  # others were stored meanwhile
+            now = self._ledger.payments.get(account.payment_id)  # others were stored meanwhile
             if now is not None and _awaits_card(now.payment):
                 await self._ledger.apply(account.payment_id, p.CancelAsked("register_lost"))
 
     async def _lose_plan(self, plan: p.Plan) -> None:
         """Cancel a plan that still waits for its card; what is held goes back."""
-        last = self._ledger.get(plan.legs[-1].payment_id)
+        last = self._ledger.payments.get(plan.legs[-1].payment_id)
         if self._plans is not None and (last is None or _awaits_card(last.payment)):
             await self._plans.cancel(plan.plan_id, "register_lost")
 
     async def _own(self, register_id: str, payment_id: str) -> Account:
-        account = await self._ledger.find(payment_id)
+        account = await self._ledger.payments.find(payment_id)
         if account is None:  # a plan is known by its first leg
-            account = await self._ledger.find(leg_id(payment_id, 1))
+            account = await self._ledger.payments.find(leg_id(payment_id, 1))
         if account is None:
             raise RequestError(
                 "payment_not_found",

@@ -102,7 +102,7 @@ class DayEnds:
         found = _found(gap, told, at)
         if await self._batches.found_gap(terminal_id, found):
             _warn(terminal_id, found)
-            self._ledger.something_changed.set()
+            self._ledger.payments.something_changed.set()
         result: dict[str, Any] = document.model_dump(mode="json")
         return result
 
@@ -157,7 +157,7 @@ class DayEnds:
         """
         noted = await self._batches.note_gaps(terminal_id, by, text)
         _LOGGER.warning("terminal=%s gaps noted=%d by=%s", terminal_id, noted, by)
-        self._ledger.something_changed.set()
+        self._ledger.payments.something_changed.set()
         return noted
 
     def _gap(self, terminal_id: str, told: c.BatchTotals, batch: list[Account]) -> Gap:

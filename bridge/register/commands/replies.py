@@ -47,7 +47,7 @@ class Replies:
         Raises:
             JournalError: It could not be stored.
         """
-        account = await self._ledger.find(payment_id)
+        account = await self._ledger.payments.find(payment_id)
         if account is not None and not account.live:
             await self._ledger.show_again(payment_id)
             self._outbox.keep(payment_id, asyncio.get_running_loop().time())
@@ -108,15 +108,16 @@ class Replies:
 
     def _known(self, register_id: str, payment_id: str) -> list[p.Payment]:
         """Return the register's own payments of that id in memory: one, or the legs of a plan."""
-        account = self._ledger.get(payment_id) or self._first_leg(payment_id)
+        account = self._ledger.payments.get(payment_id) or self._first_leg(payment_id)
         if account is None or account.payment.request.register_id != register_id:
             return []  # what another register's payment came to is nobody else's
         plan = account.payment.request.plan
-        legs = [self._ledger.get(leg.payment_id) for leg in plan.legs] if plan else [account]
+        get = self._ledger.payments.get
+        legs = [get(leg.payment_id) for leg in plan.legs] if plan else [account]
         return [one.payment for one in legs if one is not None]
 
     def _first_leg(self, plan_id: str) -> Account | None:
-        return self._ledger.get(leg_id(plan_id, 1)) if k.is_payment_id(plan_id) else None
+        return self._ledger.payments.get(leg_id(plan_id, 1)) if k.is_payment_id(plan_id) else None
 
     def say(self, delivery: Delivery, register_id: str, response: k.Response) -> None:
         """Queue a response, to where its register wants it."""

@@ -118,11 +118,11 @@ class Desk:
         )
         self._balances = Balances(gift_cards)
         self._waiting = WaitingLines(ledger, terminals)
-        self.outbox = Outbox(ledger.something_changed.set, self._waiting.positions)
+        self.outbox = Outbox(ledger.payments.something_changed.set, self._waiting.positions)
         self._replies = Replies(self.outbox, settings.topics, ledger, now)
         self.errands = Errands(ledger, terminals, self.outbox)
         self.late_answers = LateAnswers(
-            self.errands, self._balances, self._replies, ledger.something_changed.listen()
+            self.errands, self._balances, self._replies, ledger.payments.something_changed.listen()
         )
         self._starts = Starts(
             ledger,

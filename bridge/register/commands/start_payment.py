@@ -165,7 +165,7 @@ class Starts:
 
         A plan's parts are known to registers by their holds.
         """
-        found = await self._ledger.find_original(payment_id)
+        found = await self._ledger.payments.find_original(payment_id)
         if found is None or not isinstance(request, k.PaymentRefund):
             return found
         payment = found.payment
@@ -174,7 +174,7 @@ class Starts:
             or payment.request.type is not p.PaymentType.PREAUTH
         ):
             return found
-        for one in self._ledger.of_sale(payment.request.sale_key):
+        for one in self._ledger.payments.of_sale(payment.request.sale_key):
             asked = one.payment.request
             captures = asked.type is p.PaymentType.CAPTURE and one.payment.approval is not None
             if captures and asked.original_payment_id == payment_id:
@@ -185,7 +185,7 @@ class Starts:
         self, delivery: Delivery, register_id: str, request: k.PaymentStart
     ) -> k.Response:
         """Begin a split payment: its first leg now, the others as the plan says."""
-        known = await self._ledger.find_original(leg_id(request.payment_id, 1))
+        known = await self._ledger.payments.find_original(leg_id(request.payment_id, 1))
         if known is not None:  # only read: its terminal may have another name by now
             refuse_foreign(known.payment.request, register_id)
             if known.payment.request.content_hash != k.content_hash(request):
@@ -277,7 +277,7 @@ class Starts:
             RequestError: `stale_command`, `command_expired`, `clock_skew` or `bridge_draining`;
                 `not_allowed` when the payment is another register's.
         """
-        account = self._ledger.get(request.payment_id)
+        account = self._ledger.payments.get(request.payment_id)
         if account is not None:
             refuse_foreign(account.payment.request, register_id)
             return True
@@ -300,7 +300,7 @@ class Starts:
 
     async def _is_stored(self, register_id: str, payment_id: str) -> bool:
         """Say whether the journal has the payment; raises `not_allowed` for another register's."""
-        account = await self._ledger.find(payment_id)
+        account = await self._ledger.payments.find(payment_id)
         if account is not None:
             refuse_foreign(account.payment.request, register_id)
         return account is not None
@@ -349,7 +349,7 @@ class Starts:
             )
         except RequestError:
             # A payment the journal knows is answered from there, whatever the terminal does.
-            known = await self._ledger.find(wanted.payment_id)
+            known = await self._ledger.payments.find(wanted.payment_id)
             if known is None:
                 raise
             return await self._ledger.accept(wanted)
@@ -379,7 +379,8 @@ class Starts:
         if request.sale_id or request.gift_card is not None:
             return False
         since = k.format_time(self._now() - REPEATED_WITHIN)
-        recent = takewhile(lambda one: one.created_at >= since, self._ledger.newest_first())
+        newest = self._ledger.payments.newest_first()
+        recent = takewhile(lambda one: one.created_at >= since, newest)
         return any(
             account.payment.request.terminal_id in takers
             and account.payment.request.amount == request.amounts.requested

@@ -150,7 +150,7 @@ class WaitingLines:
         now = asyncio.get_running_loop().time()
         for payment_id in [name for name, end in self._ends.items() if end <= now]:
             del self._ends[payment_id]
-            account = self._ledger.get(payment_id)
+            account = self._ledger.payments.get(payment_id)
             if account is not None and account.payment.status is p.Status.QUEUED:
                 await self._ledger.apply(payment_id, p.CancelAsked(QUEUE_TIMEOUT))
 
@@ -161,7 +161,7 @@ class WaitingLines:
             JournalError: It could not be stored.
         """
         for payment_id in self.positions():
-            account = self._ledger.get(payment_id)
+            account = self._ledger.payments.get(payment_id)
             if account is not None and account.payment.status is p.Status.QUEUED:
                 await self._ledger.apply(payment_id, p.CancelAsked(SHUTDOWN))
 

@@ -148,9 +148,9 @@ class Publisher:
 
     async def run(self) -> None:
         """Publish for ever."""
-        changed = self._ledger.something_changed
+        changed = self._ledger.payments.something_changed
         loop = asyncio.get_running_loop()
-        for account in self._ledger.accounts():
+        for account in self._ledger.payments.accounts():
             self._stream.skip(account)  # they were recovered
         while True:
             times = [at for at in (self._health_at, self._news_at) if at is not None]
@@ -204,8 +204,8 @@ class Publisher:
 
     def _collect(self) -> None:
         """Take note of what changed since the last call: outcomes at once, the rest soon."""
-        for payment_id in (*self._ledger.take_changed(), *self._outbox.to_show):
-            account = self._ledger.get_stored(payment_id)
+        for payment_id in (*self._ledger.payments.take_changed(), *self._outbox.to_show):
+            account = self._ledger.payments.get_stored(payment_id)
             urgent = account is None or account.payment.status not in PASSING
             (self._due if urgent else self._news)[payment_id] = None
         self._outbox.to_show.clear()
@@ -232,7 +232,7 @@ class Publisher:
         while self._streams:
             payment_id = next(iter(self._streams))
             del self._streams[payment_id]  # what is told meanwhile puts it there again
-            account = self._ledger.get_stored(payment_id)
+            account = self._ledger.payments.get_stored(payment_id)
             if account is None:
                 continue
             try:
@@ -247,7 +247,7 @@ class Publisher:
             await self._publish_state(self._topics.terminal_info(terminal_id), info)
         for terminal_id, document in self._outbox.ends_of_day.items():
             await self._publish_state(self._topics.terminal_reconciliation(terminal_id), document)
-        acknowledged = [self._ledger.get(name) for name in self._outbox.acknowledged]
+        acknowledged = [self._ledger.payments.get(name) for name in self._outbox.acknowledged]
         self._outbox.acknowledged.clear()
         for account in acknowledged:
             if account is None or not account.live or not account.payment.is_settled:
@@ -275,7 +275,7 @@ class Publisher:
             self._collect()
 
     async def _publish_document(self, payment_id: str) -> None:
-        account = self._ledger.get_stored(payment_id)
+        account = self._ledger.payments.get_stored(payment_id)
         if account is not None and account.live:
             await self._publish_payment(account)
             await self._publish_prompt(account)
@@ -303,7 +303,7 @@ class Publisher:
         state = self._facts.bridge_state(connection.epoch)
         await self._publish_state(self._topics.bridge_state, state)
         await self._publish_state(self._topics.bridge_info, self._facts.bridge_info())
-        self._due = dict.fromkeys(a.payment_id for a in self._ledger.accounts() if a.live)
+        self._due = dict.fromkeys(a.payment_id for a in self._ledger.payments.accounts() if a.live)
         self._health_at = 0.0
         self._told.connections = connections
 
@@ -378,8 +378,8 @@ class Publisher:
         request = account.payment.request
         document = payment_document(
             account,
-            remaining=self._ledger.remaining(account),
-            purchase=self._ledger.purchase_of(account.payment_id),
+            remaining=self._ledger.payments.remaining(account),
+            purchase=self._ledger.payments.purchase_of(account.payment_id),
             terminal_name=self._terminal_names.get(request.terminal_id, request.terminal_id),
             style=self._receipt_style,
             position=self._outbox.places().get(account.payment_id, 0),
@@ -464,7 +464,7 @@ class Publisher:
         """Empty the topics of payments that nobody needs to see any more."""
         steady = self._clock_is_steady()
         oldest_kept = k.format_time(self._now() - DOCUMENT_AGE_MAX) if steady else ""
-        accounts = self._ledger.accounts()
+        accounts = self._ledger.payments.accounts()
         for account in tuple(to_retire(accounts, oldest_kept=oldest_kept, stays=self._stays)):
             await self._retire(account)
 
@@ -483,7 +483,7 @@ class Publisher:
         now = self._now()
         found = {
             one.payment_id: notice(one, self._hold_days, now)
-            for one in self._ledger.accounts()
+            for one in self._ledger.payments.accounts()
             if one.live and one.payment.held_minor
         }
         for name, said in found.items():
@@ -494,8 +494,8 @@ class Publisher:
 
     def _parts_of(self, request: p.PaymentRequest) -> list[Account]:
         """Return the payments of a request's plan that are in memory, as they are on disk."""
-        of_sale = self._ledger.of_sale(request.sale_key)
-        stored = (self._ledger.get_stored(one.payment_id) for one in of_sale)
+        of_sale = self._ledger.payments.of_sale(request.sale_key)
+        stored = (self._ledger.payments.get_stored(one.payment_id) for one in of_sale)
         return [
             one for one in stored if one is not None and one.payment.request.plan == request.plan
         ]

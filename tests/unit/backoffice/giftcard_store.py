@@ -113,7 +113,7 @@ class Store:
         return self.payment(name)
 
     def payment(self, name: str) -> p.Payment:
-        account = self.ledger.get(name)
+        account = self.ledger.payments.get(name)
         assert account is not None
         return account.payment
 

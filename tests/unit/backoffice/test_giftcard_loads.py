@@ -57,7 +57,7 @@ def test_a_card_is_filled_once_its_sale_is_paid(in_store: InStore) -> None:
             load = await store.settled(NAME, 5.0)
             assert load.status is Status.APPROVED
             check(store, load, paid=True)
-            purchase = store.ledger.purchase_of(CARD_SALE.payment_id)
+            purchase = store.ledger.payments.purchase_of(CARD_SALE.payment_id)
             assert purchase is not None
             assert purchase.purchase.content.pay_amount == Money(3000, "EUR"), "the money once"
 

@@ -119,7 +119,7 @@ class Till:
 
     @property
     def is_charged(self) -> bool:
-        account = self.store.ledger.get(CARD_ID)
+        account = self.store.ledger.payments.get(CARD_ID)
         return account is not None and account.payment.captured.minor == 1790
 
     def check(self) -> None:
@@ -128,19 +128,19 @@ class Till:
         if self.is_charged:
             assert self.balances == [30, 0]
             assert states.count(TransStatus.COMPLETED) == 2
-            (purchase,) = self.store.ledger.open_purchases()
+            (purchase,) = self.store.ledger.payments.open_purchases()
             content = purchase.purchase.content
             assert content.pay_amount == Money(4790, EUR)
             return
         assert self.balances == [50, 10]
         assert set(states) <= {TransStatus.CANCELLED}
-        assert self.store.ledger.open_purchases() == []
+        assert self.store.ledger.payments.open_purchases() == []
 
     def is_parked(self) -> bool:
         """True when a person was asked about something that only a person can know."""
         return any(
             one.payment.doubt is not None and one.payment.doubt.needs_operator
-            for one in self.store.ledger.unfinished()
+            for one in self.store.ledger.payments.unfinished()
         )
 
 
@@ -185,7 +185,7 @@ def test_a_gift_card_that_is_refused_releases_the_others_and_asks_no_card(
             await store.ledger.accept(wanted[0])
             till.plans.carry(wanted)  # the second PIN is missing
             await asyncio.sleep(20.0)
-            assert store.ledger.get(CARD_ID) is None
+            assert store.ledger.payments.get(CARD_ID) is None
             assert till.given_back == [CARD_ID], "the terminal is free again"
             till.check()
 
@@ -202,7 +202,7 @@ def test_a_hold_in_doubt_gives_the_terminal_back_and_asks_no_card(in_store: InSt
             assert store.payment(SECOND_ID).status is Status.IN_DOUBT
             assert till.given_back == [CARD_ID]
             await asyncio.sleep(200.0)
-            assert store.ledger.get(CARD_ID) is None
+            assert store.ledger.payments.get(CARD_ID) is None
             till.check()
 
     in_store(main)
@@ -271,7 +271,7 @@ def test_a_plan_whose_process_dies_at_any_moment_ends_whole_or_not_at_all(
         await asyncio.sleep(2.0)
         async with till.alive():
             await asyncio.sleep(400.0)
-            account = store.ledger.get(CARD_ID)
+            account = store.ledger.payments.get(CARD_ID)
             if account is not None and account.payment.status is Status.IN_DOUBT:
                 said = Approved(Approval(Money(1790, EUR), "T/1", card=Card("visa")))
                 await store.ledger.apply(CARD_ID, said if outcome == "approved" else Declined("05"))

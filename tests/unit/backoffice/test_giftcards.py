@@ -81,7 +81,7 @@ def test_a_sale_holds_captures_and_tells_both_balances(in_store: InStore) -> Non
             assert payment.approval.card.masked_pan.last4 == "4711"
             assert payment.discrepancies == ()
             check(store, payment)
-            purchase = store.ledger.purchase_of(NAME)
+            purchase = store.ledger.payments.purchase_of(NAME)
             assert purchase is not None
             assert purchase.purchase.content.pay_method == "GIFT_CARD"
 

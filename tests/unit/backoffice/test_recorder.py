@@ -132,7 +132,7 @@ async def pay(ledger: Ledger, number: int) -> None:
 
 
 def states(ledger: Ledger, count: int) -> list[str]:
-    found = (ledger.purchase(f"S-018f6f0e-8a44-7c1b-9a3e-{n:012d}") for n in range(count))
+    found = (ledger.payments.purchase(f"S-018f6f0e-8a44-7c1b-9a3e-{n:012d}") for n in range(count))
     return [one.purchase.state.value if one else "none" for one in found]
 
 
@@ -214,7 +214,7 @@ def test_a_refusal_waits_for_a_person_and_blocks_nobody(play: Play) -> None:
     books = Books(answers={"000": [Refused("VALIDATION", "no such sku", "lineItems")]})
     ledger = play(books, 2, 60.0)
     assert states(ledger, 2) == ["rejected", "recorded"]
-    purchase = ledger.purchase("S-018f6f0e-8a44-7c1b-9a3e-000000000000")
+    purchase = ledger.payments.purchase("S-018f6f0e-8a44-7c1b-9a3e-000000000000")
     assert purchase is not None
     assert purchase.purchase.error == "VALIDATION: no such sku (lineItems)"
 
@@ -232,7 +232,7 @@ def test_a_needed_login_holds_everything_and_loses_nothing(play: Play) -> None:
     ledger = play(books, 5, 600.0, tokens)
     assert states(ledger, 5) == ["recorded"] * 5
     assert min(at for at, _ in books.got) >= 500.0
-    purchase = ledger.purchase("S-018f6f0e-8a44-7c1b-9a3e-000000000000")
+    purchase = ledger.payments.purchase("S-018f6f0e-8a44-7c1b-9a3e-000000000000")
     assert purchase is not None
     assert purchase.purchase.attempts == 1, "waiting for a login is no attempt"
 

@@ -46,7 +46,7 @@ def later(number: int, minor: int = 4790, **more: object) -> p.PaymentRequest:
 def purchases(ledger: Ledger) -> list[tuple[str, int]]:
     return [
         (one.purchase.content.sale.lines[0].sku, one.purchase.content.pay_amount.minor)
-        for one in ledger.open_purchases()
+        for one in ledger.payments.open_purchases()
     ]
 
 
@@ -81,7 +81,7 @@ async def test_lines_that_come_first_wait_for_the_money(disk: Disk) -> None:
     await ledger.attach(KEY, SALE)
     assert purchases(ledger) == []
     again = disk.ledger()
-    await again.find_sale(KEY)
+    await again.payments.find_sale(KEY)
     await again.apply(later(1).payment_id, Approved(approval()))
     assert purchases(again) == [("A", 4790)]
 
@@ -90,11 +90,11 @@ async def test_lines_of_a_part_payment_wait_for_the_rest(disk: Disk) -> None:
     ledger = disk.ledger()
     first = await paid(ledger, later(1, 2000), 2000)
     account, _ = await ledger.attach(KEY, SALE)
-    assert ledger.remaining(account) == Money(2790, EUR)
+    assert ledger.payments.remaining(account) == Money(2790, EUR)
     assert purchases(ledger) == []
     await paid(ledger, request(2, "S1", 2790), 2790)
     assert purchases(ledger) == [("A", 4790)]
-    assert ledger.purchase_of(first) is not None
+    assert ledger.payments.purchase_of(first) is not None
 
 
 async def test_other_lines_are_refused(disk: Disk) -> None:
@@ -226,7 +226,7 @@ CASH = s.OtherTenders((s.OtherTender("cash", 2000),))
 
 
 def content_of(ledger: Ledger, number: int) -> s.PurchaseContent:
-    account = ledger.purchase_of(request(number).payment_id)
+    account = ledger.payments.purchase_of(request(number).payment_id)
     assert account is not None, "it is booked"
     return account.purchase.content
 
@@ -243,17 +243,17 @@ async def test_a_sale_that_cash_paid_in_part_is_booked_at_once_with_its_goods(di
 async def test_other_tenders_may_be_told_after_the_card_has_paid(disk: Disk) -> None:
     ledger = disk.ledger()
     await paid(ledger, request(1, "S1", 2790, sale=SALE), 2790)
-    assert ledger.purchase_of(request(1).payment_id) is None
-    account = ledger.get(request(1).payment_id)
+    assert ledger.payments.purchase_of(request(1).payment_id) is None
+    account = ledger.payments.get(request(1).payment_id)
     assert account is not None
-    assert ledger.remaining(account) == Money(2000, EUR)
+    assert ledger.payments.remaining(account) == Money(2000, EUR)
     _, duplicate = await ledger.attach("till-1/S1", None, CASH)
     assert not duplicate
     assert content_of(ledger, 1).pay_amount.minor == 4790
     again = await disk.reborn()
-    account = again.get(request(1).payment_id)
+    account = again.payments.get(request(1).payment_id)
     assert account is not None
-    assert again.remaining(account) == Money(0, EUR)
+    assert again.payments.remaining(account) == Money(0, EUR)
     with pytest.raises(RequestError) as caught:
         await again.attach("till-1/S1", SALE, s.OtherTenders())
     assert caught.value.code == "sale_already_recorded"
@@ -265,9 +265,9 @@ async def test_the_same_tenders_again_change_nothing_and_others_replace_them(dis
     less = s.OtherTenders((s.OtherTender("voucher", 500),))
     for tenders, duplicate in ((CASH, False), (CASH, True), (less, False)):
         assert (await ledger.attach("till-1/S1", SALE, tenders))[1] is duplicate
-    account = ledger.get(request(1).payment_id)
+    account = ledger.payments.get(request(1).payment_id)
     assert account is not None
-    assert ledger.remaining(account) == Money(4790 - 1000 - 500, EUR)
+    assert ledger.payments.remaining(account) == Money(4790 - 1000 - 500, EUR)
 
 
 @pytest.mark.parametrize(("rounding", "asked"), [(1, 2791), (-2, 2788)])

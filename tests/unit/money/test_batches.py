@@ -131,8 +131,8 @@ async def test_a_clock_that_is_set_back_moves_no_payment_into_another_batch(
             void = p.PaymentType.VOID
             assert await till.refused(after(first, 3, void, 5000)) == "void_not_possible"
             await reborn(till)
-            await till.ledger.find_original(first.payment_id)
-            await till.ledger.find_original(second.payment_id)
+            await till.ledger.payments.find_original(first.payment_id)
+            await till.ledger.payments.find_original(second.payment_id)
         assert await till.refused(after(second, 4, p.PaymentType.VOID, 700)) == ""
 
 

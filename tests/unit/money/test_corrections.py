@@ -58,7 +58,7 @@ async def recorded(ledger: Ledger, transaction_id: str, record_id: str) -> None:
 def booked_minor(ledger: Ledger) -> int:
     """Return what all records of the sale come to."""
     names = [f"S012-{PAYMENT}", *(f"S012-{PAYMENT}-c{number}" for number in range(1, 4))]
-    contents = [one.purchase.content for name in names if (one := ledger.purchase(name))]
+    contents = [one.purchase.content for name in names if (one := ledger.payments.purchase(name))]
     return sum(one.pay_amount.minor - one.sale.refund_minor for one in contents)
 
 
@@ -70,7 +70,7 @@ async def test_what_was_denied_and_was_charged_after_all_reaches_the_books(disk:
     assert payment.recording is p.Recording.PENDING
     assert booked_minor(ledger) == 4790
     again = await disk.reborn()
-    account = again.get(PAYMENT)
+    account = again.payments.get(PAYMENT)
     assert account is not None
     said = [(one.by, one.outcome) for one in account.payment.answers]
     assert said == [("anna", "not_charged"), ("bert", "approved")], "both are kept"
@@ -87,7 +87,7 @@ async def test_what_was_invented_leaves_the_books_before_they_have_it(disk: Disk
     await ledger.apply(PAYMENT, p.Resolved("approved", "anna", "481516"))
     payment = await corrected(ledger, "not_charged")
     assert (payment.funds, payment.recording) == (p.Funds.NONE, p.Recording.NOT_REQUIRED)
-    assert ledger.open_purchases() == []
+    assert ledger.payments.open_purchases() == []
     account, _ = await ledger.accept(request(2, "S1", 4790))
     assert account.payment.status is p.Status.QUEUED, "the sale is not paid"
 
@@ -100,7 +100,7 @@ async def test_what_was_invented_is_taken_out_of_the_books_by_a_second_record(di
     assert payment.recording is p.Recording.PENDING
     assert booked_minor(ledger) == 0
     again = await disk.reborn()
-    assert [one.purchase.content.transaction_id for one in again.open_purchases()] == [
+    assert [one.purchase.content.transaction_id for one in again.payments.open_purchases()] == [
         f"S012-{PAYMENT}-c1"
     ]
     await recorded(again, f"S012-{PAYMENT}-c1", "P2")
@@ -113,7 +113,7 @@ async def test_the_journals_sum_follows_the_correction(disk: Disk) -> None:
     await answered(ledger, "approved")
 
     def sum_minor() -> int:
-        account = ledger.get(PAYMENT)
+        account = ledger.payments.get(PAYMENT)
         assert account is not None
         return compare(0, [account], books=True).journal_minor
 
@@ -146,7 +146,7 @@ async def test_a_correction_takes_the_amount_that_the_terminal_showed(disk: Disk
 async def test_the_same_answer_again_changes_nothing(disk: Disk) -> None:
     ledger = disk.ledger()
     await answered(ledger, "approved")
-    before = ledger.get(PAYMENT)
+    before = ledger.payments.get(PAYMENT)
     assert await corrected(ledger, "approved") == (before.payment if before else None)
 
 
@@ -161,7 +161,7 @@ async def test_what_the_terminal_said_itself_no_person_corrects(disk: Disk) -> N
 async def test_an_answer_that_something_was_built_on_is_not_corrected(disk: Disk) -> None:
     ledger = disk.ledger()
     await answered(ledger, "approved")
-    account = ledger.get(PAYMENT)
+    account = ledger.payments.get(PAYMENT)
     assert account is not None
     refuse_correction(account.payment, [], "recorded", books=True)
     payment = account.payment
@@ -202,20 +202,20 @@ async def test_money_that_was_not_given_back_after_all_can_be_given_back(
 ) -> None:
     ledger = disk.ledger()
     name = await answered_follow_up(ledger, kind, minor)
-    original = ledger.get(PAYMENT)
+    original = ledger.payments.get(PAYMENT)
     assert original is not None
     assert original.payment.funds is funds
     await recorded(ledger, f"S012-{name}", "P2")
-    back = ledger.get(name)
+    back = ledger.payments.get(name)
     assert back is not None
     refuse_correction(back.payment, [], "recorded", books=True)
     said = p.Answer("not_charged", "bert", source="acquirer")
     await ledger.apply(name, p.Corrected(said))
     for memory in (ledger, await disk.reborn()):
-        original = memory.get(PAYMENT) or await memory.find_original(PAYMENT)
+        original = memory.payments.get(PAYMENT) or await memory.payments.find_original(PAYMENT)
         assert original is not None
         assert (original.payment.funds, original.payment.refunded_minor) == (p.Funds.CAPTURED, 0)
-        (due,) = memory.open_purchases()
+        (due,) = memory.payments.open_purchases()
         assert due.purchase.content.transaction_id == f"S012-{name}-c1"
         assert due.purchase.content.pay_amount == c.Money(minor, EUR), "it was not given back"
         account, _ = await memory.accept(follow_up(3, p.PaymentType.REFUND, 4790))

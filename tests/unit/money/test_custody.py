@@ -169,23 +169,23 @@ async def test_nothing_that_a_journal_put_back_had_open_is_done_again(pc: Pc) ->
     await pc.ledger.accept(queued)
     running = request(3)
     await pc.ledger.accept(running, p.Started(Baseline("")))
-    purchase = pc.ledger.purchase_of(booked)
+    purchase = pc.ledger.payments.purchase_of(booked)
     assert purchase is not None
     assert purchase.purchase.state is s.PurchaseState.PENDING
     await pc.start()
     await pc.ledger.mistrust()
     for payment_id in (queued.payment_id, running.payment_id):
-        account = pc.ledger.get(payment_id)
+        account = pc.ledger.payments.get(payment_id)
         assert account is not None
         assert account.payment.status is p.Status.IN_DOUBT, "it may have been charged since"
         assert account.payment.doubt is not None
         assert account.payment.doubt.evidence_lost, "the terminal's last transaction is another"
-    purchase = pc.ledger.purchase_of(booked)
+    purchase = pc.ledger.payments.purchase_of(booked)
     assert purchase is not None
     assert purchase.purchase.state is s.PurchaseState.UNCONFIRMED, "it may be in the books"
     await pc.start()
     await pc.ledger.recover()
-    assert pc.ledger.take_pending_purchases() == []
+    assert pc.ledger.payments.take_pending_purchases() == []
     assert pc.ledger.work("counter-1").take_due(float("inf")) is None
 
 

@@ -78,7 +78,7 @@ class Site:
 
     @property
     def calls_a_person(self) -> bool:
-        account = self.ledger.get(PAYMENT.payment_id)
+        account = self.ledger.payments.get(PAYMENT.payment_id)
         assert account is not None
         assert account.payment.doubt is not None
         return account.payment.doubt.needs_operator

@@ -70,7 +70,7 @@ async def done(ledger: Ledger, wanted: p.PaymentRequest) -> p.Payment:
 
 
 def original(ledger: Ledger) -> p.Payment:
-    account = ledger.get(SALE_ID)
+    account = ledger.payments.get(SALE_ID)
     assert account is not None
     return account.payment
 
@@ -84,7 +84,7 @@ async def test_a_refund_is_told_to_the_sale_and_to_the_books_in_one_commit(disk:
     again = await disk.reborn()
     assert original(again).funds is p.Funds.PARTIALLY_REFUNDED
     assert original(again).refundable_minor == 4000
-    purchase = again.purchase_of(request(2).payment_id)
+    purchase = again.payments.purchase_of(request(2).payment_id)
     assert purchase is not None
     content = purchase.purchase.content
     assert (content.pay_amount.minor, content.sale.refund_minor) == (0, 790)
@@ -127,7 +127,7 @@ async def test_a_refund_needs_its_original_or_a_supervisor(disk: Disk) -> None:
 async def test_captures_use_the_hold_and_the_last_one_releases_it(disk: Disk) -> None:
     ledger = disk.ledger()
     await started(ledger, p.PaymentType.PREAUTH)
-    assert ledger.open_purchases() == [], "a hold is not recorded"
+    assert ledger.payments.open_purchases() == [], "a hold is not recorded"
     part = follow_up(2, p.PaymentType.CAPTURE, 2000, is_last=False)
     taken = await done(ledger, part)
     assert taken.funds is p.Funds.CAPTURED
@@ -137,7 +137,7 @@ async def test_captures_use_the_hold_and_the_last_one_releases_it(disk: Disk) ->
     assert caught.value.code == "capture_exceeds_authorized"
     await done(ledger, follow_up(3, p.PaymentType.CAPTURE, 2790))
     assert (original(ledger).funds, original(ledger).held_minor) == (p.Funds.CAPTURED, 0)
-    purchase = ledger.purchase_of(request(3).payment_id)
+    purchase = ledger.payments.purchase_of(request(3).payment_id)
     assert purchase is not None, "the captures cover the sale"
     assert len(purchase.purchase.payment_ids) == 2
 
@@ -185,7 +185,7 @@ async def test_a_void_of_a_recorded_sale_is_recorded_as_a_return(disk: Disk) -> 
     await started(ledger)
     await recorded(ledger, SALE_ID, "P1")
     await done(ledger, follow_up(2, p.PaymentType.VOID, 4790))
-    purchase = ledger.purchase_of(request(2).payment_id)
+    purchase = ledger.payments.purchase_of(request(2).payment_id)
     assert purchase is not None
     assert purchase.purchase.content.sale.refund_minor == 4790
 
@@ -227,8 +227,8 @@ async def test_a_refund_of_a_retired_sale_is_possible_after_a_restart(disk: Disk
     await recorded(ledger, SALE_ID, "P1")
     await ledger.retire(SALE_ID)
     again = await disk.reborn()
-    assert again.get(SALE_ID) is None
-    found = await again.find_original(SALE_ID)
+    assert again.payments.get(SALE_ID) is None
+    found = await again.payments.find_original(SALE_ID)
     assert found is not None
     refund = await done(again, follow_up(2, p.PaymentType.REFUND, 4790))
     assert refund.funds is p.Funds.RETURNED
@@ -335,9 +335,9 @@ async def test_a_sale_that_was_paid_and_given_back_asks_for_nothing(
     again = await disk.reborn()
     for memory in (ledger, again):
         for number in (1, 2):
-            account = memory.get(request(number).payment_id)
+            account = memory.payments.get(request(number).payment_id)
             assert account is not None
-            assert memory.remaining(account) == Money(0, EUR)
+            assert memory.payments.remaining(account) == Money(0, EUR)
         with pytest.raises(RequestError) as caught:
             await memory.accept(request(3, "S1"))
         assert caught.value.code == "sale_already_paid"
@@ -349,13 +349,13 @@ async def test_what_went_back_before_the_sale_was_paid_is_needed_again(disk: Dis
     ledger = disk.ledger()
     await paid(ledger, request(1, "S1", 2000, sale=SALE), 2000)
     await done(ledger, follow_up(2, p.PaymentType.VOID, 2000))
-    account = ledger.get(SALE_ID)
+    account = ledger.payments.get(SALE_ID)
     assert account is not None
-    assert ledger.remaining(account) == Money(4790, EUR)
+    assert ledger.payments.remaining(account) == Money(4790, EUR)
     await paid(ledger, request(3, "S1", 2790), 2790)
-    account = ledger.get(request(3).payment_id)
+    account = ledger.payments.get(request(3).payment_id)
     assert account is not None
-    assert ledger.remaining(account) == Money(2000, EUR), "no goods leave for it yet"
+    assert ledger.payments.remaining(account) == Money(2000, EUR), "no goods leave for it yet"
     await paid(ledger, request(4, "S1", 2000), 2000)
 
 
@@ -363,9 +363,9 @@ async def test_a_refund_without_an_original_has_no_sale_that_needs_anything(disk
     ledger = disk.ledger()
     unlinked = follow_up(2, p.PaymentType.REFUND, 500, of="", original_sale_key="")
     await done(ledger, replace(unlinked, original=None, approved_by="supervisor"))
-    account = ledger.get(request(2).payment_id)
+    account = ledger.payments.get(request(2).payment_id)
     assert account is not None
-    assert ledger.remaining(account) is None
+    assert ledger.payments.remaining(account) is None
 
 
 async def test_what_is_held_is_needed_from_nobody_else(disk: Disk) -> None:
@@ -373,9 +373,9 @@ async def test_what_is_held_is_needed_from_nobody_else(disk: Disk) -> None:
     hold = request(1, "S1", 3000, sale=SALE, type=p.PaymentType.PREAUTH)
     await ledger.accept(hold, p.Started(Baseline("")))
     await ledger.apply(SALE_ID, Approved(approval(3000)))
-    account = ledger.get(SALE_ID)
+    account = ledger.payments.get(SALE_ID)
     assert account is not None
-    assert ledger.remaining(account) == Money(1790, EUR)
+    assert ledger.payments.remaining(account) == Money(1790, EUR)
 
 
 async def test_a_void_is_not_accepted_while_a_refund_of_the_same_payment_runs(disk: Disk) -> None:
@@ -435,16 +435,16 @@ async def test_the_books_get_back_what_they_had_of_a_tipped_payment(
     disk: Disk, tip_sku: str, booked: int
 ) -> None:
     ledger = await tipped(disk, tip_sku=tip_sku)
-    added = ledger.purchase_of(request(2).payment_id)
+    added = ledger.payments.purchase_of(request(2).payment_id)
     assert (added is not None) is bool(tip_sku)
     if added is not None:
         content = added.purchase.content
         assert (content.pay_amount.minor, content.sale.lines[0].sku) == (300, "TIP")
-        account = ledger.get(request(2).payment_id)
+        account = ledger.payments.get(request(2).payment_id)
         assert account is not None
         assert account.payment.recording is p.Recording.PENDING
     await done(ledger, follow_up(3, p.PaymentType.REFUND, 5090))
-    back = ledger.purchase_of(request(3).payment_id)
+    back = ledger.payments.purchase_of(request(3).payment_id)
     assert back is not None
     assert back.purchase.content.sale.refund_minor == booked
 
@@ -454,7 +454,7 @@ async def test_a_refund_of_a_tip_that_the_books_never_had_is_not_told_to_them(di
     await done(ledger, follow_up(3, p.PaymentType.REFUND, 4790))
     tip = await done(ledger, follow_up(4, p.PaymentType.REFUND, 300))
     assert tip.recording is p.Recording.NOT_REQUIRED
-    assert ledger.purchase_of(request(4).payment_id) is None
+    assert ledger.payments.purchase_of(request(4).payment_id) is None
 
 
 @pytest.mark.parametrize(("tip_sku", "paid_minor"), [("", 4790), ("TIP", 5290)])
@@ -466,7 +466,7 @@ async def test_a_tip_in_a_payment_is_booked_as_the_site_says(
     await ledger.accept(wanted, p.Started(Baseline("")))
     told = replace(approval(5290), tip=Money(500, EUR))
     await ledger.apply(SALE_ID, Approved(told))
-    account = ledger.purchase_of(SALE_ID)
+    account = ledger.payments.purchase_of(SALE_ID)
     assert account is not None
     content = account.purchase.content
     assert (content.pay_amount.minor, content.sale.total.minor) == (paid_minor, paid_minor)

@@ -16,10 +16,10 @@ from bridge.money import payment as p
 from bridge.money import purchase as s
 from bridge.money.commit_decision import BooksPolicy
 from bridge.money.ledger import Ledger
-from bridge.money.store.cache import SETTLED_IN_MEMORY_MAX
 from bridge.money.store.database import MIGRATIONS, Ownership, open_database, open_for_reading
 from bridge.money.store.journal import Change, Journal
 from bridge.money.store.journal_entries import Entry
+from bridge.money.store.payment_store import SETTLED_IN_MEMORY_MAX
 from drivers.contract import (
     Approval,
     Approved,
@@ -111,7 +111,7 @@ async def test_a_payment_survives_the_process(disk: Disk) -> None:
     ledger = disk.ledger()
     payment_id = await paid(ledger, request(1, "S1"))
     again = await disk.reborn()
-    before, after = ledger.get(payment_id), again.get(payment_id)
+    before, after = ledger.payments.get(payment_id), again.payments.get(payment_id)
     assert before is not None
     assert after is not None
     assert after.payment == before.payment
@@ -145,7 +145,7 @@ async def test_the_same_id_with_other_content_is_a_conflict_even_after_years(dis
     await ledger.apply_purchase(f"S012-{payment_id}", s.Recorded("P1"))
     await ledger.retire(payment_id)
     again = await disk.reborn()
-    assert again.get(payment_id) is None, "retired payments are not loaded"
+    assert again.payments.get(payment_id) is None, "retired payments are not loaded"
     with pytest.raises(RequestError) as caught:
         await again.accept(request(1, minor=9999))
     assert caught.value.code == "idempotency_conflict"
@@ -168,7 +168,7 @@ async def settled_and_forgotten(disk: Disk, wanted: p.PaymentRequest) -> Ledger:
     await ledger.retire(wanted.payment_id)
     again = disk.ledger(books=False)
     await again.recover()
-    assert again.get(wanted.payment_id) is None
+    assert again.payments.get(wanted.payment_id) is None
     return again
 
 
@@ -189,7 +189,7 @@ async def test_the_id_of_a_payment_is_no_plans_id_for_ever(disk: Disk) -> None:
     with pytest.raises(RequestError) as caught:
         await ledger.accept(leg_of_a_plan(1))
     assert caught.value.code == "idempotency_conflict"
-    assert ledger.get(request(1).payment_id) is not None, "so that its answer says what moved"
+    assert request(1).payment_id in ledger.payments, "so that its answer says what moved"
 
 
 async def test_one_id_as_a_plan_and_as_a_payment_at_once_starts_one_of_them(disk: Disk) -> None:
@@ -251,28 +251,28 @@ async def test_capture_and_purchase_are_one_commit(disk: Disk) -> None:
     ledger = disk.ledger()
     payment_id = await paid(ledger, request(1, "S1", sale=SALE))
     again = await disk.reborn()
-    purchase = again.purchase_of(payment_id)
+    purchase = again.payments.purchase_of(payment_id)
     assert purchase is not None
     assert purchase.purchase.state is s.PurchaseState.PENDING
-    assert again.take_pending_purchases() == [f"S012-{payment_id}"]
+    assert again.payments.take_pending_purchases() == [f"S012-{payment_id}"]
 
 
 async def test_a_part_payment_waits_for_the_rest_and_one_purchase_records_both(disk: Disk) -> None:
     ledger = disk.ledger()
     first = await paid(ledger, request(1, "S1", 2000, sale=SALE), 2000)
-    account = ledger.get(first)
+    account = ledger.payments.get(first)
     assert account is not None
-    assert ledger.purchase_of(first) is None
-    assert ledger.remaining(account) == Money(2790, EUR)
+    assert ledger.payments.purchase_of(first) is None
+    assert ledger.payments.remaining(account) == Money(2790, EUR)
     again = await disk.reborn()
     second = await paid(again, request(2, "S1", 2790), 2790)
-    purchase = again.purchase_of(second)
+    purchase = again.payments.purchase_of(second)
     assert purchase is not None
     assert purchase.purchase.payment_ids == (first, second)
     name = purchase.purchase.content.transaction_id
     await again.apply_purchase(name, s.Sending())
     await again.apply_purchase(name, s.Recorded("P9"))
-    told = [again.get(one) for one in (first, second)]
+    told = [again.payments.get(one) for one in (first, second)]
     assert [one.payment.record_id for one in told if one] == ["P9", "P9"]
 
 
@@ -284,9 +284,9 @@ async def test_a_sale_without_lines_costs_what_was_asked_for_first_however_many_
     for number, part in enumerate((100, 200, 300), 1):
         name = await paid(ledger, request(number, "S1", left, accept_partial=True), part)
         left -= part
-        account = ledger.get(name)
+        account = ledger.payments.get(name)
         assert account is not None
-        assert ledger.remaining(account) == Money(left, EUR)
+        assert ledger.payments.remaining(account) == Money(left, EUR)
         ledger = await disk.reborn()
     await paid(ledger, request(4, "S1", left), left)
     with pytest.raises(RequestError) as caught:
@@ -300,16 +300,16 @@ async def test_a_start_that_brought_nothing_does_not_say_what_the_sale_costs(dis
     await ledger.accept(first, p.Started(None))
     await ledger.apply(first.payment_id, Declined("declined"))
     name = await paid(ledger, request(2, "S1", 3100), 3100)
-    account = ledger.get(name)
+    account = ledger.payments.get(name)
     assert account is not None
-    assert ledger.remaining(account) == Money(0, EUR)
+    assert ledger.payments.remaining(account) == Money(0, EUR)
 
 
 async def test_a_sale_paid_again_on_a_supervisors_word_is_recorded_by_itself(disk: Disk) -> None:
     ledger = disk.ledger()
     first = await paid(ledger, request(1, "S1", sale=SALE))
     second = await paid(ledger, request(2, "S1", approved_by="supervisor"))
-    one, two = ledger.purchase_of(first), ledger.purchase_of(second)
+    one, two = ledger.payments.purchase_of(first), ledger.payments.purchase_of(second)
     assert one is not None
     assert two is not None
     assert one.purchase.payment_ids == (first,)
@@ -319,10 +319,10 @@ async def test_a_sale_paid_again_on_a_supervisors_word_is_recorded_by_itself(dis
 async def test_books_that_somebody_else_keeps_get_nothing(disk: Disk) -> None:
     ledger = disk.ledger(books=False)
     payment_id = await paid(ledger, request(1))
-    account = ledger.get(payment_id)
+    account = ledger.payments.get(payment_id)
     assert account is not None
     assert account.payment.recording is p.Recording.NOT_REQUIRED
-    assert ledger.open_purchases() == []
+    assert ledger.payments.open_purchases() == []
 
 
 async def test_a_purchase_that_was_being_sent_is_unconfirmed_after_a_restart(disk: Disk) -> None:
@@ -330,10 +330,10 @@ async def test_a_purchase_that_was_being_sent_is_unconfirmed_after_a_restart(dis
     payment_id = await paid(ledger, request(1))
     await ledger.apply_purchase(f"S012-{payment_id}", s.Sending())
     again = await disk.reborn()
-    account = again.get(payment_id)
+    account = again.payments.get(payment_id)
     assert account is not None
     assert account.payment.recording is p.Recording.UNCONFIRMED
-    assert again.take_pending_purchases() == []
+    assert again.payments.take_pending_purchases() == []
 
 
 async def test_open_payments_are_told_of_the_restart(disk: Disk) -> None:
@@ -341,7 +341,7 @@ async def test_open_payments_are_told_of_the_restart(disk: Disk) -> None:
     await ledger.accept(request(1))
     await ledger.accept(request(2), p.Started(Baseline("T1/0")))
     again = await disk.reborn()
-    states = {one.payment_id[-1]: one.payment.status for one in again.accounts()}
+    states = {one.payment_id[-1]: one.payment.status for one in again.payments.accounts()}
     assert states == {"1": p.Status.FAILED, "2": p.Status.IN_DOUBT}
     work = again.work("counter-1").take_due(asyncio.get_running_loop().time())
     assert work is not None
@@ -353,20 +353,20 @@ async def test_an_illegal_event_changes_nothing(disk: Disk) -> None:
     account, _ = await ledger.accept(request(1))
     with pytest.raises(p.IllegalEvent):
         await ledger.apply(account.payment_id, Declined("05"))
-    assert ledger.get(account.payment_id) == account
+    assert ledger.payments.get(account.payment_id) == account
 
 
 async def test_progress_does_not_wait_and_is_on_disk_before_what_follows(disk: Disk) -> None:
     ledger = disk.ledger()
     payment_id = request(1).payment_id
     await ledger.accept(request(1), p.Started(None))
-    ledger.take_changed()
+    ledger.payments.take_changed()
     await ledger.apply(payment_id, Progress(Stage.WAITING_FOR_CARD), wait=False)
-    assert ledger.take_changed() == [], "published only once it is on disk"
+    assert ledger.payments.take_changed() == [], "published only once it is on disk"
     await ledger.apply(payment_id, Declined("05"))
-    assert ledger.take_changed() == [payment_id]
+    assert ledger.payments.take_changed() == [payment_id]
     again = await disk.reborn()
-    account = again.get(payment_id)
+    account = again.payments.get(payment_id)
     assert account is not None
     assert [line.stage for line in account.history] == ["", "starting", "waiting_for_card", ""]
 
@@ -386,11 +386,11 @@ async def test_what_nobody_waits_for_and_nothing_follows_is_on_disk_soon(disk: D
     ledger = disk.ledger()
     payment_id = request(1).payment_id
     await ledger.accept(request(1), p.Started(None))
-    ledger.something_changed.clear()
+    ledger.payments.something_changed.clear()
     await ledger.apply(payment_id, Progress(Stage.WAITING_FOR_CARD), wait=False)
     async with asyncio.timeout(10):
-        await ledger.something_changed.wait()
-    account = (await disk.reborn()).get(payment_id)
+        await ledger.payments.something_changed.wait()
+    account = (await disk.reborn()).payments.get(payment_id)
     assert account is not None
     assert [line.stage for line in account.history][2:3] == ["waiting_for_card"]
 
@@ -409,12 +409,12 @@ async def test_without_a_journal_there_is_no_payment(disk: Disk) -> None:
     disk._open[-1].execute("pragma query_only=on")
     with pytest.raises(JournalError):
         await ledger.apply(request(1).payment_id, Approved(approval()))
-    account = ledger.get(request(1).payment_id)
+    account = ledger.payments.get(request(1).payment_id)
     assert account is not None
     assert account.payment.status is p.Status.IN_PROGRESS
     with pytest.raises(JournalError):
         await ledger.accept(request(2))
-    assert ledger.get(request(2).payment_id) is None
+    assert ledger.payments.get(request(2).payment_id) is None
 
 
 async def test_a_second_process_is_refused(tmp_path: Path) -> None:
@@ -451,8 +451,8 @@ async def test_memory_is_bounded(disk: Disk) -> None:
         await asyncio.gather(*(paid(ledger, one) for one in wanted[begin : begin + 100]))
     for one in wanted:
         await ledger.retire(one.payment_id)
-    assert len(list(ledger.accounts())) <= SETTLED_IN_MEMORY_MAX
-    found = await ledger.find(wanted[0].payment_id)
+    assert len(list(ledger.payments.accounts())) <= SETTLED_IN_MEMORY_MAX
+    found = await ledger.payments.find(wanted[0].payment_id)
     assert found is not None
     assert found.payment.status is p.Status.APPROVED
 
@@ -468,12 +468,12 @@ async def test_a_sale_is_not_forgotten_while_one_of_its_payments_is_live(disk: D
         await asyncio.gather(*(paid(ledger, one) for one in wanted[begin : begin + 100]))
     for one in wanted:
         await ledger.retire(one.payment_id)
-    assert [one.payment_id for one in ledger.of_sale("till-1/S1")] == [
+    assert [one.payment_id for one in ledger.payments.of_sale("till-1/S1")] == [
         first,
         request(2).payment_id,
     ], "what the sale still lacks depends on all of its payments"
-    account = ledger.get(request(2).payment_id)
+    account = ledger.payments.get(request(2).payment_id)
     assert account is not None
-    assert ledger.remaining(account) == Money(2790 - 2000, EUR)
+    assert ledger.payments.remaining(account) == Money(2790 - 2000, EUR)
     said = Approved(approval(2790, "T1/2"))
     assert (await ledger.apply(request(2).payment_id, said)).payment.captured.minor == 2790

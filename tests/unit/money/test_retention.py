@@ -50,12 +50,12 @@ async def an_old_payment(till: Till) -> Account:
     await till.ledger.accept(PERSONAL, p.Started(Baseline("before")))
     await till.ledger.apply(PERSONAL.payment_id, Receipt("customer", (SECRET,)))
     await till.ledger.apply(PERSONAL.payment_id, SAID)
-    (name,) = till.ledger.take_pending_purchases()
+    (name,) = till.ledger.payments.take_pending_purchases()
     await till.ledger.apply_purchase(name, s.Sending())
     await till.ledger.apply_purchase(name, s.Recorded("P-1"))
     await till.ledger.retire(PERSONAL.payment_id)
     await till.done(pay(9, 100, "S9"))  # a shop that goes on
-    account = till.ledger.get(PERSONAL.payment_id)
+    account = till.ledger.payments.get(PERSONAL.payment_id)
     assert account is not None
     return account
 
@@ -81,7 +81,7 @@ async def test_personal_data_is_gone_and_the_money_is_known_for_ever(tmp_path: P
         assert await retention(till, till.ledger).look() == 1
         assert [word for word in PRIVATE if word in stored(tmp_path)] == []
         await till.reborn()
-        known = await till.ledger.find(PERSONAL.payment_id)
+        known = await till.ledger.payments.find(PERSONAL.payment_id)
         assert known is not None
         assert known.payment.pruned
         assert known.payment.receipts == ()
@@ -124,12 +124,12 @@ async def test_a_pruned_payment_can_be_refunded_once(tmp_path: Path) -> None:
         await an_old_payment(till)
         await retention(till, till.ledger).look()
         await till.reborn()
-        assert await till.ledger.find_original(PERSONAL.payment_id) is not None
+        assert await till.ledger.payments.find_original(PERSONAL.payment_id) is not None
         await till.done(after(PERSONAL, 2, p.PaymentType.REFUND, 5000))
         again = after(PERSONAL, 3, p.PaymentType.REFUND, 1)
         assert await till.refused(again) == "refund_exceeds_captured"
         await till.reborn()
-        known = await till.ledger.find(PERSONAL.payment_id)
+        known = await till.ledger.payments.find(PERSONAL.payment_id)
         assert known is not None
         assert known.payment.funds is p.Funds.REFUNDED
 

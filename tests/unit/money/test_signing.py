@@ -198,27 +198,27 @@ async def sign(ledger: Ledger, wanted: p.PaymentRequest, minor: int = 4790) -> s
 
 def recorded(ledger: Ledger) -> list[tuple[str, ...]]:
     """Return the payments of each purchase."""
-    return [one.purchase.payment_ids for one in ledger.open_purchases()]
+    return [one.purchase.payment_ids for one in ledger.payments.open_purchases()]
 
 
 async def test_the_books_hear_of_it_with_the_answer(disk: Disk) -> None:
     ledger = disk.ledger()
     payment_id = await sign(ledger, request(1, "S1", sale=SALE))
     assert recorded(ledger) == []
-    assert [one.payment_id for one in ledger.unsigned()] == [payment_id]
+    assert [one.payment_id for one in ledger.payments.unsigned()] == [payment_id]
     await ledger.apply(payment_id, YES)
     assert recorded(ledger) == [(payment_id,)]
-    assert ledger.unsigned() == []
+    assert ledger.payments.unsigned() == []
 
 
 async def test_an_open_question_survives_the_process(disk: Disk) -> None:
     payment_id = await sign(disk.ledger(), request(1, "S1", sale=SALE))
     again = await disk.reborn()
-    assert [one.payment_id for one in again.unsigned()] == [payment_id]
-    assert again.signature_asked.is_set()
+    assert [one.payment_id for one in again.payments.unsigned()] == [payment_id]
+    assert again.payments.signature_asked.is_set()
     await again.apply(payment_id, NO)
     third = await disk.reborn()
-    (account,) = third.unsigned()
+    (account,) = third.payments.unsigned()
     assert account.payment.signature is Signature.REFUSED
     assert recorded(third) == []
 
@@ -240,9 +240,9 @@ async def test_lines_that_come_later_wait_for_the_answer_too(disk: Disk) -> None
     payment_id = await sign(ledger, request(1, "S1", lines_later=True))
     await ledger.attach("till-1/S1", SALE)
     assert recorded(ledger) == []
-    assert ledger.overdue("9999") == [], "nobody gives up while the clerk is asked"
+    assert ledger.payments.overdue("9999") == [], "nobody gives up while the clerk is asked"
     await ledger.apply(payment_id, YES)
-    (purchase,) = ledger.open_purchases()
+    (purchase,) = ledger.payments.open_purchases()
     assert purchase.purchase.content.sale == SALE
 
 
@@ -310,9 +310,9 @@ async def test_silence_stands_also_while_the_broker_is_away(disk: Disk) -> None:
     looking = Looking(ledger, "void")
     looking.watch.connected = False
     await looking.look(119.0)
-    assert ledger.unsigned()
+    assert ledger.payments.unsigned()
     await looking.look(2.0)
-    assert ledger.unsigned() == []
+    assert ledger.payments.unsigned() == []
     assert recorded(ledger) == [(payment_id,)]
 
 
@@ -325,7 +325,7 @@ async def test_a_void_is_begun_once_also_after_a_restart(disk: Disk) -> None:
     await looking.look()
     name = void_id(payment_id, 0)
     assert looking.counter.lined_up == [name]
-    void = ledger.get(name)
+    void = ledger.payments.get(name)
     assert void is not None
     assert (void.payment.request.type, void.payment.request.reason) == (p.PaymentType.VOID, REASON)
     assert void.payment.request.register_id == "till-1"
@@ -349,7 +349,7 @@ async def test_a_void_that_never_reached_the_terminal_is_tried_again_and_not_for
         await ledger.apply(void_id(payment_id, attempt), p.NotReached("terminal_offline"))
     await looking.look()
     assert len(looking.counter.lined_up) == ATTEMPTS_MAX
-    account = ledger.get(payment_id)
+    account = ledger.payments.get(payment_id)
     assert account is not None
     assert account.payment.signature is Signature.NOT_REVERSED
     assert recorded(ledger) == [(payment_id,)]
@@ -372,7 +372,7 @@ async def test_a_void_that_somebody_said_no_to_is_not_tried_again(
         await ledger.apply(void_id(payment_id, 0), event)
     await looking.look()
     assert looking.counter.lined_up == [void_id(payment_id, 0)]
-    account = ledger.get(payment_id)
+    account = ledger.payments.get(payment_id)
     assert account is not None
     assert account.payment.signature is Signature.NOT_REVERSED
 
@@ -384,7 +384,7 @@ async def test_a_terminal_that_takes_nothing_back_leaves_it_to_a_person(disk: Di
     looking = Looking(ledger, "sale")
     await looking.look()
     assert looking.counter.lined_up == []
-    account = ledger.get(payment_id)
+    account = ledger.payments.get(payment_id)
     assert account is not None
     assert account.payment.signature is Signature.NOT_REVERSED
     assert recorded(ledger) == [(payment_id,)]
@@ -408,5 +408,5 @@ async def test_a_refund_that_runs_already_decides_first(disk: Disk) -> None:
     await ledger.apply(refund.payment_id, c.Approved(approval(4790, "T1/9")))
     await looking.look()
     assert looking.counter.lined_up == []
-    assert ledger.unsigned() == []
+    assert ledger.payments.unsigned() == []
     assert recorded(ledger) == []

@@ -24,14 +24,14 @@ def test_a_payment_waits_for_its_lines_and_is_recorded_with_them(tmp_path: Path)
         await shop.pay("till-1", 1, sale_id="S1", sale_lines="later")
         document = await shop.until("till-1", 1, status="approved")
         assert document["recording"]["status"] == "pending"
-        assert shop.ledger.take_pending_purchases() == []
+        assert shop.ledger.payments.take_pending_purchases() == []
         answer = await shop.ask("till-1", "sale/attach", sale_id="S1", sale=SALE)
         assert (answer["status"], answer["duplicate"]) == ("ok", False)
         assert answer["payment_id"] == payment_id(1)
-        assert shop.ledger.take_pending_purchases() == [f"S012-{payment_id(1)}"]
+        assert shop.ledger.payments.take_pending_purchases() == [f"S012-{payment_id(1)}"]
         again = await shop.ask("till-1", "sale/attach", sale_id="S1", sale=SALE)
         assert (again["status"], again["duplicate"]) == ("ok", True)
-        assert shop.ledger.take_pending_purchases() == []
+        assert shop.ledger.payments.take_pending_purchases() == []
 
     in_a_shop(tmp_path, test)
 
@@ -60,7 +60,7 @@ def test_lines_that_do_not_fit_are_refused_by_their_field(
         answer = await shop.ask("till-1", "sale/attach", sale_id=sale_id, sale=sale)
         assert answer["error"]["code"] == code
         assert answer["error"]["detail"]["path"] == path
-        assert shop.ledger.take_pending_purchases() == []
+        assert shop.ledger.payments.take_pending_purchases() == []
 
     in_a_shop(tmp_path, test)
 
@@ -113,8 +113,8 @@ def test_a_register_may_state_what_cash_and_vouchers_paid(tmp_path: Path) -> Non
         assert answer["error"]["detail"]["path"] == "sale.cash_rounding.amount"
         answer = await shop.ask("till-1", "sale/attach", sale_id="S1", sale=stated)
         assert answer["status"] == "ok"
-        assert shop.ledger.take_pending_purchases() == [f"S012-{payment_id(1)}"]
-        account = shop.ledger.purchase_of(payment_id(1))
+        assert shop.ledger.payments.take_pending_purchases() == [f"S012-{payment_id(1)}"]
+        account = shop.ledger.payments.purchase_of(payment_id(1))
         assert account is not None
         content = account.purchase.content
         assert (content.pay_amount.minor, content.sale.lines[0].sku) == (4788, "A")

@@ -45,7 +45,7 @@ def test_no_document_tells_what_the_disk_does_not_have(tmp_path: Path) -> None:
         before = shop.document("till-1", 1)
         disk = hold(shop)
         while True:  # what the terminal shows is known to memory at once
-            known = shop.ledger.get(payment_id(1))
+            known = shop.ledger.payments.get(payment_id(1))
             assert known is not None
             if known.payment.stage is not None and known.payment.stage.value != before["stage"]:
                 break

@@ -93,11 +93,11 @@ async def test_a_booking_has_the_terminals_or_the_servers_date_where_our_clock_i
     await ledger.accept(wanted, Started(Baseline("")))
     said = replace(approval(4790, "T1/1"), time_text=time_text)
     await ledger.apply(wanted.payment_id, Approved(said))
-    purchase = ledger.purchase_of(wanted.payment_id)
+    purchase = ledger.payments.purchase_of(wanted.payment_id)
     assert purchase is not None
     content = purchase.purchase.content
     assert (content.purchased_on, content.date_from) == expected
     again = await disk.reborn()
-    kept = again.purchase_of(wanted.payment_id)
+    kept = again.payments.purchase_of(wanted.payment_id)
     assert kept is not None
     assert kept.purchase.content == content, "the mark is journaled"

@@ -103,7 +103,7 @@ def test_a_person_who_resolves_what_is_over_hears_how_it_is(tmp_path: Path) -> N
             await shop.ask("till-1", "payment/list")
 
     async def after(shop: Shop) -> None:
-        assert shop.ledger.get(payment_id(1)) is None, "nobody needs it in memory"
+        assert shop.ledger.payments.get(payment_id(1)) is None, "nobody needs it in memory"
         error = (await shop.ask("till-1", "payment/resolve", **answer))["error"]
         assert error["code"] == "not_allowed"
         assert "declined" in error["message"]
@@ -163,7 +163,7 @@ def test_a_record_that_the_back_office_does_not_show_is_no_answer(tmp_path: Path
     async def test(shop: Shop) -> None:
         await shop.pay("till-1", 1, "10.00")
         await shop.until("till-1", 1, status="approved")
-        purchase = shop.ledger.purchase_of(payment_id(1))
+        purchase = shop.ledger.payments.purchase_of(payment_id(1))
         assert purchase is not None
         name = purchase.purchase.content.transaction_id
         await shop.ledger.apply_purchase(name, s.Sending())
@@ -184,7 +184,7 @@ def test_a_record_that_the_back_office_does_not_show_is_no_answer(tmp_path: Path
         office.found = True
         corrected = await say(record_id="P1", by="bert")
         assert (corrected["booking"], corrected["checked"]) == ("recorded", "found")
-        account = shop.ledger.get(payment_id(1))
+        account = shop.ledger.payments.get(payment_id(1))
         assert account is not None
         assert account.payment.record_id == "P1"
         entries = await shop.ledger._journal.entries_of(name)
@@ -319,7 +319,7 @@ def test_what_is_known_is_answered_whatever_the_command_says_of_terminals(tmp_pa
             await shop.ask("till-1", "payment/list")
 
     async def after(shop: Shop) -> None:
-        assert shop.ledger.get(payment_id(1)) is None
+        assert shop.ledger.payments.get(payment_id(1)) is None
         again = await shop.pay("till-1", 1, terminal_id="counter-1")
         assert (again["duplicate"], again["payment_status"]) == (True, "declined")
         await shop.desk.drain()
@@ -332,7 +332,7 @@ def test_what_is_known_is_answered_whatever_the_command_says_of_terminals(tmp_pa
 
 def test_a_refusal_that_was_not_heard_in_time_is_not_heard_at_all(tmp_path: Path) -> None:
     async def test(shop: Shop) -> None:
-        outbox = Outbox(shop.ledger.something_changed.set)
+        outbox = Outbox(shop.ledger.payments.something_changed.set)
         replies = Replies(outbox, TOPICS, shop.ledger, shop.now)
         start = json.dumps({"request_id": "r", "payment_id": payment_id(1)}).encode()
         for till in ("till-1", "till-2"):

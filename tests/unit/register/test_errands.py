@@ -131,7 +131,7 @@ class Counter:
         await self.till.reborn()
         self.terminal.errand_results.clear()
         self.terminal.waiting.clear()
-        self.outbox = Outbox(self.till.ledger.something_changed.set)
+        self.outbox = Outbox(self.till.ledger.payments.something_changed.set)
         self.errands = Errands(self.till.ledger, {TERMINAL: self.terminal}, self.outbox)
         self.errands.recall()
 
@@ -151,7 +151,7 @@ def at_a_counter(folder: Path, test: Test, capabilities: c.Capabilities = ALL) -
     async def main() -> None:
         async with open_till(folder) as till:
             terminal = FakeTerminal(till, capabilities)
-            outbox = Outbox(till.ledger.something_changed.set)
+            outbox = Outbox(till.ledger.payments.something_changed.set)
             errands = Errands(till.ledger, {TERMINAL: terminal}, outbox)
             await test(Counter(till, terminal, outbox, errands))
 

@@ -27,7 +27,9 @@ async def answering(counter: Counter) -> AsyncIterator[LateAnswers]:
     """Run what answers; no publisher is there."""
     ledger = counter.till.ledger
     replies = Replies(counter.outbox, TOPICS, ledger, lambda: NOON)
-    late = LateAnswers(counter.errands, Balances(None), replies, ledger.something_changed.listen())
+    late = LateAnswers(
+        counter.errands, Balances(None), replies, ledger.payments.something_changed.listen()
+    )
     task = asyncio.create_task(late.run())
     await asyncio.sleep(LITTLE_SECONDS)
     yield late
@@ -47,8 +49,8 @@ def test_a_terminals_answer_becomes_a_response_while_nothing_is_published(tmp_pa
             await asyncio.sleep(LITTLE_SECONDS)
             assert counter.outbox.responses == []
             await counter.terminal.do(totals(5000))
-            counter.till.ledger.something_changed.set()
-            counter.till.ledger.take_changed()  # the publisher clears its own event only
+            counter.till.ledger.payments.something_changed.set()
+            counter.till.ledger.payments.take_changed()  # the publisher clears its own event only
             async with asyncio.timeout(ERRAND_SECONDS_MAX / 2):
                 while not counter.outbox.responses:  # noqa: ASYNC110 - virtual time
                     await asyncio.sleep(LITTLE_SECONDS)

@@ -64,7 +64,7 @@ def test_a_plan_has_a_document_from_its_first_moment_to_its_end(tmp_path: Path) 
         last = document(shop)
         assert (last["status"], last["final"], last["held_amount"]) == ("not_paid", True, "0.00")
         assert last["rev"] > first["rev"]
-        account = shop.ledger.get(LEGS[0])
+        account = shop.ledger.payments.get(LEGS[0])
         assert account is not None
         seen = {"payment_id": LEGS[0], "rev": account.rev}
         assert (await shop.ask("till-1", "payment/acknowledge", **seen))["status"] == "ok"

@@ -80,7 +80,7 @@ def test_a_signed_payment_asks_the_clerk_and_stays_out_of_the_books(tmp_path: Pa
         assert document["display"]["may_leave_screen"] is False
         buttons = [(one["id"], one["label"]) for one in document["display"]["buttons"]]
         assert buttons == [(f"answer:{PROMPT}:yes", "Yes"), (f"answer:{PROMPT}:no", "No")]
-        assert shop.ledger.open_purchases() == []
+        assert shop.ledger.payments.open_purchases() == []
         kinds = [json.loads(one.payload)["type"] for one in heard if one.topic.endswith("/events")]
         assert kinds.count("prompt_opened") == 1
 
@@ -93,11 +93,11 @@ def test_yes_sends_the_payment_to_the_books(tmp_path: Path) -> None:
         said = await answer(shop, True, operator_id="anna")
         assert (said["status"], said["duplicate"]) == ("accepted", False)
         await gone(shop)
-        (purchase,) = shop.ledger.open_purchases()
+        (purchase,) = shop.ledger.payments.open_purchases()
         assert purchase.purchase.payment_ids == (payment_id(1),)
         document = await shop.until("till-1", 1, status="approved", rev=said["rev"])
         assert document["display"]["code"] == "approved"
-        account = shop.ledger.get(payment_id(1))
+        account = shop.ledger.payments.get(payment_id(1))
         assert account is not None
         assert account.payment.signature_by == "anna"
         assert shop.charged() == [4790]
@@ -118,7 +118,7 @@ def test_no_reverses_the_payment_and_the_books_hear_of_nothing(tmp_path: Path) -
         assert (void["type"], void["status"]) == ("void", "approved")
         assert void["original_payment_id"] == payment_id(1)
         assert shop.charged() == []
-        assert shop.ledger.open_purchases() == []
+        assert shop.ledger.payments.open_purchases() == []
 
     in_a_shop(tmp_path, test, SIGNED)
 
@@ -136,12 +136,12 @@ def test_silence_does_what_the_question_said(
         assert question["default_answer"] == {"confirmed": funds == "captured"}
         await asyncio.sleep(115)
         assert prompt(shop) == question, "the clerk still has time"
-        assert shop.ledger.open_purchases() == []
+        assert shop.ledger.payments.open_purchases() == []
         await asyncio.sleep(10)
         assert prompt(shop) == {}
         await shop.until("till-1", 1, funds=funds)
         assert shop.charged() == charged
-        assert len(shop.ledger.open_purchases()) == purchases
+        assert len(shop.ledger.payments.open_purchases()) == purchases
         for confirmed in (True, False):
             late = await answer(shop, confirmed)
             assert late["error"]["code"] == "prompt_not_found"
@@ -159,7 +159,7 @@ def test_the_first_answer_counts(tmp_path: Path) -> None:
         assert other["error"]["code"] == "prompt_not_found"
         await asyncio.sleep(20)
         assert shop.charged() == [4790]
-        assert len(shop.ledger.open_purchases()) == 1
+        assert len(shop.ledger.payments.open_purchases()) == 1
 
     in_a_shop(tmp_path, test, SIGNED)
 
@@ -176,7 +176,7 @@ def test_a_register_that_voids_it_by_itself_is_not_asked_any_more(tmp_path: Path
         await gone(shop)
         late = await answer(shop, True)
         assert late["error"]["code"] == "prompt_not_found"
-        assert shop.ledger.open_purchases() == []
+        assert shop.ledger.payments.open_purchases() == []
 
     in_a_shop(tmp_path, test, SIGNED)
 
@@ -223,13 +223,13 @@ def test_a_refused_payment_that_cannot_be_voided_is_a_persons_and_goes_to_the_bo
         ]
         assert document["display"]["severity"] == "error"
         assert shop.charged() == [4790]
-        assert len(shop.ledger.open_purchases()) == 1
+        assert len(shop.ledger.payments.open_purchases()) == 1
 
     in_a_shop(tmp_path, test, SIGNED)
 
 
 def shop_rev(shop: Shop) -> int:
-    account = shop.ledger.get(payment_id(1))
+    account = shop.ledger.payments.get(payment_id(1))
     assert account is not None
     return account.rev
 
@@ -244,7 +244,7 @@ def test_a_void_that_cannot_reach_the_terminal_is_tried_again(tmp_path: Path) ->
         await shop.ports["counter-1"].plug()
         await shop.until("till-1", 1, funds="voided")
         assert shop.charged() == []
-        assert shop.ledger.open_purchases() == []
+        assert shop.ledger.payments.open_purchases() == []
 
     in_a_shop(tmp_path, test, SIGNED)
 
@@ -266,7 +266,7 @@ def test_a_question_that_expired_while_the_broker_was_away_is_taken_away(tmp_pat
         assert await asked(shop)
         shop.broker.restart(150.0, forget=False)
         await asyncio.sleep(140)
-        assert len(shop.ledger.open_purchases()) == 1, "the books do not wait for a broker"
+        assert len(shop.ledger.payments.open_purchases()) == 1, "the books do not wait for a broker"
         assert prompt(shop), "it still lies there"
         await asyncio.sleep(30)
         await gone(shop)
@@ -323,7 +323,7 @@ def test_a_second_question_has_its_own_time(tmp_path: Path) -> None:
 def test_a_reversal_is_not_tried_again_while_its_void_is_in_doubt(tmp_path: Path) -> None:
     async def test(shop: Shop) -> None:
         await asked(shop)
-        account = shop.ledger.get(payment_id(1))
+        account = shop.ledger.payments.get(payment_id(1))
         assert account is not None
         shop.ports["counter-1"].unplug()  # nobody else asks what became of the void
         await asyncio.sleep(1)
@@ -335,11 +335,11 @@ def test_a_reversal_is_not_tried_again_while_its_void_is_in_doubt(tmp_path: Path
         await asyncio.sleep(120)
         voids = [
             one.payment
-            for one in shop.ledger.of_sale("till-1/S1")
+            for one in shop.ledger.payments.of_sale("till-1/S1")
             if one.payment.request.type is p.PaymentType.VOID
         ]
         assert [one.status for one in voids] == [p.Status.IN_DOUBT]
-        account = shop.ledger.get(payment_id(1))
+        account = shop.ledger.payments.get(payment_id(1))
         assert account is not None
         assert account.payment.signature is Signature.REFUSED, "its void decides, and nothing else"
 

@@ -197,7 +197,7 @@ def test_a_line_has_an_end(tmp_path: Path) -> None:
         answer = await shop.pay("till-2", 99, when_busy="queue")
         assert answer["error"]["code"] == "queue_full"
         assert answer["error"]["money_moved"] == "no"
-        assert shop.ledger.get(payment_id(99)) is None
+        assert shop.ledger.payments.get(payment_id(99)) is None
 
     in_a_shop(tmp_path, test, SLOW_FIRST)
 

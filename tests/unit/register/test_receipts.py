@@ -245,7 +245,7 @@ def test_a_reprint_of_a_receipt_that_is_kept_no_longer_says_so(tmp_path: Path) -
     async def test(shop: Shop) -> None:
         await shop.pay("till-1", 1)
         document = await shop.until("till-1", 1, status="approved")
-        (name,) = shop.ledger.take_pending_purchases()
+        (name,) = shop.ledger.payments.take_pending_purchases()
         await shop.ledger.apply_purchase(name, s.Sending())
         await shop.ledger.apply_purchase(name, s.Recorded("P-1"))
         seen = {"payment_id": payment_id(1), "rev": document["rev"]}

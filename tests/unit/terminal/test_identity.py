@@ -87,7 +87,7 @@ class Counter:
             ZvtSettings(),
             open_line=self._open,
             ledger=ledger,
-            changed=ledger.something_changed,
+            changed=ledger.payments.something_changed,
             now=lambda: AT,
         )
 
@@ -130,7 +130,7 @@ class Counter:
     async def end_of(self, payment_id: str) -> p.Payment:
         async with asyncio.timeout(SOON_SECONDS):
             while True:
-                account = self.ledger.get(payment_id)
+                account = self.ledger.payments.get(payment_id)
                 assert account is not None
                 if account.payment.is_final:
                     return account.payment
