@@ -199,7 +199,7 @@ async def test_an_answer_is_not_checked_against_what_a_terminal_did_in_forgotten
     await pc.ledger.apply(answered, p.Resolved("not_charged", "anna", check=True))
     await pc.start()
     await pc.ledger.mistrust()
-    account = pc.ledger.get(answered)
+    account = pc.ledger.payments.get(answered)
     assert account is not None
     assert account.payment.answer_check is p.AnswerCheck.CANNOT_TELL
     await pc.start()
