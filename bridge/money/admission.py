@@ -21,7 +21,7 @@ from bridge.money.payment import (
 )
 from bridge.money.purchase import CapturedPayment, SaleDetails, outstanding_minor, paid_minor
 from bridge.money.split_payment import unspent_minor
-from bridge.money.store.records import Account
+from bridge.money.store.records import PaymentRecord
 from drivers.contract import Money
 
 # What each follow-up may be of. What only changed a payment (a raised hold, a tip) is undone or
@@ -289,7 +289,7 @@ def refuse_overpaid(
 
 def refuse_follow_up(
     request: PaymentRequest,
-    followed: Account | None,
+    followed: PaymentRecord | None,
     siblings: Sequence[Payment],
     *,
     batch_closed_seq: int,
@@ -448,7 +448,9 @@ def _refuse_beside_an_end(request: PaymentRequest, running: Sequence[Payment]) -
             )
 
 
-def _refuse_void(followed: Account, running: Sequence[Payment], batch_closed_seq: int) -> None:
+def _refuse_void(
+    followed: PaymentRecord, running: Sequence[Payment], batch_closed_seq: int
+) -> None:
     """Refuse a void that cannot be. A refund is suggested only where it is known to be the way."""
     original, why, way_out = followed.payment, "", False
     if original.funds not in {Funds.CAPTURED, Funds.HELD}:

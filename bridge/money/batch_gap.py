@@ -19,7 +19,7 @@ from typing import Literal
 from bridge.money import payment as p
 from bridge.money.amounts import format_amount
 from bridge.money.reconciliation import net_by_payment
-from bridge.money.store.records import Account
+from bridge.money.store.records import PaymentRecord
 from bridge.money.terminal_batch import Unasked
 from drivers.contract import Approval, Money
 
@@ -73,7 +73,7 @@ class Gap:
 
 def explain(
     net_minor: int,
-    batch: Sequence[Account],
+    batch: Sequence[PaymentRecord],
     unasked: Iterable[Unasked],
     *,
     currency: str,
@@ -114,7 +114,7 @@ def _making(minor: int, causes: Sequence[Cause]) -> tuple[Cause, ...]:
 
 
 def _closed_by_terminal(
-    batch: Sequence[Account], sums: Mapping[str, int], closed_batch: str
+    batch: Sequence[PaymentRecord], sums: Mapping[str, int], closed_batch: str
 ) -> Iterable[Cause]:
     """Yield the payments that the terminal's own numbers put into a batch that it closed before."""
     numbered = [
@@ -134,7 +134,7 @@ def _closed_by_terminal(
 
 
 def _done_at_terminal(
-    unasked: Iterable[Unasked], batch: Sequence[Account], sums: Mapping[str, int]
+    unasked: Iterable[Unasked], batch: Sequence[PaymentRecord], sums: Mapping[str, int]
 ) -> Iterable[Cause]:
     """Yield what the terminal did on its own: its reversals of our payments, and the rest."""
     for one in unasked:
@@ -151,7 +151,7 @@ def _done_at_terminal(
             yield Cause("done_at_terminal", "", approval.amount.minor, text)
 
 
-def _original_of(approval: Approval, batch: Sequence[Account]) -> Account | None:
+def _original_of(approval: Approval, batch: Sequence[PaymentRecord]) -> PaymentRecord | None:
     """Return the payment that a transaction names as the one it is about."""
     about = approval.extra.get("original_trace", "").lstrip("0")
     for account in batch:
@@ -164,7 +164,7 @@ def _original_of(approval: Approval, batch: Sequence[Account]) -> Account | None
 
 
 def _open_questions(
-    batch: Sequence[Account], sums: Mapping[str, int], currency: str
+    batch: Sequence[PaymentRecord], sums: Mapping[str, int], currency: str
 ) -> Iterable[Cause]:
     for account in batch:
         payment, name = account.payment, account.payment_id

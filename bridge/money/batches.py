@@ -9,7 +9,7 @@ from bridge.money.reconciliation import compare
 from bridge.money.store.journal import Change, Journal
 from bridge.money.store.journal_entries import Entry
 from bridge.money.store.payment_store import PaymentStore
-from bridge.money.store.records import Account, fold_payment
+from bridge.money.store.records import PaymentRecord, fold_payment
 from bridge.money.terminal_batch import (
     Batch,
     BatchClosed,
@@ -179,7 +179,7 @@ class Batches:
         await self._store(terminal_id, Unasked(transaction, self._now()))
         return True
 
-    async def payments_of(self, terminal_id: str) -> list[Account]:
+    async def payments_of(self, terminal_id: str) -> list[PaymentRecord]:
         """Return the payments of a terminal that its open batch may hold, oldest first."""
         closed_seq = self.of(terminal_id).closed_seq
         rows = await self._journal.payment_rows(
@@ -195,7 +195,7 @@ class Batches:
         # What ended before may have changed since: it was recorded, or given back.
         return [one for one in found if not one.payment.is_final or one.ended_seq > closed_seq]
 
-    async def newest_of(self, terminal_id: str) -> list[Account]:
+    async def newest_of(self, terminal_id: str) -> list[PaymentRecord]:
         """Return the payments that may have made the terminal's last transaction, newest first."""
         rows = await self._journal.newest_payments("terminal_id=?", (terminal_id,), NEWEST_MAX)
         entries = await self._journal.entries_of_all([row.payment_id for row in rows])

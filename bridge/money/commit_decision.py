@@ -14,8 +14,8 @@ from bridge.money import purchase as s
 from bridge.money.store.journal import Change, Expectation
 from bridge.money.store.journal_entries import Entry
 from bridge.money.store.records import (
-    Account,
-    PurchaseAccount,
+    PaymentRecord,
+    PurchaseRecord,
     captured_payments,
     fold_event,
     payment_row,
@@ -48,8 +48,8 @@ class Moment:
 class SaleAsKnown:
     """What is known of a payment's sale before it changes."""
 
-    others: Sequence[Account]  # the sale's other payments, oldest first
-    original: Account | None  # what the payment follows up
+    others: Sequence[PaymentRecord]  # the sale's other payments, oldest first
+    original: PaymentRecord | None  # what the payment follows up
     in_books: AbstractSet[str]  # ids of the sale's payments that a purchase names already
 
 
@@ -57,15 +57,15 @@ class SaleAsKnown:
 class Decision:
     """What changes when events happen to a payment; stored in one commit."""
 
-    account: Account
+    account: PaymentRecord
     actions: tuple[p.Action, ...]
     entries: tuple[Entry, ...]
-    original: Account | None = None  # told of its follow-up
-    opened: PurchaseAccount | None = None  # what the books must be told
+    original: PaymentRecord | None = None  # told of its follow-up
+    opened: PurchaseRecord | None = None  # what the books must be told
 
 
 def decide(
-    before: Account | None,
+    before: PaymentRecord | None,
     events: Sequence[p.Event],
     sale: SaleAsKnown,
     policy: BooksPolicy,
@@ -101,7 +101,9 @@ def decide(
     return Decision(account, actions, tuple(entries), original, opened)
 
 
-def change_of(before: Account | None, decided: Decision, expectation: Expectation | None) -> Change:
+def change_of(
+    before: PaymentRecord | None, decided: Decision, expectation: Expectation | None
+) -> Change:
     """Return the commit that stores a decision."""
     changed = [payment_row(one) for one in (decided.account, decided.original) if one is not None]
     if before is not None and same_but_for_time(changed[0], payment_row(before)):
@@ -111,8 +113,8 @@ def change_of(before: Account | None, decided: Decision, expectation: Expectatio
 
 
 def _tell_original(
-    account: Account, sale: SaleAsKnown, at: str, entries: list[Entry]
-) -> Account | None:
+    account: PaymentRecord, sale: SaleAsKnown, at: str, entries: list[Entry]
+) -> PaymentRecord | None:
     """Return the original of a follow-up once it knows: it was approved, or never can be."""
     request, approval, original = account.payment.request, account.payment.approval, sale.original
     assert original is not None, "looked at by the caller"
@@ -145,12 +147,12 @@ def _tell_original(
 
 
 def _settle(
-    account: Account,
+    account: PaymentRecord,
     sale: SaleAsKnown,
     policy: BooksPolicy,
     moment: Moment,
     entries: list[Entry],
-) -> tuple[Account, PurchaseAccount | None]:
+) -> tuple[PaymentRecord, PurchaseRecord | None]:
     """Decide what the books must be told now that the account's payment was captured."""
     request = account.payment.request
     if not policy.required:
@@ -168,19 +170,19 @@ def _settle(
         return account, None
     due = replace(due, content=replace(due.content, date_from=moment.source))
     entries.append(Entry(due.content.transaction_id, due, moment.at))
-    return account, PurchaseAccount(s.open_purchase(due), moment.at, moment.at)
+    return account, PurchaseRecord(s.open_purchase(due), moment.at, moment.at)
 
 
 def _settle_correction(
-    before: Account,
-    account: Account,
+    before: PaymentRecord,
+    account: PaymentRecord,
     sale: SaleAsKnown,
     policy: BooksPolicy,
     moment: Moment,
     *,
-    original: Account | None,
+    original: PaymentRecord | None,
     entries: list[Entry],
-) -> tuple[Account, PurchaseAccount | None]:
+) -> tuple[PaymentRecord, PurchaseRecord | None]:
     """Decide what the books must be told now that a person's answer was taken back.
 
     What they have is never changed there: a second record makes it right. `original` is what the
@@ -222,11 +224,11 @@ def _settle_correction(
         Entry(due.content.transaction_id, due, moment.at),
     ]
     told, _ = fold_event(account, news, moment.at)
-    return told, PurchaseAccount(s.open_purchase(due), moment.at, moment.at)
+    return told, PurchaseRecord(s.open_purchase(due), moment.at, moment.at)
 
 
 def _sale_due(
-    account: Account, sale: SaleAsKnown, policy: BooksPolicy, moment: Moment
+    account: PaymentRecord, sale: SaleAsKnown, policy: BooksPolicy, moment: Moment
 ) -> s.PurchaseDue | None:
     """Return the purchase that is due now that the account's payment brought its part."""
     everything = (*sale.others, account)
@@ -269,7 +271,7 @@ def _details_of_plan(plan: p.Plan, policy: BooksPolicy) -> s.SaleDetails:
 
 
 def _return_due(
-    account: Account, original: Account | None, policy: BooksPolicy, moment: Moment
+    account: PaymentRecord, original: PaymentRecord | None, policy: BooksPolicy, moment: Moment
 ) -> s.PurchaseDue | None:
     """Return the purchase that records money given back, None when the books never had it."""
     approval = account.payment.approval
@@ -301,12 +303,12 @@ def _booked_minor(payment: p.Payment, policy: BooksPolicy) -> int:
 
 
 def _settle_tip(
-    account: Account,
+    account: PaymentRecord,
     sale: SaleAsKnown,
     policy: BooksPolicy,
     moment: Moment,
     entries: list[Entry],
-) -> tuple[Account, PurchaseAccount | None]:
+) -> tuple[PaymentRecord, PurchaseRecord | None]:
     """Decide what the books must be told of a tip that was added to a recorded payment."""
     request, approval = account.payment.request, account.payment.approval
     if not policy.required or not policy.tip_sku or approval is None:
@@ -328,10 +330,10 @@ def _settle_tip(
         Entry(due.content.transaction_id, due, moment.at),
     ]
     told, _ = fold_event(account, news, moment.at)
-    return told, PurchaseAccount(s.open_purchase(due), moment.at, moment.at)
+    return told, PurchaseRecord(s.open_purchase(due), moment.at, moment.at)
 
 
-def _leave_out(account: Account, at: str, entries: list[Entry]) -> Account:
+def _leave_out(account: PaymentRecord, at: str, entries: list[Entry]) -> PaymentRecord:
     """Return the account once the books need not hear of it; adds the entry that says so."""
     news = p.RecordingChanged(p.Recording.NOT_REQUIRED)
     entries.append(Entry(account.payment_id, news, at))

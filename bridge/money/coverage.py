@@ -13,16 +13,16 @@ from bridge.money import payment as p
 from bridge.money.admission import held_for_goods_minor, most_asked
 from bridge.money.payment.signature import Signature
 from bridge.money.purchase import SaleDetails, outstanding_minor
-from bridge.money.store.records import Account, captured_payments
+from bridge.money.store.records import PaymentRecord, captured_payments
 from drivers.contract import Money
 
 
-def details_of(accounts: Iterable[Account]) -> SaleDetails | None:
+def details_of(accounts: Iterable[PaymentRecord]) -> SaleDetails | None:
     """Return what is known of what was sold, None while nobody told."""
     return p.known_sale(one.payment for one in sorted(accounts, key=lambda one: one.created_at))
 
 
-def still_needed(account: Account, siblings: Sequence[Account]) -> Money | None:
+def still_needed(account: PaymentRecord, siblings: Sequence[PaymentRecord]) -> Money | None:
     """Return what the account's sale still needs, what is held counted as paid.
 
     None where there is no sale: for money that was given back without an original. `siblings` are
@@ -48,7 +48,7 @@ def still_needed(account: Account, siblings: Sequence[Account]) -> Money | None:
     return Money(max(left_minor - held_minor, 0), total.currency)
 
 
-def was_given_back(accounts: Iterable[Account]) -> bool:
+def was_given_back(accounts: Iterable[PaymentRecord]) -> bool:
     """Tell whether a sale had been paid when money of it went back to the shopper.
 
     Where nobody told the total, it is the most that a payment had asked for until then. Money that

@@ -13,7 +13,7 @@ from datetime import datetime
 
 from bridge.money import payment as p
 from bridge.money.ledger import Ledger
-from bridge.money.store.records import Account
+from bridge.money.store.records import PaymentRecord
 
 DOUBT_AGED_SECONDS = 90.0  # then a person is asked, as the register's contract promises
 MEASURE_SECONDS = 10.0  # how much of its measured age a doubt can lose by a crash
@@ -61,7 +61,7 @@ class DoubtAges:
                 times.append(began + min(DOUBT_AGED_SECONDS, measured))
         return times
 
-    def _age_at_first_sight(self, account: Account) -> float:
+    def _age_at_first_sight(self, account: PaymentRecord) -> float:
         """Return how old a doubt was when this life first saw it, in seconds."""
         assert account.payment.doubt is not None, "only doubts have an age"
         now = datetime.fromisoformat(self._ledger.now())

@@ -36,8 +36,8 @@ from bridge.money.store.journal import Change, Expectation, Journal, StaleView
 from bridge.money.store.journal_entries import Entry
 from bridge.money.store.payment_store import PaymentStore
 from bridge.money.store.records import (
-    Account,
-    PurchaseAccount,
+    PaymentRecord,
+    PurchaseRecord,
     captured_payments,
     fold_event,
     payment_row,
@@ -104,7 +104,7 @@ class Ledger:
         for account in self.payments.open_purchases():
             name = account.purchase.content.transaction_id
             await self.apply_purchase(name, s.PurchaseRestarted())
-        for one in self.payments.accounts():
+        for one in self.payments.in_memory():
             payment = one.payment
             asks = payment.answer_check is p.AnswerCheck.DUE
             if not payment.is_final or payment.owes_release or payment.owes_look or asks:
@@ -121,7 +121,7 @@ class Ledger:
             JournalError: The journal cannot be read or written.
         """
         await self._load_open()
-        for one in self.payments.accounts():
+        for one in self.payments.in_memory():
             payment = one.payment
             if payment.status is p.Status.QUEUED:
                 await self.apply(one.payment_id, p.Started(None))
@@ -177,7 +177,7 @@ class Ledger:
 
     async def accept(
         self, request: p.PaymentRequest, started: p.Started | None = None
-    ) -> tuple[Account, bool]:
+    ) -> tuple[PaymentRecord, bool]:
         """Take a new payment, or return the known one and True.
 
         With `started` the send marker is stored in the same commit: the caller has made sure
@@ -232,7 +232,7 @@ class Ledger:
 
     async def attach(
         self, sale_key: str, details: s.SaleDetails | None, tenders: s.OtherTenders | None = None
-    ) -> tuple[Account, bool]:
+    ) -> tuple[PaymentRecord, bool]:
         """Keep what was sold and what else paid it; settle the sale if it is covered now.
 
         `details` is None for a sale whose lines are known. Returns a payment of the sale that
@@ -281,7 +281,7 @@ class Ledger:
             if waits and not self.payments.has_purchase(payment_id):
                 await self._store(account, (p.LinesOverdue(),))
 
-    async def apply(self, payment_id: str, event: p.Event, *, wait: bool = True) -> Account:
+    async def apply(self, payment_id: str, event: p.Event, *, wait: bool = True) -> PaymentRecord:
         """Let `event` happen to a payment: decide, store, act; in the order of the calls.
 
         With `wait=False` the call returns before the event is on disk; for events that are not
@@ -304,7 +304,7 @@ class Ledger:
             async with self._locks.of(original_id):  # always follow-up first, then its original
                 return await self._store(before, (event,), wait=wait)
 
-    async def apply_purchase(self, transaction_id: str, event: s.PurchaseEvent) -> PurchaseAccount:
+    async def apply_purchase(self, transaction_id: str, event: s.PurchaseEvent) -> PurchaseRecord:
         """Let `event` happen to a purchase, and tell the payments it records, in one commit.
 
         Raises:
@@ -392,12 +392,12 @@ class Ledger:
 
     async def _store(
         self,
-        before: Account | None,
+        before: PaymentRecord | None,
         events: tuple[p.Event, ...],
         expectation: Expectation | None = None,
         *,
         wait: bool = True,
-    ) -> Account:
+    ) -> PaymentRecord:
         moment = self._moment(before, events)
         decided = decide(before, events, self._known(before, events[0]), self._books, moment)
         account, actions = decided.account, decided.actions
@@ -423,7 +423,7 @@ class Ledger:
         self._perform(account, actions)
         return account
 
-    def _moment(self, before: Account | None, events: tuple[p.Event, ...]) -> Moment:
+    def _moment(self, before: PaymentRecord | None, events: tuple[p.Event, ...]) -> Moment:
         """Return when this happens; by the terminal or the server where our clock is doubtful."""
         at, local = self._now(), self._local_now()
         if not self._clock_is_doubtful():
@@ -437,7 +437,7 @@ class Ledger:
         told = self._server_local_now()
         return Moment(at, told, "server") if told else Moment(at, local, "doubtful_clock")
 
-    def _known(self, before: Account | None, first: p.Event) -> SaleAsKnown:
+    def _known(self, before: PaymentRecord | None, first: p.Event) -> SaleAsKnown:
         """Return what a decision about a payment needs to know of its sale."""
         request = first.request if isinstance(first, p.Requested) else None
         request = before.payment.request if before is not None else request
@@ -449,7 +449,7 @@ class Ledger:
             in_books={o.payment_id for o in siblings if self.payments.has_purchase(o.payment_id)},
         )
 
-    def _perform(self, account: Account, actions: Iterable[p.Action]) -> None:
+    def _perform(self, account: PaymentRecord, actions: Iterable[p.Action]) -> None:
         now = asyncio.get_running_loop().time()
         self._work.put(account.payment.request, actions, now)
 
@@ -482,7 +482,7 @@ class Ledger:
         return len(siblings)
 
     async def _tell_payments(
-        self, after: PurchaseAccount, entry: Entry, news: p.RecordingChanged
+        self, after: PurchaseRecord, entry: Entry, news: p.RecordingChanged
     ) -> None:
         """Store a purchase's change together with what it means for its payments."""
         names = [name for name in after.purchase.payment_ids if name in self.payments]

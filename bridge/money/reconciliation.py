@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from bridge.money import payment as p
-from bridge.money.store.records import Account
+from bridge.money.store.records import PaymentRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class Reconciliation:
 
 
 def compare(
-    terminal_minor: int, batch: Sequence[Account], *, books: bool, tips: bool = False
+    terminal_minor: int, batch: Sequence[PaymentRecord], *, books: bool, tips: bool = False
 ) -> Reconciliation:
     """Return the comparison of a batch: the payments of one terminal since its last close.
 
@@ -61,7 +61,7 @@ def compare(
     )
 
 
-def net_by_payment(batch: Iterable[Account]) -> dict[str, int]:
+def net_by_payment(batch: Iterable[PaymentRecord]) -> dict[str, int]:
     """Return what each payment of a batch did to its sum, in minor units, signed.
 
     This is the only arithmetic of a batch. A void takes back its original with every tip that was
@@ -102,7 +102,7 @@ def _is_recorded(payment: p.Payment, batch: Mapping[str, p.Payment], *, tips: bo
     return original is not None and original.recording is p.Recording.RECORDED
 
 
-def _differences(batch: Iterable[Account], sums: Mapping[str, int]) -> Iterable[Difference]:
+def _differences(batch: Iterable[PaymentRecord], sums: Mapping[str, int]) -> Iterable[Difference]:
     for account in batch:
         payment = account.payment
         minor = sums[account.payment_id] or payment.request.amount.minor

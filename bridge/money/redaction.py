@@ -14,11 +14,11 @@ from bridge.money import payment as p
 from bridge.money import purchase as s
 from bridge.money.store.journal import Change
 from bridge.money.store.journal_entries import Entry
-from bridge.money.store.records import Account, payment_row
+from bridge.money.store.records import PaymentRecord, payment_row
 from drivers.contract import Approval, Card
 
 
-def may_prune(account: Account, before: str) -> bool:
+def may_prune(account: PaymentRecord, before: str) -> bool:
     """Tell whether nobody can need more of a payment than is kept; `before` is ISO 8601 UTC."""
     return (
         not account.live
@@ -29,8 +29,8 @@ def may_prune(account: Account, before: str) -> bool:
 
 
 def prune(
-    account: Account, purchases: Mapping[str, Sequence[Entry]], at: str
-) -> tuple[Account, Change]:
+    account: PaymentRecord, purchases: Mapping[str, Sequence[Entry]], at: str
+) -> tuple[PaymentRecord, Change]:
     """Return what is left of a payment, and the commit that forgets the rest.
 
     `purchases` are the entries of its sale's recorded purchases, by transaction id.

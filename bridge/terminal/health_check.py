@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from bridge.money import payment as p
 from bridge.money.ledger import Ledger
-from bridge.money.store.records import Account
+from bridge.money.store.records import PaymentRecord
 from bridge.terminal.connection import Link
 from bridge.terminal.operations import money_operation
 from bridge.terminal.status import WRONG_DEVICE, Condition, StationSettings
@@ -143,7 +143,7 @@ class Probing:
         self._link.probe_at = asyncio.get_running_loop().time()
         return True
 
-    def _unheard(self) -> Account | None:
+    def _unheard(self) -> PaymentRecord | None:
         """Return the payment whose answer the terminal may still hold, found in the journal.
 
         A person answered for it, and the terminal has said nothing since: no answer to a later
@@ -159,7 +159,7 @@ class Probing:
                 return None
         return None
 
-    def _newest_first(self) -> Iterator[Account]:
+    def _newest_first(self) -> Iterator[PaymentRecord]:
         mine = self._settings.terminal_id
         accounts = self._ledger.payments.newest_first()
         return (one for one in accounts if one.payment.request.terminal_id == mine)

@@ -12,7 +12,7 @@ import asyncio
 from bridge.money import payment as p
 from bridge.money.ledger import Ledger
 from bridge.money.live_actions import Work
-from bridge.money.store.records import Account
+from bridge.money.store.records import PaymentRecord
 from bridge.terminal.connection import Link
 from bridge.terminal.health_check import Probing
 from bridge.terminal.in_doubt import Doubts
@@ -199,7 +199,7 @@ class Cashier:
             activity="busy", payment_id=request.payment_id, register_id=request.register_id
         )
 
-    def _account(self, payment_id: str) -> Account:
+    def _account(self, payment_id: str) -> PaymentRecord:
         account = self._ledger.payments.get(payment_id)
         assert account is not None, "work is given for known payments, and open ones stay in memory"
         return account

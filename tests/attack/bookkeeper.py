@@ -17,7 +17,7 @@ from bridge.money.admission import refuse_follow_up, refuse_unsafe_start
 from bridge.money.commit_decision import BooksPolicy, Decision, Moment, SaleAsKnown, decide
 from bridge.money.coverage import was_given_back
 from bridge.money.split_payment import BeginLeg, EndHold, PlanStep, Wait, next_step
-from bridge.money.store.records import Account, captured_payments
+from bridge.money.store.records import PaymentRecord, captured_payments
 from drivers.contract import Approval, Approved, Card, Declined, Failed, Money, Unclear
 
 EUR = "EUR"
@@ -81,7 +81,7 @@ class Shop:
     def __init__(self, rules: Rules) -> None:
         self.rules = rules
         self.truth = Truth()
-        self.accounts: dict[str, Account] = {}
+        self.accounts: dict[str, PaymentRecord] = {}
         self.purchases: list[s.PurchaseDue] = []
         self.plans: dict[str, tuple[p.PaymentRequest, ...]] = {}
         self.wanted: set[str] = set()
@@ -114,7 +114,7 @@ class Shop:
         """Have something happen to a payment."""
         self._store(self.accounts[name], event)
 
-    def _store(self, before: Account | None, event: p.Event) -> None:
+    def _store(self, before: PaymentRecord | None, event: p.Event) -> None:
         request = event.request if isinstance(event, p.Requested) else None
         request = before.payment.request if before is not None else request
         assert request is not None
@@ -138,7 +138,7 @@ class Shop:
         """Return the payments that a purchase names."""
         return {name for due in self.purchases for name in due.payment_ids}
 
-    def _of_sale(self, key: str) -> list[Account]:
+    def _of_sale(self, key: str) -> list[PaymentRecord]:
         return [one for one in self.accounts.values() if one.payment.request.sale_key == key]
 
     # --- what terminals do

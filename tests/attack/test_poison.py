@@ -191,7 +191,7 @@ async def _send_all(shop: Shop, wanted: list[tuple[str, str, bytes]]) -> None:
     ledger = shop.terminals["counter-1"].ledger
     entries = [one for one in ledger.entries if one.kind in MOVES]
     assert len(entries) <= len(accepted), "nothing moves that was not accepted"
-    payments = [one.payment for one in shop.ledger.payments.accounts()]
+    payments = [one.payment for one in shop.ledger.payments.in_memory()]
     approved = [one for one in payments if one.approval is not None and one.request.type in TAKING]
     sales = [entry.amount_minor for entry in ledger.entries if entry.kind in TOOK]
     known = [one.approval.amount.minor for one in approved if one.approval is not None]

@@ -81,7 +81,7 @@ async def test_an_open_hold_can_still_be_followed_up(stored: Path) -> None:
 
 async def test_a_doubt_goes_on_and_ends(stored: Path) -> None:
     async with opened(stored) as (ledger, _):
-        assert IN_DOUBT in {one.payment_id for one in ledger.payments.accounts()}
+        assert IN_DOUBT in {one.payment_id for one in ledger.payments.in_memory()}
         await ledger.apply(IN_DOUBT, Approved(Approval(Money(1762, "EUR"), "52500041/900")))
     async with opened(stored) as (ledger, _):
         account = await ledger.payments.find(IN_DOUBT)

@@ -132,7 +132,7 @@ class Shop:
         ledger = self.store.ledger
         for _ in range(int(ENOUGH_SECONDS)):
             await asyncio.sleep(1.0)
-            plan = [one.payment for one in ledger.payments.accounts() if one.payment.request.plan]
+            plan = [one.payment for one in ledger.payments.in_memory() if one.payment.request.plan]
             if plan and all(one.is_final and not one.held_minor for one in plan):
                 return
             for one in ledger.payments.unfinished():

@@ -346,7 +346,7 @@ class Counter:
         known = sum(
             one.payment.approval is not None
             and one.payment.request.amount.minor == request.amount.minor
-            for one in self.life.ledger.payments.accounts()
+            for one in self.life.ledger.payments.in_memory()
         )
         paid = len(slips) > known
         answer = await self.ask(
@@ -369,7 +369,7 @@ class Counter:
     def journal_minor(self) -> int:
         """Return what the journal says the merchant got."""
         total = 0
-        for account in self.life.ledger.payments.accounts():
+        for account in self.life.ledger.payments.in_memory():
             payment = account.payment
             if payment.status is not p.Status.APPROVED or payment.approval is None:
                 continue

@@ -28,7 +28,7 @@ from bridge.money.commit_decision import BooksPolicy
 from bridge.money.ledger import Ledger
 from bridge.money.store.database import open_database
 from bridge.money.store.journal import Journal
-from bridge.money.store.records import Account
+from bridge.money.store.records import PaymentRecord
 from bridge.register import api as k
 from bridge.register.commands.router import Desk, DeskSettings
 from bridge.register.mqtt.messages import Connected, Delivery
@@ -284,9 +284,9 @@ class Shop:
         assert account is not None, "an accepted payment stays in memory for a while"
         return account.payment
 
-    def accounts(self) -> list[Account]:
+    def accounts(self) -> list[PaymentRecord]:
         """Return every payment there is."""
-        return list(self.ledger.payments.accounts())
+        return list(self.ledger.payments.in_memory())
 
 
 def new_id() -> str:

@@ -111,9 +111,11 @@ def _pays_again(original: AnyCallable) -> AnyCallable:
 def _sends_before_the_marker(original: AnyCallable) -> AnyCallable:
     async def apply(
         self: Ledger, payment_id: str, event: p.Event, *, wait: bool = True
-    ) -> accounts.Account:
+    ) -> accounts.PaymentRecord:
         early = isinstance(event, p.Started)
-        account: accounts.Account = await original(self, payment_id, event, wait=wait and not early)
+        account: accounts.PaymentRecord = await original(
+            self, payment_id, event, wait=wait and not early
+        )
         return account
 
     return apply
@@ -179,7 +181,7 @@ def _forgets_ids_when_it_starts(original: AnyCallable) -> AnyCallable:
     async def accept(self: Ledger, request: p.PaymentRequest, started: Any = None) -> Any:
         known = self.payments.get(request.payment_id)
         if known is not None and known.payment.is_final:
-            del self.payments._accounts[request.payment_id]
+            del self.payments._records[request.payment_id]
         return await original(self, request, started)
 
     return accept

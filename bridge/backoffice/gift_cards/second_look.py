@@ -15,12 +15,12 @@ from typing import Literal
 from bridge.backoffice.gift_cards import evidence as e
 from bridge.backoffice.gift_cards import holds as h
 from bridge.money import payment as p
-from bridge.money.store.records import Account
+from bridge.money.store.records import PaymentRecord
 
 Found = Literal["as_before", "taken", "moved"]
 
 
-def others_on_card(ours: Account, accounts: Iterable[Account]) -> list[Account]:
+def others_on_card(ours: PaymentRecord, accounts: Iterable[PaymentRecord]) -> list[PaymentRecord]:
     """Return the other payments of the card, by its code or the server's id of it."""
     card, account = ours.payment.request.gift_card, h.account_of(ours.payment)
     return [
@@ -35,7 +35,7 @@ def others_on_card(ours: Account, accounts: Iterable[Account]) -> list[Account]:
     ]
 
 
-def moved_since(ours: Account, others: Iterable[Account]) -> Decimal:
+def moved_since(ours: PaymentRecord, others: Iterable[PaymentRecord]) -> Decimal:
     """Return what other payments of ours moved on the card after ours had ended."""
     later = (one.payment for one in others if one.ended_seq > ours.ended_seq)
     return sum((_effect(one) for one in later), Decimal(0))

@@ -398,7 +398,7 @@ class GiftCardSteps:
         account = self._ledger.payments.get(name)
         assert account is not None, "what owes a look stays in memory"
         payment = account.payment
-        others = look.others_on_card(account, self._ledger.payments.accounts())
+        others = look.others_on_card(account, self._ledger.payments.in_memory())
         card = h.card_of(payment.request)
         found = await self._office.gift_card_balance(card.code, CodeType(card.kind))
         if not isinstance(found, GiftCardBalance) or any(not o.payment.is_final for o in others):

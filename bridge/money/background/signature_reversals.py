@@ -20,7 +20,7 @@ from bridge.log import about
 from bridge.money import payment as p
 from bridge.money.ledger import Ledger
 from bridge.money.payment.signature import ReversalFailed, Signature, SignatureJudged
-from bridge.money.store.records import Account
+from bridge.money.store.records import PaymentRecord
 from drivers.contract import ALREADY_REVERSED, Capabilities
 
 _LOGGER = logging.getLogger(__name__)
@@ -59,7 +59,7 @@ class SignaturePolicy:
     unanswered_stands: bool = True
     answer_seconds: float = ANSWER_SECONDS_DEFAULT
 
-    def expires_at(self, account: Account) -> datetime:
+    def expires_at(self, account: PaymentRecord) -> datetime:
         """Return when nobody can answer any more, in UTC."""
         return datetime.fromisoformat(account.ended_at) + timedelta(seconds=self.answer_seconds)
 
@@ -123,7 +123,7 @@ class Reversals:
         elif self._heard_since is None:
             self._heard_since = asyncio.get_running_loop().time()
 
-    async def _look_at(self, account: Account) -> None:
+    async def _look_at(self, account: PaymentRecord) -> None:
         if account.payment.signature is Signature.REFUSED:
             await self._reverse(account)
         elif self._is_over(account):
@@ -131,7 +131,7 @@ class Reversals:
             _LOGGER.warning("nobody compared the signature: the payment %s", _fate(stands=stands))
             await self._ledger.apply(account.payment_id, SignatureJudged(accepted=stands))
 
-    def _is_over(self, account: Account) -> bool:
+    def _is_over(self, account: PaymentRecord) -> bool:
         """Say whether nobody can answer any more; a clock that is set decides that for nobody."""
         now = asyncio.get_running_loop().time()
         asked_seconds = now - self._asked_since.setdefault(account.payment_id, now)
@@ -144,7 +144,7 @@ class Reversals:
             return False  # asked in this life: we count ourselves, whatever the clock is set to
         return min(asked_seconds, now - self._heard_since) >= SECOND_CHANCE_SECONDS
 
-    async def _reverse(self, account: Account) -> None:
+    async def _reverse(self, account: PaymentRecord) -> None:
         """Begin the void of a refused payment, or say that none will come through."""
         siblings = self._ledger.payments.of_sale(account.payment.request.sale_key)
         follow_ups = [
@@ -170,7 +170,7 @@ class Reversals:
             if error.code != "queue_full":  # that passes
                 await self._give_up(account, error.code)
 
-    async def _begin_void(self, account: Account, attempt: int) -> None:
+    async def _begin_void(self, account: PaymentRecord, attempt: int) -> None:
         terminal_id = account.payment.request.terminal_id
         if not self.can_void(terminal_id):
             raise RequestError("operation_not_supported", f"{terminal_id} takes nothing back")
@@ -186,7 +186,7 @@ class Reversals:
                 terminal.release(request.payment_id)
         _LOGGER.warning("signature refused: reversing it with payment=%s", request.payment_id)
 
-    async def _give_up(self, account: Account, code: str) -> None:
+    async def _give_up(self, account: PaymentRecord, code: str) -> None:
         todo = "look whether this payment" if code == ALREADY_REVERSED else "refund this payment,"
         end = "was taken back" if code == ALREADY_REVERSED else "its signature was refused"
         _LOGGER.error("not reversed (%s): %s %s", code, todo, end)

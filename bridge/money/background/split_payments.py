@@ -63,7 +63,7 @@ class Plans:
 
     def recover(self) -> None:
         """Find the plans that were not done when the service died; the ledger has recovered."""
-        for account in self._ledger.payments.accounts():
+        for account in self._ledger.payments.in_memory():
             if account.payment.request.plan is not None:
                 self._keep(account.payment.request)
 

@@ -18,7 +18,7 @@ from bridge.money import purchase as s
 from bridge.money.coverage import still_needed
 from bridge.money.store.journal import Journal
 from bridge.money.store.journal_entries import Entry, register_filter
-from bridge.money.store.records import Account, PurchaseAccount, fold_payment, fold_purchase
+from bridge.money.store.records import PaymentRecord, PurchaseRecord, fold_payment, fold_purchase
 from drivers.contract import Money
 
 # Payments that are final, recorded and retired stay in memory for quick answers to repeated
@@ -66,9 +66,9 @@ class PaymentStore:
     def __init__(self, journal: Journal) -> None:
         """Read `journal`; nothing is in memory yet."""
         self._journal = journal
-        self._accounts: dict[str, Account] = {}
-        self._on_disk: dict[str, Account] = {}  # of payments that memory knows more about
-        self._purchases: dict[str, PurchaseAccount] = {}
+        self._records: dict[str, PaymentRecord] = {}
+        self._on_disk: dict[str, PaymentRecord] = {}  # of payments that memory knows more about
+        self._purchases: dict[str, PurchaseRecord] = {}
         self._sales = _Sales()
         self._open_purchases: dict[str, None] = {}  # transaction ids not in the books yet
         self._to_record: dict[str, None] = {}  # transaction ids of pending purchases, in order
@@ -85,71 +85,71 @@ class PaymentStore:
 
     def __contains__(self, payment_id: str) -> bool:
         """True for a payment that is in memory."""
-        return payment_id in self._accounts
+        return payment_id in self._records
 
-    def __getitem__(self, payment_id: str) -> Account:
+    def __getitem__(self, payment_id: str) -> PaymentRecord:
         """Return a payment that is in memory; KeyError for any other."""
-        return self._accounts[payment_id]
+        return self._records[payment_id]
 
-    def get(self, payment_id: str) -> Account | None:
+    def get(self, payment_id: str) -> PaymentRecord | None:
         """Return a payment that is in memory: every open or published one, and some others."""
-        return self._accounts.get(payment_id)
+        return self._records.get(payment_id)
 
-    def get_stored(self, payment_id: str) -> Account | None:
+    def get_stored(self, payment_id: str) -> PaymentRecord | None:
         """Return a payment in memory as the journal has it: what may be told to others."""
-        return self._on_disk.get(payment_id) or self._accounts.get(payment_id)
+        return self._on_disk.get(payment_id) or self._records.get(payment_id)
 
-    def accounts(self) -> Iterable[Account]:
+    def in_memory(self) -> Iterable[PaymentRecord]:
         """Return the payments in memory, in the order of their acceptance."""
-        return tuple(self._accounts.values())
+        return tuple(self._records.values())
 
-    def newest_first(self) -> Iterator[Account]:
+    def newest_first(self) -> Iterator[PaymentRecord]:
         """Yield the payments in memory, the last accepted first."""
-        return reversed(self._accounts.values())
+        return reversed(self._records.values())
 
-    def unfinished(self) -> list[Account]:
+    def unfinished(self) -> list[PaymentRecord]:
         """Return the payments whose outcome is open."""
-        return [self._accounts[name] for name in self._unfinished]
+        return [self._records[name] for name in self._unfinished]
 
-    def unsigned(self) -> list[Account]:
+    def unsigned(self) -> list[PaymentRecord]:
         """Return the payments whose signature nobody has accepted, and that were not undone."""
-        return [self._accounts[name] for name in self._unsigned]
+        return [self._records[name] for name in self._unsigned]
 
-    def unchecked(self) -> list[Account]:
+    def unchecked(self) -> list[PaymentRecord]:
         """Return the payments that a person answered for, and whose terminal is still to be asked.
 
         Oldest answer first.
         """
-        return [self._accounts[name] for name in self._unchecked]
+        return [self._records[name] for name in self._unchecked]
 
-    def of_sale(self, sale_key: str) -> list[Account]:
+    def of_sale(self, sale_key: str) -> list[PaymentRecord]:
         """Return the payments of a sale that are in memory, in the order of their acceptance."""
-        return [self._accounts[name] for name in self._sales.payments.get(sale_key, ())]
+        return [self._records[name] for name in self._sales.payments.get(sale_key, ())]
 
-    def remaining(self, account: Account) -> Money | None:
+    def remaining(self, account: PaymentRecord) -> Money | None:
         """Return what the account's sale still needs; None where there is no sale."""
         return still_needed(account, self.of_sale(account.payment.request.sale_key))
 
-    def open_purchases(self) -> list[PurchaseAccount]:
+    def open_purchases(self) -> list[PurchaseRecord]:
         """Return the purchases that are not in the books yet."""
         return [self._purchases[name] for name in self._open_purchases]
 
-    def purchase(self, transaction_id: str) -> PurchaseAccount | None:
+    def purchase(self, transaction_id: str) -> PurchaseRecord | None:
         """Return a purchase in memory."""
         return self._purchases.get(transaction_id)
 
-    def purchase_of(self, payment_id: str) -> PurchaseAccount | None:
+    def purchase_of(self, payment_id: str) -> PurchaseRecord | None:
         """Return the purchase that records a payment, None while there is none in memory."""
         return self._purchases.get(self._sales.purchase_of.get(payment_id, ""))
 
-    def overdue(self, captured_before: str) -> list[Account]:
+    def overdue(self, captured_before: str) -> list[PaymentRecord]:
         """Return the captured payments that wait since that long for the rest of their sale.
 
         `captured_before` is ISO 8601 UTC. They wait for lines or for money; neither may come.
         """
         return [
             one
-            for one in self._accounts.values()
+            for one in self._records.values()
             if one.payment.recording is p.Recording.PENDING
             and not one.payment.awaits_signature
             and not self.has_purchase(one.payment_id)
@@ -172,9 +172,9 @@ class PaymentStore:
 
     # --- read from the journal where memory does not have it
 
-    async def find(self, payment_id: str) -> Account | None:
+    async def find(self, payment_id: str) -> PaymentRecord | None:
         """Return any payment that was ever accepted, or None."""
-        account = self._accounts.get(payment_id)
+        account = self._records.get(payment_id)
         if account is not None:
             return account
         entries = await self._journal.entries_of(payment_id)
@@ -182,20 +182,20 @@ class PaymentStore:
 
     async def list_payments(
         self, *, register_id: str, only_open: bool, since: str, sale_key: str, limit: int
-    ) -> list[Account]:
+    ) -> list[PaymentRecord]:
         """Return at most `limit` payments of a register, newest first; "" filters nothing.
 
         What is held is open: somebody must capture or release it.
         """
-        held = [one.payment_id for one in self.accounts() if one.payment.held_minor]
+        held = [one.payment_id for one in self.in_memory() if one.payment.held_minor]
         where, values = register_filter(
             register_id, only_open=only_open, since=since, sale_key=sale_key, held=held
         )
         rows = await self._journal.newest_payments(where, values, limit)
-        unknown = [row.payment_id for row in rows if row.payment_id not in self._accounts]
+        unknown = [row.payment_id for row in rows if row.payment_id not in self._records]
         entries = await self._journal.entries_of_all(unknown)
         return [
-            self._accounts.get(row.payment_id)
+            self._records.get(row.payment_id)
             or replace(fold_payment(entries[row.payment_id]), live=False)
             for row in rows
         ]
@@ -209,16 +209,16 @@ class PaymentStore:
         rows = await self._journal.payment_rows(RETIRED_HOLDS, (since.isoformat(),))
         for row in rows:
             await self.load_sale(row.sale_key)
-        accounts = [self._accounts[row.payment_id] for row in rows]
+        accounts = [self._records[row.payment_id] for row in rows]
         return [one.payment_id for one in accounts if one.payment.held_minor and not one.live]
 
-    async def find_original(self, payment_id: str) -> Account | None:
+    async def find_original(self, payment_id: str) -> PaymentRecord | None:
         """Return a payment to be followed up, with everything else of its sale in memory."""
-        if payment_id not in self._accounts:
+        if payment_id not in self._records:
             await self.load_payment(payment_id)
-        return self._accounts.get(payment_id)
+        return self._records.get(payment_id)
 
-    async def find_sale(self, sale_key: str) -> list[Account]:
+    async def find_sale(self, sale_key: str) -> list[PaymentRecord]:
         """Return everything that was done for a sale, oldest first; [] when nothing was."""
         await self.load_sale(sale_key)
         return self.of_sale(sale_key)
@@ -240,11 +240,11 @@ class PaymentStore:
         names = [*(one.payment_id for one in payments), *(o.transaction_id for o in purchases)]
         entries = await self._journal.entries_of_all(names)
         for row in payments:
-            if row.payment_id not in self._accounts:
+            if row.payment_id not in self._records:
                 account = fold_payment(entries[row.payment_id])
                 self.put(replace(account, live=bool(row.live)))
                 if not row.live:
-                    self.put_retired(self._accounts[row.payment_id])
+                    self.put_retired(self._records[row.payment_id])
         for due in purchases:
             if due.transaction_id not in self._purchases:
                 self.put_purchase(fold_purchase(entries[due.transaction_id]))
@@ -257,14 +257,14 @@ class PaymentStore:
 
     def depth(self, payment_id: str) -> int:
         """Return how many payments stand above a follow-up."""
-        account = self._accounts.get(payment_id)
+        account = self._records.get(payment_id)
         original_id = account.payment.request.original_payment_id if account else ""
         return 1 + self.depth(original_id) if original_id else 0
 
-    def put(self, account: Account) -> None:
+    def put(self, account: PaymentRecord) -> None:
         """Keep a payment that is on disk like this."""
         name = account.payment_id
-        self._accounts[name] = account
+        self._records[name] = account
         if account.payment.is_final:
             self._unfinished.pop(name, None)
         else:
@@ -280,13 +280,13 @@ class PaymentStore:
             self._unsigned.pop(name, None)
         self._sales.payments.setdefault(account.payment.request.sale_key, {})[name] = None
 
-    def put_ahead(self, account: Account, before: Account | None) -> None:
+    def put_ahead(self, account: PaymentRecord, before: PaymentRecord | None) -> None:
         """Keep a payment that is being written; until that is done `before` is what is on disk."""
         if before is not None:
             self._on_disk.setdefault(account.payment_id, before)
         self.put(account)
 
-    def put_purchase(self, account: PurchaseAccount) -> None:
+    def put_purchase(self, account: PurchaseRecord) -> None:
         """Keep a purchase that is on disk like this."""
         name = account.purchase.content.transaction_id
         self._purchases[name] = account
@@ -300,10 +300,10 @@ class PaymentStore:
             self._to_record[name] = None
             self.purchases_pending.set()
 
-    def announce(self, account: Account, *, tell: bool) -> None:
+    def announce(self, account: PaymentRecord, *, tell: bool) -> None:
         """Note that this much of a payment is on disk now; `tell` whoever asks what changed."""
         name = account.payment_id
-        if self._accounts.get(name) is account:
+        if self._records.get(name) is account:
             self._on_disk.pop(name, None)
         elif name in self._on_disk:
             self._on_disk[name] = account
@@ -311,29 +311,29 @@ class PaymentStore:
             self._changed[name] = None
             self.something_changed.set()
 
-    def announce_later(self, account: Account, tell: bool, done: asyncio.Future[int]) -> None:
+    def announce_later(self, account: PaymentRecord, tell: bool, done: asyncio.Future[int]) -> None:
         """Announce what nobody waited for, once it is on disk."""
         if done.cancelled() or done.exception() is not None:
             return  # the journal is latched; the next caller hears of it
         self.announce(account, tell=tell)
 
-    def put_retired(self, account: Account) -> None:
+    def put_retired(self, account: PaymentRecord) -> None:
         """Note that nobody needs a payment any more."""
-        self._accounts[account.payment_id] = account
+        self._records[account.payment_id] = account
         self._settled.append(account.payment_id)
 
     def forget_settled(self, awaited: Container[str]) -> list[str]:
         """Drop the oldest settled sales but those `awaited`; return all names that are gone."""
         gone: list[str] = []
         while len(self._settled) > SETTLED_IN_MEMORY_MAX:
-            account = self._accounts.get(self._settled.popleft())
+            account = self._records.get(self._settled.popleft())
             if account is None:
                 continue
             key = account.payment.request.sale_key
             if key in awaited or any(one.live for one in self.of_sale(key)):
                 continue
             for payment_id in self._sales.payments.pop(key):
-                del self._accounts[payment_id]
+                del self._records[payment_id]
                 name = self._sales.purchase_of.pop(payment_id, "")
                 self._purchases.pop(name, None)
                 gone += [payment_id, name]

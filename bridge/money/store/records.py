@@ -24,7 +24,7 @@ class HistoryLine:
 
 
 @dataclass(frozen=True, slots=True)
-class Account:
+class PaymentRecord:
     """A payment with its place in time. `rev` grows by one with every stored change."""
 
     payment: p.Payment
@@ -55,7 +55,7 @@ class Account:
 
 
 @dataclass(frozen=True, slots=True)
-class PurchaseAccount:
+class PurchaseRecord:
     """A purchase with its place in time."""
 
     purchase: s.Purchase
@@ -64,8 +64,8 @@ class PurchaseAccount:
 
 
 def fold_event(
-    account: Account | None, event: p.Event, at: str, seq: int = 0
-) -> tuple[Account, tuple[p.Action, ...]]:
+    account: PaymentRecord | None, event: p.Event, at: str, seq: int = 0
+) -> tuple[PaymentRecord, tuple[p.Action, ...]]:
     """Return the account after one event, and what must now be done.
 
     Raises:
@@ -75,7 +75,7 @@ def fold_event(
         assert isinstance(event, p.Requested), "a payment begins with its request"
         payment, actions = open_payment(event)
         line = HistoryLine(payment.status.value, "", at)
-        return Account(payment, 1, seq, at, at, (line,), ended_seq=seq), actions
+        return PaymentRecord(payment, 1, seq, at, at, (line,), ended_seq=seq), actions
     payment, actions = advance(account.payment, event)
     if payment == account.payment:
         return replace(account, seq=seq or account.seq), actions
@@ -96,14 +96,14 @@ def fold_event(
     ), actions
 
 
-def stored(account: Account, seq: int) -> Account:
+def stored(account: PaymentRecord, seq: int) -> PaymentRecord:
     """Return the account once its last entry has a number."""
     return replace(account, seq=seq, ended_seq=account.ended_seq or seq)
 
 
-def fold_payment(entries: Sequence[Entry]) -> Account:
+def fold_payment(entries: Sequence[Entry]) -> PaymentRecord:
     """Return the account that the journal's entries tell of."""
-    account: Account | None = None
+    account: PaymentRecord | None = None
     for entry in entries:
         if isinstance(entry.event, p.Pruned):
             account = _fold_pruned(entry.event, entry.seq)
@@ -114,9 +114,9 @@ def fold_payment(entries: Sequence[Entry]) -> Account:
     return account
 
 
-def _fold_pruned(event: p.Pruned, seq: int) -> Account:
+def _fold_pruned(event: p.Pruned, seq: int) -> PaymentRecord:
     line = HistoryLine(event.payment.status.value, "", event.ended_at)
-    return Account(
+    return PaymentRecord(
         payment=event.payment,
         rev=event.rev,
         seq=seq,
@@ -128,7 +128,7 @@ def _fold_pruned(event: p.Pruned, seq: int) -> Account:
     )
 
 
-def fold_purchase(entries: Sequence[Entry]) -> PurchaseAccount:
+def fold_purchase(entries: Sequence[Entry]) -> PurchaseRecord:
     """Return the purchase that the journal's entries tell of."""
     first, *rest = entries
     assert isinstance(first.event, s.PurchaseDue), "a purchase begins with being due"
@@ -136,10 +136,10 @@ def fold_purchase(entries: Sequence[Entry]) -> PurchaseAccount:
     for entry in rest:
         assert isinstance(entry.event, s.PurchaseEvent), "a purchase has purchase events"
         purchase = s.advance_purchase(purchase, entry.event)
-    return PurchaseAccount(purchase, first.at, entries[-1].at)
+    return PurchaseRecord(purchase, first.at, entries[-1].at)
 
 
-def payment_row(account: Account) -> PaymentRow:
+def payment_row(account: PaymentRecord) -> PaymentRow:
     """Return the row that the account is found by."""
     request = account.payment.request
     return PaymentRow(
@@ -163,7 +163,7 @@ def same_but_for_time(one: PaymentRow, other: PaymentRow) -> bool:
     return replace(one, updated_at="") == replace(other, updated_at="")
 
 
-def purchase_row(account: PurchaseAccount) -> PurchaseRow:
+def purchase_row(account: PurchaseRecord) -> PurchaseRow:
     """Return the row that the purchase is found by."""
     return PurchaseRow(
         transaction_id=account.purchase.content.transaction_id,
@@ -191,7 +191,9 @@ def recording_news(before: s.Purchase, after: s.Purchase) -> p.RecordingChanged 
     return p.RecordingChanged(names[after.state], after.record_id, after.error)
 
 
-def captured_payments(accounts: Iterable[Account], captured_at: str) -> list[s.CapturedPayment]:
+def captured_payments(
+    accounts: Iterable[PaymentRecord], captured_at: str
+) -> list[s.CapturedPayment]:
     """Return what those of `accounts` that took money bring to their sale, less what went back."""
     found = []
     for account in accounts:

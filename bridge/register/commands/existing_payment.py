@@ -14,7 +14,7 @@ from bridge.money.admission import refuse_amount, refuse_correction
 from bridge.money.ledger import Ledger
 from bridge.money.payment import leg_id
 from bridge.money.payment.signature import Signature, SignatureJudged
-from bridge.money.store.records import Account
+from bridge.money.store.records import PaymentRecord
 from bridge.register import api as k
 from bridge.register.commands.payment_request import other_tenders, sale_details
 from bridge.register.commands.replies import Replies
@@ -100,7 +100,7 @@ class KnownPayments:
         return self._replies.about(request, account, "accepted")
 
     async def _cancel_plan(
-        self, register_id: str, request: k.PaymentCancel, first: Account
+        self, register_id: str, request: k.PaymentCancel, first: PaymentRecord
     ) -> k.Response:
         refuse_foreign(first.payment.request, register_id)
         plan = first.payment.request.plan
@@ -171,7 +171,7 @@ class KnownPayments:
         account = await self.resolve(account.payment_id, said)
         return self._replies.about(request, account, "accepted")
 
-    async def resolve(self, payment_id: str, answer: p.Resolved) -> Account:
+    async def resolve(self, payment_id: str, answer: p.Resolved) -> PaymentRecord:
         """Take a person's answer to a doubt, from a register or from the command line.
 
         The same answer again changes nothing: who did not hear that it was taken repeats it.
@@ -196,7 +196,7 @@ class KnownPayments:
         self._ledger.work(account.payment.request.terminal_id).wake()  # others may go on there
         return resolved
 
-    async def _correct(self, account: Account, answer: p.Resolved) -> Account:
+    async def _correct(self, account: PaymentRecord, answer: p.Resolved) -> PaymentRecord:
         """Take back what a person answered before; refused for what the terminal said itself.
 
         Raises:
@@ -302,7 +302,7 @@ class KnownPayments:
         Raises:
             JournalError: It could not be stored.
         """
-        for account in self._ledger.payments.accounts():
+        for account in self._ledger.payments.in_memory():
             request = account.payment.request
             if request.register_id != register_id or not request.cancel_when_register_lost:
                 continue
@@ -319,7 +319,7 @@ class KnownPayments:
         if self._plans is not None and (last is None or _awaits_card(last.payment)):
             await self._plans.cancel(plan.plan_id, "register_lost")
 
-    async def _own(self, register_id: str, payment_id: str) -> Account:
+    async def _own(self, register_id: str, payment_id: str) -> PaymentRecord:
         account = await self._ledger.payments.find(payment_id)
         if account is None:  # a plan is known by its first leg
             account = await self._ledger.payments.find(leg_id(payment_id, 1))

@@ -18,7 +18,7 @@ from bridge.errors import RequestError
 from bridge.money.batch_gap import Cause, Gap, explain
 from bridge.money.ledger import Ledger
 from bridge.money.reconciliation import Reconciliation, compare
-from bridge.money.store.records import Account
+from bridge.money.store.records import PaymentRecord
 from bridge.money.terminal_batch import BatchClosed, GapFound
 from bridge.register import api as k
 from bridge.register.outbox import Outbox
@@ -160,7 +160,7 @@ class DayEnds:
         self._ledger.payments.something_changed.set()
         return noted
 
-    def _gap(self, terminal_id: str, told: c.BatchTotals, batch: list[Account]) -> Gap:
+    def _gap(self, terminal_id: str, told: c.BatchTotals, batch: list[PaymentRecord]) -> Gap:
         return explain(
             told.net_minor,
             batch,
@@ -174,7 +174,7 @@ class DayEnds:
         return now - datetime.fromisoformat(at) <= SAME_REQUEST_WITHIN
 
     def _compare(
-        self, terminal_id: str, told: c.BatchTotals, batch: list[Account], at: str, gap: Gap
+        self, terminal_id: str, told: c.BatchTotals, batch: list[PaymentRecord], at: str, gap: Gap
     ) -> k.ReconciliationDocument:
         found = compare(
             told.net_minor,

@@ -11,7 +11,7 @@ from bridge.errors import RequestError
 from bridge.money import payment as p
 from bridge.money.ledger import Ledger
 from bridge.money.payment import leg_id
-from bridge.money.store.records import Account
+from bridge.money.store.records import PaymentRecord
 from bridge.register import api as k
 from bridge.register.mqtt.messages import Delivery
 from bridge.register.outbox import Outbox, Outgoing
@@ -54,7 +54,7 @@ class Replies:
         self._outbox.show(payment_id)
 
     def about(
-        self, request: k.AnyRequest, account: Account, status: str, **more: Any
+        self, request: k.AnyRequest, account: PaymentRecord, status: str, **more: Any
     ) -> k.Response:
         """Return the response that tells how a payment is; `more` are its other fields."""
         return self.response(
@@ -116,7 +116,7 @@ class Replies:
         legs = [get(leg.payment_id) for leg in plan.legs] if plan else [account]
         return [one.payment for one in legs if one is not None]
 
-    def _first_leg(self, plan_id: str) -> Account | None:
+    def _first_leg(self, plan_id: str) -> PaymentRecord | None:
         return self._ledger.payments.get(leg_id(plan_id, 1)) if k.is_payment_id(plan_id) else None
 
     def say(self, delivery: Delivery, register_id: str, response: k.Response) -> None:

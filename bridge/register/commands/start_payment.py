@@ -16,7 +16,7 @@ from bridge.errors import RequestError
 from bridge.money import payment as p
 from bridge.money.ledger import Ledger
 from bridge.money.payment import leg_id
-from bridge.money.store.records import Account
+from bridge.money.store.records import PaymentRecord
 from bridge.register import api as k
 from bridge.register.commands.existing_payment import refuse_foreign
 from bridge.register.commands.expiry import refuse_unfresh
@@ -160,7 +160,7 @@ class Starts:
             self._gift_cards.keep_pin(wanted.payment_id, card.pin or "")
         return await self._begin(request, {terminal_id: taker}, wanted, known=False)
 
-    async def _find_original(self, payment_id: str, request: k.AnyFollowUp) -> Account | None:
+    async def _find_original(self, payment_id: str, request: k.AnyFollowUp) -> PaymentRecord | None:
         """Return what is followed up; for a refund of a gift card's hold, what captured it.
 
         A plan's parts are known to registers by their holds.
@@ -214,7 +214,7 @@ class Starts:
         return self._plan_response(request, account, duplicate=False)
 
     def _plan_response(
-        self, request: k.PaymentStart, first: Account, *, duplicate: bool
+        self, request: k.PaymentStart, first: PaymentRecord, *, duplicate: bool
     ) -> k.Response:
         plan = first.payment.request.plan
         assert plan is not None, "a leg names its plan"
@@ -340,7 +340,7 @@ class Starts:
         *,
         queue: bool,
         wait_seconds: float,
-    ) -> tuple[Account, bool]:
+    ) -> tuple[PaymentRecord, bool]:
         """Claim a terminal and store the payment; give the terminal back if it was refused."""
         await self._ledger.check(wanted)  # a sale in doubt says more than a busy terminal
         try:

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from math import ceil
 
 from bridge.money import payment as p
-from bridge.money.store.records import Account
+from bridge.money.store.records import PaymentRecord
 from bridge.register.publishing.signature_prompt import is_open
 from drivers.contract import Stage
 
@@ -16,7 +16,7 @@ CARD_STAGES = frozenset({Stage.WAITING_FOR_CARD, Stage.TRY_AGAIN, Stage.CARD_REM
 
 
 def seconds_left(
-    account: Account,
+    account: PaymentRecord,
     *,
     now: datetime,
     stage_seconds: Mapping[Stage, float],
@@ -41,7 +41,7 @@ def seconds_left(
     return max(ceil((end - now).total_seconds()), 0)
 
 
-def _since(account: Account, status: str, stage: Stage | None) -> datetime:
+def _since(account: PaymentRecord, status: str, stage: Stage | None) -> datetime:
     """Return since when a payment is in a status; with `stage`, since when in that stage."""
     lines = [line for line in account.history if line.status == status]
     if stage is None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 
-from bridge.money.store.records import Account, HistoryLine
+from bridge.money.store.records import HistoryLine, PaymentRecord
 from bridge.register import api as k
 from bridge.register.publishing.payment_document import read_time
 from bridge.register.publishing.signature_prompt import is_open, prompt_id
@@ -30,7 +30,7 @@ class Stream:
         self._prompts: dict[str, str] = {}  # the last event of its prompt, by payment
         self.waiting: deque[tuple[str, k.PaymentEvent]] = deque()  # with the register's name
 
-    def skip(self, account: Account) -> None:
+    def skip(self, account: PaymentRecord) -> None:
         """Take what is known of an old payment for told; only the last line may be of this life."""
         *earlier, last = account.history
         if account.seq <= self._first:
@@ -40,7 +40,7 @@ class Stream:
         if account.payment.signature is not None:
             self._prompts[account.payment_id] = PROMPT_EVENTS[not is_open(account.payment)]
 
-    def collect(self, account: Account) -> None:
+    def collect(self, account: PaymentRecord) -> None:
         """Have what is new of a payment told."""
         if account.payment_id not in self._told and account.created_at < self._since:
             self.skip(account)
@@ -61,7 +61,7 @@ class Stream:
         self._told.pop(payment_id, None)
         self._prompts.pop(payment_id, None)
 
-    def _collect_prompt(self, account: Account) -> None:
+    def _collect_prompt(self, account: PaymentRecord) -> None:
         last = self._prompts.get(account.payment_id)
         wanted = PROMPT_EVENTS if not is_open(account.payment) else PROMPT_EVENTS[:1]
         for kind in wanted[wanted.index(last) + 1 if last in wanted else 0 :]:
@@ -74,7 +74,7 @@ class Stream:
                 prompt_id=prompt_id(account.payment_id),
             )
 
-    def _add(self, account: Account, kind: str, at: str, **more: str | None) -> None:
+    def _add(self, account: PaymentRecord, kind: str, at: str, **more: str | None) -> None:
         self._seq += 1
         request = account.payment.request
         event = k.PaymentEvent.model_validate(

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Final, Literal
 
-from bridge.money.store.records import Account
+from bridge.money.store.records import PaymentRecord
 
 HOLD_WARNING: Final = timedelta(days=1)
 # A document stays that long after its hold's last day: then somebody has looked, or never will.
@@ -19,7 +19,7 @@ HOLD_UNKNOWN: Final = timedelta(days=31)  # where no days are configured: no ban
 Notice = Literal["", "soon", "over"]
 
 
-def expires_at(account: Account, hold_days: Mapping[str, int]) -> datetime | None:
+def expires_at(account: PaymentRecord, hold_days: Mapping[str, int]) -> datetime | None:
     """Return when a hold that still holds may end; None for everything else, and where unknown.
 
     `hold_days` is how many days a hold stands, by terminal.
@@ -30,7 +30,7 @@ def expires_at(account: Account, hold_days: Mapping[str, int]) -> datetime | Non
     return datetime.fromisoformat(account.ended_at) + timedelta(days=days)
 
 
-def notice(account: Account, hold_days: Mapping[str, int], now: datetime) -> Notice:
+def notice(account: PaymentRecord, hold_days: Mapping[str, int], now: datetime) -> Notice:
     """Return whether a hold ends within a day (`soon`), or may have ended (`over`)."""
     until = expires_at(account, hold_days)
     if until is None or now < until - HOLD_WARNING:
@@ -38,7 +38,7 @@ def notice(account: Account, hold_days: Mapping[str, int], now: datetime) -> Not
     return "soon" if now < until else "over"
 
 
-def must_stay(account: Account, hold_days: Mapping[str, int], now: datetime) -> bool:
+def must_stay(account: PaymentRecord, hold_days: Mapping[str, int], now: datetime) -> bool:
     """Say whether a hold's document stays, whoever acknowledged it: its money waits."""
     if not account.payment.held_minor:
         return False

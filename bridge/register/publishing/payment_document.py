@@ -9,7 +9,7 @@ from datetime import datetime
 from functools import lru_cache
 
 from bridge.money import payment as p
-from bridge.money.store.records import Account, PurchaseAccount
+from bridge.money.store.records import PaymentRecord, PurchaseRecord
 from bridge.register import api as k
 from bridge.register.publishing.clerk_display import ANYTHING, Means, display_of
 from bridge.register.publishing.holds import Notice
@@ -54,10 +54,10 @@ def read_time(text: str) -> datetime:
 
 
 def payment_document(
-    account: Account,
+    account: PaymentRecord,
     *,
     remaining: Money | None,
-    purchase: PurchaseAccount | None,
+    purchase: PurchaseRecord | None,
     terminal_name: str,
     topics: k.Topics,
     position: int = 0,
@@ -131,7 +131,7 @@ def payment_document(
 
 
 def receipt_documents(
-    account: Account, style: ReceiptStyle, *, duplicate: bool = False
+    account: PaymentRecord, style: ReceiptStyle, *, duplicate: bool = False
 ) -> dict[str, k.ReceiptDocument]:
     """Return the receipts to print, by copy; a later one of the same copy replaces an earlier.
 
@@ -270,7 +270,7 @@ def _poi_transaction(approval: Approval | None) -> k.PoiTransaction | None:
     )
 
 
-def _recording(payment: p.Payment, purchase: PurchaseAccount | None) -> k.Recording:
+def _recording(payment: p.Payment, purchase: PurchaseRecord | None) -> k.Recording:
     recorded = payment.recording is p.Recording.RECORDED and purchase is not None
     error = None
     if payment.recording_error:
@@ -292,7 +292,9 @@ def _width(receipt: Receipt) -> int:
     return max([len(line) for line in receipt.lines] or [24])
 
 
-def _receipts(account: Account, topics: k.Topics, style: ReceiptStyle) -> list[k.ReceiptReference]:
+def _receipts(
+    account: PaymentRecord, topics: k.Topics, style: ReceiptStyle
+) -> list[k.ReceiptReference]:
     request = account.payment.request
     found: dict[str, k.ReceiptReference] = {}
     for receipt in receipts_of(account, style):
@@ -309,7 +311,7 @@ def _receipts(account: Account, topics: k.Topics, style: ReceiptStyle) -> list[k
     return list(found.values())
 
 
-def _in_doubt(account: Account, next_check_at: datetime | None) -> k.InDoubt | None:
+def _in_doubt(account: PaymentRecord, next_check_at: datetime | None) -> k.InDoubt | None:
     doubt = account.payment.doubt
     if doubt is None:
         return None
@@ -396,7 +398,7 @@ def _body(code: str, message: str) -> k.ErrorBody:
     )
 
 
-def _discrepancy(account: Account) -> k.Discrepancy | None:
+def _discrepancy(account: PaymentRecord) -> k.Discrepancy | None:
     if not account.payment.discrepancies:
         return None
     odd = account.payment.discrepancies[-1]

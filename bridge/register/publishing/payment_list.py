@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from bridge.money.store.records import Account
+from bridge.money.store.records import PaymentRecord
 from bridge.register import api as k
 from bridge.register.publishing.holds import expires_at
 from bridge.register.publishing.payment_document import captured_text, read_time
 from drivers.contract import Money
 
 
-def listed(account: Account, hold_days: Mapping[str, int]) -> k.ListedPayment:
+def listed(account: PaymentRecord, hold_days: Mapping[str, int]) -> k.ListedPayment:
     """Return the row; `hold_days` is how many days a hold stands, by terminal."""
     payment, request = account.payment, account.payment.request
     currency = request.amount.currency

@@ -8,14 +8,14 @@ from datetime import datetime
 
 from bridge.money import payment as p
 from bridge.money.split_payment import ENDS, brought_minor, plan_status
-from bridge.money.store.records import Account
+from bridge.money.store.records import PaymentRecord
 from bridge.register import api as k
 from drivers.contract import Money
 
 
 def plan_document(
     plan: p.Plan,
-    accounts: Sequence[Account],
+    accounts: Sequence[PaymentRecord],
     *,
     is_wanted: bool,
     beyond_help: AbstractSet[str],

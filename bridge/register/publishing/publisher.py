@@ -17,7 +17,7 @@ from typing import Any
 from bridge.errors import BusError, MessageBreaks, MessageRefused
 from bridge.money import payment as p
 from bridge.money.ledger import Ledger
-from bridge.money.store.records import Account
+from bridge.money.store.records import PaymentRecord
 from bridge.register import api as k
 from bridge.register.outbox import Outbox
 from bridge.register.publishing.clerk_display import ANYTHING, Means
@@ -150,7 +150,7 @@ class Publisher:
         """Publish for ever."""
         changed = self._ledger.payments.something_changed
         loop = asyncio.get_running_loop()
-        for account in self._ledger.payments.accounts():
+        for account in self._ledger.payments.in_memory():
             self._stream.skip(account)  # they were recovered
         while True:
             times = [at for at in (self._health_at, self._news_at) if at is not None]
@@ -303,7 +303,7 @@ class Publisher:
         state = self._facts.bridge_state(connection.epoch)
         await self._publish_state(self._topics.bridge_state, state)
         await self._publish_state(self._topics.bridge_info, self._facts.bridge_info())
-        self._due = dict.fromkeys(a.payment_id for a in self._ledger.payments.accounts() if a.live)
+        self._due = dict.fromkeys(a.payment_id for a in self._ledger.payments.in_memory() if a.live)
         self._health_at = 0.0
         self._told.connections = connections
 
@@ -374,7 +374,7 @@ class Publisher:
             _LOGGER.error("topic=%s bytes=%d left out: %s", topic, size, error)
             self._told.refused[topic] = None
 
-    async def _publish_payment(self, account: Account) -> None:
+    async def _publish_payment(self, account: PaymentRecord) -> None:
         request = account.payment.request
         document = payment_document(
             account,
@@ -400,7 +400,7 @@ class Publisher:
             topic, k.encode(document), retain=True, expiry_seconds=DOCUMENT_EXPIRY_SECONDS
         )
 
-    def _next_check_at(self, account: Account) -> datetime | None:
+    def _next_check_at(self, account: PaymentRecord) -> datetime | None:
         """Return when the terminal is asked about a doubt again, at the latest."""
         if account.payment.doubt is None:
             return None
@@ -411,7 +411,7 @@ class Publisher:
         seconds = max(due_at - asyncio.get_running_loop().time(), 0.0)
         return self._now() + timedelta(seconds=seconds)
 
-    async def _publish_prompt(self, account: Account) -> None:
+    async def _publish_prompt(self, account: PaymentRecord) -> None:
         """Ask the clerk, or take the question away: also one that an earlier life had asked."""
         payment, request = account.payment, account.payment.request
         if payment.signature is None:
@@ -431,7 +431,7 @@ class Publisher:
             await self._publish(topic, payload, retain=True, expiry_seconds=DOCUMENT_EXPIRY_SECONDS)
             self._told.prompts[topic] = payload
 
-    async def _publish_events(self, account: Account) -> None:
+    async def _publish_events(self, account: PaymentRecord) -> None:
         """Tell what is new of a payment as a stream, for those who like streams."""
         self._stream.collect(account)
         while self._stream.waiting:
@@ -440,7 +440,7 @@ class Publisher:
             if self._stream.waiting and self._stream.waiting[0][1] is event:
                 self._stream.waiting.popleft()
 
-    async def _publish_receipts(self, account: Account) -> None:
+    async def _publish_receipts(self, account: PaymentRecord) -> None:
         if not account.payment.is_final or not account.live:
             return
         request = account.payment.request
@@ -464,11 +464,11 @@ class Publisher:
         """Empty the topics of payments that nobody needs to see any more."""
         steady = self._clock_is_steady()
         oldest_kept = k.format_time(self._now() - DOCUMENT_AGE_MAX) if steady else ""
-        accounts = self._ledger.payments.accounts()
+        accounts = self._ledger.payments.in_memory()
         for account in tuple(to_retire(accounts, oldest_kept=oldest_kept, stays=self._stays)):
             await self._retire(account)
 
-    def _stays(self, account: Account) -> bool:
+    def _stays(self, account: PaymentRecord) -> bool:
         """Say whether a document waits for somebody, although it could go by its age."""
         asked_at = self._outbox.asked_back.get(account.payment_id)
         if asked_at is not None:
@@ -483,7 +483,7 @@ class Publisher:
         now = self._now()
         found = {
             one.payment_id: notice(one, self._hold_days, now)
-            for one in self._ledger.payments.accounts()
+            for one in self._ledger.payments.in_memory()
             if one.live and one.payment.held_minor
         }
         for name, said in found.items():
@@ -492,7 +492,7 @@ class Publisher:
                 self._news[name] = None
         self._hold_notices = found
 
-    def _parts_of(self, request: p.PaymentRequest) -> list[Account]:
+    def _parts_of(self, request: p.PaymentRequest) -> list[PaymentRecord]:
         """Return the payments of a request's plan that are in memory, as they are on disk."""
         of_sale = self._ledger.payments.of_sale(request.sale_key)
         stored = (self._ledger.payments.get_stored(one.payment_id) for one in of_sale)
@@ -514,7 +514,7 @@ class Publisher:
             await self._publish(topic, payload, retain=True, expiry_seconds=DOCUMENT_EXPIRY_SECONDS)
             self._told.states[topic] = payload
 
-    async def _retire_plan(self, account: Account) -> None:
+    async def _retire_plan(self, account: PaymentRecord) -> None:
         """Empty the topic of a plan whose last document is about to go."""
         request = account.payment.request
         others = [one for one in self._parts_of(request) if one.payment_id != account.payment_id]
@@ -525,7 +525,7 @@ class Publisher:
         self._told.states.pop(topic, None)
         self._plan_parts.pop(request.plan.plan_id, None)
 
-    async def _retire(self, account: Account) -> None:
+    async def _retire(self, account: PaymentRecord) -> None:
         request = account.payment.request
         if request.plan is not None:
             await self._retire_plan(account)

@@ -15,7 +15,7 @@ from typing import Literal
 from bridge.errors import RequestError
 from bridge.money import payment as p
 from bridge.money.amounts import MINOR_DIGITS, format_amount, parse_amount
-from bridge.money.store.records import Account
+from bridge.money.store.records import PaymentRecord
 from bridge.money.wording import spoken
 from drivers.contract import Approval, MaskedPan, Money, Receipt
 
@@ -115,7 +115,7 @@ class ReceiptStyle:
         return self.columns.get(register_id, COLUMNS_DEFAULT)
 
 
-def receipts_of(account: Account, style: ReceiptStyle) -> tuple[Receipt, ...]:
+def receipts_of(account: PaymentRecord, style: ReceiptStyle) -> tuple[Receipt, ...]:
     """Return the receipts of a payment: the terminal's own, else ours once it is approved."""
     payment = account.payment
     if payment.approval is None or payment.status is not p.Status.APPROVED:
@@ -143,7 +143,7 @@ def _to_be_signed(found: tuple[Receipt, ...], own: Receipt) -> tuple[Receipt, ..
     return tuple(replace(one, must_print=one.must_print or one.requires_signature) for one in found)
 
 
-def _merchant_copy(account: Account, approval: Approval, style: ReceiptStyle) -> Receipt:
+def _merchant_copy(account: PaymentRecord, approval: Approval, style: ReceiptStyle) -> Receipt:
     return Receipt("merchant", _compose(account, approval, "merchant", style))
 
 
@@ -157,7 +157,7 @@ def marked_as_duplicate(lines: tuple[str, ...], columns: int, language: str) -> 
     return (_words(language)["duplicate"].center(columns).rstrip(), "", *lines)
 
 
-def fields_of(account: Account) -> dict[str, str | None]:
+def fields_of(account: PaymentRecord) -> dict[str, str | None]:
     """Return what a receipt of an approved payment says, by name; {} when it is not approved.
 
     For registers that lay out their own receipts. Amounts are decimal text without sign.
@@ -190,7 +190,10 @@ def fields_of(account: Account) -> dict[str, str | None]:
 
 
 def _compose(
-    account: Account, approval: Approval, copy: Literal["customer", "merchant"], style: ReceiptStyle
+    account: PaymentRecord,
+    approval: Approval,
+    copy: Literal["customer", "merchant"],
+    style: ReceiptStyle,
 ) -> tuple[str, ...]:
     request = account.payment.request
     columns = style.columns_of(request.register_id)

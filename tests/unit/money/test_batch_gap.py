@@ -9,7 +9,7 @@ import pytest
 
 from bridge.money import payment as p
 from bridge.money.batch_gap import CAUSES_TOGETHER_MAX, Gap, explain
-from bridge.money.store.records import Account
+from bridge.money.store.records import PaymentRecord
 from bridge.money.terminal_batch import (
     Batch,
     BatchClosed,
@@ -26,14 +26,14 @@ AT = "2026-11-23T20:00:00.000Z"
 SEEN = "2026-11-23T19:00:00.000Z"
 
 
-def sale(name: str, minor: int, batch: str = "", ended_seq: int = 0, **more: Any) -> Account:
+def sale(name: str, minor: int, batch: str = "", ended_seq: int = 0, **more: Any) -> PaymentRecord:
     one = account(name, SALE, minor, FUNDS.CAPTURED, **more)
     approval = Approval(Money(minor, "EUR"), name, trace=f"0000{name}", batch=batch)
     return replace(one, payment=replace(one.payment, approval=approval), ended_seq=ended_seq)
 
 
 def gap(
-    net_minor: int, *batch: Account, unasked: tuple[Unasked, ...] = (), closed: str = ""
+    net_minor: int, *batch: PaymentRecord, unasked: tuple[Unasked, ...] = (), closed: str = ""
 ) -> Gap:
     return explain(net_minor, batch, unasked, currency="EUR", closed_batch=closed)
 

@@ -341,7 +341,7 @@ async def test_open_payments_are_told_of_the_restart(disk: Disk) -> None:
     await ledger.accept(request(1))
     await ledger.accept(request(2), p.Started(Baseline("T1/0")))
     again = await disk.reborn()
-    states = {one.payment_id[-1]: one.payment.status for one in again.payments.accounts()}
+    states = {one.payment_id[-1]: one.payment.status for one in again.payments.in_memory()}
     assert states == {"1": p.Status.FAILED, "2": p.Status.IN_DOUBT}
     work = again.work("counter-1").take_due(asyncio.get_running_loop().time())
     assert work is not None
@@ -451,7 +451,7 @@ async def test_memory_is_bounded(disk: Disk) -> None:
         await asyncio.gather(*(paid(ledger, one) for one in wanted[begin : begin + 100]))
     for one in wanted:
         await ledger.retire(one.payment_id)
-    assert len(list(ledger.payments.accounts())) <= SETTLED_IN_MEMORY_MAX
+    assert len(list(ledger.payments.in_memory())) <= SETTLED_IN_MEMORY_MAX
     found = await ledger.payments.find(wanted[0].payment_id)
     assert found is not None
     assert found.payment.status is p.Status.APPROVED

@@ -8,7 +8,7 @@ import pytest
 
 from bridge.money import payment as p
 from bridge.money.reconciliation import compare
-from bridge.money.store.records import Account
+from bridge.money.store.records import PaymentRecord
 from drivers.contract import Approval, Money
 from tests.unit.money.test_payment import REQUEST
 
@@ -22,7 +22,7 @@ def account(
     funds: p.Funds,
     recording: p.Recording = RECORDING.RECORDED,
     **more: object,
-) -> Account:
+) -> PaymentRecord:
     amount = Money(minor, "EUR")
     payment = p.Payment(
         replace(REQUEST, payment_id=name, type=kind, amount=amount),
@@ -31,13 +31,13 @@ def account(
         recording,
         approval=Approval(amount, name),
     )
-    return Account(replace(payment, **more), 1, 1, "", "", ())  # type: ignore[arg-type]
+    return PaymentRecord(replace(payment, **more), 1, 1, "", "", ())  # type: ignore[arg-type]
 
 
 SALE = account("a", TYPE.SALE, 5000, FUNDS.CAPTURED)
 
 
-def tip_on(name: str, original: str, minor: int) -> Account:
+def tip_on(name: str, original: str, minor: int) -> PaymentRecord:
     """Return a tip that was added to a payment of the batch."""
     tip = account(name, TYPE.TIP_ADJUST, minor, FUNDS.CAPTURED, RECORDING.NOT_REQUIRED)
     request = replace(tip.payment.request, original_payment_id=original)
@@ -123,7 +123,7 @@ def test_a_day_without_trouble_matches() -> None:
         ),
     ],
 )
-def test_whatever_is_open_is_listed_by_payment(odd: Account, kind: str) -> None:
+def test_whatever_is_open_is_listed_by_payment(odd: PaymentRecord, kind: str) -> None:
     found = compare(5100, [SALE, odd], books=True)
     assert found.status == "different"
     (difference,) = found.differences

@@ -15,7 +15,7 @@ from bridge.money import purchase as s
 from bridge.money.background.retention import Retention, months_before
 from bridge.money.ledger import Ledger
 from bridge.money.store.database import open_for_reading
-from bridge.money.store.records import Account
+from bridge.money.store.records import PaymentRecord
 from bridge.register.api import format_time
 from drivers.contract import Approval, Approved, Baseline, Card, MaskedPan, Money, Receipt
 from tests.attack.till import EUR, Till, after, open_till, pay
@@ -45,7 +45,7 @@ SAID = Approved(
 PRIVATE = (MEMBER, CODE, SECRET, "clerk-7", "neighbor", "4242", "A0000000031010", "77.00", "WINE")
 
 
-async def an_old_payment(till: Till) -> Account:
+async def an_old_payment(till: Till) -> PaymentRecord:
     """Return a payment that is over, in the books and retired."""
     await till.ledger.accept(PERSONAL, p.Started(Baseline("before")))
     await till.ledger.apply(PERSONAL.payment_id, Receipt("customer", (SECRET,)))

@@ -7,7 +7,7 @@ from typing import Any
 
 from bridge.money import payment as p
 from bridge.money.payment.machine import advance
-from bridge.money.store.records import Account, HistoryLine
+from bridge.money.store.records import HistoryLine, PaymentRecord
 from bridge.register import api as k
 from bridge.register.publishing.payment_document import payment_document
 from drivers.contract import Approval, Approved, Money
@@ -18,7 +18,7 @@ AT = "2026-11-23T12:00:00.000Z"
 
 def amounts(payment: p.Payment, remaining: Money | None = None) -> k.PaymentAmounts:
     line = HistoryLine(payment.status.value, "", AT)
-    account = Account(payment, 3, 3, AT, AT, (line,))
+    account = PaymentRecord(payment, 3, 3, AT, AT, (line,))
     document = payment_document(
         account, remaining=remaining, purchase=None, terminal_name="counter-1", topics=k.Topics()
     )

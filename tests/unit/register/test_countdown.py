@@ -11,7 +11,7 @@ import pytest
 
 from bridge.money import payment as p
 from bridge.money.payment.signature import Signature
-from bridge.money.store.records import Account, HistoryLine
+from bridge.money.store.records import HistoryLine, PaymentRecord
 from bridge.register.publishing.countdown import seconds_left
 from drivers.contract import Stage
 from simulators.terminals.shared.shopper import Mischief, Plan, Scenario
@@ -22,7 +22,7 @@ BEGAN = datetime.fromisoformat("2026-11-23T12:00:00.000Z")
 EXPIRES = BEGAN + timedelta(seconds=200)
 
 
-def waiting(stage: Stage, entered_seconds: int = 10) -> Account:
+def waiting(stage: Stage, entered_seconds: int = 10) -> PaymentRecord:
     """Return a payment of 120 s that began at `BEGAN` and entered its stage so much later."""
     payment = replace(STATES["in_progress"], stage=stage)
     entered = f"2026-11-23T12:00:{entered_seconds:02d}.000Z"
@@ -31,10 +31,10 @@ def waiting(stage: Stage, entered_seconds: int = 10) -> Account:
         HistoryLine("in_progress", "starting", "2026-11-23T12:00:00.000Z"),
         HistoryLine("in_progress", stage.value, entered),
     )
-    return Account(payment, 3, 3, history[0].at, entered, history)
+    return PaymentRecord(payment, 3, 3, history[0].at, entered, history)
 
 
-def left(account: Account, seconds: float, **limits: float) -> int | None:
+def left(account: PaymentRecord, seconds: float, **limits: float) -> int | None:
     stage_seconds = {Stage(name): limit for name, limit in limits.items()}
     now = BEGAN + timedelta(seconds=seconds)
     return seconds_left(account, now=now, stage_seconds=stage_seconds, expires_at=EXPIRES)
@@ -65,7 +65,7 @@ def test_only_the_wait_for_a_card_is_counted_down(stage: Stage) -> None:
 
 def test_a_question_is_counted_down_to_its_end() -> None:
     line = HistoryLine("approved", "", "2026-11-23T12:00:00.000Z")
-    account = Account(STATES["approved"], 3, 3, line.at, line.at, (line,))
+    account = PaymentRecord(STATES["approved"], 3, 3, line.at, line.at, (line,))
     assert left(account, 50.0) == 150
     answered = replace(account.payment, signature=Signature.ACCEPTED)
     assert left(replace(account, payment=answered), 50.0) is None

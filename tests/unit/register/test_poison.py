@@ -13,7 +13,7 @@ import pytest
 from bridge.errors import BusError
 from bridge.money import payment as p
 from bridge.money.payment.machine import advance
-from bridge.money.store.records import Account, HistoryLine
+from bridge.money.store.records import HistoryLine, PaymentRecord
 from bridge.register import api as k
 from bridge.register.publishing.document_retention import DOCUMENTS_PER_REGISTER_MAX, to_retire
 from bridge.register.publishing.payment_document import payment_document, receipt_documents
@@ -50,7 +50,7 @@ def test_whatever_a_terminal_says_of_an_approval_can_be_published(
 ) -> None:
     request = replace(REQUEST, language=language)
     payment, _ = advance(p.Payment(request, p.Status.IN_PROGRESS), c.Approved(approval))
-    account = Account(payment, 3, 3, AT, AT, (HistoryLine("approved", "", AT),))
+    account = PaymentRecord(payment, 3, 3, AT, AT, (HistoryLine("approved", "", AT),))
     document = payment_document(
         account,
         remaining=c.Money(0, "EUR"),
@@ -93,7 +93,7 @@ def test_a_register_that_may_not_be_told_does_not_silence_the_others(
 # --- what a register may leave undone
 
 
-def settled(number: int, *, acknowledged: bool = False, at: str = AT) -> Account:
+def settled(number: int, *, acknowledged: bool = False, at: str = AT) -> PaymentRecord:
     request = replace(REQUEST, payment_id=payment_id(number))
     payment = p.Payment(
         request,
@@ -103,7 +103,7 @@ def settled(number: int, *, acknowledged: bool = False, at: str = AT) -> Account
         approval=TAKEN,
         acknowledged=acknowledged,
     )
-    return Account(payment, 3, 3, at, at, (HistoryLine("approved", "", at),))
+    return PaymentRecord(payment, 3, 3, at, at, (HistoryLine("approved", "", at),))
 
 
 def test_a_register_that_never_acknowledges_keeps_its_last_documents() -> None:

@@ -12,7 +12,7 @@ import pytest
 from bridge.money import payment as p
 from bridge.money import purchase as s
 from bridge.money.payment.signature import Signature
-from bridge.money.store.records import Account, HistoryLine
+from bridge.money.store.records import HistoryLine, PaymentRecord
 from bridge.register.publishing.payment_document import receipt_documents
 from bridge.register.publishing.receipt_text import Columns, ReceiptStyle, receipts_of
 from drivers import contract as c
@@ -37,14 +37,14 @@ TAKEN = c.Approval(
 )
 
 
-def paid(approval: c.Approval = TAKEN, language: str = "", **more: object) -> Account:
+def paid(approval: c.Approval = TAKEN, language: str = "", **more: object) -> PaymentRecord:
     request = replace(REQUEST, language=language)
     payment = p.Payment(
         request, p.Status.APPROVED, p.Funds.CAPTURED, p.Recording.PENDING, approval=approval
     )
     payment = replace(payment, **more)  # type: ignore[arg-type]
     line = HistoryLine("approved", "", AT)
-    return Account(payment, 3, 3, AT, AT, (line,))
+    return PaymentRecord(payment, 3, 3, AT, AT, (line,))
 
 
 def style(columns: Columns) -> ReceiptStyle:
