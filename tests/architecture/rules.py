@@ -7,15 +7,19 @@ a test can feed it a bad snippet as well as the real files.
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 # What a driver may know of the world: values and bytes, nothing that opens, waits or logs.
 DRIVER_MODULES = frozenset(
-    {"__future__", "collections", "dataclasses", "enum", "functools", "itertools"}
+    {"__future__", "abc", "collections", "dataclasses", "enum", "functools", "itertools"}
     | {"operator", "re", "string", "struct", "typing"}
 )
+
+# What bridge and drivers share: the contract, and how amounts are written.
+SHARED_WITH_DRIVERS = frozenset({"drivers.contract", "drivers.amounts"})
+DRIVER_FOLDERS = frozenset({"codec", "mapping", "conversation"})
 
 COLUMNS = frozenset({"register", "terminal", "discovery", "backoffice", "console"})
 BEHAVIORS = frozenset(
@@ -112,8 +116,24 @@ def bridge_knows_no_protocol(module: str, tree: ast.AST) -> Iterator[str]:
         may_play = _is_in(module, COMMAND_LINE) and _is_in(each.name, PLAYERS)
         if each.is_of("tests") or (each.is_of("simulators") and not may_play):
             yield f"{module}:{each.line} the bridge imports {each.name}"
-        if each.is_of("drivers") and not each.is_of("drivers.contract"):
+        if each.is_of("drivers") and not _is_in(each.name, SHARED_WITH_DRIVERS):
             yield f"{module}:{each.line} the bridge imports the driver {each.name}"
+
+
+def driver_folders_are_alike(paths: Iterable[str]) -> Iterator[str]:
+    """Yield what a driver's folder lacks or has besides; `paths` of modules begin below `drivers/`.
+
+    A driver is its door, its settings and three folders. What lies beside the drivers is for all.
+    """
+    found: dict[str, set[str]] = {}
+    for path in paths:
+        driver, _, rest = path.partition("/")
+        if rest:
+            found.setdefault(driver, set()).add(rest.partition("/")[0])
+    for driver, parts in sorted(found.items()):
+        expected = {"__init__.py", "settings.py", *DRIVER_FOLDERS}
+        yield from (f"drivers/{driver} lacks {part}" for part in sorted(expected - parts))
+        yield from (f"drivers/{driver} has {part}" for part in sorted(parts - expected))
 
 
 def money_knows_no_column(module: str, tree: ast.AST) -> Iterator[str]:

@@ -44,6 +44,7 @@ BAD: dict[Rule, tuple[tuple[str, str], ...]] = {
     rules.bridge_knows_no_protocol: (
         ("bridge.terminal.station", "from drivers.zvt import DRIVER"),
         ("bridge.terminal.plugins", "import drivers.zvt.codec.messages"),
+        ("bridge.terminal.conversation", "from drivers.script import Script"),
         ("bridge.service", "from simulators import cable"),
         ("bridge.log", "import tests.conftest"),
     ),
@@ -99,6 +100,11 @@ GOOD: tuple[tuple[Rule, str, str], ...] = (
         "from drivers.contract import Money",
     ),
     (rules.bridge_knows_no_protocol, "bridge.cli", "import simulators.demo"),
+    (
+        rules.bridge_knows_no_protocol,
+        "bridge.money.amounts",
+        "from drivers.amounts import MINOR_DIGITS",
+    ),
     (rules.money_knows_no_column, "bridge.money.ledger", "from bridge.money import journal"),
     (
         rules.columns_know_only_themselves_and_money,
@@ -159,6 +165,19 @@ def test_wires_and_behaviors_meet_in_the_service_only() -> None:
     ]
     assert broken == []
     assert "bridge.terminal.transport" in wires
+
+
+def test_every_driver_has_the_same_folders() -> None:
+    root = ROOT / "drivers"
+    paths = [str(path.relative_to(root)) for path in root.rglob("*.py")]
+    assert list(rules.driver_folders_are_alike(paths)) == []
+
+
+def test_a_driver_of_another_shape_is_noticed() -> None:
+    whole = ["__init__.py", "settings.py", *(f"{name}/a.py" for name in rules.DRIVER_FOLDERS)]
+    paths = [f"zvt/{path}" for path in whole if path != "codec/a.py"]
+    broken = list(rules.driver_folders_are_alike(["script.py", *paths, "zvt/dialogue.py"]))
+    assert broken == ["drivers/zvt lacks codec", "drivers/zvt has dialogue.py"]
 
 
 @pytest.mark.parametrize(

@@ -39,10 +39,10 @@ from drivers.contract import (
 )
 from drivers.pax.codec import codes
 from drivers.pax.codec.fields import amount_of, ecr_reference
-from drivers.pax.codec.messages import AskDetail, Plain, Record
+from drivers.pax.codec.messages import AskDetail, Record
+from drivers.pax.conversation.batch_record import Absent, Report, Trouble, ask_report
+from drivers.pax.conversation.exchange import STOP, Ask, Reaction, Script
 from drivers.pax.conversation.payment import after_taking_back, is_gift, refuses_part, type_of
-from drivers.pax.conversation.script import Ask, NotHeard, Reaction, Script, Tell
-from drivers.pax.mapping.batch_record import Absent, Report, Trouble, ask_report
 from drivers.pax.mapping.evidence import (
     CONTRADICTION,
     approval_of,
@@ -53,8 +53,8 @@ from drivers.pax.mapping.evidence import (
     whole_tip_minor,
 )
 from drivers.pax.settings import PaxSettings
+from drivers.script import NotHeard, Tell
 
-STOP = Plain("A14")
 # Some terminals answer A14 with A15, some with EOT, some not at all.
 STOP_SECONDS = 5.0
 # How many payments somebody may have taken since; more are no longer looked through.

@@ -12,11 +12,12 @@ from drivers.contract import (
 )
 from drivers.pax.codec import codes
 from drivers.pax.codec.messages import AskDetail, AskedTrace, Record, Result, Transact
+from drivers.pax.conversation.batch_record import FIRST_RECORD, Absent, Trouble, ask_report
+from drivers.pax.conversation.exchange import Ask, Script
 from drivers.pax.conversation.payment import NO_TIP_PROMPT
-from drivers.pax.conversation.script import Ask, Heard, NotHeard, Script
-from drivers.pax.mapping.batch_record import FIRST_RECORD, Absent, Trouble, ask_report
 from drivers.pax.mapping.evidence import approval_of, card_of, refusal_of, words
 from drivers.pax.settings import PaxSettings
+from drivers.script import Heard, NotHeard
 
 # The reference is mandatory and tells nobody anything here. No payment has it: those are longer.
 BALANCE_REFERENCE = "BALANCE"

@@ -40,8 +40,8 @@ from drivers.pax.codec.messages import (
     Result,
     Transact,
 )
-from drivers.pax.conversation.script import Ask, Heard, NotHeard, Script, Stored, Tell, Wishes
-from drivers.pax.mapping.batch_record import FIRST_RECORD, Absent, ask_report
+from drivers.pax.conversation.batch_record import FIRST_RECORD, Absent, ask_report
+from drivers.pax.conversation.exchange import Ask, Script
 from drivers.pax.mapping.evidence import (
     contradicted,
     fingerprint_of,
@@ -50,6 +50,7 @@ from drivers.pax.mapping.evidence import (
     whole_tip_minor,
 )
 from drivers.pax.settings import PaxSettings
+from drivers.script import Heard, NotHeard, Stored, Tell, Wishes
 
 INITIALIZE = Plain("A00")
 NO_TIP_PROMPT: Pairs = (("TIPREQ", "0"),)

@@ -27,11 +27,12 @@ from drivers.pax.codec.messages import (
     Record,
     Totals,
 )
+from drivers.pax.conversation.batch_record import FIRST_RECORD, says_absent
+from drivers.pax.conversation.exchange import Ask, Script
 from drivers.pax.conversation.payment import INITIALIZE
-from drivers.pax.conversation.script import Ask, Heard, NotHeard, Script
-from drivers.pax.mapping.batch_record import FIRST_RECORD, says_absent
 from drivers.pax.mapping.evidence import fingerprint_of, time_text
 from drivers.pax.settings import PaxSettings
+from drivers.script import Heard, NotHeard
 
 # A shopper who was too slow or changed his mind; to a closing they say nothing.
 _NO_WORD = (codes.TIMEOUT, codes.ABORTED)

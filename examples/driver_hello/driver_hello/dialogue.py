@@ -1,10 +1,4 @@
-"""The till's side of a HELLO conversation. Pure; `now` is in the caller's monotonic seconds.
-
-    Pay:      PAYING --OFFER, stored--> KEEPING --PAID--> OVER
-              PAYING --OFFER, not stored or not what we asked for--> UNDOING --NO--> OVER
-              PAYING --NO--> OVER
-    Inquire:  ASKING --PAID, NO, BUSY--> OVER
-    Probe:    GREETING --READY, CLOSED--> OVER
+"""The till's side of a HELLO conversation, as scripts. Pure.
 
 Rules:
 1. PAY and KEEP are sent once. What became of a lost one is found out by ASK, never by sending it
@@ -13,16 +7,17 @@ Rules:
    references and damaged lines say nothing; a NO after KEEP, or a PAID of another amount,
    contradicts what was said before, and is `Unclear`.
 3. Silence ends as `Unclear`; the bridge then asks (`Inquire`), which stops what is left first.
-4. Lines are taken one at a time: what follows an event waits until that event is stored.
+4. An offer is kept when it is stored, and given back when it is not.
 """
 
 from __future__ import annotations
 
-from enum import Enum
+from collections.abc import Iterator
 from typing import assert_never
 
 from driver_hello import messages as m
 from driver_hello.settings import HelloSettings
+from drivers import script
 from drivers.contract import (
     Approval,
     Approved,
@@ -40,13 +35,24 @@ from drivers.contract import (
     Probe,
     Progress,
     Stage,
-    Step,
     StillRunning,
-    TerminalEvent,
     TerminalNotReady,
     TerminalReady,
     Unclear,
 )
+from drivers.script import (
+    Heard,
+    Note,
+    NotHeard,
+    Say,
+    ScriptedDialogue,
+    StopWanted,
+    Stored,
+    Stream,
+    Tell,
+)
+
+Script = script.Script[Say, m.Message]
 
 _STAGES = {
     "card": Stage.WAITING_FOR_CARD,
@@ -55,172 +61,124 @@ _STAGES = {
 }
 
 
-class _Phase(Enum):
-    GREETING = "greeting"
-    PAYING = "paying"
-    OFFERED = "offered"  # waits for the journal, not for the terminal
-    KEEPING = "keeping"
-    UNDOING = "undoing"
-    ASKING = "asking"
-    OVER = "over"
-
-
-class HelloDialogue:
-    """One conversation, see the module's rules. Satisfies `drivers.contract.Dialogue`."""
+class HelloDialogue(ScriptedDialogue[Say, m.Message, m.Message]):
+    """One conversation: lines come in, the script says lines; see the module's rules."""
 
     def __init__(self, settings: HelloSettings) -> None:
+        super().__init__(Stream(self._read))
         self._settings = settings
         self._reader = m.LineReader()
-        self._phase = _Phase.OVER
-        self._reference = ""
-        self._amount: Money | None = None
-        self._stopped = False
-        self._wake_at = 0.0
-        self._send = b""
-        self._events: tuple[TerminalEvent, ...] = ()
 
-    # --- the contract
-
-    def begin(self, operation: Operation, now: float) -> Step:
-        """Open the conversation. What HELLO cannot do fails here, before a byte is sent."""
+    def script_for(self, operation: Operation) -> Script | Failed:
+        """Return the script. What HELLO cannot do fails here, before a byte is sent."""
+        settings = self._settings
         match operation:
             case Probe():
-                self._say(m.Hello())
-                self._expect(_Phase.GREETING, now + self._settings.answer_seconds)
-            case Pay(reference, amount, gift=False) if self._takes(amount):
-                self._reference, self._amount = reference, amount
-                self._say(m.Pay(reference, amount.minor, amount.currency))
-                self._expect(_Phase.PAYING, now + self._settings.payment_seconds)
-            case Inquire(about):
-                self._reference = about.reference
-                self._amount = about.amount if isinstance(about, Pay) else None
-                self._say(m.Stop(self._reference))  # nothing of it may go on behind our back
-                self._say(m.Ask(self._reference))
-                self._expect(_Phase.ASKING, now + self._settings.answer_seconds)
+                return greet(settings)
+            case Pay(amount=Money(currency=settings.currency), gift=False):
+                return pay(operation, settings)
+            case Inquire():
+                return find_out(operation, settings)
             case _:
-                self._finish(
-                    Failed("unsupported", "HELLO cannot do this", "operation_not_supported")
-                )
-        return self._step()
+                return Failed("unsupported", "HELLO cannot do this", "operation_not_supported")
 
-    def receive(self, data: bytes, now: float) -> Step:
-        """Bytes came; any split, any garbage."""
-        if self._phase is not _Phase.OVER:
-            self._reader.feed(data)
-            self._read(now)
-            if not self._events and now >= self._wake_at:
-                return self.timeout(now)  # a babbling terminal is as good as a silent one
-        return self._step()
+    def _read(self, data: bytes) -> Iterator[m.Message]:
+        self._reader.feed(data)
+        return self._reader.messages()
 
-    def timeout(self, now: float) -> Step:
-        """Nothing came in time, which proves nothing."""
-        del now
-        if self._phase is not _Phase.OVER:
-            self._finish(Unclear("no_answer", "the terminal does not answer"))
-        return self._step()
 
-    def line_lost(self, now: float) -> Step:
-        """The line broke; whether PAY or KEEP still arrived, nobody knows."""
-        del now
-        if self._phase is not _Phase.OVER:
-            self._finish(Unclear("link_lost", "the line to the terminal broke"))
-        return self._step()
+def greet(settings: HelloSettings) -> Script:
+    """Say HELLO, hear how the terminal is."""
+    heard = yield Say(m.encode(m.Hello()), settings.answer_seconds)
+    while True:
+        match heard:
+            case Heard(m.Ready() | m.Closed() as state):
+                return _state_of(state)
+            case NotHeard(reason):
+                return _unheard(reason)
+            case _:
+                heard = yield Say()
 
-    def committed(self, now: float) -> Step:
-        """The events are on disk: keep the offer, if there is one, and go on reading."""
-        if self._phase is _Phase.OFFERED:
-            self._say(m.Keep(self._reference))
-            self._expect(_Phase.KEEPING, now + self._settings.answer_seconds)
-        self._read(now)
-        return self._step()
 
-    def not_committed(self, now: float) -> Step:
-        """The events are not on disk: give the offer back."""
-        if self._phase is _Phase.OFFERED:
-            self._stop()
-            self._expect(_Phase.UNDOING, now + self._settings.answer_seconds)
-        self._read(now)
-        return self._step()
-
-    def cancel(self, now: float) -> Step:
-        """Ask the terminal to stop. Its NO is the outcome, not our wish."""
-        del now
-        if self._phase is _Phase.PAYING:
-            self._stop()
-        return self._step()
-
-    # --- what the terminal says
-
-    def _read(self, now: float) -> None:
-        """Take lines until one makes an event, which is stored before the next is looked at."""
-        for message in self._reader.messages():
-            self._take(message, now)
-            if self._events or self._phase is _Phase.OVER:
-                return
-
-    def _take(self, message: m.Message, now: float) -> None:
-        match message:
-            case m.Ready() | m.Closed() if self._phase is _Phase.GREETING:
-                self._finish(_state_of(message))
-            case m.Wait(self._reference, what) if self._phase is _Phase.PAYING:
-                self._events = (Progress(_STAGES.get(what, Stage.STARTING)),)
-            case m.Offer(self._reference) if self._phase is _Phase.PAYING:
-                self._consider(message, now)
-            case m.Paid(self._reference) if self._phase in _AWAITING_A_VERDICT:
-                self._finish(self._judge_paid(message))
-            case m.No(self._reference) if self._phase is _Phase.KEEPING:
-                # It offered a yes, and now says no. Asking once more shows what it keeps to.
-                self._finish(Unclear("contradiction", f"{message.code} after an offer"))
-            case m.No(self._reference) if self._phase in _AWAITING_A_VERDICT:
-                self._finish(_denied(message))
-            case m.Busy(self._reference) if self._phase is _Phase.ASKING:
-                self._finish(StillRunning("the terminal is still at it"))
+def pay(order: Pay, settings: HelloSettings) -> Script:
+    """PAY, then WAIT as often as it takes, then NO, or OFFER: stored and kept, or given back."""
+    amount, stop, stopped = order.amount, m.encode(m.Stop(order.reference)), False
+    command = m.Pay(order.reference, amount.minor, amount.currency)
+    heard = yield Say(m.encode(command), settings.payment_seconds)
+    while True:
+        match heard:
+            case Heard(m.Wait(order.reference, what)):
+                yield Note(Progress(_STAGES.get(what, Stage.STARTING)))
+            case Heard(m.Offer(order.reference) as offer):
+                break
+            case Heard(m.Paid(order.reference) as paid):
+                return _judge_paid(paid, amount)
+            case Heard(m.No(order.reference) as no):
+                return _denied(no)
+            case NotHeard(reason):
+                return _unheard(reason)
+            case StopWanted() if not stopped:
+                stopped = True
+                heard = yield Say(stop)  # its NO is the outcome, not our wish
+                continue
             case _:
                 pass  # of another payment or another time: no evidence for this one
-
-    def _consider(self, offer: m.Offer, now: float) -> None:
-        approval = _approval(offer)
-        if approval is None or approval.amount != self._amount:
-            self._stop()
-            self._expect(_Phase.UNDOING, now + self._settings.answer_seconds)
-        else:
-            self._events = (Offered(approval),)
-            self._phase = _Phase.OFFERED
-
-    def _judge_paid(self, paid: m.Paid) -> Approved | Unclear:
-        """Believe what was paid, unless it is not what was offered or asked for."""
-        said = _approved(paid)
-        if isinstance(said, Approved) and self._amount not in (None, said.approval.amount):
-            return Unclear("contradiction", "paid, but another amount than was asked for")
-        return said
-
-    # --- what we say
-
-    def _takes(self, amount: Money) -> bool:
-        return amount.currency == self._settings.currency
-
-    def _stop(self) -> None:
-        if not self._stopped:
-            self._stopped = True
-            self._say(m.Stop(self._reference))
-
-    def _say(self, message: m.Message) -> None:
-        self._send += m.encode(message)
-
-    def _expect(self, phase: _Phase, wake_at: float) -> None:
-        self._phase, self._wake_at = phase, wake_at
-
-    def _finish(self, event: FinalEvent) -> None:
-        self._phase, self._events = _Phase.OVER, (event,)
-
-    def _step(self) -> Step:
-        over = self._phase is _Phase.OVER
-        step = Step(self._send, self._events, None if over else self._wake_at)
-        self._send, self._events = b"", ()
-        return step
+        heard = yield Say()
+    approval = _approval(offer)
+    keeps = False
+    if approval is not None and approval.amount == amount:
+        stored = yield Tell(Offered(approval))
+        keeps = stored == Stored(done=True)
+    answer = m.encode(m.Keep(order.reference)) if keeps else b"" if stopped else stop
+    heard = yield Say(answer, settings.answer_seconds)
+    while True:
+        match heard:
+            case Heard(m.Paid(order.reference) as paid):
+                return _judge_paid(paid, amount)
+            case Heard(m.No(order.reference, code)) if keeps:
+                # It offered a yes, and now says no. Asking once more shows what it keeps to.
+                return Unclear("contradiction", f"{code} after an offer")
+            case Heard(m.No(order.reference) as no):
+                return _denied(no)
+            case NotHeard(reason):
+                return _unheard(reason)
+            case _:
+                heard = yield Say()
 
 
-_AWAITING_A_VERDICT = frozenset((_Phase.PAYING, _Phase.KEEPING, _Phase.UNDOING, _Phase.ASKING))
+def find_out(question: Inquire, settings: HelloSettings) -> Script:
+    """STOP what may still go on behind our back, then ASK what became of it."""
+    reference = question.about.reference
+    amount = question.about.amount if isinstance(question.about, Pay) else None
+    asked = m.encode(m.Stop(reference)) + m.encode(m.Ask(reference))
+    heard = yield Say(asked, settings.answer_seconds)
+    while True:
+        match heard:
+            case Heard(m.Paid(question.about.reference) as paid):
+                return _judge_paid(paid, amount)
+            case Heard(m.No(question.about.reference) as no):
+                return _denied(no)
+            case Heard(m.Busy(question.about.reference)):
+                return StillRunning("the terminal is still at it")
+            case NotHeard(reason):
+                return _unheard(reason)
+            case _:
+                heard = yield Say()
+
+
+def _unheard(reason: str) -> Unclear:
+    """Return what silence proves: nothing. Whether PAY or KEEP arrived, nobody knows."""
+    if reason == "link_lost":
+        return Unclear(reason, "the line to the terminal broke")
+    return Unclear(reason, "the terminal does not answer")
+
+
+def _judge_paid(paid: m.Paid, amount: Money | None) -> Approved | Unclear:
+    """Believe what was paid, unless it is not what was offered or asked for."""
+    said = _approved(paid)
+    if isinstance(said, Approved) and amount not in (None, said.approval.amount):
+        return Unclear("contradiction", "paid, but another amount than was asked for")
+    return said
 
 
 def _state_of(message: m.Ready | m.Closed) -> TerminalReady | TerminalNotReady:

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 
 from drivers.pax.codec import codes
 from drivers.pax.codec.messages import AskDetail, Record
-from drivers.pax.conversation.script import Ask, Heard, NotHeard, Reaction
+from drivers.pax.conversation.exchange import Ask, Reaction
 from drivers.pax.settings import PaxSettings
+from drivers.script import Heard, NotHeard
 
 FIRST_RECORD = "0"  # of the open batch
 
