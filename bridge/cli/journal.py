@@ -17,8 +17,8 @@ from bridge.money.store.journal_entries import (
     read_purchases,
 )
 from bridge.money.store.records import fold_payment, fold_purchase
-from bridge.money.wording import spoken
 from bridge.settings import JOURNAL_NAME
+from drivers.amounts import amount_text
 from drivers.contract import Money
 
 if TYPE_CHECKING:
@@ -225,7 +225,7 @@ def _facts(event: Any) -> dict[str, str]:
 
 
 def _money(money: Money) -> str:
-    return spoken(money)
+    return amount_text(money)
 
 
 def _colored(word: str) -> str:

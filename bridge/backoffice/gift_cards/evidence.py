@@ -21,7 +21,8 @@ from typing import Literal
 
 from bridge.backoffice.api.attempts import Refused
 from bridge.money import payment as p
-from bridge.money.amounts import MINOR_DIGITS, format_amount
+from bridge.money.amounts import format_amount
+from drivers.amounts import MINOR_DIGITS
 from drivers.contract import Approval, Card, Declined, Failed, MaskedPan, Money
 
 AT_ONCE = " at once"  # ends a baseline that was read for a use without a hold

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bridge.money.payment.state import Discrepancy, Payment, Status
-from bridge.money.wording import spoken
+from drivers.amounts import amount_text
 from drivers.contract import Approval, Money
 
 
@@ -21,13 +21,13 @@ def amount_discrepancies(payment: Payment, approval: Approval) -> tuple[Discrepa
     if taken < asked:
         if request.accept_partial:
             return ()
-        text = f"the terminal took {spoken(approval.amount)} of {spoken(request.amount)}"
+        text = f"the terminal took {amount_text(approval.amount)} of {amount_text(request.amount)}"
         return (Discrepancy("less_than_asked", text, approval),)
     if taken == asked:
         return ()
     over = taken - asked
     if not _was_told_while_paying(payment, approval):
-        text = f"{spoken(approval.amount)} were taken for {spoken(request.amount)}"
+        text = f"{amount_text(approval.amount)} were taken for {amount_text(request.amount)}"
         return (Discrepancy("more_than_asked", text, approval),)
     tip_minor = _minor(approval.tip)
     tip_limit_minor = max(request.tip_limit_minor, _minor(request.tip))
@@ -41,7 +41,7 @@ def amount_discrepancies(payment: Payment, approval: Approval) -> tuple[Discrepa
         return ()
     unexplained = Money(over - explained, approval.amount.currency)
     why = "tip above the limit" if tip_minor > tip_limit_minor else "not named by the terminal"
-    text = f"{spoken(unexplained)} more than was asked: {why}"
+    text = f"{amount_text(unexplained)} more than was asked: {why}"
     return (Discrepancy("more_than_asked", text, approval),)
 
 

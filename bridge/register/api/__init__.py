@@ -12,7 +12,7 @@ One source for the running bridge and for the schemas that are published. Pure: 
     fields     the types they share
 """
 
-from bridge.money.amounts import MINOR_DIGITS, format_amount, format_signed, parse_amount
+from bridge.money.amounts import format_amount, format_signed, parse_amount
 from bridge.register.api.commands import REQUESTS, AnyRequest
 from bridge.register.api.decode import (
     REQUEST_BYTES_MAX,
@@ -156,6 +156,7 @@ from bridge.register.api.topics import (
     is_id,
     is_payment_id,
 )
+from drivers.amounts import MINOR_DIGITS
 
 __all__ = [
     "DEFAULT_BASE",

@@ -23,8 +23,8 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from bridge.money.amounts import MINOR_DIGITS
 from bridge.register.api.topics import ID_PATTERN, UUID_PATTERN
+from drivers.amounts import MINOR_DIGITS
 
 SPEC: Final = "1.2"
 """Minor version of the contract these models spell; minors only add."""

@@ -20,11 +20,12 @@ from bridge.money.payment import (
     Status,
 )
 from bridge.money.payment.signature import Signature
-from bridge.money.wording import fitted, spoken
+from bridge.money.wording import fitted
 from bridge.register.api import Button, Display, error_facts
 from bridge.register.publishing.holds import Notice
 from bridge.register.publishing.refusals import PAYS, why_refused
 from bridge.register.publishing.signature_prompt import NO, YES, button_id
+from drivers import amounts
 from drivers.contract import Capabilities, Money, Stage
 
 # What a till of forty columns shows in one line.
@@ -108,7 +109,7 @@ VOIDABLE = frozenset({PaymentType.SALE, PaymentType.CAPTURE, PaymentType.PREAUTH
 
 def amount_text(money: Money) -> str:
     """Return an amount for people, e.g. `47,90 €`: a comma, as most of our stores write it."""
-    return spoken(money, comma=True, symbol=_SYMBOLS.get(money.currency, ""))
+    return amounts.amount_text(money, comma=True, symbol=_SYMBOLS.get(money.currency, ""))
 
 
 def display_of(

@@ -14,9 +14,9 @@ from typing import Literal
 
 from bridge.errors import RequestError
 from bridge.money import payment as p
-from bridge.money.amounts import MINOR_DIGITS, format_amount, parse_amount
+from bridge.money.amounts import format_amount, parse_amount
 from bridge.money.store.records import PaymentRecord
-from bridge.money.wording import spoken
+from drivers.amounts import MINOR_DIGITS, amount_text
 from drivers.contract import Approval, MaskedPan, Money, Receipt
 
 Columns = Literal[32, 40, 48]
@@ -252,7 +252,7 @@ def _card_name(approval: Approval) -> str:
 
 
 def _amount(money: Money, *, german: bool) -> str:
-    return spoken(money, comma=german)
+    return amount_text(money, comma=german)
 
 
 def _balance(approval: Approval, *, german: bool) -> str:

@@ -7,8 +7,8 @@ from datetime import datetime
 
 from bridge.money import payment as p
 from bridge.money.payment.signature import Signature
-from bridge.money.wording import spoken
 from bridge.register import api as k
+from drivers.amounts import amount_text
 
 YES, NO = "yes", "no"
 
@@ -51,7 +51,7 @@ def prompt_document(
     return k.PromptDocument(
         prompt_id=prompt_id(payment.request.payment_id),
         payment_id=payment.request.payment_id,
-        text=f"Is the signature right? {spoken(amount)}",
+        text=f"Is the signature right? {amount_text(amount)}",
         buttons=(k.Button(id=YES, label="Yes"), k.Button(id=NO, label="No")),
         expires_at=expires_at,
         default_answer=k.PromptDefault(confirmed=unanswered_stands),
