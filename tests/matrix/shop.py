@@ -11,69 +11,43 @@ import json
 import random
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from bridge.assembly import Parts
 from bridge.backoffice.api.names import ApiNames
 from bridge.backoffice.gift_cards.payment_method import GiftCards
 from bridge.backoffice.purchase_recorder import Recorder
-from bridge.errors import LineError
 from bridge.money import payment as p
 from bridge.money.background.split_payments import Plans
-from bridge.money.commit_decision import BooksPolicy
 from bridge.money.ledger import Ledger
-from bridge.money.store.database import open_database
 from bridge.money.store.journal import Journal
 from bridge.money.store.records import PaymentRecord
 from bridge.register import api as k
-from bridge.register.commands.router import Desk, DeskSettings
-from bridge.register.mqtt.messages import Connected, Delivery
-from bridge.terminal.station import Station
-from bridge.terminal.status import StationSettings
-from drivers.zvt import DRIVER, ZvtSettings
+from bridge.register.commands.router import Desk
+from bridge.register.mqtt.messages import Delivery
 from simulators.back_office.faults import Fault, fault_named
 from simulators.back_office.records import CodeType, TransType
 from simulators.back_office.resolvers import TILL_PERMISSIONS
 from simulators.loop import run_virtual
-from simulators.terminals.shared.cable import CableEnd, MemoryPort
+from simulators.terminals.shared.cable import MemoryPort
 from simulators.terminals.shared.shopper import Plan, Scenario
 from simulators.terminals.zvt import ZvtTerminal
 from tests.simulation.loop import WorldLoop
-from tests.unit.backoffice.giftcard_store import CODEC, Tokens
-from tests.unit.backoffice.world import BEGIN, World
+from tests.support.virtual_store import EPOCH, Device, Json, QueueBus, VirtualStore, office_table
+from tests.unit.backoffice.world import BEGIN, ENDPOINT, World
 
-Json = dict[str, Any]
-TERMINAL, REGISTER, EPOCH = "counter-1", "till-1", "e1"
+TERMINAL, REGISTER = "counter-1", "till-1"
 GIFT, PIN = "6396210000004711", "1234"
 SECOND_GIFT = "6396210000008888"
-EXECUTOR = ThreadPoolExecutor(max_workers=1)  # never used: a virtual loop works inline
 DEADLINE_SECONDS = 10.0
 ANSWER_SECONDS = 3.0  # what the contract promises for a response
 # Longer than a late effect, twice the quiet time, an aged doubt and the recorder's back-off.
 SETTLED_SECONDS = 900.0
 TOPICS = k.Topics()
-
-
-class Bus:
-    """The broker, as the desk wants it."""
-
-    def __init__(self) -> None:
-        self.queue: asyncio.Queue[Connected | Delivery] = asyncio.Queue()
-        self.queue.put_nowait(Connected(EPOCH, "5.0", session_present=False))
-
-    @property
-    def connected(self) -> bool:
-        return True
-
-    async def next(self) -> Connected | Delivery:
-        return await self.queue.get()
-
-    def acknowledge(self, delivery: Delivery) -> None:
-        """Take no note."""
 
 
 class Shop:
@@ -97,18 +71,16 @@ class Shop:
         self.activates = self.store_credit = True
         self.holds = True  # False: a server that is known to offer none
         self.known_names: ApiNames | None = None  # where nobody may read the schema
-        self.cards_type: type[GiftCards] = GiftCards  # a planted bug is a subclass
-        self.plans_type: type[Plans] = Plans
-        self.recorder_type: type[Recorder] = Recorder
+        self._planted: dict[str, type] = {}  # parts with a bug, by what they are in the place of
         self.journal_type: type[Journal] = Journal  # one that dies is a subclass
         self.is_armed = True  # the faults may come
         self._kept: tuple[Fault, ...] = ()
-        self._path = folder / "journal.sqlite"
+        self._folder = folder
         self.asked: list[str] = []  # payment ids, in order
         self._requests = 0
         self.ledger: Ledger
         self.desk: Desk
-        self.bus: Bus
+        self.bus: QueueBus
         self.cards: GiftCards
         self.plans: Plans
 
@@ -125,12 +97,8 @@ class Shop:
 
     def plant(self, mutant: type[GiftCards | Plans | Recorder]) -> None:
         """Put a part with a bug in the place of the real one."""
-        if issubclass(mutant, GiftCards):
-            self.cards_type = mutant
-        elif issubclass(mutant, Plans):
-            self.plans_type = mutant
-        else:
-            self.recorder_type = mutant
+        (real,) = {GiftCards, Plans, Recorder} & set(mutant.__mro__)
+        self._planted[real.__name__] = mutant
 
     def fault(self, name: str, operation: str, **settings: object) -> None:
         self.office.faults.add(fault_named(name, operation=operation, **settings))
@@ -181,69 +149,43 @@ class Shop:
     @asynccontextmanager
     async def alive(self) -> AsyncIterator[None]:
         """Have the bridge alive within the block; its end is the process's death."""
-        connection = open_database(self._path)
-        work = await self._build(self.journal_type(connection, EXECUTOR, CODEC))
-        loop = asyncio.get_running_loop()
-        tasks = [loop.create_task(one) for one in work]
-        try:
+        async with self._store().alive(self._works) as parts:
+            self.ledger, self.desk = parts.ledger, parts.desk
+            self.plans = parts.plans
             await asyncio.sleep(1.0)  # the terminal is registered
             yield
-            for task in tasks:
-                if task.done():
-                    task.result()
-        finally:
-            await _end(tasks)
-            connection.close()
 
-    async def _build(self, journal: Journal) -> list[Coroutine[Any, Any, None]]:
-        self.ledger = Ledger(
-            journal,
-            books=BooksPolicy("S012"),
-            now=lambda: k.format_time(self.now()),
-            local_now=lambda: self.now().strftime("%Y-%m-%dT%H:%M:%S"),
-        )
-        api = self.world.api(Tokens(), deadline_seconds=DEADLINE_SECONDS)
-        if self.known_names is not None or not self.holds:
+    def _works(self, parts: Parts) -> list[Coroutine[Any, Any, None]]:
+        assert parts.recorder is not None
+        assert parts.gift_cards is not None
+        self.cards = parts.gift_cards
+        station = parts.stations[TERMINAL]
+        running = (station, self.cards, parts.plans, parts.desk, parts.recorder)
+        return [one.run() for one in running]
+
+    def _store(self) -> VirtualStore:
+        self.bus = QueueBus()
+        names = self.known_names
+        if names is not None or not self.holds:
             self.office.api.introspection = False
-            api._names = self.known_names or ApiNames(authorize_flag="")
-        self.cards = self.cards_type(
-            self.ledger,
-            api,
+            names = names or ApiNames(authorize_flag="")
+        table = office_table(
+            ENDPOINT,
+            names,
             deadline_seconds=DEADLINE_SECONDS,
-            activates=self.activates,
+            gift_card_activation=self.activates,
             store_credit=self.store_credit,
         )
-        station = Station(
-            StationSettings(TERMINAL, "tcp", "memory"),
-            DRIVER,
-            ZvtSettings(),
-            open_line=self._open_line,
-            ledger=self.ledger,
-            changed=self.ledger.payments.something_changed,
-            now=lambda: k.format_time(self.now()),
-        )
-        self.plans = self.plans_type(self.ledger, lambda _, name: station.release(name))
-        self.bus = Bus()
-        self.desk = Desk(
-            self.bus,
-            self.ledger,
-            {TERMINAL: station},
-            DeskSettings(TOPICS),
+        return VirtualStore(
+            folder=self._folder,
             now=self.now,
-            gift_cards=self.cards,
-            plans=self.plans,
+            devices={TERMINAL: Device(self.port)},
+            bus=lambda: self.bus,
+            office=self.world.wire,
+            sections={"back_office": table},
+            journal=self.journal_type,
+            planted=self._planted,
         )
-        recorder = self.recorder_type(self.ledger, api, Tokens(), random.Random(3))
-        await self.ledger.recover()
-        self.plans.recover()
-        parts = (station, self.cards, self.plans, self.desk, recorder)
-        return [one.run() for one in parts]
-
-    async def _open_line(self) -> CableEnd:
-        try:
-            return self.port.open()
-        except ConnectionRefusedError as error:
-            raise LineError("refused", "the terminal is off the network") from error
 
     # --- a register
 

@@ -12,7 +12,8 @@ import pytest
 from bridge.register.mqtt.messages import Delivery
 from simulators.terminals.shared.shopper import Plan, Scenario
 from tests.matrix.judge import judge
-from tests.matrix.shop import EPOCH, REGISTER, TOPICS, Json, Shop, euros, gift, in_shop, new_id
+from tests.matrix.shop import REGISTER, TOPICS, Shop, euros, gift, in_shop, new_id
+from tests.support.virtual_store import EPOCH, Json
 
 LEGS = [{"method": "gift_card", "gift_card": gift(), "amount": "20.00"}, {"method": "card"}]
 SLOW = Scenario(otherwise=Plan(seconds_to_card=40.0))

@@ -21,8 +21,9 @@ from bridge.config import parse
 from bridge.money.payment import Status
 from bridge.settings import api_names
 from tests.matrix.judge import judge
-from tests.matrix.shop import Json, Shop, euros, gift, in_shop
+from tests.matrix.shop import Shop, euros, gift, in_shop
 from tests.matrix.test_bad_input import SOON, leg, outcome
+from tests.support.virtual_store import Json
 
 NO_FLAG, NO_RELEASE = ApiNames(authorize_flag=""), ApiNames(capture_cancel="")
 USE = {"method": "gift_card", "gift_card": gift(), "amounts": euros("20.00")}

@@ -11,7 +11,7 @@ import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -136,7 +136,9 @@ def office_table(
     """Return the back office's part of the configuration."""
     login = {"issuer": "https://office.test/", "client_id": "paybridge"}
     table: Json = {"endpoint": endpoint, "login": login, **more}
-    return {**table, "names": asdict(names)} if names is not None else table
+    if names is not None:
+        table["names"] = {name: getattr(names, name) for name in cfg.ApiNames.model_fields}
+    return table
 
 
 def open_cable(port: MemoryPort) -> Any:

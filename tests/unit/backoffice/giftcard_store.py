@@ -3,41 +3,31 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import AsyncIterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
 from bridge.backoffice.api.names import ApiNames
 from bridge.backoffice.gift_cards.payment_method import GiftCards
 from bridge.money import payment as p
-from bridge.money.commit_decision import BooksPolicy
 from bridge.money.ledger import Ledger
-from bridge.money.store.database import open_database
 from bridge.money.store.journal import Journal
-from bridge.money.store.journal_entries import EventCodec
 from drivers.contract import Money
 from simulators.back_office.faults import fault_named
 from simulators.back_office.records import TransStatus
-from tests.unit.backoffice.world import World
+from simulators.terminals.shared.cable import MemoryPort
+from tests.support.virtual_store import Device, VirtualStore, office_table
+from tests.unit.backoffice.world import ENDPOINT, World
 
 CODE, PIN = "6396210000004711", "1234"
 CARD = p.GiftCardCode("PHYSICAL", CODE)
-AT = "2026-11-23T12:00:00.000Z"
+NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 DEADLINE_SECONDS = 20.0
-EXECUTOR = ThreadPoolExecutor(max_workers=1)  # never used: a virtual loop works inline
-CODEC = EventCodec()
 SETTLED_SECONDS = 400.0  # longer than any late effect, quiet time and doubt
-
-
-class Tokens:
-    async def access_token(self) -> str:
-        return "good"
-
-    async def reject(self, token: str) -> None:
-        """Take no note: the next one is as good."""
 
 
 def gift_request(number: int = 1, minor: int = 2000, **more: object) -> p.PaymentRequest:
@@ -61,7 +51,7 @@ class Store:
         self.world.office._authenticate = {"good": "paybridge"}.get
         self.state = self.world.office.state
         self.state.gift_card_add(code=CODE, pin=PIN, balance=Decimal(balance))
-        self._path = folder / "journal.sqlite"
+        self._folder = folder
         self.cards_type: type[GiftCards] = GiftCards  # a planted bug is a subclass
         self.journal_type: type[Journal] = Journal  # one that dies is a subclass
         self.cards_hold = True  # False: a server that is known to offer no holds
@@ -75,33 +65,40 @@ class Store:
     @asynccontextmanager
     async def alive(self) -> AsyncIterator[None]:
         """Live within the block; its end is the process's death."""
-        connection = open_database(self._path)
-        self.ledger = Ledger(
-            self.journal_type(connection, EXECUTOR, CODEC),
-            books=BooksPolicy("S012"),
-            now=lambda: AT,
-            local_now=lambda: AT[:19],
-        )
-        office = self.world.api(Tokens(), deadline_seconds=DEADLINE_SECONDS)
+        names = None
         if not self.cards_hold:
             self.world.office.api.introspection = False
-            office._names = ApiNames(authorize_flag="")
-        self.cards = self.cards_type(
-            self.ledger,
-            office,
-            deadline_seconds=DEADLINE_SECONDS,
-            quiet_seconds=self.quiet_seconds,
+            names = ApiNames(authorize_flag="")
+        store = VirtualStore(
+            folder=self._folder,
+            now=self.now,
+            devices={"counter-1": Device(MemoryPort(random.Random(1)))},
+            office=self.world.wire,
+            sections={
+                "back_office": office_table(
+                    ENDPOINT,
+                    names,
+                    deadline_seconds=DEADLINE_SECONDS,
+                    gift_card_quiet_seconds=self.quiet_seconds,
+                )
+            },
+            journal=self.journal_type,
+            planted={"GiftCards": self.cards_type},
         )
-        await self.ledger.recover()
-        running = asyncio.get_running_loop().create_task(self.cards.run())
-        try:
-            yield
-            if running.done():
-                running.result()
-        finally:
-            running.cancel()
-            await asyncio.gather(running, return_exceptions=True)
-            connection.close()
+        async with store.built() as parts:
+            assert parts.gift_cards is not None
+            self.ledger, self.cards = parts.ledger, parts.gift_cards
+            running = asyncio.get_running_loop().create_task(self.cards.run())
+            try:
+                yield
+                if running.done():
+                    running.result()
+            finally:
+                running.cancel()
+                await asyncio.gather(running, return_exceptions=True)
+
+    def now(self) -> datetime:
+        return NOON + timedelta(seconds=asyncio.get_running_loop().time())
 
     async def ask(self, request: p.PaymentRequest, pin: str = PIN) -> None:
         self.cards.keep_pin(request.payment_id, pin)
