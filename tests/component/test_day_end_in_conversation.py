@@ -24,7 +24,7 @@ def send(counter: Counter) -> None:
     """Ask for an end of day; nobody fetches the answer."""
     topic = f"{k.topics.DEFAULT_BASE}/registers/till-1/request/terminal/reconcile"
     body = {"request_id": "eod", "operation_id": OPERATION}
-    counter.life.bus.waiting.put_nowait(Delivery(topic, json.dumps(body).encode()))
+    counter.life.bus.queue.put_nowait(Delivery(topic, json.dumps(body).encode()))
 
 
 def closes(counter: Counter) -> int:

@@ -9,27 +9,21 @@ from __future__ import annotations
 import asyncio
 import json
 import random
-import sqlite3
 from collections.abc import Awaitable, Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
-from bridge.errors import LineError
 from bridge.money import payment as p
-from bridge.money.commit_decision import BooksPolicy
 from bridge.money.ledger import Ledger
-from bridge.money.store.database import open_database
 from bridge.money.store.journal import Journal
-from bridge.money.store.journal_entries import EventCodec
 from bridge.register import api as k
-from bridge.register.commands.router import Desk, DeskSettings
+from bridge.register.commands.router import Desk
 from bridge.register.mqtt.messages import Delivery
 from bridge.terminal.station import Station
-from bridge.terminal.status import StationSettings
 from drivers import contract as c
 from drivers import pax, telium, zvt
 from simulators.loop import VirtualLoop, run_virtual
@@ -40,15 +34,13 @@ from simulators.terminals.shared.shopper import Mischief, MischiefKind, Place, P
 from simulators.terminals.telium.program import CaisseApTerminal, TeliumTerminal
 from simulators.terminals.zvt import ZvtTerminal
 from tests.end_to_end.till import start_fields
+from tests.support.virtual_store import Device, Json, QueueBus, VirtualStore, open_cable
 
 START = datetime(2026, 11, 23, 12, tzinfo=UTC)
 TERMINAL = "counter-1"
 LOOK_SECONDS = 0.05
 REST_SECONDS_MAX = 900.0  # every command has an answer within 15 minutes of peace
-CODEC = EventCodec()  # building it takes as long as a payment
-TOPICS = k.Topics()
 
-Json = dict[str, Any]
 Terminal = ZvtTerminal | PaxTerminal | TeliumTerminal | CaisseApTerminal
 
 
@@ -114,23 +106,6 @@ def trouble(kind: MischiefKind, at: Place, **facts: float) -> Plan:
     return plan(mischief=(mischief,))
 
 
-class Bus:
-    """The broker's place: hands the desk what the till sends."""
-
-    def __init__(self) -> None:
-        self.waiting: asyncio.Queue[Delivery] = asyncio.Queue()
-
-    @property
-    def connected(self) -> bool:
-        return True
-
-    async def next(self) -> Delivery:
-        return await self.waiting.get()
-
-    def acknowledge(self, delivery: Delivery) -> None:
-        """The queue forgets by itself."""
-
-
 class Tap:
     """A line that keeps what the bridge wrote."""
 
@@ -153,50 +128,34 @@ class Life:
     """One life of the bridge on the journal in `folder`."""
 
     def __init__(self, counter: Counter) -> None:
-        self.connection: sqlite3.Connection = open_database(counter.folder / "journal.sqlite")
-        # The virtual loop does the work in its own thread; the executor only names the order.
-        journal = Journal(self.connection, counter.executor, CODEC)
-        self.ledger = Ledger(
-            journal,
-            books=BooksPolicy("S012", required=False),
-            now=counter.now_text,
-            local_now=lambda: counter.now_text()[:19],
-            terminals=(TERMINAL,),
+        self.bus = QueueBus()
+        self._store = VirtualStore(
+            folder=counter.folder,
+            now=counter.now,
+            devices={TERMINAL: counter.device},
+            bus=lambda: self.bus,
         )
-        self.station = Station(
-            StationSettings(
-                TERMINAL,
-                counter.kind.transport,
-                "cable",
-                counter.kind.persistent,
-                probe_seconds=3600.0,
-            ),
-            counter.kind.driver,
-            counter.kind.settings_value,
-            open_line=counter.open_line,
-            ledger=self.ledger,
-            changed=self.ledger.payments.something_changed,
-            now=counter.now_text,
-        )
-        self.bus = Bus()
-        self.desk = Desk(
-            self.bus, self.ledger, {TERMINAL: self.station}, DeskSettings(TOPICS), now=counter.now
-        )
+        self._stack = AsyncExitStack()
         self._tasks: list[asyncio.Task[None]] = []
-        self._line: Tap | None = None
+        self.ledger: Ledger
+        self.journal: Journal
+        self.station: Station
+        self.desk: Desk
 
     async def begin(self) -> None:
-        await self.ledger.recover()
+        parts = await self._stack.enter_async_context(self._store.built())
+        self.ledger, self.journal, self.desk = parts.ledger, parts.journal, parts.desk
+        self.station = parts.stations[TERMINAL]
         loop = asyncio.get_running_loop()
-        parts = (self.station, self.desk, self.desk.late_answers)
-        self._tasks = [loop.create_task(one.run()) for one in parts]
+        running = (self.station, self.desk, self.desk.late_answers)
+        self._tasks = [loop.create_task(one.run()) for one in running]
 
     async def end(self) -> None:
         """Die: nothing is finished, the line is let go."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        self.connection.close()
+        await self._stack.aclose()
 
     def check(self) -> None:
         """Fail if a part has ended by itself."""
@@ -209,13 +168,20 @@ class Life:
 class Counter:
     """A terminal and a bridge, which can be killed and started again."""
 
-    def __init__(self, kind: Kind, folder: Path, executor: ThreadPoolExecutor) -> None:
+    def __init__(self, kind: Kind, folder: Path) -> None:
         self.kind = kind
         self.folder = folder
-        self.executor = executor
         self.written = bytearray()  # by the bridge, over all lines
         self.opened = 0  # lines
         self.port = MemoryPort(random.Random("wire"), kind=kind.transport)
+        connection = "persistent" if kind.persistent else "on_demand"
+        self.device = Device(
+            self.port,
+            kind.driver,
+            kind.settings,
+            {"connection": connection, "probe_seconds": 3600.0},
+            self.open_line,
+        )
         self.terminal = kind.terminal(
             clock=self.now,
             rng=random.Random("terminal"),
@@ -230,16 +196,8 @@ class Counter:
     def now(self) -> datetime:
         return START + timedelta(seconds=asyncio.get_running_loop().time())
 
-    def now_text(self) -> str:
-        return k.format_time(self.now())
-
     async def open_line(self) -> Tap:
-        try:
-            end = self.port.open()
-        except FileNotFoundError as error:
-            raise LineError("not_found", "the cable is unplugged") from error
-        except ConnectionRefusedError as error:
-            raise LineError("refused", "the terminal is off the network") from error
+        end = open_cable(self.port)
         self.opened += 1
         return Tap(end, self)
 
@@ -276,7 +234,7 @@ class Counter:
         name = f"r{self._numbers}"
         topic = f"{k.topics.DEFAULT_BASE}/registers/till-1/request/{operation}"
         payload = json.dumps({"request_id": name, **fields}).encode()
-        self.life.bus.waiting.put_nowait(Delivery(topic, payload))
+        self.life.bus.queue.put_nowait(Delivery(topic, payload))
         found: list[Json] = []
 
         def answered() -> bool:
@@ -393,7 +351,7 @@ def at_a_counter(kind: Kind, folder: Path, visit: Visit) -> None:
     """Run `visit` in virtual time at a counter whose terminal is ready."""
 
     async def main() -> None:
-        counter = Counter(kind, folder, executor)
+        counter = Counter(kind, folder)
         async with asyncio.TaskGroup() as group:
             serving = group.create_task(counter.terminal.run(counter.port))
             await counter.start_bridge()
@@ -404,5 +362,4 @@ def at_a_counter(kind: Kind, folder: Path, visit: Visit) -> None:
                 await counter.life.end()
                 serving.cancel()
 
-    with ThreadPoolExecutor(max_workers=1) as executor:
-        run_virtual(main, loop=VirtualLoop(1, instant_executor=True))
+    run_virtual(main, loop=VirtualLoop(1, instant_executor=True))

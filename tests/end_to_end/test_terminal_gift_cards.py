@@ -24,12 +24,12 @@ from tests.end_to_end.counter import (
     KINDS,
     TERMINAL,
     Counter,
-    Json,
     Kind,
     at_a_counter,
     plan,
     trouble,
 )
+from tests.support.virtual_store import Json
 
 PROFILE = PaxProfile(gift_cards=((GIFT_CARD, 5000),))
 PAX = tuple(

@@ -27,7 +27,7 @@ from bridge.assembly import Parts
 from bridge.backoffice.api.names import ApiNames
 from bridge.backoffice.login.session import LoginStatus
 from bridge.backoffice.login.token_file import Storage
-from bridge.errors import BusError, ConfigError, LineError
+from bridge.errors import BusError, LineError
 from bridge.instance import INSTANCE_NAME, Instance
 from bridge.money.custody import MARK_NAME, JournalMark
 from bridge.money.store.database import Ownership, open_database
@@ -37,7 +37,7 @@ from bridge.register.mqtt.messages import Connected, Delivery
 from bridge.settings import JOURNAL_NAME
 from bridge.terminal.conversation import Line
 from bridge.terminal.transport import SerialAddress, TcpAddress
-from drivers import pax, telium, zvt
+from drivers import zvt
 from drivers.contract import Driver
 from simulators.terminals.shared.cable import MemoryPort
 
@@ -45,12 +45,6 @@ STORE_CODE = "S012"
 EPOCH = "e1"
 CODEC = EventCodec()  # building it takes as long as a payment
 EXECUTOR = ThreadPoolExecutor(max_workers=1)  # never used: a virtual loop works inline
-DRIVERS: Mapping[str, Driver] = {
-    "zvt": zvt.DRIVER,
-    "pax": pax.DRIVER,
-    "telium": telium.DRIVER,
-    "caisse_ap": telium.CAISSE_AP_DRIVER,
-}
 
 Json = dict[str, Any]
 Works = Callable[[Parts], list[Coroutine[Any, Any, None]]]
@@ -119,15 +113,15 @@ class Device:
     """A terminal as the configuration has it, and the cable it hangs on."""
 
     port: MemoryPort
-    driver: str = "zvt"
+    driver: Driver = zvt.DRIVER
     settings: Mapping[str, Any] = field(default_factory=dict)
     more: Mapping[str, Any] = field(default_factory=dict)  # of the terminal's table
     opener: Callable[[], Awaitable[Line]] | None = None  # None: the near end of the cable itself
 
     def table(self, name: str) -> Json:
-        """Return the terminal's part of the configuration."""
+        """Return the terminal's part of the configuration; its driver goes by the same name."""
         where = {"tcp": f"{name}:20007"} if self.port.kind == "tcp" else {"port": f"/dev/{name}"}
-        return {"driver": self.driver, "settings": dict(self.settings), **where, **self.more}
+        return {"driver": name, "settings": dict(self.settings), **where, **self.more}
 
 
 def office_table(
@@ -163,13 +157,6 @@ async def open_cables(devices: Mapping[str, Device], address: SerialAddress | Tc
         device = devices[address.host]
     line: Line = open_cable(device.port) if device.opener is None else await device.opener()
     return line
-
-
-def known_driver(name: str, key: str) -> Driver:
-    """Return a driver of this repository; looking through the installed packages takes longer."""
-    if name not in DRIVERS:
-        raise ConfigError(key, f"there is no driver {name!r}")
-    return DRIVERS[name]
 
 
 @asynccontextmanager
@@ -223,7 +210,7 @@ class VirtualStore:
         return Adapters(
             open_state=partial(mortal_state, make_journal=self.journal),
             bus=lambda *_args, **_more: self.bus(),
-            load_driver=known_driver,
+            load_driver=lambda name, _key: self.devices[name].driver,
             open_line=partial(open_cables, self.devices),
             open_client=lambda _ca_file: httpx.AsyncClient(transport=transport, trust_env=False),
             login=lambda *_args: self.tokens(),

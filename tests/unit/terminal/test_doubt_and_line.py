@@ -10,7 +10,8 @@ from bridge.money import payment as p
 from bridge.money.store.journal_entries import read_entries
 from simulators.terminals.zvt import ZvtTerminal
 from simulators.terminals.zvt.profile import Profile
-from tests.end_to_end.counter import CODEC, KINDS, Counter, at_a_counter, plan, trouble
+from tests.end_to_end.counter import KINDS, Counter, at_a_counter, plan, trouble
+from tests.support.virtual_store import CODEC
 
 BY_NAME = {kind.name: kind for kind in KINDS}
 FORGETFUL = replace(
@@ -38,7 +39,7 @@ def test_a_doubt_loses_its_evidence_on_disk_before_the_next_payment_is_sent(
         doubt = counter.payment(doubtful).doubt
         assert doubt is not None
         assert doubt.evidence_lost
-        connection = counter.life.connection
+        connection = counter.life.journal._connection
         lost = [
             one.seq
             for one in read_entries(connection, CODEC, doubtful)
