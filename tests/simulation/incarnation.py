@@ -301,7 +301,7 @@ class Incarnation(Witness):
                 terminal_id=name,
                 transport=port.kind,
                 address=name,
-                persistent=around.persistent,
+                persistent=around.persistent and not make.hangs_up,
             ),
             terminal,
             make.settings,

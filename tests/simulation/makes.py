@@ -86,6 +86,7 @@ class Make:
     kind: Kind
     driver: c.Driver
     settings: Any
+    hangs_up: bool = False  # after each exchange: its line is opened for every conversation
 
     def is_order(self, data: bytes) -> bool:
         """Tell whether bytes that leave may begin a movement of money."""
@@ -113,30 +114,30 @@ class Make:
                     clock=clock, rng=rng, kind=self.kind, profile=around.zvt_profile, ledger=ledger
                 )
             case "pax":
-                return PaxTerminal(
-                    clock=clock, rng=rng, profile=draw_pax_profile(rng), ledger=ledger
-                )
+                pax = replace(draw_pax_profile(rng), hangs_up=self.hangs_up)
+                return PaxTerminal(clock=clock, rng=rng, profile=pax, ledger=ledger)
             case "telium":
                 profile = TELIUM_PROFILES[rng.choice(("default", "busy_nak", "stubborn", "no_eot"))]
                 profile = replace(profile, attempts_max=min(profile.attempts_max, ATTEMPTS_MAX))
                 return TeliumTerminal(clock=clock, rng=rng, profile=profile, ledger=ledger)
             case "caisse_ap":
-                profile = TELIUM_PROFILES[rng.choice(("default", "desk5000", "keeps_line"))]
+                name = rng.choice(("default", "desk5000")) if self.hangs_up else "keeps_line"
+                profile = TELIUM_PROFILES[name]
                 return CaisseApTerminal(clock=clock, rng=rng, profile=profile, ledger=ledger)
 
 
-def make_of(name: MakeName, *, kind: Kind, exclusive: bool, gift: bool = False) -> Make:
+def make_of(name: MakeName, *, kind: Kind, exclusive: bool, hangs_up: bool = False) -> Make:
     """Return a make as it is set up in a world; only ZVT comes on either kind of line."""
     match name:
         case "zvt":
             settings = ZvtSettings(config_byte=0xBE if exclusive else 0xAE)
             return Make(name, kind, ZVT_DRIVER, settings)
         case "pax":
-            return Make(name, "tcp", PAX_DRIVER, PaxSettings(currency="EUR", gift=gift))
+            return Make(name, "tcp", PAX_DRIVER, PaxSettings(currency="EUR"), hangs_up)
         case "telium":
             return Make(name, "serial", TELIUM_DRIVER, TeliumSettings(refunds=True))
         case "caisse_ap":
-            return Make(name, "tcp", CAISSE_AP_DRIVER, CaisseApSettings())
+            return Make(name, "tcp", CAISSE_AP_DRIVER, CaisseApSettings(), hangs_up)
 
 
 def draw_pax_profile(rng: random.Random) -> PaxProfile:
@@ -146,7 +147,6 @@ def draw_pax_profile(rng: random.Random) -> PaxProfile:
         says_eot=rng.random() < 0.8,
         cancel_answer=rng.choice(("a15", "eot", "none")),
         busy=rng.choice(("eot", "silent")),
-        hangs_up=rng.random() < 0.3,
         duplicate_check=rng.random() < 0.8,
         voids_keep_a_record=rng.random() < 0.7,
         gift_cards=((PAX_GIFT, 10_000),),

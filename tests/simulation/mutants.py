@@ -30,6 +30,7 @@ from drivers import contract as c
 from drivers.zvt.codec import printing
 from drivers.zvt.conversation import inquiry as inquiry_module
 from tests.simulation import incarnation
+from tests.simulation.mutants_of_edges import EDGE_MUTANTS, WORLD_OF
 from tests.simulation.mutants_of_follow_ups import FOLLOW_UP_MUTANTS
 from tests.simulation.mutants_of_gift_cards import GIFT_CARD_MUTANTS
 from tests.simulation.plant import Plant
@@ -375,6 +376,7 @@ MUTANTS: dict[str, tuple[Plant, ...]] = {
     "a final status changes": (Plant(accounts, "advance", _final_may_change),),
     **GIFT_CARD_MUTANTS,
     **FOLLOW_UP_MUTANTS,
+    **EDGE_MUTANTS,
 }
 
 
@@ -396,4 +398,6 @@ def seeds_for(mutant: str, numbers: Iterable[int]) -> list[int | str]:
         trade = "gift cards"
     elif mutant in FOLLOW_UP_MUTANTS:
         trade = "after sales"
+    if mutant in EDGE_MUTANTS:
+        return [f"{WORLD_OF.get(mutant, trade)}/{number}" for number in numbers]
     return [f"{MOOD_OF.get(mutant, '')}{trade}/{number}" for number in numbers]

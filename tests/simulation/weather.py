@@ -72,6 +72,7 @@ class Weather:
     trouble_seconds: float = 0.0  # at least so long
     trouble_seconds_max: float = 240.0
     mischief_kinds: tuple[MischiefKind, ...] = MISCHIEF
+    signature: float = 0.1  # of all payments
 
 
 _PEACE: dict[str, Any] = {
@@ -137,6 +138,14 @@ MOODS: dict[str, dict[str, Any]] = {
     },
     "losses": _PEACE | {"forgetful_office": 0.3},
     "errors": _PEACE | {"mischief": 0.5, "forget": 0.5, "errs": 0.6, "unplug_mean": 30.0},
+    "signed": _PEACE
+    | {
+        "signature": 0.8,
+        "mischief": 0.3,
+        "makes": ("zvt",),
+        "habits": Habits(sales=4, answer=0.8, signature_right=0.3),
+        "unsigned_stands": True,
+    },
     "clocks": _PEACE | {"clock_jump_mean": 10.0},
     "twins": _PEACE
     | {"makes": ("zvt", "zvt"), "tills": 2, "habits": Habits(sales=4, cancel=0, die=0)},
@@ -270,7 +279,7 @@ def draw_plan(rng: random.Random, weather: Weather, *, calm: bool, in_parts: boo
             "walk_away_seconds": 40.0,
             "entry": rng.choice(("contactless", "chip")),
             "brand": rng.choice(("girocard", "visa", "mastercard", "amex")),
-            "signature": rng.random() < 0.1,
+            "signature": rng.random() < weather.signature,
             "partial_minor": rng.choice((1, 700, 3_000)) if in_parts else None,
             "abort": rng.choice(("obey", "obey", "refuse", "ignore", "approve_anyway")),
             "show_stages": rng.random() < 0.7,

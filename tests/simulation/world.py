@@ -47,6 +47,7 @@ BOOKS_SECONDS_MAX = 900.0  # L2, with the longest back-off of the recorder
 ANSWERS_MAX = 3  # what a person answers may let the bridge see that it must ask about another
 DEAD_SECONDS = (0.3, 8.0)  # until the service manager starts the service again
 LOOK_SECONDS = 1.0
+HANGS_UP = 0.4  # of the makes that may: the line serves one exchange
 PARTS = 0.1  # of the payments at terminals whose hosts approve a part of the amount
 # Whether ZVT terminals, which echo no reference of ours, see hand payments of equal amounts.
 SAME_BY_HAND = False
@@ -108,7 +109,8 @@ class World:
     def _make_terminal(self, name: str, make_name: MakeName) -> None:
         rng = random.Random(f"{self.seed}/{name}")
         weather = self.weather
-        make = make_of(make_name, kind=weather.kind, exclusive=weather.exclusive)
+        hangs_up = random.Random(f"{self.seed}/{name}/line").random() < HANGS_UP
+        make = make_of(make_name, kind=weather.kind, exclusive=weather.exclusive, hangs_up=hangs_up)
         wire = weather.wire if make.kind == "serial" else whole(weather.wire)
         self.ports[name] = MemoryPort(rng, wire, kind=make.kind)
         shopper = TrueShopper(
