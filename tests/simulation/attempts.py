@@ -13,7 +13,9 @@ FOLLOW_UPS = {
     "payment/void",
     "payment/tip_adjust",
 }
-STARTING = FOLLOW_UPS | {"payment/start", "gift_card/load"}  # operations that make a payment
+STARTING = FOLLOW_UPS | {
+    *("payment/start", "gift_card/load", "gift_card/activate", "gift_card/reverse"),
+}  # operations that make a payment
 
 
 @dataclass(slots=True)

@@ -218,9 +218,6 @@ class Witness:
     def committed(self, statements: Sequence[tuple[str, Sequence[Any]]]) -> None:
         """The commit is on disk; may kill the process before anybody hears of it."""
 
-    def failed(self) -> None:
-        """The disk refused something of a commit."""
-
 
 class Connection:
     """An apsw connection that looks like `sqlite3.Connection`, and tells of every commit."""
@@ -245,7 +242,6 @@ class Connection:
                 self._statements.append((statement, values))
             return Rows(self._real.execute(statement, tuple(values)), self._real)
         except apsw.Error as error:
-            self._witness.failed()
             raise sqlite3.OperationalError(str(error)) from error
 
     def executescript(self, script: str) -> None:

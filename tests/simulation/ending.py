@@ -83,9 +83,10 @@ async def judge_the_end(world: World) -> None:
 def _gift_cards(world: World) -> dict[str, tuple[int, int]]:
     """Return what was on each gift card in the beginning, and what is on it now, in cents."""
     found = {}
-    for one in world.shop.gift_cards:
+    for one in (*world.shop.gift_cards, *world.blank_cards):
         card = world.books.find_gift_card(one.code)
-        assert card is not None, "gift cards are never taken out of the world"
+        if card is None:
+            continue  # it was never sold
         found[card.id] = (one.minor, cents(str(card.balance)))
     return found
 
@@ -111,6 +112,8 @@ def _judge_payment(world: World, payment: Written) -> None:
     standing = world.truth.standing(payment.payment_id)
     if not standing:
         story.accuse("S4", f"{name} is approved, but nothing was moved")
+    elif payment.type == "void":
+        return  # it takes back what there is, with tips that were added since
     elif payment.approved_minor() != standing[0].amount_minor:
         told = payment.approved_minor()
         story.accuse("S4", f"{name}: {told}, not {standing[0].amount_minor}")

@@ -24,7 +24,6 @@ class Eyes:
 
     def __init__(self, world: World) -> None:
         self._world = world
-        self._was_whole: dict[str, bool] = {}  # at its delivery, by request id: the journal
 
     def ordered(
         self, life: Incarnation, terminal_id: str, operation: c.MoneyOperation, conversation: int
@@ -88,7 +87,6 @@ class Eyes:
             world.judge.answers[body["request_id"]] = body["answer"]["confirmed"]
         if operation_of(delivery.topic) not in STARTING:
             return
-        self._was_whole[body["request_id"]] = not life.lost_a_commit
         expires_at = body.get("expires_at")
         epoch = body.get("bridge_epoch")
         late = expires_at is not None and datetime.fromisoformat(expires_at) <= world.now()
@@ -103,12 +101,7 @@ class Eyes:
         """Have the judge look whether the command is safe."""
         if operation_of(delivery.topic) in STARTING:
             body = json.loads(delivery.payload)
-            self._world.judge.puback(
-                body["payment_id"],
-                body["request_id"],
-                life.number,
-                disk_failed=life.lost_a_commit and self._was_whole.get(body["request_id"], False),
-            )
+            self._world.judge.puback(body["payment_id"], body["request_id"], life.number)
 
     def committing(self, life: Incarnation, statements: Statements) -> None:
         """Kill the process now and then."""

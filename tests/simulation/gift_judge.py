@@ -103,6 +103,8 @@ class GiftJudge:
         self.story.mark("gift card captured")
         self._refuse_denied(trans, "captured")
         card_leg = self._card_leg(trans.ref)
+        if card_leg is not None and card_leg.payment_id in self.judge.erred:
+            return  # a person said that it had paid
         if card_leg is not None and not self.truth.standing(card_leg.payment_id):
             self.story.accuse("G2", f"{name} is captured, but the card of its plan has not paid")
 
@@ -117,8 +119,13 @@ class GiftJudge:
         return told is not None and told.status == "approved" and not hold
 
     def _judge_load(self, trans: Trans) -> None:
+        given = self.judge.pages.payment(trans.ref)
+        if given.type == "refund" and not given.original_id:
+            return  # a store credit, which a supervisor answers for
         sale_id = self.judge.sale_of.get(trans.ref, "")
         siblings = [one for one, sale in self.judge.sale_of.items() if sale == sale_id]
+        if self.judge.erred.intersection(siblings):
+            return  # a person said that it was paid
         paid = sum(self.truth.taken_minor(one) for one in siblings)
         paid += sum(self.taken_minor(one) for one in siblings)
         filled = sum(
@@ -208,7 +215,8 @@ class GiftJudge:
             + sum(charge.net_minor for charge in self.truth.charges_for(one.payment_id))
             for one in legs
         ]
-        if any(taken) and taken != [one.minor for one in legs]:
+        lied = self.judge.erred.intersection(one.payment_id for one in legs)
+        if any(taken) and not lied and taken != [one.minor for one in legs]:
             self.story.accuse("G5", f"plan {_short(plan_id)} took {taken} of {legs}")
 
 

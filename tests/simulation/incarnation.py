@@ -31,6 +31,7 @@ from bridge.money.store.journal_entries import EventCodec
 from bridge.register import api as k
 from bridge.register.commands.router import Desk, DeskSettings
 from bridge.register.mqtt.messages import Delivery
+from bridge.register.outbox import Outgoing
 from bridge.register.publishing.publisher import Publisher
 from bridge.terminal.station import Station
 from bridge.terminal.status import StationSettings
@@ -137,7 +138,6 @@ class Incarnation(Witness):
         self.ready = False  # recovered and serving
         self.was_killed = False
         self.had_trouble = False  # its disk failed
-        self.lost_a_commit = False  # and a commit with it
         self._around = around
         self._rng = random.Random(f"{around.seed}/life/{number}")
         self._task: asyncio.Task[None] | None = None
@@ -217,8 +217,9 @@ class Incarnation(Witness):
         if not self.alive.yes:
             raise Killed("died after the commit")
 
-    def failed(self) -> None:
-        self.lost_a_commit = True
+    def unsent(self) -> list[Outgoing]:
+        """Return what it had to say and nobody heard."""
+        return list(self.desk.replies.outgoing) if hasattr(self, "desk") else []
 
     def _let_go(self) -> None:
         self.alive.yes = False
@@ -251,7 +252,13 @@ class Incarnation(Witness):
         books = BackOffice(
             self._http, "https://office.test/", pocket, deadline_seconds=OFFICE_DEADLINE_SECONDS
         )
-        self.gift_cards = GiftCards(self.ledger, books, deadline_seconds=OFFICE_DEADLINE_SECONDS)
+        self.gift_cards = GiftCards(
+            self.ledger,
+            books,
+            deadline_seconds=OFFICE_DEADLINE_SECONDS,
+            activates=True,
+            store_credit=True,
+        )
         self.plans = Plans(
             self.ledger, lambda terminal, payment: self.stations[terminal].release(payment)
         )

@@ -235,12 +235,10 @@ class Judge:
         """Something else than a command lets a life of the bridge begin this payment."""
         self.asked.setdefault(payment_id, Asked()).fresh_lives.add(life)
 
-    def puback(self, command_id: str, request_id: str, life: int, *, disk_failed: bool) -> None:
+    def puback(self, command_id: str, request_id: str, life: int) -> None:
         """A command that asks for money is acknowledged to the broker."""
         on_disk = self.payments_of(command_id)[0] in self.pages.rows
-        self.pledges.acknowledges(
-            command_id, request_id, life, on_disk=on_disk, disk_failed=disk_failed
-        )
+        self.pledges.acknowledges(command_id, request_id, life, on_disk=on_disk)
 
     def published(self, message: Message) -> None:
         """The bridge published something."""

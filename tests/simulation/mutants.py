@@ -33,6 +33,7 @@ from tests.simulation import incarnation
 from tests.simulation.mutants_of_edges import EDGE_MUTANTS, WORLD_OF
 from tests.simulation.mutants_of_follow_ups import FOLLOW_UP_MUTANTS
 from tests.simulation.mutants_of_gift_cards import GIFT_CARD_MUTANTS
+from tests.simulation.mutants_of_rooms import NAMED_MUTANTS
 from tests.simulation.plant import Plant
 
 AnyCallable = Callable[..., Any]
@@ -41,7 +42,11 @@ AnyCallable = Callable[..., Any]
 @contextmanager
 def planted(mutant: str) -> Iterator[None]:
     """Have the bug in the bridge inside the block; "" plants nothing."""
-    plants = MUTANTS[mutant] if mutant else ()
+    plants: tuple[Plant, ...] = ()
+    if mutant in NAMED_MUTANTS:
+        plants = NAMED_MUTANTS[mutant].plants
+    elif mutant:
+        plants = MUTANTS[mutant]
     originals = [(plant, getattr(plant.owner, plant.name)) for plant in plants]
     for plant, original in originals:
         setattr(plant.owner, plant.name, plant.make(original))

@@ -308,7 +308,7 @@ def _parts_are_wholes(original: AnyCallable) -> AnyCallable:
     return refuses
 
 
-def _voids_twice(original: AnyCallable) -> AnyCallable:
+def voids_twice(original: AnyCallable) -> AnyCallable:
     async def reverse(self: Reversals, account: Any) -> None:
         """Begin one void after the other, whatever became of those before."""
         name = account.payment_id
@@ -355,9 +355,6 @@ EDGE_MUTANTS: dict[str, tuple[Plant, ...]] = {
         Plant(SignaturePolicy, "__init__", _reverses_what_nobody_signed),
     ),
     "a refused signature is accepted": _on_advance(_refused_is_accepted),
-    "a reversal is tried again while its void is open": (
-        Plant(Reversals, "_reverse", _voids_twice),
-    ),
     "a receipt is not stored": (Plant(Talk, "_apply", _loses_receipts),),
     "a document is told from memory": (Plant(Memory, "get_stored", _tells_from_memory),),
     "a document is emptied while it is open": (Plant(Payment, "is_settled", _final_is_settled),),
@@ -391,7 +388,6 @@ WORLD_OF: dict[str, str] = {
     "an empty batch means not charged": "pax/after sales",
     "a part is taken for the whole": "pax/cards",
     "what was asked for is told as taken": "pax/cards",
-    "a reversal is tried again while its void is open": "signed/cards",
     "the clerk always agrees": "signed/cards",
     "a refused signature is accepted": "signed/cards",
     "what nobody signed is reversed": "signed/cards",

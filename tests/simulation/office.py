@@ -24,6 +24,7 @@ LATE_SECONDS = (20.0, 100.0)  # after the request; the client gives up after 10 
 # Named faults that a world uses. `lost_commit` has a rate of its own: a server that answers with an
 # id and then loses the record deceives every client, so nobody may call the books `matched`.
 FAULTS = tuple(sorted(set(NAMED) - {"lost_commit", "apply_late"}))
+PERMISSIONS = TILL_PERMISSIONS | {"CreateGiftCard"}
 ELSEWHERE = "another shop"  # the source of what others do with a gift card
 
 
@@ -138,7 +139,7 @@ class Office:
         name = request.variables["add"]["transactionId"]
         self._tell(f"acknowledges {name} and loses it")
         await asyncio.sleep(self._rng.uniform(*WORK_SECONDS))
-        execution = self._api.execute(request, TILL_PERMISSIONS)
+        execution = self._api.execute(request, PERMISSIONS)
         for number, one in list(self.state.purchases.items()):
             if one.transaction_id == name:
                 del self.state.purchases[number]
@@ -156,7 +157,7 @@ class Office:
 
     def _apply(self, request: Request, done: asyncio.Future[Execution]) -> None:
         before = len(self.state.ledger)
-        done.set_result(self._api.execute(request, TILL_PERMISSIONS))
+        done.set_result(self._api.execute(request, PERMISSIONS))
         self._report(before)
 
     def _report(self, before: int) -> None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from bridge.control import Control
 from simulators.broker import Message
+from tests.simulation.attempts import euros
 from tests.simulation.pages import Written
 from tests.simulation.rest import may_be_answered
 
@@ -74,6 +75,9 @@ async def _resolve(world: World, payment: Written, *, approved: bool) -> None:
     }
     if approved:
         body["evidence"]["approval_code"] = "123456"
+        slip = world.truth.standing(payment.payment_id)
+        if slip and slip[0].amount_minor != payment.row.amount_minor:
+            body["evidence"]["amount"] = euros(slip[0].amount_minor)
     for number in range(ANSWERS_MAX):
         body["request_id"] = f"{payment.payment_id[-6:]}-answer-{number}"
         topic = f"paybridge/v1/registers/{payment.row.register_id}/request/payment/resolve"

@@ -7,8 +7,9 @@ charged, unless a newer command asked again.
 
 from __future__ import annotations
 
+import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,7 +23,6 @@ class Pledge:
     command_id: str  # the payment or plan that it asked for
     deliveries: int  # of commands about it, this one included
     life: int
-    disk_failed: bool  # between its delivery and its acknowledgement
 
 
 @dataclass(slots=True)
@@ -49,15 +49,13 @@ class Pledges:
             if pledge.deliveries == self.deliveries[command_id]:
                 self.story.accuse("S6", f"{command_id[-4:]} is stored after its acknowledgement")
 
-    def acknowledges(
-        self, command_id: str, request_id: str, life: int, *, on_disk: bool, disk_failed: bool
-    ) -> None:
-        """The PUBACK of a command leaves the process; did the disk fail since it was delivered?"""
+    def acknowledges(self, command_id: str, request_id: str, life: int, *, on_disk: bool) -> None:
+        """The PUBACK of a command leaves the process."""
         if on_disk:
             self.acknowledged.add(command_id)
         elif request_id not in self._published:
             deliveries = self.deliveries[command_id]
-            self._open[request_id] = Pledge(command_id, deliveries, life, disk_failed)
+            self._open[request_id] = Pledge(command_id, deliveries, life)
 
     def refused(self, command_id: str, request_id: str, error: Mapping[str, Any]) -> None:
         """A refusal is at the broker."""
@@ -74,10 +72,16 @@ class Pledges:
         if denied is not None and denied == self.deliveries[command_id]:
             self.story.accuse("S3", f"{what}, which was refused with `money_moved: no`")
 
-    def died(self, life: int) -> None:
-        """A life ended by itself, as it does when its journal fails."""
-        for pledge in self._open.values():
-            if pledge.life == life and pledge.disk_failed:
+    def died(self, unsent: Iterable[bytes]) -> None:
+        """A life ended by itself; `unsent` is what it still had to say: it proves guilt only.
+
+        Who is about to hear that the journal failed was acknowledged although it did.
+        """
+        for payload in unsent:
+            said = json.loads(payload)
+            pledge = self._open.get(said.get("request_id") or "")
+            code = (said.get("error") or {}).get("code")
+            if pledge is not None and code == "journal_unavailable":
                 name = pledge.command_id[-4:]
                 self.story.accuse("S6", f"{name} is acknowledged on a disk that failed")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 from pathlib import Path
 
 import pytest
@@ -51,7 +52,7 @@ def test_nothing_of_the_bridge_is_used_to_judge_it(name: str) -> None:
 def test_a_refusal_that_is_only_queued_is_no_proof_of_an_acknowledgement() -> None:
     judged = pledges()
     judged.delivered(PAID)
-    judged.acknowledges(PAID, "r-1", 1, on_disk=False, disk_failed=False)
+    judged.acknowledges(PAID, "r-1", 1, on_disk=False)
     judged.judge_the_end(1)
     assert rules(judged) == ["S6"]
 
@@ -59,7 +60,7 @@ def test_a_refusal_that_is_only_queued_is_no_proof_of_an_acknowledgement() -> No
 def test_a_refusal_at_the_broker_is_proof_of_an_acknowledgement() -> None:
     judged = pledges()
     judged.delivered(PAID)
-    judged.acknowledges(PAID, "r-1", 1, on_disk=False, disk_failed=False)
+    judged.acknowledges(PAID, "r-1", 1, on_disk=False)
     judged.refused(PAID, "r-1", NO_MONEY)
     judged.judge_the_end(1)
     assert rules(judged) == []
@@ -68,15 +69,16 @@ def test_a_refusal_at_the_broker_is_proof_of_an_acknowledgement() -> None:
 def test_an_acknowledgement_although_the_disk_failed_is_accused() -> None:
     judged = pledges()
     judged.delivered(PAID)
-    judged.acknowledges(PAID, "r-1", 1, on_disk=False, disk_failed=True)
-    judged.died(1)
+    judged.acknowledges(PAID, "r-1", 1, on_disk=False)
+    told = {"request_id": "r-1", "error": {"code": "journal_unavailable"}}
+    judged.died([json.dumps(told).encode()])
     assert rules(judged) == ["S6"]
 
 
 def test_an_acknowledged_command_that_is_told_it_was_not_stored_is_accused() -> None:
     judged = pledges()
     judged.delivered(PAID)
-    judged.acknowledges(PAID, "r-1", 1, on_disk=False, disk_failed=True)
+    judged.acknowledges(PAID, "r-1", 1, on_disk=False)
     judged.refused(PAID, "r-1", {"code": "journal_unavailable", "money_moved": "no"})
     assert rules(judged) == ["S6"]
 
@@ -84,7 +86,7 @@ def test_an_acknowledged_command_that_is_told_it_was_not_stored_is_accused() -> 
 def test_what_is_stored_after_its_acknowledgement_is_accused() -> None:
     judged = pledges()
     judged.delivered(PAID)
-    judged.acknowledges(PAID, "r-1", 1, on_disk=False, disk_failed=False)
+    judged.acknowledges(PAID, "r-1", 1, on_disk=False)
     judged.stored(PAID)
     assert rules(judged) == ["S6"]
 
@@ -92,7 +94,7 @@ def test_what_is_stored_after_its_acknowledgement_is_accused() -> None:
 def test_a_command_that_came_again_may_be_taken_although_the_first_was_refused() -> None:
     judged = pledges()
     judged.delivered(PAID)
-    judged.acknowledges(PAID, "r-1", 1, on_disk=False, disk_failed=False)
+    judged.acknowledges(PAID, "r-1", 1, on_disk=False)
     judged.delivered(PAID)
     judged.stored(PAID)
     judged.judge_the_end(1)
@@ -102,7 +104,7 @@ def test_a_command_that_came_again_may_be_taken_although_the_first_was_refused()
 def test_who_was_refused_with_no_money_moved_and_is_charged_later_is_an_accusation() -> None:
     judged = pledges()
     judged.delivered(PAID)
-    judged.acknowledges(PAID, "r-1", 1, on_disk=False, disk_failed=False)
+    judged.acknowledges(PAID, "r-1", 1, on_disk=False)
     judged.refused(PAID, "r-1", NO_MONEY)
     judged.moved(PAID, "1001 is charged")
     assert rules(judged) == ["S3"]
@@ -111,7 +113,7 @@ def test_who_was_refused_with_no_money_moved_and_is_charged_later_is_an_accusati
 def test_who_asked_again_after_a_refusal_may_be_charged() -> None:
     judged = pledges()
     judged.delivered(PAID)
-    judged.acknowledges(PAID, "r-1", 1, on_disk=False, disk_failed=False)
+    judged.acknowledges(PAID, "r-1", 1, on_disk=False)
     judged.refused(PAID, "r-1", NO_MONEY)
     judged.delivered(PAID)
     judged.moved(PAID, "1001 is charged")
@@ -135,7 +137,7 @@ def test_another_terminal_may_be_busy() -> None:
 def test_a_refund_is_a_charge_that_was_denied_as_well() -> None:
     judged = Judge(Story(clock), Truth())
     judged.pledges.delivered(PAID)
-    judged.puback(PAID, "r-1", 1, disk_failed=False)
+    judged.puback(PAID, "r-1", 1)
     judged.pledges.refused(PAID, "r-1", NO_MONEY)
     judged.truth.charges.append(Charge(PAID, "counter-1", 1, 100, 0.0, kind="refunded"))
     judged.charged(judged.truth.charges[0], "taken")

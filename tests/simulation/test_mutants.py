@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 
 from tests.simulation import campaign
 from tests.simulation.mutants import MUTANTS
+from tests.simulation.mutants_of_rooms import NAMED_MUTANTS
 
 # Bugs that show themselves in almost every world; the others take their time.
 QUICK = ("timeout means failed", "doubt pays again", "unknown bookings are sent again")
@@ -24,3 +28,11 @@ def test_a_coarse_bug_is_caught_in_a_few_worlds(mutant: str) -> None:
 def test_every_planted_bug_is_caught(mutant: str) -> None:
     _, violation = campaign.seeds_until_caught(mutant, SEEDS_MANY)
     assert violation is not None
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mutant", sorted(NAMED_MUTANTS))
+def test_what_no_world_can_show_is_caught_by_its_own_test(mutant: str) -> None:
+    command = [sys.executable, "-m", "tests.simulation.plant_and_test", mutant]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == pytest.ExitCode.TESTS_FAILED, done.stdout

@@ -46,6 +46,7 @@ class Shop:
     terminals: tuple[str, ...]
     gift_cards: tuple[GiftCard, ...] = ()
     able: tuple[str, ...] = ()  # terminals that can follow up what they took
+    blank_cards: list[GiftCard] = field(default_factory=list)  # sold, but not known yet
     paid: list[Attempt] = field(default_factory=list)  # card payments, any till's
 
     async def serve(self, trade: Trade, till: Till, sale_id: str) -> None:
@@ -146,6 +147,63 @@ class Shop:
             await till.follow(load)
         else:
             till.send("payment/cancel", {"payment_id": load.payment_id})
+
+    async def take_off_again(self, till: Till, sale_id: str) -> None:
+        """Fill a gift card, and take its value off again."""
+        load = await self._fill(till, sale_id, till.rng.choice(self.gift_cards), "gift_card/load")
+        if load is None or load.status != "approved":
+            return
+        shown = {"stored_value_id": load.content["gift_card"]["stored_value_id"]}
+        if load.content["gift_card"].get("pin"):
+            shown["pin"] = load.content["gift_card"]["pin"]
+        content = {"original_payment_id": load.payment_id, "gift_card": shown}
+        back = till.attempt(load.sale_id, load.amount_minor, content, "gift_card/reverse")
+        await till.pay(back)
+        if back.status == "approved":
+            self.mark("value taken off again")
+
+    async def sell_new_card(self, till: Till, sale_id: str) -> None:
+        """Sell a gift card that the back office does not know yet."""
+        card = self.blank_cards.pop() if self.blank_cards else None
+        if card is None:
+            return
+        load = await self._fill(till, sale_id, card, "gift_card/activate")
+        if load is not None and load.status == "approved":
+            self.mark("gift card activated")
+
+    async def store_credit(self, till: Till, sale_id: str) -> None:
+        """Put value on a gift card that no payment of ours brought; a supervisor agrees."""
+        rng = till.rng
+        minor = self._euros(till)
+        content = {
+            "gift_card": rng.choice(self.gift_cards).shown(rng),
+            "amounts": amounts(minor),
+            "approved_by": "supervisor-1",
+        }
+        credit = till.attempt("", minor, content, "payment/refund")
+        await till.pay(credit)
+        if credit.status == "approved":
+            self.mark("store credit")
+
+    async def _fill(
+        self, till: Till, sale_id: str, card: GiftCard, operation: str
+    ) -> Attempt | None:
+        """Have a card filled, and paid by another; None when nobody takes the command."""
+        minor = self._euros(till)
+        content = {
+            "sale_id": sale_id,
+            "gift_card": card.shown(till.rng),
+            "amounts": amounts(minor),
+            "deadline_s": 60,
+        }
+        load = till.attempt(sale_id, minor, content, operation)
+        if not await till.begin(load):
+            return None
+        if await self._take(till, sale_id, minor, minor):
+            await till.follow(load)
+        else:
+            till.send("payment/cancel", {"payment_id": load.payment_id})
+        return load
 
     async def plan(self, till: Till, sale_id: str) -> None:
         """Take a sale's money from one or two gift cards and perhaps a card."""
@@ -348,6 +406,9 @@ GIFT_CARD_TRADES = (
     Shop.give_back_to_gift_card,
     Shop.hold_on_gift_card,
     Shop.top_up,
+    Shop.take_off_again,
+    Shop.sell_new_card,
+    Shop.store_credit,
     Shop.plan,
     Shop.plan,
     Shop.plan,

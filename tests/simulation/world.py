@@ -48,6 +48,7 @@ ANSWERS_MAX = 3  # what a person answers may let the bridge see that it must ask
 DEAD_SECONDS = (0.3, 8.0)  # until the service manager starts the service again
 LOOK_SECONDS = 1.0
 HANGS_UP = 0.4  # of the makes that may: the line serves one exchange
+BLANK_CARDS = 3  # in the drawer, to be sold
 PARTS = 0.1  # of the payments at terminals whose hosts approve a part of the amount
 # Whether ZVT terminals, which echo no reference of ours, see hand payments of equal amounts.
 SAME_BY_HAND = False
@@ -92,7 +93,10 @@ class World:
         for number, make in enumerate(self.weather.makes, 1):
             self._make_terminal(f"counter-{number}", make)
         able = tuple(name for name, make in self.makes.items() if make.can_follow_up)
-        self.shop = Shop(self.story.mark, tuple(self.terminals), self._make_gift_cards(), able)
+        self.blank_cards: list[GiftCard] = []
+        cards = self._make_gift_cards()
+        blank = list(self.blank_cards)
+        self.shop = Shop(self.story.mark, tuple(self.terminals), cards, able, blank)
         self.tills = [self._make_till(number) for number in range(1, self.weather.tills + 1)]
         self.life: Incarnation | None = None
         self.lives = 0
@@ -161,6 +165,8 @@ class World:
 
     def _make_gift_cards(self) -> tuple[GiftCard, ...]:
         rng = random.Random(f"{self.seed}/gift cards")
+        if self.weather.gift_cards:
+            self.blank_cards = [GiftCard(f"63962199{n:08d}", "", 0) for n in range(BLANK_CARDS)]
         cards = tuple(
             GiftCard(f"63962100{number:08d}", rng.choice(("", "1234")), 100 * rng.randint(5, 120))
             for number in range(1, self.weather.gift_cards + 1)
@@ -169,7 +175,7 @@ class World:
             self.books.gift_card_add(
                 code=card.code, pin=card.pin or None, balance=Decimal(card.minor).scaleb(-2)
             )
-        self.judge.secrets = [card.code for card in cards]
+        self.judge.secrets = [card.code for card in (*cards, *self.blank_cards)]
         return cards
 
     def pay_alone(self, name: str, amount_minor: int) -> None:
@@ -319,7 +325,7 @@ class World:
         if error is not None and all(isinstance(one, JournalError) for one in causes):
             self.story.tell("bridge", "stops: the journal cannot be written")
             self.story.mark("journal failed")
-            self.judge.pledges.died(life.number)
+            self.judge.pledges.died([one.payload for one in life.unsent()])
             if not life.had_trouble:
                 self.story.accuse("BUG", f"the journal failed by itself: {causes!r}")
             return
