@@ -219,7 +219,7 @@ class Incarnation(Witness):
 
     def unsent(self) -> list[Outgoing]:
         """Return what it had to say and nobody heard."""
-        return list(self.desk.replies.outgoing) if hasattr(self, "desk") else []
+        return list(self.desk.outbox.responses) if hasattr(self, "desk") else []
 
     def _let_go(self) -> None:
         self.alive.yes = False
