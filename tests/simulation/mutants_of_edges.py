@@ -9,6 +9,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from bridge.money.store.cache import Memory
+
 from bridge.errors import JournalError, RequestError
 from bridge.money import admission, commit_decision, purchase
 from bridge.money import ledger as ledger_module
@@ -20,7 +22,6 @@ from bridge.money.payment import machine
 from bridge.money.payment.signature import SignatureJudged
 from bridge.money.payment.state import Payment
 from bridge.money.store import records as accounts
-from bridge.money.store.cache import Memory
 from bridge.money.store.journal import Journal
 from bridge.register.commands import start_payment as starts
 from bridge.register.commands.existing_payment import KnownPayments
