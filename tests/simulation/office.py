@@ -190,7 +190,8 @@ def _spell(fault: Fault, operation: str, execution: Execution) -> Reply | None:
             return json_reply(400, {"errors": errors, "data": execution.data})
         case Answer.WITHOUT_ID:
             row = (execution.data or {}).get(operation) or {}
-            return json_reply(200, {"data": {operation: {**row, "id": None}}})
+            without = {**row, "id": None} if isinstance(row, Mapping) else None
+            return json_reply(200, {"data": {operation: without}})
         case Answer.HTML_200:
             return Reply(200, b"<h1>Welcome</h1>", {"content-type": "text/html"})
         case Answer.TRUNCATED:
