@@ -9,8 +9,6 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from bridge.money.store.cache import Memory
-
 from bridge.errors import JournalError, RequestError
 from bridge.money import admission, commit_decision, purchase
 from bridge.money import ledger as ledger_module
@@ -23,6 +21,7 @@ from bridge.money.payment.signature import SignatureJudged
 from bridge.money.payment.state import Payment
 from bridge.money.store import records as accounts
 from bridge.money.store.journal import Journal
+from bridge.money.store.payment_store import PaymentStore
 from bridge.register.commands import start_payment as starts
 from bridge.register.commands.existing_payment import KnownPayments
 from bridge.register.commands.reconciliation import DayEnds
@@ -204,7 +203,7 @@ def _loses_receipts(original: AnyCallable) -> AnyCallable:
 
 
 def _tells_from_memory(original: AnyCallable) -> AnyCallable:
-    return Memory.get
+    return PaymentStore.get
 
 
 def _final_is_settled(original: Any) -> Any:
@@ -212,7 +211,7 @@ def _final_is_settled(original: Any) -> Any:
 
 
 def _drops_the_sale(original: AnyCallable) -> AnyCallable:
-    def retired(self: Memory, account: Any) -> None:
+    def retired(self: PaymentStore, account: Any) -> None:
         original(self, account)
         key = account.payment.request.sale_key
         for payment_id in self._sales.payments.pop(key, ()):
@@ -313,7 +312,7 @@ def voids_twice(original: AnyCallable) -> AnyCallable:
     async def reverse(self: Reversals, account: Any) -> None:
         """Begin one void after the other, whatever became of those before."""
         name = account.payment_id
-        found = self._ledger.of_sale(account.payment.request.sale_key)
+        found = self._ledger.payments.of_sale(account.payment.request.sale_key)
         voids = [o for o in found if o.payment.request.original_payment_id == name]
         if len(voids) < signature_reversals.ATTEMPTS_MAX:
             try:
@@ -357,9 +356,11 @@ EDGE_MUTANTS: dict[str, tuple[Plant, ...]] = {
     ),
     "a refused signature is accepted": _on_advance(_refused_is_accepted),
     "a receipt is not stored": (Plant(Talk, "_apply", _loses_receipts),),
-    "a document is told from memory": (Plant(Memory, "get_stored", _tells_from_memory),),
+    "a document is told from memory": (Plant(PaymentStore, "get_stored", _tells_from_memory),),
     "a document is emptied while it is open": (Plant(Payment, "is_settled", _final_is_settled),),
-    "a sale is forgotten while a sibling is live": (Plant(Memory, "_retired", _drops_the_sale),),
+    "a sale is forgotten while a sibling is live": (
+        Plant(PaymentStore, "put_retired", _drops_the_sale),
+    ),
     "a group commit leaves a change out": (Plant(Journal, "_commit", _commits_late),),
     "a part is told with one cent more": (Plant(pax_evidence, "approval_of", _one_cent_more),),
     "what was asked for is told as taken": _on_advance(_tells_what_was_asked),
