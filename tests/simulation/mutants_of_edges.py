@@ -215,7 +215,7 @@ def _drops_the_sale(original: AnyCallable) -> AnyCallable:
         original(self, account)
         key = account.payment.request.sale_key
         for payment_id in self._sales.payments.pop(key, ()):
-            self._accounts.pop(payment_id, None)
+            self._records.pop(payment_id, None)
 
     return retired
 
