@@ -18,6 +18,7 @@ from bridge import config as cfg
 from bridge.adapters import Adapters, BackOfficeLogin, Bus, State
 from bridge.backoffice.api.client import BackOffice
 from bridge.backoffice.gift_cards.payment_method import GiftCards
+from bridge.backoffice.gift_cards.steps import GiftCardSteps
 from bridge.backoffice.purchase_recorder import Recorder
 from bridge.clock import WallClock
 from bridge.control import Control
@@ -203,8 +204,12 @@ async def build(
             gift_cards = GiftCards(
                 ledger,
                 books,
-                deadline_seconds=office.deadline_seconds,
-                quiet_seconds=office.gift_card_quiet_seconds,
+                GiftCardSteps(
+                    ledger,
+                    books,
+                    deadline_seconds=office.deadline_seconds,
+                    quiet_seconds=office.gift_card_quiet_seconds,
+                ),
                 activates=office.gift_card_activation,
                 store_credit=office.store_credit,
             )

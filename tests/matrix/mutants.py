@@ -8,7 +8,7 @@ from typing import Literal
 from bridge.backoffice.api.attempts import Applied, Attempt, NotApplied, Refused, Unknown
 from bridge.backoffice.api.documents import GiftCardCapture
 from bridge.backoffice.gift_cards import evidence as e
-from bridge.backoffice.gift_cards.payment_method import GiftCards
+from bridge.backoffice.gift_cards.steps import GiftCardSteps
 from bridge.backoffice.purchase_recorder import Recorder
 from bridge.money import payment as p
 from bridge.money.background.split_payments import Plans
@@ -16,7 +16,7 @@ from drivers import contract as c
 from tests.matrix.shop import PIN
 
 
-class HoldsAgain(GiftCards):
+class HoldsAgain(GiftCardSteps):
     """A hold whose answer was lost is simply asked for again."""
 
     async def _judge_by_balance(self, payment: p.Payment) -> None:
@@ -25,7 +25,7 @@ class HoldsAgain(GiftCards):
         await self._hold(payment.request, before, PIN)
 
 
-class SaysNo(GiftCards):
+class SaysNo(GiftCardSteps):
     """A hold whose answer was lost is told as a failure at once."""
 
     async def _judge_by_balance(self, payment: p.Payment) -> None:
@@ -33,7 +33,7 @@ class SaysNo(GiftCards):
         await self._ledger.apply(payment.request.payment_id, failed)
 
 
-class BelievesTheAmount(GiftCards):
+class BelievesTheAmount(GiftCardSteps):
     """A lower balance is taken for our own use, whoever lowered it."""
 
     async def _ask_a_person(self, name: str, why: str) -> None:
@@ -44,7 +44,7 @@ class BelievesTheAmount(GiftCards):
         await self._ledger.apply(name, c.Approved(approval))
 
 
-class ForgetsTheHold(GiftCards):
+class ForgetsTheHold(GiftCardSteps):
     """A capture that was refused ends the payment, and nobody releases its hold."""
 
     async def _conclude_by(self, name: str, how: str) -> None:
@@ -54,7 +54,7 @@ class ForgetsTheHold(GiftCards):
         await self._ledger.apply(name, c.Failed("refused", "", "not_allowed"))
 
 
-class CapturesAtOnce(GiftCards):
+class CapturesAtOnce(GiftCardSteps):
     """A hold is captured as soon as it is there, whatever it is for."""
 
     async def _end_hold(self, payment: p.Payment) -> None:
@@ -65,36 +65,36 @@ class CapturesAtOnce(GiftCards):
         await self._ledger.apply(name, c.Approved(payment.offer))
 
 
-class FillsAtOnce(GiftCards):
+class FillsAtOnce(GiftCardSteps):
     """A load does not wait for its sale."""
 
     async def _end_load(self, payment: p.Payment) -> None:
         await self._conclude_by(payment.request.payment_id, "capture")
 
 
-class BelievesTheRelease(GiftCards):
+class BelievesTheRelease(GiftCardSteps):
     """A release that never got through is taken for done."""
 
     async def _conclude(self, payment: p.Payment) -> None:
         await self._concluded(payment, "release", None)
 
 
-class ForgetsWhatItSent(GiftCards):
+class ForgetsWhatItSent(GiftCardSteps):
     """After a restart nothing is thought to have been sent."""
 
-    async def _ask(self, payment: p.Payment) -> None:
+    async def ask(self, payment: p.Payment) -> None:
         failed = c.Failed("not_sent", "nothing was sent", "bridge_restarted")
         await self._ledger.apply(payment.request.payment_id, failed)
 
 
-class BelievesTheCapture(GiftCards):
+class BelievesTheCapture(GiftCardSteps):
     """The capture of a hold is taken for done without asking for it."""
 
     async def _conclude(self, payment: p.Payment) -> None:
         await self._concluded(payment, "capture", None)
 
 
-class BelievesTheBalance(GiftCards):
+class BelievesTheBalance(GiftCardSteps):
     """A capture that fails counts as done, because the balance is as it would be after it."""
 
     async def _repeated(
@@ -106,20 +106,20 @@ class BelievesTheBalance(GiftCards):
         await self._believe_the_balance(payment, how, code)
 
 
-class CallsItUntouched(GiftCards):
+class CallsItUntouched(GiftCardSteps):
     """A card that was used at once is called untouched because its balance has not moved yet."""
 
     async def _ask_a_person(self, name: str, why: str) -> None:
         await self._ledger.apply(name, c.Failed("not_applied", why, "host_timeout"))
 
 
-class AsksNobody(GiftCards):
+class AsksNobody(GiftCardSteps):
     """What only a person can know is kept from people."""
 
     async def _ask_a_person(self, name: str, why: str) -> None:
         self._forget(name)
 
-    async def _age_doubts(self, now: float) -> None:
+    async def age_doubts(self, now: float) -> None:
         """Let them grow old."""
 
 

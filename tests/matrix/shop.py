@@ -20,6 +20,7 @@ from typing import Any
 from bridge.assembly import Parts
 from bridge.backoffice.api.names import ApiNames
 from bridge.backoffice.gift_cards.payment_method import GiftCards
+from bridge.backoffice.gift_cards.steps import GiftCardSteps
 from bridge.backoffice.purchase_recorder import Recorder
 from bridge.money import payment as p
 from bridge.money.background.split_payments import Plans
@@ -95,9 +96,9 @@ class Shop:
         self.initial[card.id] = card.balance
         return card.id
 
-    def plant(self, mutant: type[GiftCards | Plans | Recorder]) -> None:
+    def plant(self, mutant: type[GiftCardSteps | Plans | Recorder]) -> None:
         """Put a part with a bug in the place of the real one."""
-        (real,) = {GiftCards, Plans, Recorder} & set(mutant.__mro__)
+        (real,) = {GiftCardSteps, Plans, Recorder} & set(mutant.__mro__)
         self._planted[real.__name__] = mutant
 
     def fault(self, name: str, operation: str, **settings: object) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bridge.backoffice.gift_cards.payment_method import GiftCards
+from bridge.backoffice.gift_cards.steps import GiftCardSteps
 from bridge.backoffice.purchase_recorder import Recorder
 from bridge.money.background.split_payments import Plans
 from tests.matrix import mutants as m
@@ -18,7 +18,7 @@ from tests.matrix.scenes import Scene
 from tests.matrix.shop import SETTLED_SECONDS, Shop, in_shop
 from tests.matrix.test_faults import BOOK, END, HOLD, WITHOUT_HOLDS
 
-Mutant = type[GiftCards | Plans | Recorder]
+Mutant = type[GiftCardSteps | Plans | Recorder]
 
 
 @dataclass(frozen=True, slots=True)

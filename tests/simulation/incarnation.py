@@ -19,6 +19,7 @@ import httpx
 
 from bridge.backoffice.api.client import BackOffice
 from bridge.backoffice.gift_cards.payment_method import GiftCards
+from bridge.backoffice.gift_cards.steps import GiftCardSteps
 from bridge.backoffice.purchase_recorder import IN_FLIGHT_MAX, Recorder
 from bridge.errors import JournalError
 from bridge.money.background.signature_reversals import Reversals, SignaturePolicy
@@ -252,13 +253,8 @@ class Incarnation(Witness):
         books = BackOffice(
             self._http, "https://office.test/", pocket, deadline_seconds=OFFICE_DEADLINE_SECONDS
         )
-        self.gift_cards = GiftCards(
-            self.ledger,
-            books,
-            deadline_seconds=OFFICE_DEADLINE_SECONDS,
-            activates=True,
-            store_credit=True,
-        )
+        steps = GiftCardSteps(self.ledger, books, deadline_seconds=OFFICE_DEADLINE_SECONDS)
+        self.gift_cards = GiftCards(self.ledger, books, steps, activates=True, store_credit=True)
         self.plans = Plans(
             self.ledger, lambda terminal, payment: self.stations[terminal].release(payment)
         )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -10,7 +9,8 @@ from typing import Any
 from bridge.backoffice.api.attempts import Applied, Refused, Unknown
 from bridge.backoffice.api.client import BackOffice
 from bridge.backoffice.gift_cards import evidence as giftcard_evidence
-from bridge.backoffice.gift_cards.payment_method import GiftCards
+from bridge.backoffice.gift_cards import steps as steps_module
+from bridge.backoffice.gift_cards.steps import GiftCardSteps
 from bridge.money import payment as p
 from bridge.money.background import split_payments as plans_module
 from bridge.money.split_payment import BeginLeg, Done, EndHold, Wait
@@ -18,7 +18,6 @@ from drivers import contract as c
 from tests.simulation.plant import Plant
 
 AnyCallable = Callable[..., Any]
-steps_module = sys.modules[GiftCards._end_load.__module__]
 
 
 def _on_next_step(changed: Callable[..., Any]) -> tuple[Plant, ...]:
@@ -83,7 +82,7 @@ def _refusals_count(original: AnyCallable) -> AnyCallable:
 
 
 def _unconfirmed_means_failed(original: AnyCallable) -> AnyCallable:
-    async def repeated(self: GiftCards, payment: p.Payment, how: str, code: str) -> None:
+    async def repeated(self: GiftCardSteps, payment: p.Payment, how: str, code: str) -> None:
         failed = c.Failed("no_answer", code, "host_timeout")
         await self._ledger.apply(payment.request.payment_id, failed)
 
@@ -106,7 +105,7 @@ def _ignores_other_shops(original: AnyCallable) -> AnyCallable:
 
 
 def _does_not_wait(original: AnyCallable) -> AnyCallable:
-    def __init__(self: GiftCards, *arguments: Any, **more: Any) -> None:
+    def __init__(self: GiftCardSteps, *arguments: Any, **more: Any) -> None:
         original(self, *arguments, **more)
         self._quiet_seconds = 0.0
 
@@ -114,7 +113,7 @@ def _does_not_wait(original: AnyCallable) -> AnyCallable:
 
 
 def _lost_hold_means_failed(original: AnyCallable) -> AnyCallable:
-    async def judge(self: GiftCards, payment: p.Payment) -> None:
+    async def judge(self: GiftCardSteps, payment: p.Payment) -> None:
         failed = c.Failed("no_answer", "no answer", "host_timeout")
         await self._ledger.apply(payment.request.payment_id, failed)
 
@@ -131,12 +130,14 @@ GIFT_CARD_MUTANTS: dict[str, tuple[Plant, ...]] = {
     ),
     "a refused capture counts": (Plant(BackOffice, "gift_card_trans_capture", _refusals_count),),
     "an unconfirmed capture means failed": (
-        Plant(GiftCards, "_repeated", _unconfirmed_means_failed),
+        Plant(GiftCardSteps, "_repeated", _unconfirmed_means_failed),
     ),
     "a card is filled before its sale is paid": (Plant(steps_module, "load_step", _fills_at_once),),
     "a balance is believed whoever used the card": (
         Plant(giftcard_evidence, "judge_hold", _ignores_other_shops),
     ),
-    "a balance is read too early": (Plant(GiftCards, "__init__", _does_not_wait),),
-    "a lost hold means failed": (Plant(GiftCards, "_judge_by_balance", _lost_hold_means_failed),),
+    "a balance is read too early": (Plant(GiftCardSteps, "__init__", _does_not_wait),),
+    "a lost hold means failed": (
+        Plant(GiftCardSteps, "_judge_by_balance", _lost_hold_means_failed),
+    ),
 }

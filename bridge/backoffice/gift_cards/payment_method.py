@@ -1,4 +1,4 @@
-"""Gift cards as a payment method: stands where a terminal's station stands, decides no rule.
+"""Gift cards as a payment method: what a station is for a terminal. Decides no rule.
 
 It fetches the ledger's live actions for gift cards, one after the other: two attempts on one card
 at once would make its balance prove nothing. What each of them is, `steps.py` says.
@@ -16,13 +16,11 @@ from bridge.backoffice.gift_cards.office import Office
 from bridge.backoffice.gift_cards.steps import GiftCardSteps
 from bridge.log import about
 from bridge.money import payment as p
-from bridge.money.doubt_age import DoubtAges
 from bridge.money.ledger import Ledger
 from bridge.money.live_actions import Work
 from drivers import contract as c
 
 PINS_MAX = 200  # of payments that wait; a command that was refused later leaves its PIN here
-QUIET_SECONDS_DEFAULT = 120.0  # servers and proxies give a request up within two minutes
 LOOK_SECONDS = 3_600.0  # with nothing to do it still looks up once an hour
 
 CAPABILITIES = c.Capabilities(
@@ -40,29 +38,27 @@ class GiftCardState:
     ready: c.TerminalReady | None = None
 
 
-class GiftCards(GiftCardSteps):
-    """The one who talks about gift cards. `run` acts; everything else only looks or notes."""
+class GiftCards:
+    """The task of gift card payments. `run` acts; everything else only looks or notes."""
 
     def __init__(
         self,
         ledger: Ledger,
         office: Office,
+        steps: GiftCardSteps,
         *,
-        deadline_seconds: float,
-        quiet_seconds: float = QUIET_SECONDS_DEFAULT,
         activates: bool = False,
         store_credit: bool = False,
     ) -> None:
-        """Work off the ledger's queue; `deadline_seconds` bounds one request of `office`.
-
-        After an answer was lost no card's balance is believed before `quiet_seconds`.
+        """Work off the ledger's queue by `steps`; `office` answers questions about balances.
 
         `activates` lets registers make new cards, and `store_credit` lets them put on a card what
         another card paid, or nobody.
         """
-        super().__init__(
-            ledger, office, deadline_seconds=deadline_seconds, quiet_seconds=quiet_seconds
-        )
+        self._ledger = ledger
+        self._office = office
+        self._steps = steps
+        self._queue = ledger.work(p.GIFT_CARDS)
         more = {"activate"} if activates else set()
         self.capabilities = replace(
             CAPABILITIES,
@@ -73,7 +69,6 @@ class GiftCards(GiftCardSteps):
         self._questions: dict[str, p.GiftCardCode] = {}  # about balances, by name
         self.balances: dict[str, str | c.Declined | c.Failed | p.NotReached] = {}
         self._pins: dict[str, str] = {}  # by payment, until its hold is asked for
-        self._doubt_ages = DoubtAges(ledger)
 
     # --- asked by the desk, never waiting
 
@@ -105,7 +100,7 @@ class GiftCards(GiftCardSteps):
         """
         loop = asyncio.get_running_loop()
         while True:
-            await self._age_doubts(loop.time())
+            await self._steps.age_doubts(loop.time())
             work = self._queue.take_due(loop.time())
             if work is None and self._questions:
                 await self._answer(next(iter(self._questions)))
@@ -120,7 +115,7 @@ class GiftCards(GiftCardSteps):
         times = [now + LOOK_SECONDS]
         if self._queue.next_due_at is not None:
             times.append(self._queue.next_due_at)
-        times += self._doubt_ages.next_at()
+        times += self._steps.doubts_due_at()
         try:
             async with self._queue.pause(min(times)):
                 await asyncio.sleep(LOOK_SECONDS)
@@ -135,14 +130,14 @@ class GiftCards(GiftCardSteps):
             case p.StartOnTerminal():
                 pin = self._pins.pop(work.payment_id, "")
                 if account.payment.status is p.Status.QUEUED:
-                    await self._start(account.payment, pin)
+                    await self._steps.start(account.payment, pin)
             case p.AskTerminal():
-                await self._ask(account.payment)
+                await self._steps.ask(account.payment)
             case p.StopOnTerminal():
                 if account.payment.resolved_by == "operator":
-                    await self._release_after_all(account.payment)
+                    await self._steps.release_after_all(account.payment)
                 elif account.payment.request.type is p.PaymentType.LOAD:
-                    await self._ask(account.payment)  # it may be waiting for its sale
+                    await self._steps.ask(account.payment)  # it may be waiting for its sale
                 # Anything else looks at the payment itself before its next step.
 
     async def _answer(self, name: str) -> None:
@@ -157,11 +152,3 @@ class GiftCards(GiftCardSteps):
             case Refused():
                 self.balances[name] = e.refusal(found, "FindGiftCardByCode")
         self._ledger.payments.something_changed.set()
-
-    async def _age_doubts(self, now: float) -> None:
-        doubts = [
-            one.payment_id
-            for one in self._ledger.payments.unfinished()
-            if one.payment.doubt is not None and one.payment.request.method == "gift_card"
-        ]
-        await self._doubt_ages.look(now, doubts)

@@ -25,6 +25,7 @@ from bridge.backoffice.gift_cards import second_look as look
 from bridge.backoffice.gift_cards.office import Office, make_card
 from bridge.money import payment as p
 from bridge.money.admission import held_for_goods_minor
+from bridge.money.doubt_age import DoubtAges
 from bridge.money.ledger import Ledger
 from bridge.money.live_actions import Work
 from bridge.money.split_payment import load_step
@@ -37,6 +38,7 @@ READING_GAP_SECONDS = 2.0  # between two readings: some servers commit after the
 LOOK_AGAIN_SECONDS = 60.0  # a second look that nobody waits for, while the card is in use
 RELEASE_AGAIN_SECONDS = 60.0  # a release that nobody waits for
 LOAD_LOOK_SECONDS = 0.5  # how often a load that waits for its sale looks whether that is paid
+QUIET_SECONDS_DEFAULT = 120.0  # servers and proxies give a request up within two minutes
 SAME_ERROR_MAX = 2  # repeats that end in the same error; more would tell no more
 UNHELPFUL = frozenset({"", e.NO_PERMISSION}) | e.UNREADABLE  # errors that say nothing of the hold
 
@@ -45,7 +47,12 @@ class GiftCardSteps:
     """What is done for one payment; each method is one step and ends with an event."""
 
     def __init__(
-        self, ledger: Ledger, office: Office, *, deadline_seconds: float, quiet_seconds: float
+        self,
+        ledger: Ledger,
+        office: Office,
+        *,
+        deadline_seconds: float,
+        quiet_seconds: float = QUIET_SECONDS_DEFAULT,
     ) -> None:
         """Tell `ledger` what `office` says; `deadline_seconds` bounds one request.
 
@@ -56,6 +63,7 @@ class GiftCardSteps:
         self._office = office
         self._queue = ledger.work(p.GIFT_CARDS)
         self._quiet_seconds = max(QUIET_DEADLINES * deadline_seconds, quiet_seconds)
+        self._doubt_ages = DoubtAges(ledger)
         self._learned = False
         self._quiet_until: dict[str, float] = {}
         self._reading: dict[str, Decimal] = {}  # the first of two, by payment
@@ -64,7 +72,8 @@ class GiftCardSteps:
 
     # --- a new payment
 
-    async def _start(self, payment: p.Payment, pin: str) -> None:
+    async def start(self, payment: p.Payment, pin: str) -> None:
+        """Begin a payment: read its card's balance, then hold, or end the hold it is about."""
         request = payment.request
         name, card = request.payment_id, h.card_of(request)
         if not self._learned:
@@ -309,7 +318,7 @@ class GiftCardSteps:
         )
         await self._ledger.apply(request.payment_id, c.Approved(approval))
 
-    async def _release_after_all(self, payment: p.Payment) -> None:
+    async def release_after_all(self, payment: p.Payment) -> None:
         """Release the hold of a payment that a person called not charged; it is final already."""
         name = payment.request.payment_id
         attempt = await self._office.gift_card_trans_capture(h.capture_for(payment, "release"))
@@ -329,7 +338,20 @@ class GiftCardSteps:
 
     # --- doubts
 
-    async def _ask(self, payment: p.Payment) -> None:
+    async def age_doubts(self, now: float) -> None:
+        """Have a person asked about doubts that are old enough; `now` is the loop's clock."""
+        doubts = [
+            one.payment_id
+            for one in self._ledger.payments.unfinished()
+            if one.payment.doubt is not None and one.payment.request.method == "gift_card"
+        ]
+        await self._doubt_ages.look(now, doubts)
+
+    def doubts_due_at(self) -> list[float]:
+        """Return when each doubt must be looked at again, in the loop's clock."""
+        return self._doubt_ages.next_at()
+
+    async def ask(self, payment: p.Payment) -> None:
         """Find out what became of a payment, or take the step that is still to be taken."""
         request = payment.request
         if payment.owes_look:

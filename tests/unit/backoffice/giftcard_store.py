@@ -13,6 +13,7 @@ from pathlib import Path
 
 from bridge.backoffice.api.names import ApiNames
 from bridge.backoffice.gift_cards.payment_method import GiftCards
+from bridge.backoffice.gift_cards.steps import GiftCardSteps
 from bridge.money import payment as p
 from bridge.money.ledger import Ledger
 from bridge.money.store.journal import Journal
@@ -52,7 +53,7 @@ class Store:
         self.state = self.world.office.state
         self.state.gift_card_add(code=CODE, pin=PIN, balance=Decimal(balance))
         self._folder = folder
-        self.cards_type: type[GiftCards] = GiftCards  # a planted bug is a subclass
+        self.steps_type: type[GiftCardSteps] = GiftCardSteps  # a planted bug is a subclass
         self.journal_type: type[Journal] = Journal  # one that dies is a subclass
         self.cards_hold = True  # False: a server that is known to offer no holds
         self.quiet_seconds = 120.0  # the default
@@ -83,7 +84,7 @@ class Store:
                 )
             },
             journal=self.journal_type,
-            planted={"GiftCards": self.cards_type},
+            planted={"GiftCardSteps": self.steps_type},
         )
         async with store.built() as parts:
             assert parts.gift_cards is not None
