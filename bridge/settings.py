@@ -13,7 +13,7 @@ from bridge.errors import ConfigError
 from bridge.register import api as k
 from bridge.register.commands.router import DeskSettings
 from bridge.register.mqtt.messages import MqttSettings, TlsSettings
-from bridge.register.publishing.receipt_text import ReceiptStyle
+from bridge.register.receipts.receipt_text import ReceiptStyle
 from bridge.terminal.transport import SerialAddress, TcpAddress
 from drivers.contract import SerialDefaults
 

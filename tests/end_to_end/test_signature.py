@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from bridge.money.background.signature_reversals import void_id
-from bridge.register.publishing.signature_prompt import prompt_id
+from bridge.register.api import prompt_id
 from tests.end_to_end.parts import Store, open_store, plan
 
 Json = dict[str, Any]

@@ -209,6 +209,11 @@ class Payment:
         return self.signature in UNDECIDED and self.funds not in gone
 
     @property
+    def signature_is_asked(self) -> bool:
+        """True while a clerk is still asked about the signature."""
+        return self.signature is Signature.ASKED and self.awaits_signature
+
+    @property
     def owes_release(self) -> bool:
         """True while a gift card's hold may stand that a person called not charged."""
         return (
@@ -277,6 +282,16 @@ class Payment:
     def taken_minor(self) -> int:
         """What was taken from the card, with the tips that were added afterwards."""
         return self.captured.minor + (self.tip_minor if self.captured.minor else 0)
+
+    @property
+    def captured_so_far(self) -> Money | None:
+        """What was taken, of a hold what was captured of it; None while nothing can be said."""
+        currency = self.request.amount.currency
+        if self.request.type is PaymentType.PREAUTH:
+            return Money(self.used_minor, currency) if self.is_final else None
+        if self.request.type in TAKES and self.funds in MOVED:
+            return Money(self.taken_minor, currency)
+        return None
 
     @property
     def refundable_minor(self) -> int:

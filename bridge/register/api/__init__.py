@@ -63,7 +63,7 @@ from bridge.register.api.existing_payment_commands import (
     ReceiptReprint,
     SaleAttach,
 )
-from bridge.register.api.fields import SPEC, Wire, format_time
+from bridge.register.api.fields import SPEC, Wire, format_time, read_time
 from bridge.register.api.payment_commands import (
     AnyFollowUp,
     GiftCardActivate,
@@ -155,6 +155,8 @@ from bridge.register.api.topics import (
     Topics,
     is_id,
     is_payment_id,
+    payment_of_prompt,
+    prompt_id,
 )
 from drivers.amounts import MINOR_DIGITS
 
@@ -299,5 +301,8 @@ __all__ = [
     "is_payment_id",
     "is_state_of",
     "parse_amount",
+    "payment_of_prompt",
+    "prompt_id",
+    "read_time",
     "salvage_ids",
 ]

@@ -73,6 +73,12 @@ def format_time(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
+@lru_cache(maxsize=512)
+def read_time(text: str) -> datetime:
+    """Return the moment that `format_time` wrote, e.g. as a journal entry's `at`."""
+    return datetime.fromisoformat(text)
+
+
 def _check_currency(code: str) -> str:
     if code not in MINOR_DIGITS:
         raise PydanticCustomError(

@@ -16,6 +16,7 @@ topic they do not know.
 from __future__ import annotations
 
 import re
+import uuid
 from dataclasses import dataclass
 from typing import Final
 
@@ -294,6 +295,19 @@ class Topics:
             and not any(character in topic for character in "+#\0")
             and rest.split("/")[0] not in _NO_ANSWERS
         )
+
+
+def prompt_id(payment_id: str) -> str:
+    """Return the name of the question about a payment's signature, the same after a restart."""
+    return uuid.UUID(payment_id).hex
+
+
+def payment_of_prompt(name: str) -> str:
+    """Return the payment that a question is about, "" when the name is none of ours."""
+    try:
+        return str(uuid.UUID(hex=name))
+    except ValueError:
+        return ""
 
 
 # Where a register's own commands and the bridge's documents are.

@@ -16,13 +16,12 @@ from bridge.money.payment import leg_id
 from bridge.money.payment.signature import Signature, SignatureJudged
 from bridge.money.store.records import PaymentRecord
 from bridge.register import api as k
+from bridge.register.commands.payment_list import listed
 from bridge.register.commands.payment_request import other_tenders, sale_details
 from bridge.register.commands.replies import Replies
 from bridge.register.outbox import Outbox
-from bridge.register.publishing.payment_document import receipt_documents
-from bridge.register.publishing.payment_list import listed
-from bridge.register.publishing.receipt_text import ReceiptStyle
-from bridge.register.publishing.signature_prompt import is_open, payment_of
+from bridge.register.receipts.receipt_documents import receipt_documents
+from bridge.register.receipts.receipt_text import ReceiptStyle
 from drivers.contract import Stage
 
 _LOGGER = logging.getLogger(__name__)
@@ -228,11 +227,11 @@ class KnownPayments:
                 otherwise, or nobody answered in time.
         """
         confirmed, by = request.answer.confirmed, request.operator_id or register_id
-        account = await self._ledger.payments.find(payment_of(request.prompt_id))
+        account = await self._ledger.payments.find(k.payment_of_prompt(request.prompt_id))
         if account is None:
             raise RequestError("prompt_not_found", "there is no such question", path="prompt_id")
         refuse_foreign(account.payment.request, register_id)
-        is_first = is_open(account.payment)
+        is_first = account.payment.signature_is_asked
         if is_first:
             judged = SignatureJudged(accepted=confirmed, by=by)
             account = await self._ledger.apply(account.payment_id, judged)

@@ -37,8 +37,7 @@ from bridge.register.commands.terminal_queue import TakerState, WaitedFor, Waiti
 from bridge.register.commands.terminal_selection import Choice
 from bridge.register.mqtt.messages import Connected, Delivery
 from bridge.register.outbox import Outbox
-from bridge.register.publishing.payment_document import PLAIN
-from bridge.register.publishing.receipt_text import ReceiptStyle
+from bridge.register.receipts.receipt_text import PLAIN, ReceiptStyle
 
 _LOGGER = logging.getLogger(__name__)
 

@@ -8,7 +8,6 @@ from math import ceil
 
 from bridge.money import payment as p
 from bridge.money.store.records import PaymentRecord
-from bridge.register.publishing.signature_prompt import is_open
 from drivers.contract import Stage
 
 # The stages of a terminal that waits for a card, and stops when its time is up.
@@ -28,7 +27,7 @@ def seconds_left(
     than the payment's own deadline. `expires_at` is when a question about it would expire.
     """
     payment = account.payment
-    if is_open(payment):
+    if payment.signature_is_asked:
         end = expires_at
     elif payment.status is p.Status.IN_PROGRESS and payment.stage in CARD_STAGES:
         began = _since(account, p.Status.IN_PROGRESS.value, None)

@@ -11,8 +11,6 @@ from collections import deque
 
 from bridge.money.store.records import HistoryLine, PaymentRecord
 from bridge.register import api as k
-from bridge.register.publishing.payment_document import read_time
-from bridge.register.publishing.signature_prompt import is_open, prompt_id
 
 # While the broker is away. Nothing depends on events, so the oldest are lost without harm.
 EVENTS_WAITING_MAX = 1_000
@@ -38,7 +36,9 @@ class Stream:
         elif earlier:
             self._told[account.payment_id] = earlier[-1]
         if account.payment.signature is not None:
-            self._prompts[account.payment_id] = PROMPT_EVENTS[not is_open(account.payment)]
+            self._prompts[account.payment_id] = PROMPT_EVENTS[
+                not account.payment.signature_is_asked
+            ]
 
     def collect(self, account: PaymentRecord) -> None:
         """Have what is new of a payment told."""
@@ -63,7 +63,7 @@ class Stream:
 
     def _collect_prompt(self, account: PaymentRecord) -> None:
         last = self._prompts.get(account.payment_id)
-        wanted = PROMPT_EVENTS if not is_open(account.payment) else PROMPT_EVENTS[:1]
+        wanted = PROMPT_EVENTS if not account.payment.signature_is_asked else PROMPT_EVENTS[:1]
         for kind in wanted[wanted.index(last) + 1 if last in wanted else 0 :]:
             self._prompts[account.payment_id] = kind
             self._add(
@@ -71,7 +71,7 @@ class Stream:
                 kind,
                 account.updated_at,
                 status=account.payment.status.value,
-                prompt_id=prompt_id(account.payment_id),
+                prompt_id=k.prompt_id(account.payment_id),
             )
 
     def _add(self, account: PaymentRecord, kind: str, at: str, **more: str | None) -> None:
@@ -80,7 +80,7 @@ class Stream:
         event = k.PaymentEvent.model_validate(
             {
                 "seq": self._seq,
-                "at": read_time(at),
+                "at": k.read_time(at),
                 "type": kind,
                 "payment_id": account.payment_id,
                 "terminal_id": request.terminal_id,

@@ -1,8 +1,4 @@
-"""How long money stays held, and when a clerk must be reminded of it. Pure.
-
-Nobody tells the bridge when a bank lets a hold go: the days are the acquirer's word, a setting. So
-a hold whose days are over *may* have ended; what became of it, its capture shows.
-"""
+"""When a clerk must be reminded of money that is held, and how long its document stays. Pure."""
 
 from __future__ import annotations
 
@@ -10,6 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Final, Literal
 
+from bridge.money.holds import expires_at
 from bridge.money.store.records import PaymentRecord
 
 HOLD_WARNING: Final = timedelta(days=1)
@@ -17,17 +14,6 @@ HOLD_WARNING: Final = timedelta(days=1)
 HOLD_KEPT: Final = timedelta(days=7)
 HOLD_UNKNOWN: Final = timedelta(days=31)  # where no days are configured: no bank holds longer
 Notice = Literal["", "soon", "over"]
-
-
-def expires_at(account: PaymentRecord, hold_days: Mapping[str, int]) -> datetime | None:
-    """Return when a hold that still holds may end; None for everything else, and where unknown.
-
-    `hold_days` is how many days a hold stands, by terminal.
-    """
-    days = hold_days.get(account.payment.request.terminal_id)
-    if days is None or not account.payment.held_minor:
-        return None
-    return datetime.fromisoformat(account.ended_at) + timedelta(days=days)
 
 
 def notice(account: PaymentRecord, hold_days: Mapping[str, int], now: datetime) -> Notice:

@@ -6,25 +6,20 @@ Nothing is decided here; what a field means stands in the contract, what is true
 from __future__ import annotations
 
 from datetime import datetime
-from functools import lru_cache
 
 from bridge.money import payment as p
 from bridge.money.store.records import PaymentRecord, PurchaseRecord
 from bridge.register import api as k
 from bridge.register.publishing.clerk_display import ANYTHING, Means, display_of
 from bridge.register.publishing.holds import Notice
-from bridge.register.publishing.receipt_text import (
+from bridge.register.receipts.receipt_text import (
+    PLAIN,
     ReceiptStyle,
-    fields_of,
-    marked_as_duplicate,
     masked,
     receipts_of,
+    width_of,
 )
-from drivers.contract import Approval, Money, Receipt
-
-# A document repeats the times of its history with every change.
-TIMES_REMEMBERED = 512
-PLAIN = ReceiptStyle()
+from drivers.contract import Approval, Money
 
 _EVIDENCE = {  # what a discrepancy's evidence says of the payment
     "approved_without_start": "approved",
@@ -45,12 +40,6 @@ _EVIDENCE = {  # what a discrepancy's evidence says of the payment
 
 
 _CATEGORIES = {"gift_card": "gift_card"}  # other brands are card schemes
-
-
-@lru_cache(maxsize=TIMES_REMEMBERED)
-def read_time(text: str) -> datetime:
-    """Return the moment that a journal entry's `at` spells."""
-    return datetime.fromisoformat(text)
 
 
 def payment_document(
@@ -115,11 +104,11 @@ def payment_document(
             "error": error,
             "discrepancy": _discrepancy(account),
             "possible_duplicate": request.possible_duplicate,
-            "created_at": read_time(account.created_at),
-            "updated_at": read_time(account.updated_at),
+            "created_at": k.read_time(account.created_at),
+            "updated_at": k.read_time(account.updated_at),
             "history": tuple(
                 k.HistoryEntry.model_validate(
-                    {"status": h.status, "stage": h.stage or None, "at": read_time(h.at)}
+                    {"status": h.status, "stage": h.stage or None, "at": k.read_time(h.at)}
                 )
                 for h in account.history
             ),
@@ -128,37 +117,6 @@ def payment_document(
             "metadata": dict(request.metadata) or None,
         }
     )
-
-
-def receipt_documents(
-    account: PaymentRecord, style: ReceiptStyle, *, duplicate: bool = False
-) -> dict[str, k.ReceiptDocument]:
-    """Return the receipts to print, by copy; a later one of the same copy replaces an earlier.
-
-    With `duplicate` each says in its first line that it was printed before.
-    """
-    request = account.payment.request
-    columns = style.columns_of(request.register_id)
-    fields = fields_of(account) or None
-    return {
-        "signature" if receipt.requires_signature else receipt.copy: (
-            k.ReceiptDocument.model_validate(
-                {
-                    "payment_id": account.payment_id,
-                    "copy": "signature" if receipt.requires_signature else receipt.copy,
-                    "columns": _width(receipt),
-                    "lines": marked_as_duplicate(receipt.lines, columns, request.language)
-                    if duplicate
-                    else receipt.lines,
-                    "requires_signature": receipt.requires_signature,
-                    "must_print_now": receipt.must_print,
-                    "duplicate": duplicate,
-                    "fields": fields,
-                }
-            )
-        )
-        for receipt in receipts_of(account, style)
-    }
 
 
 def _result(payment: p.Payment) -> str | None:
@@ -185,7 +143,7 @@ def _amounts(payment: p.Payment, remaining: Money | None) -> k.PaymentAmounts:
         currency=currency,
         requested_amount=k.format_amount(payment.request.amount),
         authorized_amount=taken,
-        captured_amount=captured_text(payment),
+        captured_amount=_money(payment.captured_so_far),
         tip_amount=k.format_amount(tip) if tip else None,
         surcharge_amount=k.format_amount(surcharge) if surcharge else None,
         cash_back_amount=k.format_amount(cash_back) if cash_back else None,
@@ -195,14 +153,8 @@ def _amounts(payment: p.Payment, remaining: Money | None) -> k.PaymentAmounts:
     )
 
 
-def captured_text(payment: p.Payment) -> str | None:
-    """Return what was taken, of a hold what was captured of it; None while nothing can be said."""
-    currency = payment.request.amount.currency
-    if payment.request.type is p.PaymentType.PREAUTH:
-        return _text(payment.used_minor, currency) if payment.is_final else None
-    if payment.request.type in p.TAKES and payment.funds in p.MOVED:
-        return _text(payment.taken_minor, currency)
-    return None
+def _money(money: Money | None) -> str | None:
+    return None if money is None else k.format_amount(money)
 
 
 def _text(minor: int, currency: str) -> str:
@@ -282,14 +234,10 @@ def _recording(payment: p.Payment, purchase: PurchaseRecord | None) -> k.Recordi
             "status": payment.recording.value,
             "record_id": payment.record_id or None,
             "attempts": purchase.purchase.attempts if purchase else 0,
-            "recorded_at": read_time(purchase.updated_at) if recorded and purchase else None,
+            "recorded_at": k.read_time(purchase.updated_at) if recorded and purchase else None,
             "error": error,
         }
     )
-
-
-def _width(receipt: Receipt) -> int:
-    return max([len(line) for line in receipt.lines] or [24])
 
 
 def _receipts(
@@ -302,7 +250,7 @@ def _receipts(
         found[copy] = k.ReceiptReference.model_validate(
             {
                 "copy": copy,
-                "columns": _width(receipt),
+                "columns": width_of(receipt),
                 "requires_signature": receipt.requires_signature,
                 "must_print_now": receipt.must_print,
                 "topic": topics.receipt(request.register_id, request.payment_id, copy),
@@ -316,7 +264,7 @@ def _in_doubt(account: PaymentRecord, next_check_at: datetime | None) -> k.InDou
     if doubt is None:
         return None
     return k.InDoubt(
-        since=read_time(account.doubted_at),
+        since=k.read_time(account.doubted_at),
         cause=doubt.cause,
         next_check_at=next_check_at,
         attempts=doubt.inquiries,
@@ -406,7 +354,7 @@ def _discrepancy(account: PaymentRecord) -> k.Discrepancy | None:
     evidence = _EVIDENCE.get(odd.kind, "failed" if said == "approved" else "approved")
     return k.Discrepancy.model_validate(
         {
-            "since": read_time(account.updated_at),
+            "since": k.read_time(account.updated_at),
             "said": said,
             "evidence": evidence,
             "text": f"{odd.kind}: {odd.text}",

@@ -16,6 +16,7 @@ from typing import Any
 
 from bridge.errors import BusError, MessageBreaks, MessageRefused
 from bridge.money import payment as p
+from bridge.money.holds import expires_at
 from bridge.money.ledger import Ledger
 from bridge.money.store.records import PaymentRecord
 from bridge.register import api as k
@@ -24,12 +25,13 @@ from bridge.register.publishing.clerk_display import ANYTHING, Means
 from bridge.register.publishing.countdown import seconds_left
 from bridge.register.publishing.document_retention import to_retire
 from bridge.register.publishing.event_stream import Stream
-from bridge.register.publishing.holds import Notice, expires_at, must_stay, notice
-from bridge.register.publishing.payment_document import PLAIN, payment_document, receipt_documents
+from bridge.register.publishing.holds import Notice, must_stay, notice
+from bridge.register.publishing.payment_document import payment_document
 from bridge.register.publishing.plan_document import plan_document
-from bridge.register.publishing.receipt_text import ReceiptStyle
-from bridge.register.publishing.signature_prompt import is_open, prompt_document, prompt_id
+from bridge.register.publishing.signature_prompt import prompt_document
 from bridge.register.publishing.sources import Bus, Facts, Plans, Signatures
+from bridge.register.receipts.receipt_documents import receipt_documents
+from bridge.register.receipts.receipt_text import PLAIN, ReceiptStyle
 from drivers.contract import Stage
 
 _LOGGER = logging.getLogger(__name__)
@@ -417,7 +419,7 @@ class Publisher:
         if payment.signature is None:
             return
         payload = b""
-        if is_open(payment):
+        if payment.signature_is_asked:
             policy = self._signatures.policy
             document = prompt_document(
                 payment,
@@ -426,7 +428,7 @@ class Publisher:
                 can_void=self._signatures.can_void(request.terminal_id),
             )
             payload = k.encode(document)
-        topic = self._topics.prompt(request.register_id, prompt_id(request.payment_id))
+        topic = self._topics.prompt(request.register_id, k.prompt_id(request.payment_id))
         if self._told.prompts.get(topic) != payload:
             await self._publish(topic, payload, retain=True, expiry_seconds=DOCUMENT_EXPIRY_SECONDS)
             self._told.prompts[topic] = payload
@@ -536,7 +538,7 @@ class Publisher:
             topic = self._topics.receipt(request.register_id, request.payment_id, copy)
             self._told.receipts.pop(topic, None)
         if account.payment.signature is not None:
-            topic = self._topics.prompt(request.register_id, prompt_id(request.payment_id))
+            topic = self._topics.prompt(request.register_id, k.prompt_id(request.payment_id))
             await self._publish(topic, b"", retain=True)
             self._told.prompts.pop(topic, None)
         topic = self._topics.payment(request.register_id, request.payment_id)

@@ -2,38 +2,18 @@
 
 from __future__ import annotations
 
-import uuid
 from datetime import datetime
 
 from bridge.money import payment as p
-from bridge.money.payment.signature import Signature
 from bridge.register import api as k
 from drivers.amounts import amount_text
 
 YES, NO = "yes", "no"
 
 
-def prompt_id(payment_id: str) -> str:
-    """Return the name of the question about a payment's signature, the same after a restart."""
-    return uuid.UUID(payment_id).hex
-
-
-def payment_of(prompt: str) -> str:
-    """Return the payment that a question is about, "" when the name is none of ours."""
-    try:
-        return str(uuid.UUID(hex=prompt))
-    except ValueError:
-        return ""
-
-
 def button_id(payment_id: str, answer: str) -> str:
     """Return the id of a button that answers the question about a payment's signature."""
-    return f"answer:{prompt_id(payment_id)}:{answer}"
-
-
-def is_open(payment: p.Payment) -> bool:
-    """Say whether the clerk is still asked about the payment's signature."""
-    return payment.signature is Signature.ASKED and payment.awaits_signature
+    return f"answer:{k.prompt_id(payment_id)}:{answer}"
 
 
 def prompt_document(
@@ -49,7 +29,7 @@ def prompt_document(
     )
     silence = "stands" if unanswered_stands else "is reversed"
     return k.PromptDocument(
-        prompt_id=prompt_id(payment.request.payment_id),
+        prompt_id=k.prompt_id(payment.request.payment_id),
         payment_id=payment.request.payment_id,
         text=f"Is the signature right? {amount_text(amount)}",
         buttons=(k.Button(id=YES, label="Yes"), k.Button(id=NO, label="No")),

@@ -16,8 +16,9 @@ from bridge.money.payment.machine import advance
 from bridge.money.store.records import HistoryLine, PaymentRecord
 from bridge.register import api as k
 from bridge.register.publishing.document_retention import DOCUMENTS_PER_REGISTER_MAX, to_retire
-from bridge.register.publishing.payment_document import payment_document, receipt_documents
-from bridge.register.publishing.receipt_text import ReceiptStyle
+from bridge.register.publishing.payment_document import payment_document
+from bridge.register.receipts.receipt_documents import receipt_documents
+from bridge.register.receipts.receipt_text import ReceiptStyle
 from drivers import contract as c
 from simulators.broker import Message
 from tests.support.shop import TOPICS, Plans, Shop, in_a_shop, payment_id

@@ -13,8 +13,8 @@ from bridge.money import payment as p
 from bridge.money import purchase as s
 from bridge.money.payment.signature import Signature
 from bridge.money.store.records import HistoryLine, PaymentRecord
-from bridge.register.publishing.payment_document import receipt_documents
-from bridge.register.publishing.receipt_text import Columns, ReceiptStyle, receipts_of
+from bridge.register.receipts.receipt_documents import receipt_documents
+from bridge.register.receipts.receipt_text import Columns, ReceiptStyle, receipts_of
 from drivers import contract as c
 from simulators.broker import Message
 from tests.support.shop import TOPICS, Shop, in_a_shop, payment_id

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from bridge.money.holds import expires_at
 from bridge.money.store.records import PaymentRecord
 from bridge.register import api as k
-from bridge.register.publishing.holds import expires_at
-from bridge.register.publishing.payment_document import captured_text, read_time
 from drivers.contract import Money
 
 
@@ -15,7 +14,7 @@ def listed(account: PaymentRecord, hold_days: Mapping[str, int]) -> k.ListedPaym
     """Return the row; `hold_days` is how many days a hold stands, by terminal."""
     payment, request = account.payment, account.payment.request
     currency = request.amount.currency
-    held = payment.held_minor
+    held, taken = payment.held_minor, payment.captured_so_far
     return k.ListedPayment.model_validate(
         {
             "payment_id": request.payment_id,
@@ -29,11 +28,11 @@ def listed(account: PaymentRecord, hold_days: Mapping[str, int]) -> k.ListedPaym
             "funds": payment.funds.value,
             "recording": payment.recording.value,
             "amount": k.format_amount(request.amount),
-            "captured_amount": captured_text(payment),
+            "captured_amount": k.format_amount(taken) if taken is not None else None,
             "held_amount": k.format_amount(Money(held, currency)) if held else None,
             "currency": currency,
             "hold_expires_at": expires_at(account, hold_days),
-            "created_at": read_time(account.created_at),
-            "updated_at": read_time(account.updated_at),
+            "created_at": k.read_time(account.created_at),
+            "updated_at": k.read_time(account.updated_at),
         }
     )

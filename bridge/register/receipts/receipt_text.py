@@ -115,6 +115,9 @@ class ReceiptStyle:
         return self.columns.get(register_id, COLUMNS_DEFAULT)
 
 
+PLAIN = ReceiptStyle()
+
+
 def receipts_of(account: PaymentRecord, style: ReceiptStyle) -> tuple[Receipt, ...]:
     """Return the receipts of a payment: the terminal's own, else ours once it is approved."""
     payment = account.payment
@@ -128,6 +131,11 @@ def receipts_of(account: PaymentRecord, style: ReceiptStyle) -> tuple[Receipt, .
     if not signed and payment.signature is None:
         return found
     return _to_be_signed(found, _merchant_copy(account, payment.approval, style))
+
+
+def width_of(receipt: Receipt) -> int:
+    """Return how many columns a receipt needs, at least 24."""
+    return max([len(line) for line in receipt.lines] or [24])
 
 
 def _to_be_signed(found: tuple[Receipt, ...], own: Receipt) -> tuple[Receipt, ...]:

@@ -1,0 +1,1 @@
+"""Receipts as registers print them: shown after a payment, and given again on demand. Pure."""
