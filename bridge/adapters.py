@@ -24,12 +24,12 @@ from bridge.backoffice.api.client import BackOffice, TokenSource
 from bridge.backoffice.http_exchange import open_client
 from bridge.backoffice.login.login import Login
 from bridge.backoffice.login.session import LoginStatus
-from bridge.instance import INSTANCE_NAME, Instance
-from bridge.money.custody import MARK_NAME, JournalMark
+from bridge.money.store.custody import MARK_NAME, JournalMark
 from bridge.money.store.database import Ownership, open_database
 from bridge.money.store.journal import Journal
 from bridge.register.commands import router
 from bridge.register.mqtt.client import Mqtt
+from bridge.register.mqtt.instance import INSTANCE_NAME, Instance
 from bridge.register.publishing import sources
 from bridge.settings import JOURNAL_NAME
 from bridge.terminal.conversation import Line

@@ -23,20 +23,20 @@ from bridge.backoffice.purchase_recorder import Recorder
 from bridge.clock import WallClock
 from bridge.control import Control
 from bridge.errors import ConfigError
-from bridge.instance import Instance
 from bridge.money.background.incomplete_sales import Patience
 from bridge.money.background.retention import Retention
 from bridge.money.background.signature_reversals import Reversals, SignaturePolicy
 from bridge.money.background.split_payments import Plans
 from bridge.money.commit_decision import BooksPolicy
-from bridge.money.custody import Custody
 from bridge.money.ledger import Ledger
 from bridge.money.payment import GIFT_CARDS
+from bridge.money.store.custody import Custody
 from bridge.money.store.journal import Journal
 from bridge.private_files import make_folder
 from bridge.register import api as k
 from bridge.register.commands.router import Desk
 from bridge.register.mqtt.authority import Authority, Other
+from bridge.register.mqtt.instance import Instance
 from bridge.register.publishing.clerk_display import means_of
 from bridge.register.publishing.publisher import Publisher
 from bridge.settings import (

@@ -11,8 +11,8 @@ import logging
 from typing import Protocol
 
 from bridge.errors import BusError, RequestError
-from bridge.money.custody import Custody
 from bridge.money.ledger import Ledger
+from bridge.money.store.custody import Custody
 from bridge.register.mqtt.authority import Authority
 from bridge.register.mqtt.messages import Away
 

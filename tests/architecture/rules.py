@@ -7,7 +7,7 @@ a test can feed it a bad snippet as well as the real files.
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,6 +30,62 @@ BEHAVIORS = frozenset(
         "bridge.backoffice.gift_cards.payment_method",
     }
 )
+# Who may import whom in the bridge, by room: a folder, or a module that lies beside them. A module
+# belongs to the longest of these names that its own begins with; a room's modules know each other.
+_ROOMS: dict[str, tuple[str, ...]] = {
+    # addresses and a version; nothing of what is said there
+    "register.mqtt": ("private_files", "register.api.fields", "register.api.topics"),
+    "register.api": ("money.amounts",),
+    "register.api.published": ("register.api",),
+    "register.receipts": ("money", "register.api"),
+    "register.outbox": ("register.api", "register.mqtt.messages"),
+    "register.commands": (
+        *("money", "register.api", "register.mqtt.messages"),
+        *("register.outbox", "register.receipts"),
+    ),
+    "register.publishing": ("money", "register.api", "register.outbox", "register.receipts"),
+    "terminal": ("money",),
+    "terminal.plugins": ("config",),
+    "discovery": ("terminal",),
+    "backoffice.one_shot_transport": (),
+    "backoffice.http_exchange": ("backoffice.one_shot_transport",),
+    "backoffice.login": ("backoffice.http_exchange", "private_files"),
+    "backoffice.api": ("backoffice.http_exchange", "money.wording"),
+    "backoffice.gift_cards": ("backoffice.api", "money"),
+    "backoffice.purchase_recorder": ("backoffice.api", "money"),
+    # the middle
+    "money": ("money.payment", "money.store"),
+    "money.payment": ("money.purchase",),
+    "money.store": (
+        *("money.coverage", "money.payment", "money.purchase", "money.terminal_batch"),
+        "private_files",
+    ),
+    "money.background": ("money.ledger", "money.payment", "money.split_payment", "money.store"),
+    # beside them: what knows nothing of the columns
+    "clock": (),
+    "config": (),
+    "errors": (),
+    "log": (),
+    "private_files": (),
+    "systemd": (),
+    # and what joins them
+    "takeover": ("money", "register.mqtt"),
+    "control": ("money", "register.commands", "takeover"),
+    "status": ("money", "register.api", "terminal"),
+    "settings": ("backoffice", "config", "register", "terminal"),
+    "adapters": (
+        *("backoffice", "money", "register", "settings", "status", "takeover", "terminal"),
+    ),
+    "assembly": ("",),
+    "service": ("",),
+    "cli": ("",),
+    "__main__": ("cli",),
+}
+ROOMS = {
+    f"bridge.{room}": frozenset(f"bridge.{name}".rstrip(".") for name in neighbors)
+    for room, neighbors in _ROOMS.items()
+}
+FOR_ALL = frozenset({"bridge.errors", "bridge.log", "bridge.__version__"})
 # A module of a column that imports one of these is a wire: it knows how to talk, decides nothing.
 WIRE_LIBRARIES = frozenset({"aiomqtt", "httpx", "paho", "serial", "socket", "ssl", "uvicorn"})
 COMPOSERS = frozenset(
@@ -155,6 +211,51 @@ def columns_know_only_themselves_and_money(module: str, tree: ast.AST) -> Iterat
             continue  # it opens the same lines, to see who answers
         if _column(each.name) not in {"", own} or _is_in(each.name, COMPOSERS):
             yield f"{module}:{each.line} {own} imports {each.name}"
+
+
+def room_of(module: str) -> str:
+    """Return the room that a module, or a name in it, belongs to; "" where there is none."""
+    return max((room for room in ROOMS if _is_in(module, frozenset({room}))), key=len, default="")
+
+
+def every_room_has_its_neighbors(module: str, tree: ast.AST) -> Iterator[str]:
+    """Yield a module that lies in no room, and what it imports from rooms that its own must not."""
+    room = room_of(module)
+    if not room and not any(other.startswith(f"{module}.") for other in ROOMS):
+        yield f"{module} lies in no room; say in ROOMS what it may import"
+    for each in imports(module, tree):
+        if (
+            each.is_of("bridge")
+            and not _is_in(each.name, ROOMS.get(room, frozenset()) | FOR_ALL)
+            and (room_of(each.name) != room)
+        ):
+            yield f"{module}:{each.line} {room} imports {each.name}"
+
+
+def circles(trees: Mapping[str, ast.AST]) -> list[list[str]]:
+    """Return the groups of modules that import each other, directly or over others."""
+    knows: dict[str, set[str]] = {}
+    for module, tree in trees.items():
+        names = {each.name for each in imports(module, tree)}
+        names |= {name.rpartition(".")[0] for name in names if name not in trees}
+        knows[module] = names & trees.keys() - {module}
+    reach = {module: _reached(module, knows) for module in knows}
+    groups = {
+        tuple(sorted(other for other in reach[module] if module in reach[other]))
+        for module in knows
+        if module in reach[module]
+    }
+    return [list(group) for group in sorted(groups)]
+
+
+def _reached(module: str, knows: Mapping[str, set[str]]) -> set[str]:
+    """Return every module that one imports, directly or over others."""
+    found: set[str] = set()
+    ahead = set(knows[module])
+    while ahead:
+        found |= ahead
+        ahead = {further for name in ahead for further in knows[name]} - found
+    return found
 
 
 def is_wire(module: str, tree: ast.AST) -> bool:

@@ -19,6 +19,7 @@ RULES: tuple[tuple[Rule, str], ...] = (
     (rules.drivers_are_pure, "drivers"),
     (rules.simulators_know_codecs_only, "simulators"),
     (rules.bridge_knows_no_protocol, "bridge"),
+    (rules.every_room_has_its_neighbors, "bridge"),
     (rules.money_knows_no_column, "bridge"),
     (rules.columns_know_only_themselves_and_money, "bridge"),
     (rules.time_chance_and_tasks_are_passed_in, "bridge"),
@@ -47,6 +48,25 @@ BAD: dict[Rule, tuple[tuple[str, str], ...]] = {
         ("bridge.terminal.conversation", "from drivers.script import Script"),
         ("bridge.service", "from simulators import cable"),
         ("bridge.log", "import tests.conftest"),
+    ),
+    rules.every_room_has_its_neighbors: (
+        ("bridge.cellar", "import json"),
+        ("bridge.register.commands.router", "from bridge.register.publishing import publisher"),
+        ("bridge.register.publishing.publisher", "from bridge.register.commands import router"),
+        ("bridge.register.publishing.publisher", "from bridge.register.mqtt import messages"),
+        ("bridge.register.outbox", "from bridge.register.commands.router import Desk"),
+        ("bridge.register.outbox", "from bridge.register.publishing.publisher import Publisher"),
+        ("bridge.register.mqtt.client", "from bridge.money.payment import Status"),
+        ("bridge.register.mqtt.client", "from bridge.register.api import PaymentDocument"),
+        ("bridge.register.api.documents", "from bridge.register.commands import replies"),
+        ("bridge.register.api.documents", "from bridge.register.publishing import publisher"),
+        ("bridge.register.api.documents", "from bridge.money.ledger import Ledger"),
+        ("bridge.register.receipts.receipt_text", "from bridge.register.outbox import Outbox"),
+        ("bridge.money.payment.machine", "from bridge.money.ledger import Ledger"),
+        ("bridge.money.ledger", "from bridge.money.background.retention import Retention"),
+        ("bridge.backoffice.api.client", "from bridge.backoffice.gift_cards import steps"),
+        ("bridge.backoffice.login.login", "from bridge.money.ledger import Ledger"),
+        ("bridge.config", "from bridge.service import run"),
     ),
     rules.money_knows_no_column: (
         ("bridge.money.ledger", "from bridge.register.commands import router"),
@@ -107,6 +127,11 @@ GOOD: tuple[tuple[Rule, str, str], ...] = (
     ),
     (rules.money_knows_no_column, "bridge.money.ledger", "from bridge.money import journal"),
     (
+        rules.every_room_has_its_neighbors,
+        "bridge.register.commands.router",
+        "from bridge.register.outbox import Outbox\nfrom bridge.register.commands import replies",
+    ),
+    (
         rules.columns_know_only_themselves_and_money,
         "bridge.register.commands.router",
         "from bridge.money.ledger import Ledger",
@@ -149,6 +174,31 @@ def test_the_rule_notices(rule: Rule, module: str, line: str) -> None:
 @pytest.mark.parametrize(("rule", "module", "line"), GOOD)
 def test_the_rule_forbids_no_more_than_it_says(rule: Rule, module: str, line: str) -> None:
     assert list(rule(module, ast.parse(line))) == []
+
+
+def test_no_room_is_allowed_more_than_it_uses() -> None:
+    used: dict[str, set[str]] = {room: set() for room in rules.ROOMS}
+    for module, source in rules.sources(ROOT, "bridge").items():
+        names = [each.name for each in rules.imports(module, ast.parse(source))]
+        used.get(rules.room_of(module), set()).update(names)
+    idle = [
+        f"{room} imports nothing of {neighbor}; take it out of ROOMS"
+        for room, allowed in rules.ROOMS.items()
+        for neighbor in allowed
+        if not any(name == neighbor or name.startswith(f"{neighbor}.") for name in used[room])
+    ]
+    assert idle == []
+
+
+def test_no_module_imports_itself_by_a_detour() -> None:
+    trees = {module: ast.parse(source) for module, source in rules.sources(ROOT, "bridge").items()}
+    assert rules.circles(trees) == []
+
+
+def test_a_circle_is_noticed() -> None:
+    lines = {"a.x": "from a import y", "a.y": "import a.z", "a.z": "from a.x import f", "a": ""}
+    trees = {module: ast.parse(line) for module, line in lines.items()}
+    assert rules.circles(trees) == [["a.x", "a.y", "a.z"]]
 
 
 def test_every_rule_has_been_seen_to_fail() -> None:

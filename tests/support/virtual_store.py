@@ -28,11 +28,11 @@ from bridge.backoffice.api.names import ApiNames
 from bridge.backoffice.login.session import LoginStatus
 from bridge.backoffice.login.token_file import Storage
 from bridge.errors import BusError, LineError
-from bridge.instance import INSTANCE_NAME, Instance
-from bridge.money.custody import MARK_NAME, JournalMark
+from bridge.money.store.custody import MARK_NAME, JournalMark
 from bridge.money.store.database import Ownership, open_database
 from bridge.money.store.journal import Journal
 from bridge.money.store.journal_entries import EventCodec
+from bridge.register.mqtt.instance import INSTANCE_NAME, Instance
 from bridge.register.mqtt.messages import Connected, Delivery
 from bridge.settings import JOURNAL_NAME
 from bridge.terminal.conversation import Line

@@ -18,7 +18,7 @@ from bridge.money import payment as p
 from bridge.money import purchase as s
 from bridge.money import terminal_batch as b
 from bridge.money.payment.signature import ReversalFailed, SignatureJudged
-from bridge.money.provenance import (
+from bridge.money.store.provenance import (
     AuthorityTaken,
     JournalConfirmed,
     JournalDoubted,

@@ -18,7 +18,7 @@ from collections.abc import Callable
 from typing import Final
 
 from bridge.errors import BusError, MessageRefused
-from bridge.register.api import PaymentTopic, Topics
+from bridge.register.api.topics import PaymentTopic, Topics
 from bridge.register.mqtt.authority import (
     HOLDER_PATIENCE_SECONDS,
     PATIENCE_SECONDS,

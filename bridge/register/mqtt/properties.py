@@ -8,7 +8,7 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
-from bridge.register.api import SPEC
+from bridge.register.api.fields import SPEC
 
 SESSION_SECONDS: Final = 3600  # a restart of the store PC fits; commands older than that are stale
 RECEIVE_MAX: Final = 20  # unacknowledged commands; more tills than a store has

@@ -13,9 +13,9 @@ import pytest
 from bridge.money import payment as p
 from bridge.money import purchase as s
 from bridge.money.commit_decision import BooksPolicy
-from bridge.money.custody import Custody, JournalMark
 from bridge.money.ledger import Ledger
 from bridge.money.payment.request import leg_id
+from bridge.money.store.custody import Custody, JournalMark
 from bridge.money.store.database import open_database
 from bridge.money.store.journal import Journal
 from drivers.contract import Approved, Baseline, Unclear

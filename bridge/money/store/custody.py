@@ -23,15 +23,15 @@ from typing import Final
 
 from bridge.errors import JournalError
 from bridge.money.payment.request import leg_id
-from bridge.money.provenance import (
+from bridge.money.store.journal import Change, Journal
+from bridge.money.store.journal_entries import Entry
+from bridge.money.store.provenance import (
     SUBJECT,
     AuthorityTaken,
     JournalConfirmed,
     JournalDoubted,
     ProvenanceEvent,
 )
-from bridge.money.store.journal import Change, Journal
-from bridge.money.store.journal_entries import Entry
 from bridge.private_files import open_file
 
 _LOGGER = logging.getLogger(__name__)
