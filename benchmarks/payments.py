@@ -9,12 +9,10 @@ moment of the machine hits both.
 from __future__ import annotations
 
 import asyncio
-import functools
 import sqlite3
 import sys
 import time
 from collections.abc import AsyncIterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,19 +20,18 @@ from typing import Any, Literal
 
 from benchmarks import floor
 from benchmarks.stage import free_port, process
+from bridge.adapters import Adapters
+from bridge.assembly import build
+from bridge.config import parse
 from bridge.errors import RequestError
 from bridge.money import payment as p
-from bridge.money.commit_decision import BooksPolicy
 from bridge.money.ledger import Ledger
-from bridge.money.store.database import open_database
-from bridge.money.store.journal import Journal
 from bridge.terminal.plugins import load_driver
 from bridge.terminal.station import Station
-from bridge.terminal.status import StationSettings
 from bridge.terminal.transport import SerialAddress, TcpAddress, open_line
 from drivers import contract as c
 
-NOW = "2026-11-23T12:00:00.000Z"
+TERMINAL = "counter-1"
 ROUND_SECONDS_MAX = 20.0
 WARM_ROUNDS = 10  # caches and the terminal's first answers
 LOOK_SECONDS = 0.001
@@ -136,7 +133,7 @@ class _Register:
         request = p.PaymentRequest(
             payment_id,
             "till-1",
-            "counter-1",
+            TERMINAL,
             p.PaymentType.SALE,
             c.Money(1250 + number, self._currency),
             "h",
@@ -172,31 +169,30 @@ class _Register:
 async def _register(
     kind: Kind, folder: Path, address: SerialAddress | TcpAddress
 ) -> AsyncIterator[_Register]:
-    driver = load_driver(kind.driver, "driver")
-    settings = driver.settings(**kind.settings)
-    with ThreadPoolExecutor(max_workers=1) as executor:
-        connection = open_database(folder / "journal.sqlite")
-        ledger = Ledger(
-            Journal(connection, executor),
-            books=BooksPolicy("BENCH", required=False),
-            now=lambda: NOW,
-            local_now=lambda: NOW[:19],
-        )
-        transport: Literal["serial", "tcp"] = "serial" if kind.transport == "pty" else "tcp"
-        station = Station(
-            StationSettings("counter-1", transport, "bench", kind.persistent, probe_seconds=3600.0),
-            driver,
-            settings,
-            open_line=functools.partial(open_line, address),
-            ledger=ledger,
-            changed=ledger.payments.something_changed,
-            now=lambda: NOW,
-        )
+    config = parse(
+        {
+            "site": {"store_code": "BENCH", "state_directory": folder / "state"},
+            "terminals": {TERMINAL: _table(kind, address)},
+        }
+    )
+    async with build(config, {}, Adapters()) as parts:
+        await parts.ledger.recover()
+        station = parts.stations[TERMINAL]
         serving = asyncio.create_task(station.run())
-        yield _Register(ledger, station, driver.capabilities(settings).currencies[0])
+        yield _Register(parts.ledger, station, station.capabilities.currencies[0])
         serving.cancel()
         await asyncio.gather(serving, return_exceptions=True)
-    connection.close()
+
+
+def _table(kind: Kind, address: SerialAddress | TcpAddress) -> dict[str, Any]:
+    """Return the terminal's part of the configuration."""
+    return {
+        "driver": kind.driver,
+        "settings": kind.settings,
+        "connection": "persistent" if kind.persistent else "on_demand",
+        "probe_seconds": 3600.0,
+        **({"port": address.path} if isinstance(address, SerialAddress) else {"tcp": str(address)}),
+    }
 
 
 class _Client:

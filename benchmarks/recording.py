@@ -7,29 +7,32 @@ from __future__ import annotations
 
 import asyncio
 import json
-import random
 import sys
 import time
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from benchmarks.stage import process
+from bridge.adapters import Adapters
+from bridge.assembly import build
 from bridge.backoffice.api.attempts import Applied
 from bridge.backoffice.api.client import BackOffice
 from bridge.backoffice.http_exchange import open_client
+from bridge.backoffice.login.session import LoginStatus
+from bridge.backoffice.login.token_file import Storage
 from bridge.backoffice.purchase_recorder import IN_FLIGHT_MAX, Recorder, purchase_of
+from bridge.config import Config, parse
 from bridge.money import payment as p
-from bridge.money.commit_decision import BooksPolicy
 from bridge.money.ledger import Ledger
-from bridge.money.store.database import open_database
-from bridge.money.store.journal import Journal
 from drivers.contract import Approval, Approved, Baseline, Money
-
-NOW = "2026-11-23T12:00:00.000Z"
 
 
 class Tokens:
     """Somebody who is always logged in."""
+
+    status = LoginStatus(True, "bench", "", None, "", Storage.PLAIN)
+
+    async def run(self) -> None:
+        """There is nothing to renew."""
 
     async def access_token(self) -> str:
         """Return a token."""
@@ -64,24 +67,33 @@ async def measure(folder: Path, count: int) -> tuple[float, float]:
     async with process(*command) as api:
         assert api.stdout is not None
         port = json.loads(await api.stdout.readline())["port"]
-        async with open_client() as http:
-            books = BackOffice(
-                http, f"http://127.0.0.1:{port}/api/graphql", Tokens(), deadline_seconds=10.0
-            )
-            ledger, executor = await _full_ledger(folder, count)
-            floor = await _floor(books, ledger, min(count, 3_000))
-            ours = await _record(books, ledger, count)
-            executor.shutdown()
+        endpoint = f"http://127.0.0.1:{port}/api/graphql"
+        adapters = Adapters(login=lambda *_args: Tokens())
+        async with (
+            open_client() as http,
+            build(_config(folder, endpoint), {}, adapters) as parts,
+        ):
+            books = BackOffice(http, endpoint, Tokens(), deadline_seconds=10.0)
+            assert parts.recorder is not None, "the configuration has a back office"
+            await parts.ledger.recover()
+            await _fill(parts.ledger, count)
+            floor = await _floor(books, parts.ledger, min(count, 3_000))
+            ours = await _record(parts.recorder, parts.ledger, count)
     return ours, floor
 
 
-async def _full_ledger(folder: Path, count: int) -> tuple[Ledger, ThreadPoolExecutor]:
-    executor = ThreadPoolExecutor(max_workers=1)
-    journal = Journal(open_database(folder / "recording.sqlite"), executor)
-    ledger = Ledger(
-        journal, books=BooksPolicy("BENCH"), now=lambda: NOW, local_now=lambda: NOW[:19]
+def _config(folder: Path, endpoint: str) -> Config:
+    login = {"issuer": "http://127.0.0.1/", "client_id": "bench"}
+    return parse(
+        {
+            "site": {"store_code": "BENCH", "state_directory": folder / "recording"},
+            "terminals": {"counter-1": {"driver": "zvt", "port": "/dev/null"}},
+            "back_office": {"endpoint": endpoint, "deadline_seconds": 10.0, "login": login},
+        }
     )
 
+
+async def _fill(ledger: Ledger, count: int) -> None:
     async def pay(number: int) -> None:
         payment_id = f"018f6f0e-0000-7000-8000-{number:012d}"
         request = p.PaymentRequest(
@@ -92,11 +104,9 @@ async def _full_ledger(folder: Path, count: int) -> tuple[Ledger, ThreadPoolExec
 
     for begin in range(0, count, 500):
         await asyncio.gather(*(pay(n) for n in range(begin, min(begin + 500, count))))
-    return ledger, executor
 
 
-async def _record(books: BackOffice, ledger: Ledger, count: int) -> float:
-    recorder = Recorder(ledger, books, Tokens(), random.SystemRandom())
+async def _record(recorder: Recorder, ledger: Ledger, count: int) -> float:
     tasks = [asyncio.create_task(recorder.run()) for _ in range(IN_FLIGHT_MAX)]
     began = time.perf_counter()
     while ledger.payments.open_purchases():  # noqa: ASYNC110 - the ledger tells nobody, on purpose

@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import random
-from collections.abc import Awaitable, Callable, Coroutine
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -16,20 +15,16 @@ import pytest
 
 from bridge.errors import LineError, RequestError
 from bridge.money import payment as p
-from bridge.money.commit_decision import BooksPolicy
 from bridge.money.ledger import Ledger
-from bridge.money.store.database import open_database
-from bridge.money.store.journal import Journal
 from bridge.terminal.station import Station
-from bridge.terminal.status import StationSettings
 from drivers.contract import Money
-from drivers.zvt import DRIVER, ZvtSettings
 from simulators.loop import run_virtual
 from simulators.terminals.shared.cable import CableEnd, MemoryPort
 from simulators.terminals.shared.shopper import BUILT_IN
 from simulators.terminals.zvt import PROFILES, ZvtTerminal
+from tests.support.virtual_store import Device as Configured
+from tests.support.virtual_store import VirtualStore
 
-AT = "2026-11-23T12:00:00.000Z"
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 OURS, OTHER = "29001006", "29009999"
 PAY_COMMAND = bytes.fromhex("0601")
@@ -68,6 +63,9 @@ class Device:
             profile=replace(PROFILES["default"], terminal_id=terminal_id),
         )
 
+    async def serve(self) -> None:
+        await self.terminal.run(self.port)
+
     @property
     def was_asked_for_money(self) -> bool:
         return PAY_COMMAND in self.written or bool(self.terminal.ledger.entries)
@@ -76,20 +74,21 @@ class Device:
 class Counter:
     """A counter whose terminal is configured by a link, as udev makes it below by-id."""
 
-    def __init__(self, folder: Path, ledger: Ledger, *, persistent: bool) -> None:
+    def __init__(self, folder: Path, *, persistent: bool) -> None:
         self.ours, self.other = Device(OURS), Device(OTHER)
-        self.ledger = ledger
         self._folder = folder
         self._devices: dict[str, Device] = {}
-        self.station = Station(
-            StationSettings("counter-1", "serial", "by-id", persistent, expected_terminal_id=OURS),
-            DRIVER,
-            ZvtSettings(),
-            open_line=self._open,
-            ledger=ledger,
-            changed=ledger.payments.something_changed,
-            now=lambda: AT,
+        table = {
+            "connection": "persistent" if persistent else "on_demand",
+            "terminal_id": OURS,
+        }
+        self.store = VirtualStore(
+            folder=folder / "state",
+            now=lambda: NOON + timedelta(seconds=asyncio.get_running_loop().time()),
+            devices={"counter-1": Configured(self.ours.port, more=table, opener=self._open)},
         )
+        self.ledger: Ledger
+        self.station: Station
 
     async def plug(self, device: Device, number: int) -> None:
         """Plug `device` in: the kernel gives it `number`, udev the name that is configured."""
@@ -153,33 +152,21 @@ Test = Callable[[Counter], Awaitable[None]]
 
 def at_a_counter(folder: Path, test: Test, *, persistent: bool = True) -> None:
     """Run `test` in virtual time beside the station and both terminals."""
-    with ThreadPoolExecutor(max_workers=1) as executor:
-        run_virtual(partial(_main, folder, executor, test, persistent=persistent))
+    run_virtual(partial(_main, folder, test, persistent=persistent))
 
 
-async def _main(
-    folder: Path, executor: ThreadPoolExecutor, test: Test, *, persistent: bool
-) -> None:
-    connection = open_database(folder / "journal.sqlite")
-    ledger = Ledger(
-        Journal(connection, executor),
-        books=BooksPolicy("S012", required=False),
-        now=lambda: AT,
-        local_now=lambda: AT[:19],
-    )
-    counter = Counter(folder, ledger, persistent=persistent)
-    works: list[Coroutine[object, object, None]] = [
-        counter.station.run(),
-        counter.ours.terminal.run(counter.ours.port),
-        counter.other.terminal.run(counter.other.port),
-    ]
-    async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(work) for work in works]
+async def _main(folder: Path, test: Test, *, persistent: bool) -> None:
+    counter = Counter(folder, persistent=persistent)
+    async with (
+        asyncio.TaskGroup() as group,
+        counter.store.alive(lambda parts: [one.run() for one in parts.stations.values()]) as parts,
+    ):
+        counter.ledger, counter.station = parts.ledger, parts.stations["counter-1"]
+        serving = [group.create_task(one.serve()) for one in (counter.ours, counter.other)]
         await asyncio.sleep(0.01)
         await test(counter)
-        for task in tasks:
+        for task in serving:
             task.cancel()
-    connection.close()
 
 
 def test_the_configured_terminal_takes_the_payment(tmp_path: Path) -> None:
