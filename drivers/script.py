@@ -202,6 +202,7 @@ class Say:
 
     data: bytes = b""
     wait_seconds: float | None = None
+    from_last_byte: bool = False  # any byte begins the wait anew
 
 
 class Stream(Exchange[Say, ItemT, ItemT]):
@@ -215,15 +216,19 @@ class Stream(Exchange[Say, ItemT, ItemT]):
         super().__init__()
         self.latest: float | None = None
         self._read = read
+        self._anew_seconds: float | None = None
 
     def ask(self, ask: Say) -> None:
         """Write, and wait."""
         self.send += ask.data
+        self._anew_seconds = ask.wait_seconds if ask.from_last_byte else None
         if ask.wait_seconds is not None:
             self.due_at = self.now + ask.wait_seconds
 
     def receive(self, data: bytes) -> Iterable[ItemT]:
         """Read."""
+        if self._anew_seconds is not None:
+            self.due_at = self.now + self._anew_seconds
         return self._read(data)
 
     def take(self, item: ItemT) -> Reaction[ItemT]:
