@@ -19,6 +19,7 @@ from bridge.adapters import Adapters
 from bridge.assembly import Parts, build
 from bridge.backoffice.purchase_recorder import IN_FLIGHT_MAX
 from bridge.errors import BusError, RequestError
+from bridge.money.payment import GIFT_CARDS, DoubtAged
 from bridge.register import api as k
 from bridge.systemd import Notifier, watchdog_interval
 
@@ -132,6 +133,7 @@ class _Life:
         self, parts: Parts, group: asyncio.TaskGroup, tasks: list[asyncio.Task[Any]]
     ) -> None:
         await parts.ledger.recover()
+        await _call_persons(parts)
         parts.plans.recover()
         parts.desk.lost_payments = parts.custody.lost
         tasks += [group.create_task(one.run()) for one in parts.stations.values()]
@@ -184,6 +186,28 @@ class _Life:
             "since, then run `paybridge take-over --by NAME`",
             doubt.text,
         )
+
+
+async def _call_persons(parts: Parts) -> None:
+    """Have a person asked about the doubts of terminals that are configured no more.
+
+    Nobody else asks about them, and nobody would see them grow old. Should the terminal come back
+    into the configuration, it is asked again.
+
+    Raises:
+        JournalError: It could not be stored.
+    """
+    served = {*parts.stations, *([GIFT_CARDS] if parts.gift_cards is not None else [])}
+    for account in parts.ledger.payments.unfinished():
+        terminal_id = account.payment.request.terminal_id
+        if account.payment.doubt is not None and terminal_id not in served:
+            _LOGGER.error(
+                "payment=%s in doubt, and its terminal=%s is not configured any more: a person "
+                "must look",
+                account.payment_id,
+                terminal_id,
+            )
+            await parts.ledger.apply(account.payment_id, DoubtAged())
 
 
 async def _watch_documents(parts: Parts) -> None:
