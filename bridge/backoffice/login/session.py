@@ -253,6 +253,10 @@ class Session:
             self._reason = str(error)
             if now >= self._good_until:
                 raise
+        except LoginRequired:
+            # It is told early, in the log and in health. What the provider gave is good to its end.
+            if now >= self._good_until:
+                raise
         else:
             self._pause_until = 0.0
 

@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from bridge.backoffice.login.login import Login
-from bridge.backoffice.login.session import PERSON_CODES
+from bridge.backoffice.login.session import CLIENT_CODES, PERSON_CODES
 from bridge.backoffice.login.token_file import Storage
 from bridge.errors import BackOfficeUnavailable, LoginRequired
 from simulators.loop import VirtualLoop
@@ -654,3 +654,28 @@ def test_a_login_without_a_refresh_token_is_warned_about_at_once(
     with caplog.at_level(logging.WARNING):
         play(main)
     assert "gave no refresh token" in caplog.text
+
+
+@pytest.mark.parametrize("code", sorted(CLIENT_CODES))
+def test_a_refused_client_uses_its_token_to_the_end_and_is_told_at_once(
+    tmp_path: Path, code: str
+) -> None:
+    async def main() -> None:
+        world = World(tmp_path)
+        login = await logged_in(world)
+        token = await login.access_token()
+        world.provider.options.refuse_refresh = code
+        for _ in range(3):  # the token is renewed a quarter of an hour early
+            await asyncio.sleep(0.26 * HOUR)
+            assert await login.access_token() == token
+        assert world.provider.authenticate(token) == "paybridge"
+        assert login.status.needed_since is not None, "there is time to mend it"
+        await asyncio.sleep(0.25 * HOUR)
+        with pytest.raises(LoginRequired):
+            await login.access_token()
+        world.provider.options.refuse_refresh = ""
+        await asyncio.sleep(120)
+        assert await login.access_token() != token
+        assert login.status.needed_since is None
+
+    play(main)
