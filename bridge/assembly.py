@@ -37,6 +37,7 @@ from bridge.register import api as k
 from bridge.register.commands.router import Desk
 from bridge.register.mqtt.authority import Authority, Other
 from bridge.register.mqtt.instance import Instance
+from bridge.register.publishing import holds
 from bridge.register.publishing.clerk_display import means_of
 from bridge.register.publishing.publisher import Publisher
 from bridge.settings import (
@@ -287,7 +288,12 @@ def _assemble(
         now=clock.now,
         login_needed=lambda: login is not None and login.status.needed_since is not None,
         obstacles=take_over.obstacles,
-        warnings=lambda: [*take_over.warnings(), *filter(None, [clock.implausible])],
+        warnings=lambda: [
+            *take_over.warnings(),
+            *filter(None, [clock.implausible]),
+            *plans.warnings(),
+            *holds.warnings(ledger.payments.in_memory(), settings.hold_days, clock.now()),
+        ],
     )
     signatures = SignaturePolicy(config.site.unsigned == "stands", config.site.signature_seconds)
     reversals = Reversals(

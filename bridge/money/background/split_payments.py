@@ -61,6 +61,18 @@ class Plans:
         """The holds that only a person can still end."""
         return frozenset(self._beyond_help)
 
+    def warnings(self) -> list[str]:
+        """Return what a person should know of holds that could not be ended, in words."""
+        found = [
+            f"the gift card hold of payment {name} cannot be ended: look it up in the back office"
+            for name in sorted(self._beyond_help)
+            if (account := self._ledger.payments.get(name)) is None or account.payment.held_minor
+        ]
+        return found + [
+            f"a gift card hold of plan {name} could not be ended yet; it is tried again"
+            for name in sorted(self._retry_at)
+        ]
+
     def recover(self) -> None:
         """Find the plans that were not done when the service died; the ledger has recovered."""
         for account in self._ledger.payments.in_memory():
@@ -176,6 +188,7 @@ class Plans:
                 delay = min(RETRY_SECONDS_MIN * 2.0 ** min(attempt, 16), RETRY_SECONDS_MAX)
                 self._retry_at[plan.plan_id] = asyncio.get_running_loop().time() + delay
                 _LOGGER.warning("%s of hold=%s failed code=%s", how, hold.request.payment_id, code)
+                self._ledger.payments.something_changed.set()  # health says so
                 return False
             del self._retry_at[plan.plan_id]
         assert hold.approval is not None, "what is held was approved"

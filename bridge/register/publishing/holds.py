@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Final, Literal
 
@@ -31,3 +31,16 @@ def must_stay(account: PaymentRecord, hold_days: Mapping[str, int], now: datetim
     until = expires_at(account, hold_days)
     began = datetime.fromisoformat(account.ended_at)
     return now < (began + HOLD_UNKNOWN if until is None else until + HOLD_KEPT)
+
+
+def warnings(
+    accounts: Iterable[PaymentRecord], hold_days: Mapping[str, int], now: datetime
+) -> list[str]:
+    """Return what a person should know of holds that end soon or may have ended, in words."""
+    near = [notice(one, hold_days, now) for one in accounts]
+    found = []
+    if soon := near.count("soon"):
+        found.append(f"{soon} holds end within a day: capture or void them")
+    if over := near.count("over"):
+        found.append(f"{over} holds may have ended by now: capture or void them, and see")
+    return found

@@ -282,3 +282,21 @@ def test_a_plan_whose_process_dies_at_any_moment_ends_whole_or_not_at_all(
                 assert len(store.amounts(name, TransStatus.COMPLETED)) <= 1
 
     in_store(main)
+
+
+def test_a_hold_that_cannot_be_ended_is_named_for_a_person(in_store: InStore) -> None:
+    async def main(store: Store) -> None:
+        till = Till(store, "unclear")
+        async with till.alive():
+            await till.start()
+            await asyncio.sleep(30.0)
+            assert till.plans.warnings() == []
+            store.state.transactions.clear()  # the server let the holds go
+            await store.ledger.apply(CARD_ID, Declined("05"))
+            await asyncio.sleep(60.0)
+            said = till.plans.warnings()
+            assert len(said) == 2
+            assert all(name in "".join(said) for name in (FIRST_ID, SECOND_ID))
+            assert all("cannot be ended" in one for one in said)
+
+    in_store(main)

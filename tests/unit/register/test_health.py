@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 from pathlib import Path
 
 from bridge.register.api import BridgeHealth
 from bridge.register.publishing.publisher import HEALTH_SECONDS
 from simulators.broker import Message
 from simulators.terminals.shared.shopper import Plan, Scenario
-from tests.support.shop import TOPICS, Plans, Shop, in_a_shop
+from tests.support.shop import TOPICS, Plans, Shop, in_a_shop, payment_id
 
 GUARD = {"expires_at": "2026-11-23T12:00:30Z"}
 AT_ONCE_SECONDS = 1.0
@@ -93,3 +94,31 @@ def test_health_names_a_gap_until_somebody_noted_it(tmp_path: Path) -> None:
         assert health[-1].gaps == ()
 
     in_a_shop(tmp_path, test)
+
+
+def test_health_says_which_holds_end_soon_or_may_have_ended(tmp_path: Path) -> None:
+    async def test(shop: Shop) -> None:
+        await shop.pay("till-1", 1, type="preauth", sale_id="H", **GUARD)
+        await shop.until("till-1", 1, status="approved")
+        health = told(shop)
+        await asyncio.sleep(2 * HEALTH_SECONDS)
+        assert not any("hold" in reason for reason in health[-1].reasons)
+        shop.ahead = timedelta(days=5) - timedelta(hours=1)
+        await asyncio.sleep(2 * HEALTH_SECONDS)
+        assert "1 holds end within a day: capture or void them" in health[-1].reasons
+        assert health[-1].can_take_payments
+        shop.ahead = timedelta(days=5, hours=1)
+        await asyncio.sleep(2 * HEALTH_SECONDS)
+        assert any("1 holds may have ended" in reason for reason in health[-1].reasons)
+        await shop.ask(
+            "till-1",
+            "payment/void",
+            payment_id=payment_id(2),
+            original_payment_id=payment_id(1),
+            expires_at="2026-11-28T13:05:00Z",
+        )
+        await shop.until("till-1", 2, status="approved")
+        await asyncio.sleep(2 * HEALTH_SECONDS)
+        assert not any("hold" in reason for reason in health[-1].reasons)
+
+    in_a_shop(tmp_path, test, Plans(terminal={"hold_days": 5}))
