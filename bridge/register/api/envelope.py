@@ -44,13 +44,23 @@ class Request(Wire):
     operation: ClassVar[str] = ""
 
     request_id: Word
+    """The register's own name of this message, at most 64 characters; it comes back in the
+    response."""
     sent_at: UtcTime | None = None
+    """The register's clock when it sent; tells the bridge how far that clock is off."""
     expires_at: UtcTime | None = None
+    """The command must not start after this moment; at most a day ahead."""
     bridge_epoch: Word | None = None
+    """The `epoch` that the register read in bridge/state; with another one the command is refused
+    as `stale_command`."""
     operator_id: Word | None = None
+    """Who is at the register; null where it was not told. Kept with the payment."""
     shift_number: Word | None = None
+    """The register's shift; null where it was not told. Kept with the payment."""
     totals_group_id: Word | None = None
+    """The register's group of totals; kept with the payment."""
     language: Language | None = None
+    """What the clerk and the receipt read, e.g. `de-DE` (BCP 47)."""
 
     def check_amounts(self) -> None:
         """Refuse amounts that are not written as their currency wants.
@@ -64,19 +74,26 @@ class Tip(StrictWire):
     """How a tip is decided. `tip_amount` belongs to mode `fixed`, `percentages` to `ask`."""
 
     mode: Literal["none", "fixed", "ask"]
+    """`none`; `fixed`: the register knows it; `ask`: the terminal asks the shopper."""
     tip_amount: AmountText | None = None
+    """The tip, contained in `requested_amount`; for the mode `fixed` only."""
     percentages: tuple[Annotated[int, Field(ge=0, le=100)], ...] | None = Field(
         default=None, max_length=6, strict=False
     )
+    """What the terminal offers, in percent of the amount, at most 6; for the mode `ask` only."""
 
 
 class Amounts(StrictWire):
     """What to take. `requested_amount` contains a fixed tip and cash-back (nexo's rule)."""
 
     currency: Currency
+    """The currency of every amount beside it, ISO 4217, e.g. `EUR`."""
     requested_amount: AmountText
+    """What to take in all, a fixed tip and cash-back included; more than zero."""
     tip: Tip | None = None
+    """How a tip is decided; absent: there is none."""
     cash_back_amount: AmountText | None = None
+    """Cash for the shopper, contained in `requested_amount`."""
 
     @property
     def requested(self) -> Money:
@@ -132,47 +149,73 @@ class SaleLine(Wire):
     """One line of goods, as the purchase record needs it."""
 
     item_id: int = Field(ge=0)
+    """The line's number, once in a sale."""
     product_code: Word | None = None
+    """The SKU in the back office; without it `ean_upc` is taken."""
     ean_upc: Word | None = None
+    """The number of the bar code."""
     product_label: Text | None = None
+    """As the receipt calls it."""
     quantity: QuantityText
+    """How many units, up to six digits after the point."""
     unit_of_measure: Word = "each"
+    """The unit, e.g. `each`, `kg`."""
     unit_price: QuantityText
+    """The price of one unit, up to six digits after the point."""
     item_amount: AmountText
+    """What the line costs, its own discount taken off; without sign."""
     item_discount_amount: AmountText | None = None
+    """The line's own discount, contained in `item_amount`."""
     sale_discount_amount: AmountText | None = None
+    """The line's share of the discount on the whole sale."""
     is_refund: bool = False
+    """The line goes back: its amount counts against the sale."""
     tax_code: Word | None = None
+    """The register's code of the tax; accepted and not used yet."""
 
 
 class OtherTender(StrictWire):
     """What paid a part of the sale without the bridge."""
 
     kind: Literal["cash", "voucher", "other"]
+    """What it was paid with."""
     amount: AmountText
+    """What it paid, in the sale's currency."""
 
 
 class CashRounding(StrictWire):
     """What rounding to the smallest coin added to the total, or took off."""
 
     direction: Literal["up", "down"]
+    """`up`: added to the total; `down`: taken off."""
     amount: AmountText
+    """By how much, in the sale's currency."""
 
 
 class Sale(Wire):
     """What was sold. Amounts are without sign; a line that goes back says `is_refund`."""
 
     total_amount: AmountText
+    """What the whole sale costs, paid with whatever."""
     tax_amount: AmountText | None = None
+    """The sale's tax; on top of the lines where they are without it."""
     item_discount_amount: AmountText | None = None
+    """The sum of discounts on lines; the lines contain them already."""
     sale_discount_amount: AmountText | None = None
+    """A discount on the whole sale, taken off the sum of the lines."""
     refund_amount: AmountText | None = None
+    """What goes back in this sale."""
     member_id: Word | None = None
+    """The shopper's number in the back office."""
     lines: tuple[SaleLine, ...] = Field(default=(), max_length=LINES_MAX, strict=False)
+    """The goods, at most 500 lines; with discount and tax they must make `total_amount`."""
     other_tenders: tuple[OtherTender, ...] | None = Field(
         default=None, max_length=TENDERS_MAX, strict=False
     )
+    """What paid a part of the sale without the bridge, all of it; a later statement replaces an
+    earlier one. Null: nothing is stated."""
     cash_rounding: CashRounding | None = None
+    """What rounding to the smallest coin did to the total."""
 
     def check(self, currency: str) -> None:
         """Refuse amounts that are not written as `currency` wants.
@@ -193,9 +236,15 @@ class GiftCard(StrictWire):
     """Which gift card pays. `pin` is used once and kept nowhere; a repeated command may lack it."""
 
     identification_type: Literal["bar_code", "account_number", "manual", "isotrack2"] = "bar_code"
+    """How the code was read; for the books, it changes nothing."""
     stored_value_id: Scanned = Field(repr=False)
+    """The gift card's code, whole; blanks and line ends around it are cut off; no document shows
+    it."""
     code_type: Literal["physical", "personal", "external"] = "physical"
+    """Which kind of code it is: of the plastic, of a member, or of another system. One code may
+    exist in more than one kind."""
     pin: Scanned | None = Field(default=None, repr=False)
+    """The gift card's PIN, where it has one; used once and kept nowhere."""
 
 
 def _check_fields(model: Sale | SaleLine, currency: str, path: str) -> None:

@@ -28,6 +28,7 @@ class GiftCardBalance(Request):
     operation: ClassVar[str] = "gift_card/balance"
 
     gift_card: GiftCard
+    """Which gift card; its PIN is not needed."""
 
 
 class GiftCardDeactivate(Request):
@@ -36,6 +37,7 @@ class GiftCardDeactivate(Request):
     operation: ClassVar[str] = "gift_card/deactivate"
 
     gift_card: GiftCard
+    """Which gift card."""
 
 
 class PaymentCancel(Request):
@@ -44,8 +46,12 @@ class PaymentCancel(Request):
     operation: ClassVar[str] = "payment/cancel"
 
     payment_id: PaymentId
+    """The payment's name for ever: a UUID in lower case, made by the register and on its disk
+    before it sends."""
     reason: Word | None = None
+    """Why, in a word; kept with the payment."""
     reason_text: Text | None = None
+    """Why, in a sentence; kept with the payment."""
 
 
 class PaymentStatus(Request):
@@ -54,15 +60,21 @@ class PaymentStatus(Request):
     operation: ClassVar[str] = "payment/status"
 
     payment_id: PaymentId
+    """The payment's name for ever: a UUID in lower case, made by the register and on its disk
+    before it sends."""
     refresh: bool = False
+    """Also ask the terminal now, when the payment is in doubt."""
 
 
 class ListFilter(Wire):
     """Which payments to list."""
 
     open: bool | None = None
+    """`true`: only those that are not settled; else all."""
     since: UtcTime | None = None
+    """Only those that were started at this moment or later."""
     sale_id: Word | None = None
+    """Only the payments of this sale."""
 
 
 class PaymentList(Request):
@@ -71,7 +83,9 @@ class PaymentList(Request):
     operation: ClassVar[str] = "payment/list"
 
     filter: ListFilter = ListFilter()
+    """Which payments; absent: all of this register."""
     limit: int = Field(default=LIST_DEFAULT, ge=1, le=LIST_MAX)
+    """How many at most, newest first."""
 
 
 class PaymentAcknowledge(Request):
@@ -80,14 +94,19 @@ class PaymentAcknowledge(Request):
     operation: ClassVar[str] = "payment/acknowledge"
 
     payment_id: PaymentId
+    """The payment's name for ever: a UUID in lower case, made by the register and on its disk
+    before it sends."""
     rev: int = Field(ge=1)
+    """The revision of the document that is on the register's disk."""
 
 
 class Evidence(StrictWire):
     """What a person saw."""
 
     approval_code: Word | None = None
+    """The approval code on the slip; needed for `approved`."""
     amount: AmountText | None = None
+    """What the slip says was taken, for `approved`; without it, what was asked."""
     source: Literal[
         "merchant_slip",
         "customer_slip",
@@ -96,7 +115,9 @@ class Evidence(StrictWire):
         "acquirer",
         "other",
     ]
+    """What the person looked at."""
     text: Text | None = None
+    """What else the person saw, in a sentence."""
 
 
 class PaymentResolve(Request, StrictWire):  # the last base decides on unknown fields
@@ -105,16 +126,24 @@ class PaymentResolve(Request, StrictWire):  # the last base decides on unknown f
     operation: ClassVar[str] = "payment/resolve"
 
     payment_id: PaymentId
+    """The payment's name for ever: a UUID in lower case, made by the register and on its disk
+    before it sends."""
     outcome: Literal["approved", "not_charged", "refund_if_found"]
+    """What the person found out; `refund_if_found` settles it now as not charged, and money that
+    shows up later goes back."""
     evidence: Evidence
+    """Where the person saw it."""
     approved_by: Word
+    """The supervisor who answers for it."""
     reason_text: Text | None = None
+    """Why, in a sentence; kept with the payment."""
 
 
 class PromptReply(StrictWire):
     """What the clerk pressed."""
 
     confirmed: bool
+    """`true` is yes."""
 
 
 class PromptAnswer(Request, StrictWire):  # the last base decides on unknown fields
@@ -123,7 +152,9 @@ class PromptAnswer(Request, StrictWire):  # the last base decides on unknown fie
     operation: ClassVar[str] = "prompt/answer"
 
     prompt_id: Id
+    """The bridge's name of a question to the clerk."""
     answer: PromptReply
+    """What the clerk pressed; the first answer counts."""
 
 
 class SaleAttach(Request, StrictWire):  # the last base decides on unknown fields
@@ -132,7 +163,9 @@ class SaleAttach(Request, StrictWire):  # the last base decides on unknown field
     operation: ClassVar[str] = "sale/attach"
 
     sale_id: Word
+    """The sale that was started with `sale_lines: later`."""
     sale: Sale
+    """What was sold, for the purchase record in the back office."""
 
 
 class ReceiptReprint(Request):
@@ -141,3 +174,5 @@ class ReceiptReprint(Request):
     operation: ClassVar[str] = "receipt/reprint"
 
     payment_id: PaymentId
+    """The payment's name for ever: a UUID in lower case, made by the register and on its disk
+    before it sends."""

@@ -28,17 +28,24 @@ class PlanLeg(StrictWire):
     """One part of a split payment. A card comes last, and may pay what `remaining` says."""
 
     method: Literal["gift_card", "card"]
+    """What pays this part."""
     gift_card: GiftCard | None = None
+    """Which gift card; for the method `gift_card` only."""
     amount: AmountText | Literal["remaining"] = "remaining"
+    """What this part pays; `remaining` is what the parts before it leave."""
 
 
 class PaymentBrands(StrictWire):
     """Which card brands may pay."""
 
     allow: tuple[Word, ...] | None = Field(default=None, max_length=32, strict=False)
+    """Only these brands, e.g. `girocard`; absent: all."""
     deny: tuple[Word, ...] | None = Field(default=None, max_length=32, strict=False)
+    """Not these brands."""
     allow_categories: tuple[Word, ...] | None = Field(default=None, max_length=32, strict=False)
+    """Only brands of these categories, e.g. `schemes`; absent: all."""
     deny_categories: tuple[Word, ...] | None = Field(default=None, max_length=32, strict=False)
+    """Not the brands of these categories."""
 
 
 class PaymentStart(Request, StrictWire):  # the last base decides on unknown fields
@@ -47,31 +54,63 @@ class PaymentStart(Request, StrictWire):  # the last base decides on unknown fie
     operation: ClassVar[str] = "payment/start"
 
     payment_id: PaymentId
+    """The payment's name for ever: a UUID in lower case, made by the register and on its disk
+    before it sends."""
     type: Literal["sale", "preauth"] = "sale"
+    """`sale` takes the money; `preauth` only holds it until `payment/capture` or `payment/void`."""
     method: Literal["card", "gift_card", "any"] = "card"
+    """What pays: the card at the terminal, or a gift card: one of the back office, which then
+    stands in `gift_card`, or without that one that the named `terminal_id` reads and serves
+    itself."""
     terminal_id: Id | None = None
+    """The terminal, by its name in the bridge's configuration; a register may leave it out if it
+    has one of its own."""
     terminal_pool: Id | None = None
+    """Any free terminal of this pool instead of `terminal_id`."""
     sale_id: Word | None = None
+    """The register's number of the sale; all payments of one sale share it. Null where it was not
+    told, and then the payment is a sale of its own."""
     sale_reference_id: Word | None = None
+    """Accepted and not used yet."""
     amounts: Amounts
+    """What to take, in one currency."""
     accept_partial: bool = False
+    """Whether the card may pay less than was asked for; the rest is in `remaining_amount`."""
     payment_brands: PaymentBrands | None = None
+    """Which card brands may pay; refused where the terminal cannot tell before."""
     entry_modes: tuple[Word, ...] | None = Field(default=None, max_length=8, strict=False)
+    """How a card may be presented; refused where the terminal cannot choose."""
     force_online: bool = False
+    """Ask the host in any case; refused where the terminal decides for itself."""
     token: Literal["none", "request"] = "none"  # noqa: S105 - the wish for one, not a secret
+    """`request`: ask the terminal for a token of the card."""
     gift_card: GiftCard | None = None
+    """Which gift card pays; for `method: gift_card` only."""
     plan: tuple[PlanLeg, ...] | None = Field(default=None, max_length=LEGS_MAX, strict=False)
+    """A split over gift cards and one card, which comes last; at most 6 parts that make the
+    requested amount."""
     capture: Literal["auto", "manual"] = "auto"
+    """`manual`: only hold the gift card's money until `payment/capture`."""
     when_busy: Literal["reject", "queue"] = "reject"
+    """`reject`: refuse while the terminal is busy; `queue`: wait for it in line."""
     deadline_s: int = Field(
         default=DEADLINE_SECONDS_DEFAULT, ge=DEADLINE_SECONDS_MIN, le=DEADLINE_SECONDS_MAX
     )
+    """How long the terminal may wait for a card, in seconds, from 10 to 600."""
     on_register_lost: Literal["cancel_if_no_card", "continue"] = "cancel_if_no_card"
+    """What becomes of the payment when the register's will is published before a card was
+    presented."""
     override: bool = False
+    """A supervisor accepts the risk of a second charge; needs `approved_by`."""
     approved_by: Word | None = None
+    """The supervisor who answers for it."""
     sale: Sale | None = None
+    """What was sold, for the purchase record in the back office."""
     sale_lines: Literal["now", "later"] = "now"
+    """`later`: the goods come with `sale/attach`, and the record waits for them."""
     metadata: dict[str, JsonValue] | None = Field(default=None, max_length=METADATA_MAX)
+    """The register's own data, at most 50 entries; given back unchanged in the document, null where
+    there is none."""
 
     def check_amounts(self) -> None:
         """Refuse amounts that are not written as their currency wants."""
@@ -103,14 +142,24 @@ class GiftCardLoad(Request, StrictWire):  # the last base decides on unknown fie
     operation: ClassVar[str] = "gift_card/load"
 
     payment_id: PaymentId
+    """The payment's name for ever: a UUID in lower case, made by the register and on its disk
+    before it sends."""
     sale_id: Word
+    """The sale that the gift card is sold in; its payments cover it."""
     gift_card: GiftCard | None = None
+    """Which gift card of the back office is filled; null with `terminal_id`."""
     terminal_id: Id | None = None
+    """The terminal that reads the gift card and serves it itself; null with `gift_card`."""
     amounts: Amounts
+    """How much is put on it, in `requested_amount`; no tip, no cash-back."""
     deadline_s: int = Field(
         default=DEADLINE_SECONDS_MAX, ge=DEADLINE_SECONDS_MIN, le=DEADLINE_SECONDS_MAX
     )
+    """How long the money stays set aside for a sale that is not paid, in seconds, from 10 to
+    600."""
     metadata: dict[str, JsonValue] | None = Field(default=None, max_length=METADATA_MAX)
+    """The register's own data, at most 50 entries; given back unchanged in the document, null where
+    there is none."""
 
     def check_amounts(self) -> None:
         """Refuse amounts that are not written as their currency wants, and a tip."""
@@ -131,6 +180,13 @@ class GiftCardActivate(GiftCardLoad):
 
     operation: ClassVar[str] = "gift_card/activate"
 
+    gift_card: GiftCard | None = None
+    """The new gift card's code, and the PIN it will have, if any."""
+    terminal_id: Id | None = None
+    """Always null: only the back office makes gift cards."""
+    amounts: Amounts
+    """How much is put on it, in `requested_amount`; no tip."""
+
 
 class FollowUp(Request, StrictWire):  # the last base decides on unknown fields
     """An operation on an earlier payment: a payment of its own, with an id of its own.
@@ -139,15 +195,26 @@ class FollowUp(Request, StrictWire):  # the last base decides on unknown fields
     """
 
     payment_id: PaymentId
+    """The payment's name for ever: a UUID in lower case, made by the register and on its disk
+    before it sends."""
     original_payment_id: PaymentId
+    """The earlier payment that this one is about; null where there is none."""
     terminal_id: Id | None = None
+    """The terminal, by its name in the bridge's configuration; a register may leave it out if it
+    has one of its own."""
     reason: Word | None = None
+    """Why, in a word; kept with the payment."""
     reason_text: Text | None = None
+    """Why, in a sentence; kept with the payment."""
     approved_by: Word | None = None
+    """The supervisor who answers for it."""
     deadline_s: int = Field(
         default=DEADLINE_SECONDS_DEFAULT, ge=DEADLINE_SECONDS_MIN, le=DEADLINE_SECONDS_MAX
     )
+    """How long the terminal may wait for a card, in seconds, from 10 to 600."""
     metadata: dict[str, JsonValue] | None = Field(default=None, max_length=METADATA_MAX)
+    """The register's own data, at most 50 entries; given back unchanged in the document, null where
+    there is none."""
 
 
 class FollowUpWithAmount(FollowUp):
@@ -165,13 +232,21 @@ class PaymentIncrement(FollowUpWithAmount):
 
     operation: ClassVar[str] = "payment/increment"
 
+    amounts: Amounts
+    """By how much the hold is raised, in `requested_amount`."""
+
 
 class PaymentCapture(FollowUpWithAmount):
     """Take money of a pre-authorization; `final` releases what is left of it."""
 
     operation: ClassVar[str] = "payment/capture"
 
+    amounts: Amounts
+    """How much of the hold is taken, in `requested_amount`."""
+
     final: bool = True
+    """Release what is left of the hold; nothing more will be captured. `false` is refused where the
+    terminal's `partial_capture` is `releases_rest`."""
 
 
 class PaymentRefund(FollowUpWithAmount):
@@ -184,8 +259,15 @@ class PaymentRefund(FollowUpWithAmount):
 
     operation: ClassVar[str] = "payment/refund"
 
+    amounts: Amounts
+    """How much goes back, in `requested_amount`."""
+
     original_payment_id: PaymentId | None = None  # type: ignore[assignment]  # looser on purpose
+    """The payment whose money goes back; without it a supervisor must answer, and the terminal must
+    be able to."""
     gift_card: GiftCard | None = None
+    """The gift card that gets the money: with its PIN the one that paid, or another one as store
+    credit."""
 
 
 class PaymentVoid(FollowUp):
@@ -199,14 +281,22 @@ class PaymentTipAdjust(FollowUpWithAmount):
 
     operation: ClassVar[str] = "payment/tip_adjust"
 
+    amounts: Amounts
+    """The tip that is added, in `requested_amount`."""
+
 
 class GiftCardUnload(FollowUpWithAmount):
     """Take value off a gift card without a sale, on a supervisor's word."""
 
     operation: ClassVar[str] = "gift_card/unload"
 
+    amounts: Amounts
+    """How much is taken off, in `requested_amount`."""
+
     original_payment_id: None = None  # type: ignore[assignment]  # a load is undone by reverse
+    """Always null; `gift_card/reverse` undoes a load."""
     gift_card: GiftCard
+    """Which gift card the value is taken off."""
 
 
 class GiftCardReverse(FollowUp):
@@ -218,7 +308,11 @@ class GiftCardReverse(FollowUp):
 
     operation: ClassVar[str] = "gift_card/reverse"
 
+    original_payment_id: PaymentId
+    """The load that is undone."""
+
     gift_card: GiftCard | None = None
+    """The load's gift card again, for its PIN."""
 
 
 AnyFollowUp = (

@@ -16,7 +16,10 @@ class TerminalCheck(Request):
     operation: ClassVar[str] = "terminal/check"
 
     terminal_id: Id | None = None
+    """The terminal, by its name in the bridge's configuration; a register may leave it out if it
+    has one of its own."""
     operation_id: PaymentId | None = None
+    """The register's own name of an errand: a UUID in lower case."""
 
 
 class TerminalNote(Request):
@@ -25,15 +28,22 @@ class TerminalNote(Request):
     operation: ClassVar[str] = "terminal/note"
 
     terminal_id: Id | None = None
+    """The terminal, by its name in the bridge's configuration; a register may leave it out if it
+    has one of its own."""
     approved_by: Word
+    """Who has seen it."""
     text: Text | None = None
+    """What was found, in a sentence; kept in the journal."""
 
 
 class TerminalErrand(Request):
     """Something for a terminal that moves no money. No terminal named: the register's own."""
 
     terminal_id: Id | None = None
+    """The terminal, by its name in the bridge's configuration; a register may leave it out if it
+    has one of its own."""
     operation_id: PaymentId | None = None
+    """The register's own name of an errand: a UUID in lower case."""
 
 
 class TerminalTotals(TerminalErrand):
@@ -47,8 +57,14 @@ class TerminalReconcile(TerminalErrand):
 
     operation: ClassVar[str] = "terminal/reconcile"
 
+    operation_id: PaymentId | None = None
+    """Names this end of day for ever: the same one again has the same answer and closes nothing. A
+    UUID in lower case."""
+
     type: Literal["sale_reconciliation"] = "sale_reconciliation"
+    """What kind of end of day; there is one."""
     close: bool = True
+    """Close the batch; `false`: only compare."""
 
 
 class TerminalLogin(TerminalErrand):
@@ -63,7 +79,9 @@ class TerminalDisplay(TerminalErrand):
     operation: ClassVar[str] = "terminal/display"
 
     lines: tuple[Text, ...] = Field(min_length=1, max_length=8, strict=False)
+    """What the terminal shows, at most 8 lines."""
     seconds: int = Field(default=10, ge=1, le=60)
+    """For how long, from 1 to 60 s."""
 
 
 class TerminalDiagnose(TerminalErrand):
@@ -87,6 +105,7 @@ class CardRead(TerminalErrand):
     operation: ClassVar[str] = "card/read"
 
     deadline_s: int = Field(default=60, ge=10, le=120)
+    """How long the terminal may wait for a card, in seconds, from 10 to 120."""
 
 
 class CardBalance(TerminalErrand):
@@ -95,6 +114,7 @@ class CardBalance(TerminalErrand):
     operation: ClassVar[str] = "card/balance"
 
     deadline_s: int = Field(default=60, ge=10, le=120)
+    """How long the terminal may wait for a gift card, in seconds, from 10 to 120."""
 
 
 AnyErrand = (

@@ -21,10 +21,7 @@ from bridge.register.api.published import (
     sample,
     show_json,
 )
-from bridge.register.api.published.meanings import MEANINGS
-from bridge.register.api.published.meanings.commands import COMMANDS
-from bridge.register.api.published.meanings.documents import DOCUMENTS
-from bridge.register.api.published.meanings.states import STATES
+from bridge.register.api.published.field_texts import field_texts
 from bridge.register.api.published.samples import PAGES as RECIPE_PAGES
 from bridge.register.api.topics import TERMINAL_KINDS
 from tests.published import check, check_bridge
@@ -336,7 +333,7 @@ def fields() -> dict[tuple[str, str], dict[str, Any]]:
     }
 
 
-WHERE = "say it in a sentence: Field(description=…) at the model, or published/meanings/"
+WHERE = "say it in a sentence, as a text below the field"
 
 
 def test_every_field_is_explained_in_a_sentence() -> None:
@@ -370,12 +367,8 @@ COMMANDED = (
 )
 
 
-def test_the_meanings_explain_only_fields_that_exist() -> None:
-    known = fields()
-    names = {name for _, name in known} | {".".join(key) for key in known}
-    names |= {f"Response.{name}" for model, name in known if model.endswith("Response")}
-    assert sorted(MEANINGS.keys() - names) == []
-
-
-def test_no_field_is_explained_twice() -> None:
-    assert len(MEANINGS) == len(COMMANDS) + len(DOCUMENTS) + len(STATES)
+def test_a_field_that_a_subclass_says_nothing_of_means_the_same_there() -> None:
+    texts = field_texts()
+    assert texts["PaymentStart"]["request_id"] == texts["Request"]["request_id"]
+    assert texts["PaymentRefund"]["amounts"] != texts["PaymentCapture"]["amounts"]
+    assert texts["PlainResponse"]["result"] == texts["Response"]["result"]

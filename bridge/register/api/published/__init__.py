@@ -1,6 +1,6 @@
 """The contract as files for register developers, made from the models that the bridge runs on.
 
-    catalog    what is published where, by whom     meanings   what the fields mean
+    catalog    what is published where, by whom     field_texts   what the fields mean
     glossary   what the other words mean
     schemas    JSON Schemas, and JSON for people     asyncapi   the AsyncAPI 3 document
     reference  the same to read, in Markdown         samples    the smallest of every command

@@ -1,4 +1,4 @@
-"""What the contract's words mean to a register developer; its fields have `meanings/`. Pure."""
+"""What the contract's words mean to a register developer; fields say it where they stand. Pure."""
 
 from __future__ import annotations
 

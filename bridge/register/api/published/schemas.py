@@ -8,10 +8,9 @@ from typing import Any, Final, Literal
 
 from pydantic.json_schema import models_json_schema
 
-from bridge.register.api.documents import Response
 from bridge.register.api.fields import EXTENSION_PREFIX, Wire
 from bridge.register.api.published.catalog import Publication
-from bridge.register.api.published.meanings import MEANINGS
+from bridge.register.api.published.field_texts import field_texts
 
 Json = dict[str, Any]
 
@@ -111,8 +110,10 @@ def _explained(name: str, schema: Json, *, complete: bool) -> Json:
     if "description" in done:
         done["description"] = " ".join(done["description"].split())
     if "properties" in done:
+        texts = field_texts().get(name, {})
         done["properties"] = {
-            field: _explained_field(name, field, part) for field, part in done["properties"].items()
+            field: _explained_field(part, texts.get(field))
+            for field, part in done["properties"].items()
         }
         if complete:
             done["required"] = list(done["properties"])
@@ -121,12 +122,6 @@ def _explained(name: str, schema: Json, *, complete: bool) -> Json:
     return done
 
 
-def _explained_field(model: str, name: str, field: Json) -> Json:
+def _explained_field(field: Json, text: str | None) -> Json:
     done = {key: part for key, part in field.items() if key != "title"}
-    meaning = MEANINGS.get(f"{model}.{name}")
-    if model.endswith(Response.__name__):  # each command has its own, which differ in `result`
-        meaning = meaning or MEANINGS.get(f"{Response.__name__}.{name}")
-    meaning = meaning or MEANINGS.get(name)
-    if "description" not in done and meaning:
-        done["description"] = meaning
-    return done
+    return {**done, "description": text} if text else done
