@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from tests.simulation.world import World
 
 INQUIRIES_MIN = 4
+STUCK_INQUIRIES_MIN = 12  # about a gift card: its balance would have answered by then
 
 
 def restless(world: World) -> str:
@@ -91,7 +92,8 @@ def may_be_answered(world: World, payment: Written) -> bool:
     if not doubt or payment.row.status != "in_doubt":
         return False
     if payment.row.method == "gift_card":
-        return payment.has("EvidenceLost")
+        stuck = bool(doubt["needs_operator"]) and doubt["attempts"] >= STUCK_INQUIRIES_MIN
+        return payment.has("EvidenceLost") or stuck
     patient = world.weather.clock_jump_mean < NEVER
     return bool(doubt["needs_operator"]) or (not patient and doubt["attempts"] >= INQUIRIES_MIN)
 
