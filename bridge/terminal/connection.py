@@ -8,8 +8,8 @@ from typing import Any
 
 from bridge.errors import LineError
 from bridge.money.ledger import Ledger
-from bridge.terminal.conversation import Keep, Line, Talk
-from bridge.terminal.status import Condition, StationSettings
+from bridge.terminal.conversation import Conversation, Keep, Line
+from bridge.terminal.status import StationSettings, TerminalStatus
 from drivers import contract as c
 
 # The first attempts come fast, so that a cable that was put back is used within two seconds; the
@@ -18,7 +18,7 @@ REOPEN_DELAYS_SECONDS = (0.05, 0.1, 0.2, 0.4, 0.8, 1.0)
 ASK_AFTER_REPLUG_SECONDS = 5.0  # a line that flaps must not make a storm of questions
 
 
-class Link:
+class TerminalConnection:
     """The line and its conversations. Times are in seconds of the loop's clock."""
 
     def __init__(
@@ -29,7 +29,7 @@ class Link:
         *,
         open_line: Callable[[], Awaitable[Line]],
         ledger: Ledger,
-        condition: Condition,
+        status: TerminalStatus,
     ) -> None:
         """Reach the terminal with `open_line`; nothing is opened yet."""
         self._settings = settings
@@ -38,7 +38,7 @@ class Link:
         self._open_line = open_line
         self._ledger = ledger
         self._queue = ledger.work(settings.terminal_id)
-        self._condition = condition
+        self._status = status
         self._capabilities = driver.capabilities(driver_settings)
         self._line: Line | None = None
         self._attempts = 0
@@ -103,14 +103,14 @@ class Link:
             self._attempts += 1
             self._was_gone = True
             self.reopen_at = loop.time() + delay
-            self._condition.unreachable(error)
+            self._status.unreachable(error)
             return
         self._attempts = 0
         self.probe_at = loop.time()
         self.baseline_is_fresh = False
-        if self._condition.state.availability == "offline" and self._settings.persistent:
+        if self._status.state.availability == "offline" and self._settings.persistent:
             text = "connected, being asked how it is"
-            self._condition.show(availability="unknown", problem="connecting", problem_text=text)
+            self._status.show(availability="unknown", problem="connecting", problem_text=text)
         if self._was_gone:
             self._was_gone = False
             self._queue.hurry(max(loop.time(), self.asked_at + ASK_AFTER_REPLUG_SECONDS))
@@ -139,8 +139,8 @@ class Link:
         self.baseline_is_fresh = False
         self._attempts = 0
         self.reopen_at = asyncio.get_running_loop().time() + REOPEN_DELAYS_SECONDS[0]
-        self._condition.show(reconnects=self._condition.state.reconnects + 1)
-        self._condition.unreachable(error)
+        self._status.show(reconnects=self._status.state.reconnects + 1)
+        self._status.unreachable(error)
 
     async def listen(self, until: float) -> None:
         """Wait until `until`, for work, or for an idle line to break; what it says is unasked."""
@@ -168,20 +168,22 @@ class Link:
         assert self._line is not None, "a conversation needs a line"
         at_terminal = self._capabilities.cancel == "at_terminal_only"
         patience = None if at_terminal else self._settings.cancel_deadline_seconds
-        talk = Talk(self._ledger, self._queue, self._line, self._open_line, payment_id, patience)
-        talk.keep = keep
+        conversation = Conversation(
+            self._ledger, self._queue, self._line, self._open_line, payment_id, patience
+        )
+        conversation.keep = keep
         dialogue = self._driver.dialogue(self._driver_settings, self._settings.transport)
         account = self._ledger.payments.get(payment_id)
         if account is not None and not isinstance(operation, c.Inquire):
             seconds = account.payment.request.deadline_seconds
-            talk.stage_seconds = self._settings.stage_seconds
-            talk.silent_seconds = self._settings.silent_seconds
-            talk.deadline_at = asyncio.get_running_loop().time() + seconds
+            conversation.stage_seconds = self._settings.stage_seconds
+            conversation.silent_seconds = self._settings.silent_seconds
+            conversation.deadline_at = asyncio.get_running_loop().time() + seconds
         try:
-            final = await talk.hold(dialogue, operation)
+            final = await conversation.hold(dialogue, operation)
         finally:
-            self._line = talk.line
-            if talk.line_lost:
+            self._line = conversation.line
+            if conversation.line_lost:
                 self.lose(LineError("usb_removed", "the line was lost in a conversation"))
         left_open = self._settings.persistent and not self._capabilities.one_talk_per_line
         if not left_open and (self._capabilities.one_talk_per_line or isinstance(final, c.Unclear)):

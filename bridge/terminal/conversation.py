@@ -55,7 +55,7 @@ Keep = Callable[[c.FinalEvent], Awaitable[None]]
 
 
 @dataclass(slots=True)
-class Talk:
+class Conversation:
     """One conversation. Used once.
 
     `deadline_at`, `stage_ends_at` and `stop_at` are in seconds of the loop's clock: when the
@@ -66,7 +66,7 @@ class Talk:
 
     ledger: Ledger
     queue: WorkQueue
-    line: Line  # replaced when the dialogue asks for a new one; whoever made the talk closes it
+    line: Line  # replaced when the dialogue asks for a new one; closed by the maker of this
     open_line: Callable[[], Awaitable[Line]]
     payment_id: str  # "" for a conversation that is about no payment
     cancel_deadline_seconds: float | None  # None: it can only be stopped at the terminal itself

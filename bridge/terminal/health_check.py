@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from bridge.money import payment as p
 from bridge.money.ledger import Ledger
 from bridge.money.store.records import PaymentRecord
-from bridge.terminal.connection import Link
+from bridge.terminal.connection import TerminalConnection
 from bridge.terminal.operations import money_operation
-from bridge.terminal.status import WRONG_DEVICE, Condition, StationSettings
+from bridge.terminal.status import WRONG_DEVICE, StationSettings, TerminalStatus
 from drivers import contract as c
 
 _LOGGER = logging.getLogger(__name__)
@@ -23,35 +23,39 @@ class Probing:
     """Probes, and what they tell. Each holds at most two conversations."""
 
     def __init__(
-        self, settings: StationSettings, ledger: Ledger, link: Link, condition: Condition
+        self,
+        settings: StationSettings,
+        ledger: Ledger,
+        connection: TerminalConnection,
+        status: TerminalStatus,
     ) -> None:
-        """Ask over `link`, tell `condition`."""
+        """Ask over `connection`, tell `status`."""
         self._settings = settings
         self._ledger = ledger
-        self._link = link
-        self._condition = condition
+        self._connection = connection
+        self._status = status
         self._looked_at = ""  # the last transaction that was compared with our payments
         self._all_told = ""  # the newest payment when the terminal had no answer to give
 
     async def probe(self) -> None:
         """Ask the terminal how it is."""
-        link, condition = self._link, self._condition
+        connection, status = self._connection, self._status
         loop = asyncio.get_running_loop()
-        probes = condition.state.probes + 1
-        if not await link.reach():
-            link.probe_at = loop.time() + PROBE_FAILED_SECONDS
-            condition.show(probes=probes)
+        probes = status.state.probes + 1
+        if not await connection.reach():
+            connection.probe_at = loop.time() + PROBE_FAILED_SECONDS
+            status.show(probes=probes)
             return
-        final = await link.converse(c.Probe())
-        link.is_probed = link.is_open
-        link.probe_at = loop.time() + self._settings.probe_seconds
+        final = await connection.converse(c.Probe())
+        connection.is_probed = connection.is_open
+        connection.probe_at = loop.time() + self._settings.probe_seconds
         match final:
             case c.TerminalReady() as ready if not self._settings.why_not(ready):
                 newest = next(self._newest_first(), None)
                 self._all_told = newest.payment_id if newest is not None else ""
-                link.baseline = ready.baseline
-                link.baseline_is_fresh = True
-                condition.fit(ready, probes)
+                connection.baseline = ready.baseline
+                connection.baseline_is_fresh = True
+                status.fit(ready, probes)
                 await self._look_at_strangers(ready.baseline)
             case c.TerminalReady() as other:
                 self._unfit(WRONG_DEVICE, self._settings.why_not(other), probes)
@@ -60,16 +64,16 @@ class Probing:
                 await self._hear_late_answer()
             case c.Unclear(reason, text):
                 self._unfit(reason, text or "the terminal does not answer", probes)
-                condition.show(availability="offline")
+                status.show(availability="offline")
                 if self._settings.persistent and not await self._hear_late_answer():
-                    link.drop()
-                    link.reopen_at = loop.time() + PROBE_FAILED_SECONDS
+                    connection.drop()
+                    connection.reopen_at = loop.time() + PROBE_FAILED_SECONDS
             case _:
                 self._unfit("terminal_fault", f"unexpected {type(final).__name__}", probes)
 
     async def look(self) -> None:
         """See what the terminal did last, where its memory can show that it acted on its own."""
-        if self._link.can_show_last:
+        if self._connection.can_show_last:
             await self.probe()
 
     async def _look_at_strangers(self, baseline: c.Baseline | None) -> None:
@@ -78,9 +82,9 @@ class Probing:
         Only where it is certain: nothing of ours may still be it, and the terminal itself tells
         what it is. What a terminal did between two looks, only the newest of it is seen.
         """
-        link = self._link
+        connection = self._connection
         shown = baseline.fingerprint if baseline is not None else ""
-        if not link.can_show_last or not shown or shown == self._looked_at:
+        if not connection.can_show_last or not shown or shown == self._looked_at:
             return
         self._looked_at = shown
         mine = self._settings.terminal_id
@@ -90,10 +94,10 @@ class Probing:
         known = await self._ledger.batches.newest_of(mine)
         if not known or any(_may_have_made(one.payment, shown) for one in known):
             return
-        if not await link.reach():
+        if not await connection.reach():
             self._looked_at = ""
             return
-        final = await link.converse(c.ReadLast())
+        final = await connection.converse(c.ReadLast())
         if not isinstance(final, c.LastTransaction) or final.approval is None:
             return
         found = final.approval
@@ -107,11 +111,11 @@ class Probing:
 
     async def finds_it_fit(self) -> bool:
         """Ask the terminal how and who it is if need be; return whether it may get a payment."""
-        if self._link.must_probe:
+        if self._connection.must_probe:
             await self.probe()
-        if not await self._link.reach() or not self._condition.state.can_take_payments:
+        if not await self._connection.reach() or not self._status.state.can_take_payments:
             return False
-        return self._link.is_probed or not self._settings.persistent
+        return self._connection.is_probed or not self._settings.persistent
 
     async def finds_it_as_claimed(self, baseline: c.Baseline | None) -> bool:
         """Return whether what was promised with a claim still holds: a disk may stall for long.
@@ -119,11 +123,11 @@ class Probing:
         In the meantime the line may have been lost, and another terminal or another last
         transaction may be found behind it.
         """
-        return await self.finds_it_fit() and self._link.remembers(baseline)
+        return await self.finds_it_fit() and self._connection.remembers(baseline)
 
     def _unfit(self, code: str, text: str, probes: int) -> None:
-        self._link.probe_at = asyncio.get_running_loop().time() + PROBE_FAILED_SECONDS
-        self._condition.unfit(code, text, probes)
+        self._connection.probe_at = asyncio.get_running_loop().time() + PROBE_FAILED_SECONDS
+        self._status.unfit(code, text, probes)
 
     async def _hear_late_answer(self) -> bool:
         """Take the answer that a terminal insists on, though a person was quicker; say if it came.
@@ -131,16 +135,16 @@ class Probing:
         It is evidence, and until it is taken some terminals take no other payment.
         """
         account = self._unheard()
-        if account is None or not self._link.is_open:
+        if account is None or not self._connection.is_open:
             return False
         payment = account.payment
         about = money_operation(payment.request)
         question = c.Inquire(about, payment.baseline, payment.offer, payment.taken)
-        final = await self._link.converse(question, account.payment_id)
+        final = await self._connection.converse(question, account.payment_id)
         if not isinstance(final, c.MoneyEvidence):
             return False
         self._all_told = account.payment_id
-        self._link.probe_at = asyncio.get_running_loop().time()
+        self._connection.probe_at = asyncio.get_running_loop().time()
         return True
 
     def _unheard(self) -> PaymentRecord | None:
@@ -149,7 +153,7 @@ class Probing:
         A person answered for it, and the terminal has said nothing since: no answer to a later
         payment, which it gives only after this one, and none to a probe.
         """
-        if not self._link.tells_once:
+        if not self._connection.tells_once:
             return None
         for account in self._newest_first():
             by = account.payment.resolved_by

@@ -8,13 +8,13 @@ from bridge.money.ledger import Ledger
 from drivers import contract as c
 
 
-class Doubts:
+class PaymentsInDoubt:
     """Looks at the ledger, and tells it when a doubt is old enough for a person."""
 
     def __init__(
         self, ledger: Ledger, terminal_id: str, capabilities: c.Capabilities, *, persistent: bool
     ) -> None:
-        """Watch the payments of `terminal_id`; `persistent` lines stay open between talks."""
+        """Watch the payments of `terminal_id`; `persistent` lines stay open."""
         self._ledger = ledger
         self._terminal_id = terminal_id
         self._capabilities = capabilities

@@ -7,28 +7,28 @@ import asyncio
 from bridge.errors import RequestError
 from bridge.money import payment as p
 from bridge.money.ledger import Ledger
-from bridge.terminal.in_doubt import Doubts
-from bridge.terminal.status import STARTING, Condition
+from bridge.terminal.in_doubt import PaymentsInDoubt
+from bridge.terminal.status import STARTING, TerminalStatus
 
 LINE_MAX = 10  # payments that wait for one terminal; nobody stands in a longer line
 
 
-class Claims:
+class Lease:
     """The payment that has the terminal, and those that wait for it in order."""
 
     def __init__(
         self,
         terminal_id: str,
         ledger: Ledger,
-        condition: Condition,
-        doubts: Doubts,
+        status: TerminalStatus,
+        doubts: PaymentsInDoubt,
         *,
         changed: asyncio.Event,
     ) -> None:
         """Give away the terminal called `terminal_id`; `changed` is set when a line changes."""
         self._name = terminal_id
         self._ledger = ledger
-        self._condition = condition
+        self._status = status
         self._doubts = doubts
         self._changed = changed
         self._in_line: dict[str, None] = {}
@@ -44,7 +44,7 @@ class Claims:
         Raises:
             RequestError: `terminal_offline`, `terminal_busy`, `terminal_maintenance`.
         """
-        name, state = self._name, self._condition.state
+        name, state = self._name, self._status.state
         if self.in_line:
             raise RequestError(
                 "terminal_busy",
@@ -76,7 +76,7 @@ class Claims:
         else:
             self.refuse_unfit()
         self.taken_by = payment_id
-        self._condition.show(activity="busy", payment_id=payment_id, register_id=register_id)
+        self._status.show(activity="busy", payment_id=payment_id, register_id=register_id)
 
     def refuse_unfit(self) -> None:
         """Refuse what needs a terminal that answers and is well.
@@ -84,7 +84,7 @@ class Claims:
         Raises:
             RequestError: `terminal_offline`, `terminal_maintenance`.
         """
-        state = self._condition.state
+        state = self._status.state
         if state.availability != "online":
             text = state.problem_text or "not connected"
             raise RequestError("terminal_offline", text, terminal_id=self._name)
@@ -96,7 +96,7 @@ class Claims:
         self.leave_line(payment_id)
         if self.taken_by == payment_id:
             self.taken_by = self.early = ""
-            self._condition.show_idle()
+            self._status.show_idle()
 
     def line_up(self, payment_id: str) -> None:
         """Have one new payment wait until the terminal is free for it.

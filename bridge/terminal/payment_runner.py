@@ -13,18 +13,18 @@ from bridge.money import payment as p
 from bridge.money.ledger import Ledger
 from bridge.money.live_actions import Work
 from bridge.money.store.records import PaymentRecord
-from bridge.terminal.connection import Link
+from bridge.terminal.connection import TerminalConnection
 from bridge.terminal.health_check import Probing
-from bridge.terminal.in_doubt import Doubts
-from bridge.terminal.lease import Claims
+from bridge.terminal.in_doubt import PaymentsInDoubt
+from bridge.terminal.lease import Lease
 from bridge.terminal.operations import money_operation
-from bridge.terminal.status import WRONG_DEVICE, Condition, StationSettings
+from bridge.terminal.status import WRONG_DEVICE, StationSettings, TerminalStatus
 from drivers import contract as c
 
 EARLY_LOOK_SECONDS = 0.5  # how often a terminal is looked for that a payment waits for
 
 
-class Cashier:
+class PaymentRunner:
     """One payment at a time, from its turn to the last word of its conversation."""
 
     def __init__(
@@ -33,20 +33,20 @@ class Cashier:
         capabilities: c.Capabilities,
         ledger: Ledger,
         *,
-        link: Link,
-        condition: Condition,
-        claims: Claims,
-        doubts: Doubts,
+        connection: TerminalConnection,
+        status: TerminalStatus,
+        lease: Lease,
+        doubts: PaymentsInDoubt,
         probing: Probing,
     ) -> None:
-        """Work over `link` for the payments of `ledger`."""
+        """Work over `connection` for the payments of `ledger`."""
         self._settings = settings
         self._capabilities = capabilities
         self._ledger = ledger
         self._queue = ledger.work(settings.terminal_id)
-        self._link = link
-        self._condition = condition
-        self._claims = claims
+        self._connection = connection
+        self._status = status
+        self._lease = lease
         self._doubts = doubts
         self._probing = probing
         self._early_until: dict[str, float] = {}  # how long the early payment waits (loop's clock)
@@ -57,16 +57,16 @@ class Cashier:
         Raises:
             JournalError: Nothing can be stored any more; the terminal got no acknowledgement.
         """
-        self._claims.leave_line(payment_id)
-        self._claims.taken_by = payment_id
-        if self._claims.early == payment_id and await self._must_wait(payment_id):
+        self._lease.leave_line(payment_id)
+        self._lease.taken_by = payment_id
+        if self._lease.early == payment_id and await self._must_wait(payment_id):
             return
         try:
             if not self._account(payment_id).payment.is_final:  # it may have been canceled
                 await self._carry_out(payment_id)
         finally:
-            self._claims.taken_by = ""
-            self._condition.show_idle()
+            self._lease.taken_by = ""
+            self._status.show_idle()
 
     async def _must_wait(self, payment_id: str) -> bool:
         """Say whether a payment that came before its terminal waits on; nothing was sent for it.
@@ -81,7 +81,7 @@ class Cashier:
         )
         over = payment.status is not p.Status.QUEUED or loop.time() >= until
         if over or await self._probing.finds_it_fit():
-            self._claims.early = ""
+            self._lease.early = ""
             self._early_until.clear()
             return False
         at = loop.time() + EARLY_LOOK_SECONDS
@@ -115,20 +115,20 @@ class Cashier:
         if not self._doubts.can_tell_later:
             await self._ledger.apply(payment_id, p.DoubtAged())  # a person is asked at once
             return
-        self._link.asked_at = asyncio.get_running_loop().time()
-        if self._settings.expects_identity and not self._link.is_probed:
+        self._connection.asked_at = asyncio.get_running_loop().time()
+        if self._settings.expects_identity and not self._connection.is_probed:
             await self._probing.probe()  # another device's memory says nothing about this payment
-        if not await self._link.reach() or self._condition.state.problem == WRONG_DEVICE:
-            text = self._condition.state.problem_text
+        if not await self._connection.reach() or self._status.state.problem == WRONG_DEVICE:
+            text = self._status.state.problem_text
             await self._ledger.apply(payment_id, p.NotReached("terminal_offline", text))
             return
         self._show_busy(payment.request)
         about = money_operation(payment.request)
         question = c.Inquire(about, payment.baseline, payment.offer, payment.taken)
-        final = await self._link.converse(question, payment_id)
+        final = await self._connection.converse(question, payment_id)
         if self._capabilities.status_query == "none":
             await self._ledger.apply(payment_id, p.DoubtAged())  # only a person can know
-        self._condition.show_idle()
+        self._status.show_idle()
         self._learn_from(final)
 
     async def _carry_out(self, payment_id: str) -> None:
@@ -140,7 +140,7 @@ class Cashier:
                 return
         elif not await self._probing.finds_it_as_claimed(account.payment.baseline):
             # The send marker is on disk, but no byte was handed out: this is proof.
-            text = self._condition.state.problem_text
+            text = self._status.state.problem_text
             await self._ledger.apply(payment_id, c.Failed("not_sent", text, "terminal_offline"))
             return
         match self._account(payment_id).payment.status:
@@ -150,7 +150,7 @@ class Cashier:
                 await self._ledger.apply(payment_id, event)
             case p.Status.IN_PROGRESS:
                 order = money_operation(request, self._account(payment_id).payment.baseline)
-                final = await self._link.converse(order, payment_id)
+                final = await self._connection.converse(order, payment_id)
                 if isinstance(final, c.Unclear) and not self._doubts.can_tell_later:
                     await self._ledger.apply(payment_id, p.DoubtAged())
                 self._learn_from(final)
@@ -160,10 +160,10 @@ class Cashier:
         if self._capabilities.status_query == "last_transaction":
             await self.check_answers()  # the payment will overwrite what it remembers
         if not await self._probing.finds_it_fit():
-            text = self._condition.state.problem_text
+            text = self._status.state.problem_text
             await self._ledger.apply(payment_id, p.NotReached("terminal_offline", text))
             return False
-        ready = self._condition.state.ready
+        ready = self._status.state.ready
         wanted = self._account(payment_id).payment.request.amount.currency
         if ready is not None and ready.currency and ready.currency != wanted:
             # The command came before the terminal had said what it takes.
@@ -174,7 +174,7 @@ class Cashier:
         if self._account(payment_id).payment.status is not p.Status.QUEUED:
             return False
         try:
-            await self._ledger.apply(payment_id, p.Started(self._link.baseline))
+            await self._ledger.apply(payment_id, p.Started(self._connection.baseline))
         except p.IllegalEvent:
             return False  # canceled in this very moment
         return True
@@ -183,19 +183,19 @@ class Cashier:
         """Keep what a conversation about money told of the terminal's memory."""
         now = asyncio.get_running_loop().time()
         if isinstance(final, c.Approved) and final.approval.fingerprint:
-            self._link.baseline = c.Baseline(final.approval.fingerprint)
-            self._link.baseline_is_fresh = True
+            self._connection.baseline = c.Baseline(final.approval.fingerprint)
+            self._connection.baseline_is_fresh = True
             # After a re-plug the first conversation may have been about a doubt, not a probe.
-            healthy = self._condition.state.can_take_payments
-            self._link.probe_at = now + self._settings.probe_seconds if healthy else now
+            healthy = self._status.state.can_take_payments
+            self._connection.probe_at = now + self._settings.probe_seconds if healthy else now
             return
-        self._link.baseline_is_fresh = False
-        self._link.probe_at = now
+        self._connection.baseline_is_fresh = False
+        self._connection.probe_at = now
         if isinstance(final, c.Unclear):
-            self._link.give_up()
+            self._connection.give_up()
 
     def _show_busy(self, request: p.PaymentRequest) -> None:
-        self._condition.show(
+        self._status.show(
             activity="busy", payment_id=request.payment_id, register_id=request.register_id
         )
 

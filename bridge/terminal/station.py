@@ -17,13 +17,13 @@ from bridge.log import about
 from bridge.money import payment as p
 from bridge.money.ledger import Ledger
 from bridge.money.live_actions import Work
-from bridge.terminal.connection import Link
+from bridge.terminal.connection import TerminalConnection
 from bridge.terminal.conversation import Keep, Line
 from bridge.terminal.health_check import Probing
-from bridge.terminal.in_doubt import Doubts
-from bridge.terminal.lease import Claims
-from bridge.terminal.payment_runner import Cashier
-from bridge.terminal.status import Condition, StationSettings, StationState
+from bridge.terminal.in_doubt import PaymentsInDoubt
+from bridge.terminal.lease import Lease
+from bridge.terminal.payment_runner import PaymentRunner
+from bridge.terminal.status import StationSettings, StationState, TerminalStatus
 from drivers import contract as c
 
 ERRANDS_WAITING_MAX = 10  # one register asks at a time; more is a register that hammers
@@ -64,25 +64,27 @@ class Station:
         self._ledger = ledger
         self._changed = changed
         self._queue = ledger.work(name)
-        self._condition = Condition(name, changed=changed, now=now)
-        self._doubts = Doubts(ledger, name, self.capabilities, persistent=settings.persistent)
-        self._claims = Claims(name, ledger, self._condition, self._doubts, changed=changed)
-        self.link = Link(
+        self._status = TerminalStatus(name, changed=changed, now=now)
+        self._doubts = PaymentsInDoubt(
+            ledger, name, self.capabilities, persistent=settings.persistent
+        )
+        self._lease = Lease(name, ledger, self._status, self._doubts, changed=changed)
+        self.connection = TerminalConnection(
             settings,
             driver,
             driver_settings,
             open_line=open_line,
             ledger=ledger,
-            condition=self._condition,
+            status=self._status,
         )
-        self._probing = Probing(settings, ledger, self.link, self._condition)
-        self._cashier = Cashier(
+        self._probing = Probing(settings, ledger, self.connection, self._status)
+        self._runner = PaymentRunner(
             settings,
             self.capabilities,
             ledger,
-            link=self.link,
-            condition=self._condition,
-            claims=self._claims,
+            connection=self.connection,
+            status=self._status,
+            lease=self._lease,
             doubts=self._doubts,
             probing=self._probing,
         )
@@ -95,7 +97,7 @@ class Station:
     @property
     def state(self) -> StationState:
         """How the terminal is now."""
-        return self._condition.state
+        return self._status.state
 
     def claim(self, payment_id: str, register_id: str) -> p.Started | None:
         """Keep the terminal for one new payment.
@@ -107,14 +109,14 @@ class Station:
             RequestError: `terminal_offline`, `terminal_busy`, `terminal_maintenance`.
         """
         on_errand = self._on_errand or bool(self._errands)
-        self._claims.take(payment_id, register_id, on_errand=on_errand)
-        if self.link.must_probe or self._doubts.open() or self._doubts.unchecked():
+        self._lease.take(payment_id, register_id, on_errand=on_errand)
+        if self.connection.must_probe or self._doubts.open() or self._doubts.unchecked():
             return None
-        return p.Started(self.link.baseline)
+        return p.Started(self.connection.baseline)
 
     def release(self, payment_id: str) -> None:
         """Give the terminal back, or the place in line: the payment was refused after all."""
-        self._claims.give_back(payment_id)
+        self._lease.give_back(payment_id)
         self._queue.wake()
 
     def line_up(self, payment_id: str) -> None:
@@ -123,12 +125,12 @@ class Station:
         Raises:
             RequestError: `queue_full`.
         """
-        self._claims.line_up(payment_id)
+        self._lease.line_up(payment_id)
 
     @property
     def in_line(self) -> tuple[str, ...]:
         """The payments that wait for the terminal; the first is next."""
-        return self._claims.in_line
+        return self._lease.in_line
 
     def begin_errand(self, name: str, operation: c.Errand, keep: Keep | None = None) -> None:
         """Do something that moves no money, once the terminal is idle; see `errand_results`.
@@ -147,7 +149,7 @@ class Station:
                 f"{mine} has a payment in doubt; its memory must stay as it is",
                 terminal_id=mine,
             )
-        self._claims.refuse_unfit()
+        self._lease.refuse_unfit()
         self._errands.append(_Errand(name, operation, keep))
         self._queue.wake()
 
@@ -160,8 +162,8 @@ class Station:
 
     def ask_for_probe(self) -> int:
         """Have the terminal probed soon; done when `state.probes` exceeds the returned number."""
-        self.link.probe_at = 0.0
-        self.link.reopen_at = 0.0
+        self.connection.probe_at = 0.0
+        self.connection.reopen_at = 0.0
         self._queue.wake()
         return self.state.probes
 
@@ -177,29 +179,29 @@ class Station:
             while True:
                 await self._turn()
         finally:
-            self.link.drop()
+            self.connection.drop()
 
     async def _turn(self) -> None:
         loop = asyncio.get_running_loop()
         now = loop.time()
         await self._doubts.age(now)
-        if self._may_open() and now >= self.link.reopen_at:
-            await self.link.open()
+        if self._may_open() and now >= self.connection.reopen_at:
+            await self.connection.open()
         work = self._queue.take_due(loop.time(), self._may_begin)
         if work is not None:
             with about(work.payment_id):
                 await self._do(work)
-        elif self._errands and not self._claims.taken_by:
+        elif self._errands and not self._lease.taken_by:
             await self._run_errand(self._errands.popleft())
-        elif now >= self.link.probe_at and self._may_probe():
+        elif now >= self.connection.probe_at and self._may_probe():
             await self._probing.probe()
         else:
-            await self.link.listen(self._next_at(loop.time()))
+            await self.connection.listen(self._next_at(loop.time()))
             return
-        self.link.rest()
+        self.connection.rest()
 
     def _may_open(self) -> bool:
-        return self.settings.persistent and not self.link.is_open
+        return self.settings.persistent and not self.connection.is_open
 
     def _may_begin(self, work: Work) -> bool:
         """Say whether a payment's turn has come: nobody has claimed the terminal before it.
@@ -208,27 +210,27 @@ class Station:
         """
         if not isinstance(work.action, p.StartOnTerminal):
             return True
-        if self._claims.taken_by:
-            return self._claims.taken_by == work.payment_id
+        if self._lease.taken_by:
+            return self._lease.taken_by == work.payment_id
         return not self._doubts.blocking()
 
     def _may_probe(self) -> bool:
         """True when a probe would disturb nothing and could reach somebody."""
-        reachable = self.link.is_open or not self.settings.persistent
+        reachable = self.connection.is_open or not self.settings.persistent
         return reachable and not self._doubts.unsettled
 
     def _next_at(self, now: float) -> float:
         """Return when there is something to do next, in seconds of the loop's clock."""
         times = [now + DUE_SOON_SECONDS, *self._doubts.ends()]
-        if self._errands and not self._claims.taken_by:
+        if self._errands and not self._lease.taken_by:
             times.append(now)
         due_at = self._queue.next_due(self._may_begin)
         if due_at is not None:
             times.append(due_at)
         if self._may_open():
-            times.append(self.link.reopen_at)
+            times.append(self.connection.reopen_at)
         if self._may_probe():
-            times.append(self.link.probe_at)
+            times.append(self.connection.probe_at)
         return min(times)
 
     async def _do(self, work: Work) -> None:
@@ -236,19 +238,19 @@ class Station:
             return
         match work.action:
             case p.StartOnTerminal():
-                await self._cashier.start(work.payment_id)
+                await self._runner.start(work.payment_id)
             case p.AskTerminal():
-                await self._cashier.ask(work.payment_id)
+                await self._runner.ask(work.payment_id)
             case p.StopOnTerminal():
                 pass  # its conversation is over; whatever it came to is in the ledger
 
     async def _reaches_for(self, operation: c.Errand) -> bool:
         """Open the line if there is none; say whether there is one."""
         if isinstance(operation, c.EndOfDay) and operation.close:
-            await self._cashier.check_answers()  # a batch that is closed tells nothing any more
+            await self._runner.check_answers()  # a batch that is closed tells nothing any more
         if isinstance(operation, c.EndOfDay):
             await self._probing.look()
-        return await self.link.reach()
+        return await self.connection.reach()
 
     async def _run_errand(self, errand: _Errand) -> None:
         operation = errand.operation
@@ -259,16 +261,16 @@ class Station:
             final = c.Failed("not_begun", text, "terminal_busy")
         elif await self._reaches_for(operation):
             self._on_errand = True
-            self._condition.show(activity="busy")
+            self._status.show(activity="busy")
             if isinstance(operation, c.EndOfDay) and operation.close:
                 await self._ledger.batches.begin_close(self.settings.terminal_id, errand.name)
-            final = await self.link.converse(operation, keep=errand.keep)
+            final = await self.connection.converse(operation, keep=errand.keep)
             self._on_errand = False
-            self._condition.show(activity="idle")
+            self._status.show(activity="idle")
         if isinstance(final, c.Unclear):
-            self.link.give_up()
+            self.connection.give_up()
         # What the terminal remembers last may be another thing now.
-        self.link.baseline_is_fresh = False
-        self.link.probe_at = asyncio.get_running_loop().time()
+        self.connection.baseline_is_fresh = False
+        self.connection.probe_at = asyncio.get_running_loop().time()
         self.errand_results[errand.name] = final
         self._changed.set()

@@ -86,7 +86,7 @@ class StationState:
         return self.availability == "online" and not self.problem
 
 
-class Condition:
+class TerminalStatus:
     """The terminal's state, and the one way to change it: whoever listens is told."""
 
     def __init__(self, terminal_id: str, *, changed: asyncio.Event, now: Callable[[], str]) -> None:

@@ -23,8 +23,8 @@ from bridge.money.store import records as accounts
 from bridge.money.store.journal import Change, Journal
 from bridge.register.commands import start_payment as starts
 from bridge.register.commands.router import Desk
-from bridge.terminal.conversation import Talk
-from bridge.terminal.payment_runner import Cashier
+from bridge.terminal.conversation import Conversation
+from bridge.terminal.payment_runner import PaymentRunner
 from bridge.terminal.station import Station
 from drivers import contract as c
 from drivers.zvt.codec import printing
@@ -103,13 +103,13 @@ def _drop_evidence_after_the_end(original: AnyCallable) -> AnyCallable:
 
 
 def _pays_again(original: AnyCallable) -> AnyCallable:
-    async def ask(self: Cashier, payment_id: str) -> None:
+    async def ask(self: PaymentRunner, payment_id: str) -> None:
         account = self._ledger.payments.get(payment_id)
-        if account is None or account.payment.doubt is None or not await self._link.reach():
+        if account is None or account.payment.doubt is None or not await self._connection.reach():
             await original(self, payment_id)
             return
         operation = c.Pay(payment_id, account.payment.request.amount)
-        self._learn_from(await self._link.converse(operation, payment_id))
+        self._learn_from(await self._connection.converse(operation, payment_id))
 
     return ask
 
@@ -138,7 +138,7 @@ def _accepts_before_the_commit(original: AnyCallable) -> AnyCallable:
 
 
 def _acknowledges_first(original: AnyCallable) -> AnyCallable:
-    async def keep(self: Talk, dialogue: c.Dialogue, step: c.Step) -> c.Step:
+    async def keep(self: Conversation, dialogue: c.Dialogue, step: c.Step) -> c.Step:
         early = dialogue.committed(asyncio.get_running_loop().time())
         if early.send:
             self.line.write(early.send)
@@ -277,7 +277,7 @@ def _ignores_retain(original: AnyCallable) -> AnyCallable:
 
 
 def _takes_offers_it_could_not_store(original: AnyCallable) -> AnyCallable:
-    async def keep(self: Talk, dialogue: c.Dialogue, step: c.Step) -> c.Step:
+    async def keep(self: Conversation, dialogue: c.Dialogue, step: c.Step) -> c.Step:
         try:
             for event in step.events:
                 await self._apply(event)
@@ -307,7 +307,7 @@ def _synchronous_normal(original: AnyCallable) -> AnyCallable:
 
 def _forgets_the_second_terminal_payment(original: AnyCallable) -> AnyCallable:
     def claim(self: Station, payment_id: str, register_id: str) -> Any:
-        self._claims.taken_by = ""
+        self._lease.taken_by = ""
         return original(self, payment_id, register_id)
 
     return claim
@@ -345,10 +345,12 @@ MUTANTS: dict[str, tuple[Plant, ...]] = {
     "restart means failed": _on_advance(_restart_marks_failed),
     "cancel is an outcome": _on_advance(_cancel_is_an_outcome),
     "evidence in doubt is dropped": (Plant(accounts, "advance", _drop_evidence_after_the_end),),
-    "doubt pays again": (Plant(Cashier, "ask", _pays_again),),
+    "doubt pays again": (Plant(PaymentRunner, "ask", _pays_again),),
     "sends before the marker is stored": (Plant(Ledger, "apply", _sends_before_the_marker),),
     "accepts before the commit": (Plant(Ledger, "_store", _accepts_before_the_commit),),
-    "acknowledges the terminal before the commit": (Plant(Talk, "_store", _acknowledges_first),),
+    "acknowledges the terminal before the commit": (
+        Plant(Conversation, "_store", _acknowledges_first),
+    ),
     "acknowledges the command before the commit": (Plant(Desk, "_serve", _pubacks_first),),
     "publishes before the commit": (Plant(Journal, "append", _publishes_what_is_not_stored),),
     "ids are known in memory only": (Plant(Journal, "_holds", _remembers_ids_in_memory_only),),
@@ -367,7 +369,7 @@ MUTANTS: dict[str, tuple[Plant, ...]] = {
     "the fence is ignored": (Plant(starts, "refuse_unfresh", _ignores_the_fence),),
     "retained commands count": (Plant(Desk, "_answer", _ignores_retain),),
     "an offer is taken though the journal failed": (
-        Plant(Talk, "_store", _takes_offers_it_could_not_store),
+        Plant(Conversation, "_store", _takes_offers_it_could_not_store),
     ),
     "another amount is a repeat": (
         Plant(ledger_module, "refuse_conflict", _conflicts_are_repeats),

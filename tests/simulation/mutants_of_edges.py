@@ -26,8 +26,8 @@ from bridge.register.commands import start_payment as starts
 from bridge.register.commands.existing_payment import KnownPayments
 from bridge.register.commands.reconciliation import DayEnds
 from bridge.register.commands.router import Desk
-from bridge.terminal.conversation import Talk
-from bridge.terminal.in_doubt import Doubts
+from bridge.terminal.conversation import Conversation
+from bridge.terminal.in_doubt import PaymentsInDoubt
 from drivers import contract as c
 from drivers.pax.conversation import inquiry as pax_inquiry
 from drivers.pax.conversation import payment as pax_payment
@@ -84,7 +84,7 @@ def _ignores_the_currency(original: AnyCallable) -> AnyCallable:
 
 
 def _keeps_evidence(original: AnyCallable) -> AnyCallable:
-    async def lose(self: Doubts, payment_id: str) -> None:
+    async def lose(self: PaymentsInDoubt, payment_id: str) -> None:
         """Believe that the terminal still tells of what is in doubt."""
 
     return lose
@@ -195,7 +195,7 @@ def _refused_is_accepted(payment: p.Payment, event: p.Event) -> p.Event:
 
 
 def _loses_receipts(original: AnyCallable) -> AnyCallable:
-    async def apply(self: Talk, event: Any) -> None:
+    async def apply(self: Conversation, event: Any) -> None:
         if not isinstance(event, c.Receipt):
             await original(self, event)
 
@@ -334,7 +334,7 @@ EDGE_MUTANTS: dict[str, tuple[Plant, ...]] = {
         Plant(ledger_module, "refuse_follow_up", _ignores_the_currency),
     ),
     "evidence is kept over the next payment": (
-        Plant(Doubts, "lose_evidence_before", _keeps_evidence),
+        Plant(PaymentsInDoubt, "lose_evidence_before", _keeps_evidence),
     ),
     "a doubt is young again in each life": (
         Plant(DoubtAges, "_age_at_first_sight", _young_for_ever),
@@ -355,7 +355,7 @@ EDGE_MUTANTS: dict[str, tuple[Plant, ...]] = {
         Plant(SignaturePolicy, "__init__", _reverses_what_nobody_signed),
     ),
     "a refused signature is accepted": _on_advance(_refused_is_accepted),
-    "a receipt is not stored": (Plant(Talk, "_apply", _loses_receipts),),
+    "a receipt is not stored": (Plant(Conversation, "_apply", _loses_receipts),),
     "a document is told from memory": (Plant(PaymentStore, "get_stored", _tells_from_memory),),
     "a document is emptied while it is open": (Plant(Payment, "is_settled", _final_is_settled),),
     "a sale is forgotten while a sibling is live": (

@@ -12,7 +12,7 @@ from bridge.money import payment as p
 from bridge.money.reconciliation import Reconciliation
 from bridge.money.store import records as accounts
 from bridge.terminal.operations import money_operation
-from bridge.terminal.payment_runner import Cashier
+from bridge.terminal.payment_runner import PaymentRunner
 from tests.simulation.plant import Plant
 
 AnyCallable = Callable[..., Any]
@@ -62,13 +62,13 @@ def _always_matches(original: AnyCallable) -> AnyCallable:
 
 
 def _does_it_again(original: AnyCallable) -> AnyCallable:
-    async def ask(self: Cashier, payment_id: str) -> None:
+    async def ask(self: PaymentRunner, payment_id: str) -> None:
         account = self._ledger.payments.get(payment_id)
-        if account is None or account.payment.doubt is None or not await self._link.reach():
+        if account is None or account.payment.doubt is None or not await self._connection.reach():
             await original(self, payment_id)
             return
         operation = money_operation(account.payment.request)
-        self._learn_from(await self._link.converse(operation, payment_id))
+        self._learn_from(await self._connection.converse(operation, payment_id))
 
     return ask
 
@@ -85,5 +85,5 @@ FOLLOW_UP_MUTANTS: dict[str, tuple[Plant, ...]] = {
     "a paid sale is paid again": (Plant(ledger_module, "refuse_unsafe_start", _refuses_nothing),),
     "what is given back stays in the books": (Plant(settlement, "_return_due", _books_no_return),),
     "every end of day matches": (Plant(Reconciliation, "status", _always_matches),),
-    "what is in doubt is done again": (Plant(Cashier, "ask", _does_it_again),),
+    "what is in doubt is done again": (Plant(PaymentRunner, "ask", _does_it_again),),
 }

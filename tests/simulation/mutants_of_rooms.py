@@ -21,8 +21,8 @@ from bridge.money.store.journal import GROUP_COMMITS_MAX, Journal
 from bridge.register.commands.existing_payment import KnownPayments
 from bridge.register.commands.router import Desk
 from bridge.register.mqtt.client import Mqtt
-from bridge.register.mqtt.connection import Link as BrokerLink
-from bridge.terminal.connection import Link
+from bridge.register.mqtt.connection import BrokerConnection
+from bridge.terminal.connection import TerminalConnection
 from drivers import contract as c
 from tests.simulation.mutants_of_edges import voids_twice
 from tests.simulation.plant import Plant
@@ -72,7 +72,7 @@ def _acknowledges_anywhere(original: AnyCallable) -> AnyCallable:
 
 
 def _any_fence_is_ours(original: AnyCallable) -> AnyCallable:
-    def raise_fence(self: BrokerLink, epoch: str) -> None:
+    def raise_fence(self: BrokerConnection, epoch: str) -> None:
         original(self, epoch)
         self.live = True
 
@@ -98,7 +98,7 @@ def _loses_what_is_too_much(original: AnyCallable) -> AnyCallable:
 
 
 def _keeps_the_line(original: AnyCallable) -> AnyCallable:
-    def give_up(self: Link) -> None:
+    def give_up(self: TerminalConnection) -> None:
         """Go on with what there is."""
 
     return give_up
@@ -152,7 +152,7 @@ NAMED_MUTANTS: dict[str, Named] = {
         "::test_no_packet_id_of_another_connection_is_acknowledged",
     ),
     "a fence of another connection makes commands live": Named(
-        (Plant(BrokerLink, "raise_fence", _any_fence_is_ours),),
+        (Plant(BrokerConnection, "raise_fence", _any_fence_is_ours),),
         "tests/unit/register/test_mqtt_connection.py"
         "::test_a_fence_of_another_connection_makes_nothing_live",
     ),
@@ -172,7 +172,7 @@ NAMED_MUTANTS: dict[str, Named] = {
         "::test_a_reversal_is_not_tried_again_while_its_void_is_in_doubt",
     ),
     "the line is kept after a doubt": Named(
-        (Plant(Link, "give_up", _keeps_the_line),),
+        (Plant(TerminalConnection, "give_up", _keeps_the_line),),
         "tests/unit/terminal/test_doubt_and_line.py"
         "::test_a_line_that_held_a_doubt_is_given_up_before_anything_else_is_said",
     ),

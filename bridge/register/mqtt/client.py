@@ -1,7 +1,7 @@
 """The wire to the registers: one MQTT connection, kept for ever. It decides nothing about money.
 
-Each connection is a fresh `Link`: what was not acknowledged on the last one comes again from the
-broker, what was not published is published again by the caller's journal.
+Each connection is a fresh `BrokerConnection`: what was not acknowledged on the last one comes again
+from the broker, what was not published is published again by the caller's journal.
 
     (asks on a connection of its own whether another bridge serves: `authority.py`)
     CONNECT ── CONNACK ── SUBSCRIBE ── SUBACK ── `Connected` queued ── PUBLISH fence ── …
@@ -29,7 +29,7 @@ from bridge.register.mqtt.authority import (
     decode_word,
     encode_record,
 )
-from bridge.register.mqtt.connection import Link, Lost, Subscription, Will
+from bridge.register.mqtt.connection import BrokerConnection, Lost, Subscription, Will
 from bridge.register.mqtt.messages import Away, Connected, Delivery, MqttSettings, Protocol
 from bridge.register.mqtt.properties import RECEIVE_MAX
 
@@ -85,7 +85,7 @@ class Mqtt:
         self._rng = rng
         self._queue: asyncio.Queue[Connected | Delivery] = asyncio.Queue()  # bounded by `_receive`
         self._early: list[Delivery] = []  # came before the connection was handed out
-        self._link: Link | None = None
+        self._link: BrokerConnection | None = None
         self._links_made = 0
         self._links_welcomed = 0
         self._protocol: Protocol = "3.1.1" if settings.protocol == "3.1.1" else "5.0"
@@ -232,8 +232,8 @@ class Mqtt:
         Raises:
             Lost: Always, but for cancellation.
         """
-        asking: Link | None = None
-        link: Link | None = None
+        asking: BrokerConnection | None = None
+        link: BrokerConnection | None = None
         topics, authority = self._topics, self._authority
         try:
             if authority is not None:
@@ -241,7 +241,9 @@ class Mqtt:
                 await self._ask(asking, authority)
             self._links_made += 1
             fence = topics.fence(self._settings.client_id)
-            link = Link(self._links_made, self._settings, self._protocol, fence, self._receive)
+            link = BrokerConnection(
+                self._links_made, self._settings, self._protocol, fence, self._receive
+            )
             self._early.clear()
             also = []
             if authority is not None:
@@ -284,12 +286,12 @@ class Mqtt:
             self._documents.set_result(tuple(self._shown))
         self._shown = None  # from now on every document is our own
 
-    def _asking_link(self, authority: Authority) -> Link:
+    def _asking_link(self, authority: Authority) -> BrokerConnection:
         """Return a connection that only asks: no will, and no session that takes commands."""
         name = f"{self._settings.client_id}-asks-{authority.me.instance_id[:8]}"
-        return Link(0, self._settings, self._protocol, "", self._listen, client_id=name)
+        return BrokerConnection(0, self._settings, self._protocol, "", self._listen, client_id=name)
 
-    async def _ask(self, link: Link, authority: Authority) -> None:
+    async def _ask(self, link: BrokerConnection, authority: Authority) -> None:
         """Return once we may serve; until then stay here, and serve nothing.
 
         Raises:
@@ -327,7 +329,7 @@ class Mqtt:
             )
         authority.serve()
 
-    async def _mark(self, link: Link, authority: Authority) -> bool:
+    async def _mark(self, link: BrokerConnection, authority: Authority) -> bool:
         """Wait until a word of ours is back; what was retained has come before it."""
         nonce = self._new_nonce()
         self._marked = asyncio.Event()
@@ -342,7 +344,7 @@ class Mqtt:
             return False
         return True
 
-    async def _speak(self, link: Link, word: Word) -> None:
+    async def _speak(self, link: BrokerConnection, word: Word) -> None:
         try:
             await link.publish(
                 self._topics.authority_words,
@@ -357,7 +359,9 @@ class Mqtt:
         except BusError:
             raise Lost(link.away.code, link.away.text, stated=link.away.stated) from None
 
-    async def _wait(self, link: Link, seconds: float, for_a_person: bool = False) -> None:
+    async def _wait(
+        self, link: BrokerConnection, seconds: float, for_a_person: bool = False
+    ) -> None:
         """Listen so long, or until a person wants the others asked; keep the connection alive."""
         loop = asyncio.get_running_loop()
         until = loop.time() + seconds
@@ -374,7 +378,7 @@ class Mqtt:
         if link.broken.is_set():
             raise Lost(link.away.code, link.away.text, stated=link.away.stated)
 
-    async def _hold_record(self, link: Link, authority: Authority) -> None:
+    async def _hold_record(self, link: BrokerConnection, authority: Authority) -> None:
         """Leave the record that says whose base topic this is, before the first command."""
         try:
             await link.publish(
@@ -390,7 +394,7 @@ class Mqtt:
         except BusError:
             raise Lost(link.away.code, link.away.text, stated=link.away.stated) from None
 
-    def _listen(self, link: Link, delivery: Delivery) -> None:
+    def _listen(self, link: BrokerConnection, delivery: Delivery) -> None:
         """Hear what comes on the connection that asks."""
         link.acknowledge(delivery.packet_id)
         if delivery.topic == self._topics.authority_holder:
@@ -406,7 +410,7 @@ class Mqtt:
             ):
                 self._shown[topic.payment_id] = None
 
-    def _hear(self, link: Link, payload: bytes) -> None:
+    def _hear(self, link: BrokerConnection, payload: bytes) -> None:
         word, authority = decode_word(payload), self._authority
         if word is None or authority is None:
             return
@@ -442,7 +446,7 @@ class Mqtt:
             text = f"another bridge, {other}, began at the same time and goes first; asking again"
         self._tell(Away("standing_by", text))
 
-    def _welcome(self, link: Link, session_present: bool) -> None:
+    def _welcome(self, link: BrokerConnection, session_present: bool) -> None:
         """Hand out the connection; everything of it stands behind its `Connected`."""
         epoch = self._new_epoch()
         self._link = link
@@ -460,7 +464,7 @@ class Mqtt:
             epoch,
         )
 
-    async def _watch(self, link: Link) -> None:
+    async def _watch(self, link: BrokerConnection) -> None:
         loop = asyncio.get_running_loop()
         fence_due: float | None = loop.time() + FENCE_SECONDS_MAX
         while not link.broken.is_set():
@@ -481,7 +485,7 @@ class Mqtt:
                 )
         raise Lost(link.away.code, link.away.text, stated=link.away.stated)
 
-    def _receive(self, link: Link, delivery: Delivery) -> None:
+    def _receive(self, link: BrokerConnection, delivery: Delivery) -> None:
         """Queue one message, or leave it with the broker when there are too many."""
         if self._authority is not None and delivery.topic == self._topics.authority_words:
             link.acknowledge(delivery.packet_id)

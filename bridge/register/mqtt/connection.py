@@ -77,7 +77,7 @@ class Will:
     payload: bytes
 
 
-class Link:
+class BrokerConnection:
     """One connection: a paho client on the event loop, thrown away when it breaks."""
 
     def __init__(
@@ -86,7 +86,7 @@ class Link:
         settings: MqttSettings,
         protocol: Protocol,
         fence_topic: str,
-        receive: Callable[[Link, Delivery], None],
+        receive: Callable[[BrokerConnection, Delivery], None],
         *,
         client_id: str = "",
     ) -> None:

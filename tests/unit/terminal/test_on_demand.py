@@ -39,9 +39,9 @@ def test_a_sale_and_the_question_before_it_take_one_connection(
 @pytest.mark.parametrize("name", ["zvt-tcp", "pax-tcp"])
 def test_the_connection_is_let_go_when_there_is_nothing_to_say(name: str, tmp_path: Path) -> None:
     async def visit(counter: Counter) -> None:
-        assert not counter.life.station.link.is_open
+        assert not counter.life.station.connection.is_open
         await counter.end_of(await counter.start("20.40"))
-        await counter.until(lambda: not counter.life.station.link.is_open, "a closed line")
+        await counter.until(lambda: not counter.life.station.connection.is_open, "a closed line")
 
     at_a_counter(BY_NAME[name], tmp_path, visit)
 
@@ -112,7 +112,7 @@ FREE_WITHOUT_LINE = replace(
 
 async def between_connections(counter: Counter) -> None:
     await counter.end_of(await counter.start("9.99"))
-    await counter.until(lambda: not counter.life.station.link.is_open, "a closed line")
+    await counter.until(lambda: not counter.life.station.connection.is_open, "a closed line")
 
 
 def test_a_payment_typed_in_between_two_connections_is_never_ours(tmp_path: Path) -> None:

@@ -99,7 +99,7 @@ def test_a_line_that_was_given_up_in_doubt_is_probed_before_the_next_payment(
         await counter.end_of(await counter.start("20.40"))
         await counter.ready()
         station = counter.life.station
-        station.link.drop()
+        station.connection.drop()
         assert station.claim(PAYMENT, "till-1") is None
 
     at_a_counter(BY_NAME["pax-tcp"], tmp_path, visit)
