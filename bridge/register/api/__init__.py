@@ -81,7 +81,6 @@ from bridge.register.api.payment_commands import (
     content_hash,
 )
 from bridge.register.api.results import (
-    RESULTS,
     CardBalanceResult,
     CardReadResult,
     DiagnosisResult,
@@ -167,7 +166,6 @@ __all__ = [
     "MINOR_DIGITS",
     "REQUESTS",
     "REQUEST_BYTES_MAX",
-    "RESULTS",
     "SPEC",
     "AcquirerFacts",
     "Amounts",

@@ -42,6 +42,11 @@ class Request(Wire):
     """What every command carries. `request_id` comes back in the response."""
 
     operation: ClassVar[str] = ""
+    """The command's name: the end of its topic."""
+    result: ClassVar[type[Wire] | None] = None
+    """What stands in `result` of its response; None: the response is the whole answer."""
+    page: ClassVar[str] = ""
+    """Where its recipe stands in the guide."""
 
     request_id: Word
     """The register's own name of this message, at most 64 characters; it comes back in the

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Final, Literal
+from typing import Final, Literal
 
 from pydantic import Field
 
@@ -17,6 +17,12 @@ from bridge.register.api.fields import (
     Wire,
     Word,
 )
+from bridge.register.api.results import (
+    GiftCardBalanceResult,
+    PaymentListResult,
+    ReceiptReprintResult,
+    SaleAttachResult,
+)
 
 LIST_MAX: Final = 200  # as many documents as a register may have retained
 LIST_DEFAULT: Final = 50
@@ -25,7 +31,9 @@ LIST_DEFAULT: Final = 50
 class GiftCardBalance(Request):
     """Ask what is on a gift card; the answer's `result` has `balance`. Needs no PIN."""
 
-    operation: ClassVar[str] = "gift_card/balance"
+    operation = "gift_card/balance"
+    result = GiftCardBalanceResult
+    page = "gift cards"
 
     gift_card: GiftCard
     """Which gift card; its PIN is not needed."""
@@ -34,7 +42,8 @@ class GiftCardBalance(Request):
 class GiftCardDeactivate(Request):
     """Make a gift card unusable. Always refused: the back office documents no way to do it."""
 
-    operation: ClassVar[str] = "gift_card/deactivate"
+    operation = "gift_card/deactivate"
+    page = "gift cards"
 
     gift_card: GiftCard
     """Which gift card."""
@@ -43,7 +52,8 @@ class GiftCardDeactivate(Request):
 class PaymentCancel(Request):
     """Ask for a payment to be stopped. What comes of it, its document says."""
 
-    operation: ClassVar[str] = "payment/cancel"
+    operation = "payment/cancel"
+    page = "doubt"
 
     payment_id: PaymentId
     """The payment's name for ever: a UUID in lower case, made by the register and on its disk
@@ -57,7 +67,8 @@ class PaymentCancel(Request):
 class PaymentStatus(Request):
     """Publish a payment's document again; with `refresh`, ask the terminal first."""
 
-    operation: ClassVar[str] = "payment/status"
+    operation = "payment/status"
+    page = "doubt"
 
     payment_id: PaymentId
     """The payment's name for ever: a UUID in lower case, made by the register and on its disk
@@ -80,7 +91,9 @@ class ListFilter(Wire):
 class PaymentList(Request):
     """List the register's own payments, newest first."""
 
-    operation: ClassVar[str] = "payment/list"
+    operation = "payment/list"
+    result = PaymentListResult
+    page = "after"
 
     filter: ListFilter = ListFilter()
     """Which payments; absent: all of this register."""
@@ -91,7 +104,8 @@ class PaymentList(Request):
 class PaymentAcknowledge(Request):
     """Say that revision `rev` of a payment is kept by the register."""
 
-    operation: ClassVar[str] = "payment/acknowledge"
+    operation = "payment/acknowledge"
+    page = "sale"
 
     payment_id: PaymentId
     """The payment's name for ever: a UUID in lower case, made by the register and on its disk
@@ -123,7 +137,8 @@ class Evidence(StrictWire):
 class PaymentResolve(Request, StrictWire):  # the last base decides on unknown fields
     """A person settles a payment that is in doubt."""
 
-    operation: ClassVar[str] = "payment/resolve"
+    operation = "payment/resolve"
+    page = "doubt"
 
     payment_id: PaymentId
     """The payment's name for ever: a UUID in lower case, made by the register and on its disk
@@ -149,7 +164,8 @@ class PromptReply(StrictWire):
 class PromptAnswer(Request, StrictWire):  # the last base decides on unknown fields
     """Answer a question that lies under `prompts/`. The first answer counts."""
 
-    operation: ClassVar[str] = "prompt/answer"
+    operation = "prompt/answer"
+    page = "after"
 
     prompt_id: Id
     """The bridge's name of a question to the clerk."""
@@ -160,7 +176,9 @@ class PromptAnswer(Request, StrictWire):  # the last base decides on unknown fie
 class SaleAttach(Request, StrictWire):  # the last base decides on unknown fields
     """Tell what was sold, for a sale whose payments began with `sale_lines: "later"`."""
 
-    operation: ClassVar[str] = "sale/attach"
+    operation = "sale/attach"
+    result = SaleAttachResult
+    page = "sale"
 
     sale_id: Word
     """The sale that was started with `sale_lines: later`."""
@@ -171,7 +189,9 @@ class SaleAttach(Request, StrictWire):  # the last base decides on unknown field
 class ReceiptReprint(Request):
     """Get the receipts of a payment again, marked as duplicates."""
 
-    operation: ClassVar[str] = "receipt/reprint"
+    operation = "receipt/reprint"
+    result = ReceiptReprintResult
+    page = "sale"
 
     payment_id: PaymentId
     """The payment's name for ever: a UUID in lower case, made by the register and on its disk

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import ClassVar, Final, Literal
+from typing import Final, Literal
 
 from pydantic import Field, JsonValue
 
@@ -20,6 +20,7 @@ from bridge.register.api.envelope import (
     Sale,
 )
 from bridge.register.api.fields import AmountText, Id, PaymentId, StrictWire, Text, Word
+from bridge.register.api.results import StartResult
 
 LEGS_MAX: Final = 6  # five gift cards and a card: more is a mistake, or a money laundry
 
@@ -51,7 +52,9 @@ class PaymentBrands(StrictWire):
 class PaymentStart(Request, StrictWire):  # the last base decides on unknown fields
     """Take money. The same `payment_id` is the same payment, however often it is sent."""
 
-    operation: ClassVar[str] = "payment/start"
+    operation = "payment/start"
+    result = StartResult
+    page = "sale"
 
     payment_id: PaymentId
     """The payment's name for ever: a UUID in lower case, made by the register and on its disk
@@ -139,7 +142,8 @@ class GiftCardLoad(Request, StrictWire):  # the last base decides on unknown fie
     card. It fills it at once, so the sale must be paid before.
     """
 
-    operation: ClassVar[str] = "gift_card/load"
+    operation = "gift_card/load"
+    page = "gift cards"
 
     payment_id: PaymentId
     """The payment's name for ever: a UUID in lower case, made by the register and on its disk
@@ -178,7 +182,7 @@ class GiftCardActivate(GiftCardLoad):
     loaded if nothing is on it, and refused otherwise. The payment's `type` is `load`.
     """
 
-    operation: ClassVar[str] = "gift_card/activate"
+    operation = "gift_card/activate"
 
     gift_card: GiftCard | None = None
     """The new gift card's code, and the PIN it will have, if any."""
@@ -193,6 +197,8 @@ class FollowUp(Request, StrictWire):  # the last base decides on unknown fields
 
     `terminal_id` may be left out: then it is the original's. `approved_by` is a supervisor.
     """
+
+    page = "after"
 
     payment_id: PaymentId
     """The payment's name for ever: a UUID in lower case, made by the register and on its disk
@@ -230,7 +236,7 @@ class FollowUpWithAmount(FollowUp):
 class PaymentIncrement(FollowUpWithAmount):
     """Raise a pre-authorization by an amount."""
 
-    operation: ClassVar[str] = "payment/increment"
+    operation = "payment/increment"
 
     amounts: Amounts
     """By how much the hold is raised, in `requested_amount`."""
@@ -239,7 +245,7 @@ class PaymentIncrement(FollowUpWithAmount):
 class PaymentCapture(FollowUpWithAmount):
     """Take money of a pre-authorization; `final` releases what is left of it."""
 
-    operation: ClassVar[str] = "payment/capture"
+    operation = "payment/capture"
 
     amounts: Amounts
     """How much of the hold is taken, in `requested_amount`."""
@@ -257,7 +263,7 @@ class PaymentRefund(FollowUpWithAmount):
     in `gift_card`.
     """
 
-    operation: ClassVar[str] = "payment/refund"
+    operation = "payment/refund"
 
     amounts: Amounts
     """How much goes back, in `requested_amount`."""
@@ -273,13 +279,13 @@ class PaymentRefund(FollowUpWithAmount):
 class PaymentVoid(FollowUp):
     """Undo a payment of the open batch, as if it had not been; releases a hold."""
 
-    operation: ClassVar[str] = "payment/void"
+    operation = "payment/void"
 
 
 class PaymentTipAdjust(FollowUpWithAmount):
     """Add a tip (`amounts.requested_amount`) to a captured payment."""
 
-    operation: ClassVar[str] = "payment/tip_adjust"
+    operation = "payment/tip_adjust"
 
     amounts: Amounts
     """The tip that is added, in `requested_amount`."""
@@ -288,7 +294,8 @@ class PaymentTipAdjust(FollowUpWithAmount):
 class GiftCardUnload(FollowUpWithAmount):
     """Take value off a gift card without a sale, on a supervisor's word."""
 
-    operation: ClassVar[str] = "gift_card/unload"
+    operation = "gift_card/unload"
+    page = "gift cards"
 
     amounts: Amounts
     """How much is taken off, in `requested_amount`."""
@@ -306,7 +313,8 @@ class GiftCardReverse(FollowUp):
     again in `gift_card`.
     """
 
-    operation: ClassVar[str] = "gift_card/reverse"
+    operation = "gift_card/reverse"
+    page = "gift cards"
 
     original_payment_id: PaymentId
     """The load that is undone."""

@@ -1,24 +1,18 @@
-"""What stands in `result` of a response, by command. Pure.
-
-A command that is not named in `RESULTS` has none: its response is the whole answer, and what
-becomes of it a document tells.
-"""
+"""What stands in `result` of a response; the command says which. Pure."""
 
 from __future__ import annotations
 
-from typing import Any, Final, Literal
+from typing import Literal
 
-from pydantic import Field, create_model
+from pydantic import Field
 
 from bridge.register.api.documents import (
     Funds,
     ReceiptDocument,
     RecordingStatus,
-    Response,
     Status,
 )
 from bridge.register.api.fields import AmountText, Currency, UtcTime, Wire
-from bridge.register.api.state_documents import ReconciliationDocument
 
 
 class StartedLeg(Wire):
@@ -198,49 +192,3 @@ class LastTransactionResult(CardReadResult):
     """Its approval code; null where there is none."""
     time_stamp: str | None = None
     """When, by the terminal's own clock; null where it does not tell."""
-
-
-RESULTS: Final[dict[str, type[Wire]]] = {
-    "payment/start": StartResult,
-    "payment/list": PaymentListResult,
-    "sale/attach": SaleAttachResult,
-    "receipt/reprint": ReceiptReprintResult,
-    "gift_card/balance": GiftCardBalanceResult,
-    "card/read": CardReadResult,
-    "card/balance": CardBalanceResult,
-    "terminal/note": TerminalNoteResult,
-    "terminal/check": TerminalCheckResult,
-    "terminal/login": TerminalCheckResult,
-    "terminal/diagnose": DiagnosisResult,
-    "terminal/display": TerminalResult,
-    "terminal/last_transaction": LastTransactionResult,
-    "terminal/totals": ReconciliationDocument,
-    "terminal/reconcile": ReconciliationDocument,
-}
-
-
-def _response_with(result: type[Wire]) -> type[Response]:
-    """Return the response whose `result` is that; its name ends with Response."""
-    name = result.__name__.removesuffix("Result").removesuffix("Document")
-    wanted: Any = result | None
-    return create_model(
-        f"{name}Response",
-        __base__=Response,
-        __doc__=f"{Response.__doc__} Here `result` is: {result.__doc__}",
-        result=(wanted, None),
-    )
-
-
-_WITH: Final = {result: _response_with(result) for result in set(RESULTS.values())}
-PLAIN: Final[type[Response]] = create_model(
-    "PlainResponse",
-    __base__=Response,
-    __doc__=f"{Response.__doc__} Here there is no `result`.",
-    result=(None, None),
-)
-
-
-def response_of(operation: str) -> type[Response]:
-    """Return the model of the response to a command."""
-    result = RESULTS.get(operation)
-    return PLAIN if result is None else _WITH[result]

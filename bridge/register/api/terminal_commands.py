@@ -8,24 +8,24 @@ from pydantic import Field
 
 from bridge.register.api.envelope import Request
 from bridge.register.api.fields import Id, PaymentId, Text, Word
-
-
-class TerminalCheck(Request):
-    """Ask how a terminal is, without money. No terminal named: the register's own."""
-
-    operation: ClassVar[str] = "terminal/check"
-
-    terminal_id: Id | None = None
-    """The terminal, by its name in the bridge's configuration; a register may leave it out if it
-    has one of its own."""
-    operation_id: PaymentId | None = None
-    """The register's own name of an errand: a UUID in lower case."""
+from bridge.register.api.results import (
+    CardBalanceResult,
+    CardReadResult,
+    DiagnosisResult,
+    LastTransactionResult,
+    TerminalCheckResult,
+    TerminalNoteResult,
+    TerminalResult,
+)
+from bridge.register.api.state_documents import ReconciliationDocument
 
 
 class TerminalNote(Request):
     """Say that a person has seen what a terminal's sums did not agree about; health forgets it."""
 
-    operation: ClassVar[str] = "terminal/note"
+    operation = "terminal/note"
+    result = TerminalNoteResult
+    page = "terminal"
 
     terminal_id: Id | None = None
     """The terminal, by its name in the bridge's configuration; a register may leave it out if it
@@ -39,6 +39,10 @@ class TerminalNote(Request):
 class TerminalErrand(Request):
     """Something for a terminal that moves no money. No terminal named: the register's own."""
 
+    page = "terminal"
+    needs: ClassVar[str] = ""
+    """What a terminal must be able to do for it; "" is asked of every terminal."""
+
     terminal_id: Id | None = None
     """The terminal, by its name in the bridge's configuration; a register may leave it out if it
     has one of its own."""
@@ -46,16 +50,27 @@ class TerminalErrand(Request):
     """The register's own name of an errand: a UUID in lower case."""
 
 
+class TerminalCheck(TerminalErrand):
+    """Ask how a terminal is, without money. No terminal named: the register's own."""
+
+    operation = "terminal/check"
+    result = TerminalCheckResult
+
+
 class TerminalTotals(TerminalErrand):
     """Read the totals of the open batch; nothing is closed."""
 
-    operation: ClassVar[str] = "terminal/totals"
+    operation = "terminal/totals"
+    result = ReconciliationDocument
+    needs = "totals"
 
 
 class TerminalReconcile(TerminalErrand):
     """End of day: close the batch and compare it with the journal and what is recorded."""
 
-    operation: ClassVar[str] = "terminal/reconcile"
+    operation = "terminal/reconcile"
+    result = ReconciliationDocument
+    needs = "reconcile"
 
     operation_id: PaymentId | None = None
     """Names this end of day for ever: the same one again has the same answer and closes nothing. A
@@ -70,13 +85,16 @@ class TerminalReconcile(TerminalErrand):
 class TerminalLogin(TerminalErrand):
     """Log the bridge on to the terminal again and see how it is."""
 
-    operation: ClassVar[str] = "terminal/login"
+    operation = "terminal/login"
+    result = TerminalCheckResult
 
 
 class TerminalDisplay(TerminalErrand):
     """Show lines on the terminal for some seconds."""
 
-    operation: ClassVar[str] = "terminal/display"
+    operation = "terminal/display"
+    result = TerminalResult
+    needs = "display"
 
     lines: tuple[Text, ...] = Field(min_length=1, max_length=8, strict=False)
     """What the terminal shows, at most 8 lines."""
@@ -87,7 +105,9 @@ class TerminalDisplay(TerminalErrand):
 class TerminalDiagnose(TerminalErrand):
     """Have the terminal test its connection to its host; the answer's `result` has `passed`."""
 
-    operation: ClassVar[str] = "terminal/diagnose"
+    operation = "terminal/diagnose"
+    result = DiagnosisResult
+    needs = "diagnose"
 
 
 class TerminalLastTransaction(TerminalErrand):
@@ -96,13 +116,17 @@ class TerminalLastTransaction(TerminalErrand):
     Also while a payment is in doubt; it settles nothing.
     """
 
-    operation: ClassVar[str] = "terminal/last_transaction"
+    operation = "terminal/last_transaction"
+    result = LastTransactionResult
+    needs = "last_transaction"
 
 
 class CardRead(TerminalErrand):
     """Read a card without money: brand and last digits, never the number."""
 
-    operation: ClassVar[str] = "card/read"
+    operation = "card/read"
+    result = CardReadResult
+    needs = "card_read"
 
     deadline_s: int = Field(default=60, ge=10, le=120)
     """How long the terminal may wait for a card, in seconds, from 10 to 120."""
@@ -111,7 +135,10 @@ class CardRead(TerminalErrand):
 class CardBalance(TerminalErrand):
     """Read what is left on a gift card that is presented at the terminal."""
 
-    operation: ClassVar[str] = "card/balance"
+    operation = "card/balance"
+    result = CardBalanceResult
+    page = "gift cards"
+    needs = "balance"
 
     deadline_s: int = Field(default=60, ge=10, le=120)
     """How long the terminal may wait for a gift card, in seconds, from 10 to 120."""

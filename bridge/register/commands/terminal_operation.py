@@ -27,16 +27,6 @@ ERRAND_SECONDS_MAX = 300.0
 CHECK_SECONDS_MAX = 15.0  # a terminal that is asked how it is answers within T3 of its protocol
 ERRANDS_WAITING_MAX = 50  # over all terminals and registers
 ERRANDS_OF_REGISTER_MAX = 8  # one that hammers leaves room for the others
-# What a terminal must be able to do for a command; what is not here is asked of every terminal.
-WORDS: dict[type[k.AnyErrand], str] = {
-    k.TerminalTotals: "totals",
-    k.TerminalReconcile: "reconcile",
-    k.TerminalDisplay: "display",
-    k.TerminalDiagnose: "diagnose",
-    k.TerminalLastTransaction: "last_transaction",
-    k.CardRead: "card_read",
-    k.CardBalance: "balance",
-}
 
 
 Keep = Callable[[c.FinalEvent], Awaitable[None]]
@@ -167,8 +157,8 @@ class Errands:
         if len(waiting) >= ERRANDS_WAITING_MAX or mine >= ERRANDS_OF_REGISTER_MAX:
             raise RequestError("terminal_busy", "too many commands are waiting")
         terminal = self._terminals[terminal_id]
-        word = WORDS.get(type(request))
-        if word is not None and word not in terminal.capabilities.operations:
+        word = request.needs
+        if word and word not in terminal.capabilities.operations:
             raise RequestError(
                 "operation_not_supported",
                 f"this terminal cannot do {word}; see its capabilities",
@@ -193,7 +183,7 @@ class Errands:
                 raise RequestError(
                     "terminal_busy", "an end of day is under way", terminal_id=terminal_id
                 )
-            can_look = WORDS[k.TerminalTotals] in terminal.capabilities.operations
+            can_look = k.TerminalTotals.needs in terminal.capabilities.operations
             errand.looks = self.day_ends.is_open(terminal_id) and can_look
         if operation is None:
             errand.until = now + CHECK_SECONDS_MAX

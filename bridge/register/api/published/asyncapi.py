@@ -16,8 +16,8 @@ from bridge.register.api.errors import ERRORS
 from bridge.register.api.fields import SPEC
 from bridge.register.api.published.catalog import Publication, summary
 from bridge.register.api.published.glossary import PARAMETERS
+from bridge.register.api.published.responses import response_of
 from bridge.register.api.published.schemas import shared_schemas
-from bridge.register.api.results import response_of
 from bridge.register.api.topics import DEFAULT_BASE
 
 Json = dict[str, Any]

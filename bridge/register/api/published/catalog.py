@@ -19,7 +19,7 @@ from bridge.register.api.documents import (
     Response,
 )
 from bridge.register.api.fields import Wire
-from bridge.register.api.results import response_of
+from bridge.register.api.published.responses import response_of
 from bridge.register.api.state_documents import (
     BridgeHealth,
     BridgeInfo,

@@ -76,22 +76,9 @@ def sample(operation: str) -> Json | None:
 
 
 # The pages of the guide, and the commands whose recipes stand there.
-PAGES: Final[dict[str, tuple[str, ...]]] = {
-    "sale": ("payment/start", "payment/acknowledge", "sale/attach", "receipt/reprint"),
-    "after": (
-        *("payment/capture", "payment/increment", "payment/refund", "payment/void"),
-        *("payment/tip_adjust", "prompt/answer", "payment/list"),
-    ),
-    "doubt": ("payment/cancel", "payment/status", "payment/resolve"),
-    "gift cards": (
-        *("gift_card/balance", "gift_card/load", "gift_card/activate", "gift_card/reverse"),
-        *("gift_card/unload", "gift_card/deactivate", "card/balance"),
-    ),
-    "terminal": (
-        *("terminal/check", "terminal/totals", "terminal/reconcile", "terminal/login"),
-        *("terminal/diagnose", "terminal/last_transaction", "terminal/display", "card/read"),
-        "terminal/note",
-    ),
+PAGES: Final = {
+    page: tuple(name for name, model in REQUESTS.items() if model.page == page)
+    for page in dict.fromkeys(model.page for model in REQUESTS.values())
 }
 
 
