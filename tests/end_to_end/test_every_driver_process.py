@@ -26,7 +26,8 @@ ALWAYS = ("zvt-tcp", "pax-tcp", "caisse_ap-tcp")  # 30 s; all seven take minutes
 TRIES_MAX = 25  # 5 s: a terminal is probed between two payments
 # Short link timers, so that a cut line is found out in a second.
 QUICK: dict[str, Json] = {
-    "zvt": {"acknowledge_seconds": 0.5, "reply_seconds": 2.0},
+    # Nobody types payments in at this terminal; what a ZVT tells without that goes to a person.
+    "zvt": {"acknowledge_seconds": 0.5, "reply_seconds": 2.0, "keypad_stays_locked": True},
     "pax": {"acknowledge_seconds": 0.5, "report_seconds": 3.0},
 }
 

@@ -202,7 +202,7 @@ class Publisher:
         if not self._said_goodbye:
             self._defended_at = now
             self._told.connections = 0
-            _LOGGER.warning("somebody else published the bridge's state; publishing it again")
+            _LOGGER.warning("the bridge's retained state was overwritten; publishing it again")
 
     def _collect(self) -> None:
         """Take note of what changed since the last call: outcomes at once, the rest soon."""
