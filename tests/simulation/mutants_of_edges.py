@@ -30,7 +30,6 @@ from bridge.terminal.conversation import Conversation
 from bridge.terminal.in_doubt import PaymentsInDoubt
 from drivers import contract as c
 from drivers.pax.conversation import inquiry as pax_inquiry
-from drivers.pax.conversation import payment as pax_payment
 from drivers.pax.mapping import evidence as pax_evidence
 from tests.simulation.plant import Plant
 
@@ -301,13 +300,6 @@ def _absent_means_no(original: AnyCallable) -> AnyCallable:
     return prove
 
 
-def _parts_are_wholes(original: AnyCallable) -> AnyCallable:
-    def refuses(*_arguments: Any) -> bool:
-        return False
-
-    return refuses
-
-
 def voids_twice(original: AnyCallable) -> AnyCallable:
     async def reverse(self: Reversals, account: Any) -> None:
         """Begin one void after the other, whatever became of those before."""
@@ -371,7 +363,6 @@ EDGE_MUTANTS: dict[str, tuple[Plant, ...]] = {
         Plant(pax_evidence, "_is_as_ordered", _any_amount_is_ours),
     ),
     "an empty batch means not charged": (Plant(pax_inquiry, "_prove_absence", _absent_means_no),),
-    "a part is taken for the whole": (Plant(pax_payment, "refuses_part", _parts_are_wholes),),
 }
 
 # In which worlds each shows itself soonest; `cards` where nothing is said.
@@ -385,11 +376,10 @@ WORLD_OF: dict[str, str] = {
     "an answer is never taken back": "errors/cards",
     "a corrected answer leaves the books": "errors/cards",
     "a correction is taken and forgotten": "errors/cards",
-    "a part is told with one cent more": "pax/cards",
-    "a record without reference is ours": "pax/after sales",
+    "a part is told with one cent more": "parts/cards",
+    "a record without reference is ours": "strangers/cards",
     "an empty batch means not charged": "pax/after sales",
-    "a part is taken for the whole": "pax/cards",
-    "what was asked for is told as taken": "pax/cards",
+    "what was asked for is told as taken": "parts/cards",
     "the clerk always agrees": "signed/cards",
     "a refused signature is accepted": "signed/cards",
     "what nobody signed is reversed": "signed/cards",

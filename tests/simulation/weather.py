@@ -73,6 +73,7 @@ class Weather:
     trouble_seconds_max: float = 240.0
     mischief_kinds: tuple[MischiefKind, ...] = MISCHIEF
     signature: float = 0.1  # of all payments
+    parts: float = 0.1  # of all payments where hosts approve a part of the amount
 
 
 _PEACE: dict[str, Any] = {
@@ -138,6 +139,16 @@ MOODS: dict[str, dict[str, Any]] = {
     },
     "losses": _PEACE | {"forgetful_office": 0.3},
     "errors": _PEACE | {"mischief": 0.5, "forget": 0.5, "errs": 0.6, "unplug_mean": 30.0},
+    # The terminal answers with what somebody else paid.
+    "strangers": _PEACE
+    | {
+        "makes": ("pax",),
+        "alone_mean": 8.0,
+        "mischief": 0.6,
+        "mischief_kinds": ("other_transaction",),
+        "habits": Habits(sales=4, cancel=0, die=0),
+    },
+    "parts": _PEACE | {"makes": ("pax",), "parts": 0.7},
     "signed": _PEACE
     | {
         "signature": 0.8,

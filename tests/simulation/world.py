@@ -49,7 +49,6 @@ DEAD_SECONDS = (0.3, 8.0)  # until the service manager starts the service again
 LOOK_SECONDS = 1.0
 HANGS_UP = 0.4  # of the makes that may: the line serves one exchange
 BLANK_CARDS = 3  # in the drawer, to be sold
-PARTS = 0.1  # of the payments at terminals whose hosts approve a part of the amount
 # Whether ZVT terminals, which echo no reference of ours, see hand payments of equal amounts.
 SAME_BY_HAND = False
 
@@ -124,7 +123,7 @@ class World:
                 rng,
                 weather,
                 calm=not self.troubled,
-                in_parts=make_name == "pax" and rng.random() < PARTS,
+                in_parts=make_name == "pax" and rng.random() < weather.parts,
             ),
         )
         ledger = TrueLedger(name, self.truth, shopper, self.loop.time)
@@ -187,8 +186,18 @@ class World:
                     self.story.mark("paid by hand what a till asks for")
 
     def may_pay_the_same(self, name: str) -> bool:
-        """Tell whether a hand payment may cost what a till asks for at this make of terminal."""
-        return SAME_BY_HAND or self.makes[name].name != "zvt"
+        """Tell whether a hand payment may cost what a till asks for at this terminal.
+
+        Not where an answer may be an older record without any reference: nothing but its amount
+        says then that it is not ours.
+        """
+        match self.makes[name].name:
+            case "zvt":
+                return SAME_BY_HAND
+            case "pax":
+                return not self.weather.mischief
+            case _:
+                return True
 
     def void_alone(self, name: str) -> None:
         """Let somebody void the newest payment at the terminal, once all know that it is paid."""
