@@ -14,7 +14,8 @@ from typing import Any
 from bridge.money import payment as p
 from bridge.money.payment.machine import advance
 from bridge.money.purchase import IllegalPurchaseEvent, advance_purchase
-from tests.unit.money import test_payment, test_sale
+from tests.unit.money import test_purchase as test_sale
+from tests.unit.money.payment import test_machine as test_payment
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "architecture.md"
 BEGIN, END = "<!-- generated: state table -->", "<!-- end of generated part -->"

@@ -18,7 +18,7 @@ from bridge.errors import RequestError
 from tests.end_to_end.parts import Store, open_store, plan
 from tests.end_to_end.till import BASE, Json
 from tests.published import check
-from tests.unit.register.mqtt_document import PAGES
+from tests.unit.register.api.mqtt_document import PAGES
 
 pytestmark = pytest.mark.mosquitto
 

@@ -37,9 +37,9 @@ from simulators.loop import run_virtual
 from simulators.terminals.shared.cable import MemoryPort
 from simulators.terminals.shared.shopper import Plan, Scenario
 from simulators.terminals.zvt import ZvtTerminal
+from tests.component.backoffice.world import BEGIN, ENDPOINT, World
 from tests.simulation.loop import WorldLoop
 from tests.support.virtual_store import EPOCH, Device, Json, QueueBus, VirtualStore, office_table
-from tests.unit.backoffice.world import BEGIN, ENDPOINT, World
 
 TERMINAL, REGISTER = "counter-1", "till-1"
 GIFT, PIN = "6396210000004711", "1234"

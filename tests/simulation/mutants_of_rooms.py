@@ -138,42 +138,42 @@ def _a_cent_is_nothing(original: AnyCallable) -> AnyCallable:
 NAMED_MUTANTS: dict[str, Named] = {
     "a cancel is answered before its commit": Named(
         (Plant(KnownPayments, "cancel", _answers_before_the_commit),),
-        "tests/unit/register/test_before_the_disk.py"
+        "tests/component/register/test_before_the_disk.py"
         "::test_a_cancel_is_answered_only_once_it_is_on_disk",
     ),
     "a register is who it says it is": Named(
         (Plant(Desk, "_answer", _believes_the_body),),
-        "tests/unit/register/test_before_the_disk.py"
+        "tests/component/register/test_before_the_disk.py"
         "::test_a_registers_identity_is_its_topic_and_never_what_it_says",
     ),
     "a packet id of another connection is acknowledged": Named(
         (Plant(Mqtt, "acknowledge", _acknowledges_anywhere),),
-        "tests/unit/register/test_mqtt_connection.py"
+        "tests/component/register/test_mqtt_connection.py"
         "::test_no_packet_id_of_another_connection_is_acknowledged",
     ),
     "a fence of another connection makes commands live": Named(
         (Plant(BrokerConnection, "raise_fence", _any_fence_is_ours),),
-        "tests/unit/register/test_mqtt_connection.py"
+        "tests/component/register/test_mqtt_connection.py"
         "::test_a_fence_of_another_connection_makes_nothing_live",
     ),
     "the folder of the token file is not synced": Named(
         (Plant(TokenStore, "_sync_directory", _syncs_nothing),),
-        "tests/unit/backoffice/test_tokens.py"
+        "tests/unit/backoffice/login/test_token_file.py"
         "::test_the_token_file_is_synced_before_it_counts_and_its_folder_after",
     ),
     "the change after a full group is lost": Named(
         (Plant(Journal, "_start_writing", _loses_what_is_too_much),),
-        "tests/unit/money/test_group_commit.py"
+        "tests/component/money/test_group_commit.py"
         "::test_the_change_after_a_full_group_is_stored_like_any_other",
     ),
     "a reversal is tried again while its void is in doubt": Named(
         (Plant(Reversals, "_reverse", voids_twice),),
-        "tests/unit/register/test_prompts.py"
+        "tests/component/register/test_prompts.py"
         "::test_a_reversal_is_not_tried_again_while_its_void_is_in_doubt",
     ),
     "the line is kept after a doubt": Named(
         (Plant(TerminalConnection, "give_up", _keeps_the_line),),
-        "tests/unit/terminal/test_doubt_and_line.py"
+        "tests/component/terminal/test_doubt_and_line.py"
         "::test_a_line_that_held_a_doubt_is_given_up_before_anything_else_is_said",
     ),
     "a second capture adds nothing": Named(
@@ -182,7 +182,7 @@ NAMED_MUTANTS: dict[str, Named] = {
     ),
     "a load does not count what may have moved": Named(
         (Plant(Payment, "may_have_moved", _nothing_may_have_moved),),
-        "tests/unit/money/test_follow_ups.py"
+        "tests/component/money/test_follow_ups.py"
         "::test_a_load_counts_what_may_have_filled_a_card_although_it_is_called_failed",
     ),
     "a tip in a hold pays for goods": Named(
@@ -191,7 +191,7 @@ NAMED_MUTANTS: dict[str, Named] = {
     ),
     "a part that lacks one cent is the whole": Named(
         (Plant(machine, "advance", _a_cent_is_nothing),),
-        "tests/unit/money/test_payment.py"
+        "tests/unit/money/payment/test_machine.py"
         "::test_a_partial_approval_off_by_one_cent_is_partial_or_a_discrepancy",
     ),
 }

@@ -18,7 +18,7 @@ from drivers.script import (
     Stream,
     Tell,
 )
-from tests.unit.money.test_payment import APPROVAL
+from tests.unit.money.payment.test_machine import APPROVAL
 
 Script = Running[Say, str]
 

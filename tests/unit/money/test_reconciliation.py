@@ -10,7 +10,7 @@ from bridge.money import payment as p
 from bridge.money.reconciliation import compare
 from bridge.money.store.records import PaymentRecord
 from drivers.contract import Approval, Money
-from tests.unit.money.test_payment import REQUEST
+from tests.unit.money.payment.test_machine import REQUEST
 
 TYPE, FUNDS, RECORDING = p.PaymentType, p.Funds, p.Recording
 
