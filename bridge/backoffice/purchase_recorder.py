@@ -6,7 +6,8 @@ attempt, and what the attempt proves is on disk before the next one.
 Purchases are under way eight at a time, until something is wrong:
 
 1. An outage (nothing was applied, whoever answers) counts once, however many purchases met it, and
-   ends when a harmless query or a new login succeeds. Meanwhile only queries are sent.
+   ends when a harmless query or a new login succeeds. Meanwhile only queries are sent. A query
+   that is refused was answered: then a purchase is tried, alone.
 2. A doubt (no proof either way) stops the queue: then a query, then one purchase at a time until
    one is applied, with a longer pause after each further doubt. So at most what was under way at
    its beginning becomes doubtful in an outage.
@@ -159,6 +160,8 @@ class Recorder:
         except (BackOfficeUnavailable, LoginRequired) as error:
             self._note_outage(str(error), None, QUERY_SECONDS_MAX)
         except Rejected as error:
+            # It is there and answers. Whether it takes purchases, one of them must show.
+            self._must_ask = False
             self._note_problem(f"the login may not use the API: {error.code}")
         else:
             self._outages = 0
@@ -233,7 +236,8 @@ class Recorder:
             case Refused(code, message, path):
                 self._known.discard(transaction_id)
                 _LOGGER.error("not booked code=%s path=%s: a person must look", code, path)
-                self._came_through(began_in)
+                if not self._doubts:  # whether it also writes, only one that is applied shows
+                    self._came_through(began_in)
                 await self._ledger.apply_purchase(transaction_id, s.Refused(code, message, path))
             case Unknown(reason):
                 self._known.discard(transaction_id)

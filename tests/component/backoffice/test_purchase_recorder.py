@@ -19,7 +19,7 @@ from bridge.backoffice.purchase_recorder import (
     QUERY_SECONDS_MAX,
     Recorder,
 )
-from bridge.errors import BackOfficeUnavailable, LoginRequired
+from bridge.errors import BackOfficeUnavailable, LoginRequired, Rejected
 from bridge.money import payment as p
 from bridge.money.commit_decision import BooksPolicy
 from bridge.money.ledger import Ledger
@@ -190,6 +190,49 @@ def test_what_all_purchases_are_refused_for_keeps_them_queued(play: Play, denial
     assert states(ledger, 12) == ["recorded"] * 12
     meanwhile = [at for at, _ in books.got if 1.0 < at < 500.0]
     assert 1 <= len(meanwhile) < 20, "one at a time is tried"
+
+
+@dataclass
+class WritesNothing(Books):
+    """It answers queries and refuses bad purchases, but what it writes is lost in time-outs."""
+
+    async def purchase_add(self, purchase: Purchase) -> Attempt:
+        if int(purchase.transaction_id[-3:]) % 3 == 2:
+            self.got.append((asyncio.get_running_loop().time(), purchase.transaction_id))
+            await asyncio.sleep(self.seconds)
+            return Refused("VALIDATION", "no such sku", "lineItems")
+        return await super().purchase_add(purchase)
+
+    async def ping(self) -> None:
+        self.asked.append(asyncio.get_running_loop().time())
+
+
+def test_a_refused_purchase_does_not_end_a_doubt_about_writing(play: Play) -> None:
+    ledger = play(WritesNothing(doubtful_until=120.0), 90, 60.0)
+    doubtful = states(ledger, 90).count("unconfirmed")
+    assert 0 < doubtful <= IN_FLIGHT_MAX + 8, "one goes at a time until one is applied"
+
+
+@dataclass
+class RefusesQueries(Books):
+    """A gateway in front of it lets through only the operations that it knows."""
+
+    async def ping(self) -> None:
+        await super().ping()
+        raise Rejected("INVALID_REQUEST", "this operation is not on the list")
+
+
+@pytest.mark.parametrize("fault", ["away_until", "doubtful_until"])
+def test_an_outage_ends_also_where_nothing_but_purchases_may_be_asked(
+    play: Play, fault: str
+) -> None:
+    books = RefusesQueries()
+    setattr(books, fault, 60.0)
+    ledger = play(books, 20, 900.0)
+    found = states(ledger, 20)
+    assert found.count("unconfirmed") <= IN_FLIGHT_MAX
+    assert found.count("recorded") == 20 - found.count("unconfirmed")
+    assert len(books.got) <= 20 + IN_FLIGHT_MAX + 3, "nothing is hammered at"
 
 
 def test_a_new_login_ends_an_outage(play: Play) -> None:
