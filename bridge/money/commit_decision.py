@@ -88,16 +88,18 @@ def decide(
     opened = None
     stands = account.payment.funds is not p.Funds.NONE
     is_tip = account.payment.request.type is p.PaymentType.TIP_ADJUST
-    if original is not None and stands and is_tip:
-        account, opened = _settle_tip(account, sale, policy, moment, entries)
-    if p.Settle() in actions:
-        account, opened = (
-            _settle_correction(
-                before, account, sale, policy, moment, original=original, entries=entries
-            )
-            if before is not None and isinstance(events[-1], p.Corrected)
-            else _settle(account, sale, policy, moment, entries)
+    corrects = isinstance(events[-1], p.Corrected) and _was_booked(account, sale, policy)
+    stood = before is not None and before.payment.funds is not p.Funds.NONE
+    if before is not None and corrects and stood is not stands:
+        account, opened = _settle_correction(
+            before, account, sale, policy, moment, original=original, entries=entries
         )
+    elif original is not None and stands and is_tip:
+        account, opened = _settle_tip(account, sale, policy, moment, entries)
+    elif isinstance(events[-1], p.Corrected) and stood and not stands:
+        account = _never_booked(account, moment, entries)
+    elif p.Settle() in actions:
+        account, opened = _settle(account, sale, policy, moment, entries)
     return Decision(account, actions, tuple(entries), original, opened)
 
 
@@ -173,6 +175,26 @@ def _settle(
     return account, PurchaseRecord(s.open_purchase(due), moment.at, moment.at)
 
 
+def _was_booked(account: PaymentRecord, sale: SaleAsKnown, policy: BooksPolicy) -> bool:
+    """Say whether the books were told of a payment, under its own name or with its original."""
+    payment = account.payment
+    if not policy.required:
+        return False
+    if account.payment_id in sale.in_books:
+        return True
+    # A tip that was called approved before its sale was recorded went there with it.
+    is_tip = payment.request.type is p.PaymentType.TIP_ADJUST
+    with_its_sale = is_tip and policy.tip_sku and not payment.was_answered_as_paid
+    return bool(with_its_sale) and payment.request.original_payment_id in sale.in_books
+
+
+def _never_booked(account: PaymentRecord, moment: Moment, entries: list[Entry]) -> PaymentRecord:
+    """Return a payment that was not charged after all, and that the books never had."""
+    if account.payment.recording is p.Recording.NOT_REQUIRED:
+        return account
+    return _leave_out(account, moment.at, entries)
+
+
 def _settle_correction(
     before: PaymentRecord,
     account: PaymentRecord,
@@ -190,12 +212,6 @@ def _settle_correction(
     """
     payment = account.payment
     is_paid = payment.was_answered_as_paid
-    if account.payment_id not in sale.in_books or not policy.required:
-        if is_paid:
-            return _settle(account, sale, policy, moment, entries)
-        if payment.recording is p.Recording.NOT_REQUIRED:
-            return account, None
-        return _leave_out(account, moment.at, entries), None
     paid = payment if is_paid else before.payment
     approval = paid.approval
     assert approval is not None, "what is in the books was approved"

@@ -461,7 +461,7 @@ def _on_final(payment: Payment, event: Event) -> Outcome:
     match event:
         case Approved(approval):
             return _late_approval(payment, approval)
-        case Declined() | Canceled() | Failed() if payment.status is Status.APPROVED:
+        case Declined() | Canceled() | Failed() if payment.funds is not Funds.NONE:
             odd = Discrepancy("denied_after_approved", f"{type(event).__name__.lower()} came later")
             return disagree(payment, odd)
         case Resolved(outcome, by):
@@ -496,10 +496,11 @@ def _on_final(payment: Payment, event: Event) -> Outcome:
 
 def _late_approval(payment: Payment, approval: Approval) -> Outcome:
     known = payment.approval
-    if payment.status is not Status.APPROVED:
-        odd = Discrepancy(f"approved_after_{payment.status.value}", "money moved", approval)
-        return disagree(payment, odd)
-    assert known is not None, "approved always says what was approved"
+    if payment.funds is Funds.NONE:
+        # A person had taken the approval back, or nobody had told one.
+        told = "failed" if payment.status is Status.APPROVED else payment.status.value
+        return disagree(payment, Discrepancy(f"approved_after_{told}", "money moved", approval))
+    assert known is not None, "money that moved was approved"
     if known.fingerprint == approval.fingerprint:
         return payment, ()
     if not known.fingerprint and known.amount == approval.amount:
@@ -587,7 +588,9 @@ def decide(payment: Payment, event: Decided) -> Outcome:
         return payment, ()
     decided = replace(payment, decided_by=event.by)
     evidence = next((odd.approval for odd in payment.discrepancies if odd.approval), None)
-    if event.decision == "noted" or payment.status is Status.APPROVED or evidence is None:
+    # Money that is told already is not told again; what persons corrected, another answer corrects.
+    is_told = payment.status is Status.APPROVED or payment.funds is not Funds.NONE
+    if event.decision == "noted" or is_told or len(payment.answers) > 1 or evidence is None:
         return decided, (Publish(),)
     return apply_approval(decided, evidence)
 
@@ -603,6 +606,10 @@ def correct(payment: Payment, event: Corrected) -> Outcome:
         raise illegal(payment, event)
     if (said.outcome == "approved") is payment.was_answered_as_paid:
         return payment, ()
+    if (said.outcome == "approved") is (payment.funds is not Funds.NONE):
+        # Somebody had it booked on the terminal's evidence: the money is where this answer says.
+        kept = (*payment.answers, said)
+        return replace(payment, answers=kept, approved_by=said.by), (Publish(),)
     agreed = payment.answer_check is AnswerCheck.AGREED
     text = f"{said.by} says {said.outcome}; {payment.answers[-1].by} had said the opposite"
     corrected = replace(

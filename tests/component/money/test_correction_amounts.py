@@ -93,3 +93,54 @@ async def test_a_refund_that_never_was_puts_back_what_it_had_taken_out_of_the_bo
     put_back = ledger.payments.purchase(f"{name}-c1")
     assert put_back is not None
     assert put_back.purchase.content.pay_amount == c.Money(4790, EUR)
+
+
+async def tip_answered_as_paid(ledger: Ledger, *, recorded_before: bool) -> str:
+    """Have a person call a tip of 5.00 approved, before or after its sale is in the books."""
+    await ledger.accept(request(1, "S1", sale=SALE), p.Started(c.Baseline("")))
+    await ledger.apply(PAYMENT, c.Approved(approval()))
+    if recorded_before:
+        await recorded(ledger, f"S012-{PAYMENT}", "P1")
+    wanted = follow_up(2, p.PaymentType.TIP_ADJUST, 500)
+    await ledger.accept(wanted, p.Started(c.Baseline("T1/1")))
+    await ledger.apply(wanted.payment_id, c.Unclear("link_lost"))
+    await ledger.apply(wanted.payment_id, p.Resolved("approved", "anna", "481516"))
+    return wanted.payment_id
+
+
+async def test_a_tip_that_is_corrected_twice_is_booked_once(disk: Disk) -> None:
+    ledger = disk.ledger(tip_sku="TIP")
+    tip = await tip_answered_as_paid(ledger, recorded_before=True)
+    names = [f"S012-{tip}", f"S012-{tip}-c1", f"S012-{tip}-c2"]
+    await recorded(ledger, names[0], "P2")
+    for number, outcome in ((1, "not_charged"), (2, "approved")):
+        said = p.Answer("approved" if outcome == "approved" else "not_charged", "bert", "481516")
+        await ledger.apply(tip, p.Corrected(said))
+        await recorded(ledger, names[number], f"P{number + 2}")
+    again = await disk.reborn()
+    contents = [
+        one.purchase.content for name in names if (one := again.payments.purchase(name)) is not None
+    ]
+    assert [one.pay_amount.minor - one.sale.refund_minor for one in contents] == [500, -500, 500]
+
+
+async def test_a_tip_that_was_booked_with_its_sale_is_taken_out_when_it_never_was(
+    disk: Disk,
+) -> None:
+    ledger = disk.ledger(tip_sku="TIP")
+    first = request(1, "S1", lines_later=True)
+    await ledger.accept(first, p.Started(c.Baseline("")))
+    await ledger.apply(PAYMENT, c.Approved(approval()))
+    tip = follow_up(2, p.PaymentType.TIP_ADJUST, 500)
+    await ledger.accept(tip, p.Started(c.Baseline("T1/1")))
+    await ledger.apply(tip.payment_id, c.Unclear("link_lost"))
+    await ledger.apply(tip.payment_id, p.Resolved("approved", "anna", "481516"))
+    await ledger.attach("till-1/S1", SALE)
+    sale = ledger.payments.purchase(f"S012-{PAYMENT}")
+    assert sale is not None
+    assert sale.purchase.content.pay_amount == c.Money(5290, EUR)
+    await recorded(ledger, f"S012-{PAYMENT}", "P1")
+    await ledger.apply(tip.payment_id, p.Corrected(p.Answer("not_charged", "bert")))
+    taken_out = ledger.payments.purchase(f"S012-{tip.payment_id}-c1")
+    assert taken_out is not None
+    assert taken_out.purchase.content.sale.refund_minor == 500

@@ -235,3 +235,74 @@ async def test_a_capture_is_not_undone_by_a_correction(disk: Disk) -> None:
     with pytest.raises(RequestError) as caught:
         refuse_correction(account.payment, [], "", books=True)
     assert caught.value.code == "not_allowed"
+
+
+async def test_what_a_correction_booked_is_not_booked_again_when_somebody_decides(
+    disk: Disk,
+) -> None:
+    ledger = disk.ledger()
+    await answered(ledger, "not_charged")
+    await ledger.apply(PAYMENT, c.Failed("absent", "the baseline stands"))
+    await corrected(ledger, "approved")
+    await recorded(ledger, f"S012-{PAYMENT}", "P1")
+    payment = (await ledger.apply(PAYMENT, p.Decided("book", "carl"))).payment
+    assert payment.recording is p.Recording.RECORDED
+    assert payment.decided_by == "carl"
+    assert payment.is_settled
+    assert booked_minor(ledger) == 4790
+
+
+async def test_a_refund_that_a_correction_told_its_original_is_told_once(disk: Disk) -> None:
+    ledger = disk.ledger()
+    await ledger.accept(request(1, "S1", sale=SALE), p.Started(c.Baseline("")))
+    await ledger.apply(PAYMENT, c.Approved(approval()))
+    await recorded(ledger, f"S012-{PAYMENT}", "P1")
+    wanted = follow_up(2, p.PaymentType.REFUND, 790)
+    name = wanted.payment_id
+    await ledger.accept(wanted, p.Started(c.Baseline("T1/1")))
+    await ledger.apply(name, c.Unclear("link_lost"))
+    await ledger.apply(name, p.Resolved("not_charged", "anna", check=True))
+    await ledger.apply(name, c.Failed("absent", "the baseline stands"))
+    await ledger.apply(name, p.Corrected(p.Answer("approved", "bert", "481516")))
+    await recorded(ledger, f"S012-{name}", "P2")
+    await ledger.apply(name, p.Decided("book", "carl"))
+    again = await disk.reborn()
+    original = again.payments.get(PAYMENT) or await again.payments.find_original(PAYMENT)
+    assert original is not None
+    assert original.payment.refunded_minor == 790
+    assert again.payments.open_purchases() == []
+
+
+async def test_money_that_was_booked_on_evidence_is_not_booked_again_by_a_correction(
+    disk: Disk,
+) -> None:
+    ledger = disk.ledger()
+    await answered(ledger, "not_charged")
+    await ledger.apply(PAYMENT, c.Approved(approval(4790, "T1/9")))
+    await ledger.apply(PAYMENT, p.Decided("book", "carl"))
+    await recorded(ledger, f"S012-{PAYMENT}", "P1")
+    payment = await corrected(ledger, "approved")
+    assert (payment.recording, payment.funds) == (p.Recording.RECORDED, p.Funds.CAPTURED)
+    assert [one.by for one in payment.answers] == ["anna", "bert"]
+    assert booked_minor(ledger) == 4790
+    await corrected(ledger, "not_charged", by="dora")
+    assert booked_minor(ledger) == 0
+
+
+async def test_evidence_after_a_correction_is_held_against_what_is_told_now(disk: Disk) -> None:
+    ledger = disk.ledger()
+    await answered(ledger, "approved")
+    await corrected(ledger, "not_charged")
+    late = (await ledger.apply(PAYMENT, c.Approved(approval(4790, "T1/9")))).payment
+    assert late.discrepancies[-1].kind == "approved_after_failed", "money moved, and nobody has it"
+    assert not late.decided_by
+    assert not late.is_settled
+
+
+async def test_a_denial_after_a_correction_is_held_against_what_is_told_now(disk: Disk) -> None:
+    ledger = disk.ledger()
+    await answered(ledger, "not_charged")
+    await corrected(ledger, "approved")
+    late = (await ledger.apply(PAYMENT, c.Failed("absent", "the baseline stands"))).payment
+    assert late.discrepancies[-1].kind == "denied_after_approved"
+    assert not late.decided_by
