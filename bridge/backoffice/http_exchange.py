@@ -12,6 +12,7 @@ import json
 import logging
 import socket
 import ssl
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -32,6 +33,12 @@ BODY_BYTES_MAX = 1 << 20
 
 _LOOPBACK = frozenset({"127.0.0.1", "::1"})
 _NO_BODY_CODING = frozenset({"", "identity"})
+_WINDOW_BITS = {
+    "gzip": 16 + zlib.MAX_WBITS,
+    "x-gzip": 16 + zlib.MAX_WBITS,
+    "deflate": zlib.MAX_WBITS,
+}
+"""How zlib reads each coding. Source: RFC 9110, section 8.4.1; zlib's manual, inflateInit2."""
 
 
 class NotSent(BackOfficeUnavailable):
@@ -193,13 +200,27 @@ def parse_retry_after(answer: Answer) -> float | None:
 
 
 async def _read_body(response: httpx.Response) -> bytes:
-    if response.headers.get("content-encoding", "").strip().lower() not in _NO_BODY_CODING:
-        raise NoAnswer("the answer is compressed, which was not asked for")
+    """Return the whole body, decoded where a proxy compressed it though nobody asked.
+
+    Raises:
+        NoAnswer: It is longer than `BODY_BYTES_MAX`, cut, or coded in a way we cannot read.
+    """
+    coding = response.headers.get("content-encoding", "").strip().lower()
+    if coding not in _NO_BODY_CODING and coding not in _WINDOW_BITS:
+        raise NoAnswer("the answer is coded in a way that was not asked for")
+    unpack = zlib.decompressobj(_WINDOW_BITS[coding]) if coding in _WINDOW_BITS else None
     body = bytearray()
-    async for chunk in response.aiter_bytes():
-        body += chunk
+    async for chunk in response.aiter_raw():
+        try:
+            # One byte more than allowed is enough to see that it is too long.
+            room = BODY_BYTES_MAX + 1 - len(body)
+            body += unpack.decompress(chunk, room) if unpack is not None else chunk
+        except zlib.error as error:
+            raise NoAnswer("the answer's compression is damaged") from error
         if len(body) > BODY_BYTES_MAX:
             raise NoAnswer(f"the answer is longer than {BODY_BYTES_MAX} bytes")
+    if unpack is not None and not unpack.eof:
+        raise NoAnswer("the answer's compression ends before its end")
     return bytes(body)
 
 

@@ -19,6 +19,10 @@ import httpx
 CONNECT_SECONDS = 10.0
 """A store's line that needs longer for name, connection and TLS counts as away."""
 
+NEXT_ADDRESS_SECONDS = 0.25
+"""Until the next address of a name is tried beside the one before, so that an address that leads
+nowhere (IPv6 in a store that has none) keeps nobody out. Source: RFC 8305, section 5."""
+
 READ_BYTES = 1 << 16
 """What one read may bring; an answer of the back office fits in one."""
 
@@ -73,7 +77,11 @@ class OneShotTransport(httpx.AsyncBaseTransport):
         try:
             async with asyncio.timeout(CONNECT_SECONDS):
                 return await asyncio.open_connection(
-                    url.host, port, limit=READ_BYTES, ssl=self._tls if secure else None
+                    url.host,
+                    port,
+                    limit=READ_BYTES,
+                    ssl=self._tls if secure else None,
+                    happy_eyeballs_delay=NEXT_ADDRESS_SECONDS,
                 )
         except TimeoutError as error:
             raise httpx.ConnectTimeout(f"no connection within {CONNECT_SECONDS:g} s") from error

@@ -6,11 +6,13 @@ import asyncio
 import gzip
 import socket
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+import zlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Address
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -30,6 +32,7 @@ from bridge.backoffice.http_exchange import (
 )
 from bridge.errors import ConfigError
 
+GZIP = b"HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\n\r\n"
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
@@ -54,6 +57,21 @@ async def post(url: str, *, deadline_seconds: float = 5.0) -> Answer:
     async with open_client() as http:
         request = http.build_request("POST", url, content=b'{"query":"x"}')
         return await exchange(http, request, deadline_seconds=deadline_seconds)
+
+
+@contextmanager
+def a_black_hole(host: str, port: int) -> Iterator[None]:
+    """Take connections into a queue that is full: whoever comes next gets no answer at all."""
+    with ExitStack() as opened:
+        hole = opened.enter_context(socket.socket())
+        hole.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        hole.bind((host, port))
+        hole.listen(0)
+        for _ in range(8):
+            caller = opened.enter_context(socket.socket())
+            caller.setblocking(False)
+            caller.connect_ex((host, port))
+        yield
 
 
 async def read_request(reader: asyncio.StreamReader) -> bytes:
@@ -226,14 +244,52 @@ async def test_silence_after_the_request_is_no_answer() -> None:
         b"\x00\xff\x00\xff\r\n\r\n",
         b"HTTP/1.1 200 OK\r\nx: " + b"y" * 200_000,
         b"HTTP/1.1 200 OK\r\n\r\n" + b"z" * (BODY_BYTES_MAX + 1),
-        b"HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\n\r\n" + gzip.compress(b"{}"),
+        GZIP + gzip.compress(b"{}")[:-9],
+        GZIP + b"{}",
+        GZIP + gzip.compress(b"z" * (BODY_BYTES_MAX + 1)),
+        b"HTTP/1.1 200 OK\r\ncontent-encoding: br\r\n\r\n{}",
     ],
-    ids=["nothing", "head", "body", "chunk", "ssh", "garbage", "long head", "long body", "gzip"],
+    ids=[
+        *("nothing", "head", "body", "chunk", "ssh", "garbage", "long head", "long body"),
+        *("cut gzip", "no gzip", "long gzip", "brotli"),
+    ],
 )
 async def test_whatever_is_no_whole_answer_is_no_answer(raw: bytes) -> None:
     async with listening(answering(raw)) as url:
         with pytest.raises(NoAnswer):
             await post(url)
+
+
+@pytest.mark.parametrize(
+    ("coding", "body"),
+    [(b"gzip", gzip.compress(b'{"a":1}')), (b"deflate", zlib.compress(b'{"a":1}'))],
+)
+async def test_an_answer_that_a_proxy_compressed_is_read(coding: bytes, body: bytes) -> None:
+    raw = b"HTTP/1.1 200 OK\r\ncontent-encoding: " + coding + b"\r\n\r\n"
+    async with listening(answering(raw, body[:4], body[4:])) as url:
+        assert (await post(url)).body == b'{"a":1}'
+
+
+class TwoAddresses(asyncio.SelectorEventLoop):
+    """A name server that knows two addresses of each name; nobody answers at the first."""
+
+    async def getaddrinfo(self, host: Any, port: Any, **_more: Any) -> list[Any]:
+        stream = (socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, "")
+        return [(*stream, ("127.0.0.2", port)), (*stream, ("127.0.0.1", port))]
+
+
+def test_an_address_that_leads_nowhere_keeps_nobody_out() -> None:
+    async def main() -> Answer:
+        async with listening(answering(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}")) as url:
+            port = int(url.rpartition(":")[2].partition("/")[0])
+            with a_black_hole("127.0.0.2", port):
+                return await post(url.replace("127.0.0.1", "shop.test"), deadline_seconds=5.0)
+
+    loop = TwoAddresses()
+    try:
+        assert loop.run_until_complete(main()).body == b"{}"
+    finally:
+        loop.close()
 
 
 async def test_a_reset_after_the_request_is_no_answer() -> None:
