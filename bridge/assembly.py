@@ -23,10 +23,10 @@ from bridge.backoffice.purchase_recorder import Recorder
 from bridge.clock import WallClock
 from bridge.control import Control
 from bridge.errors import ConfigError
-from bridge.money.background.incomplete_sales import Patience
+from bridge.money.background.incomplete_sales import IncompleteSales
 from bridge.money.background.retention import Retention
 from bridge.money.background.signature_reversals import Reversals, SignaturePolicy
-from bridge.money.background.split_payments import Plans
+from bridge.money.background.split_payments import SplitPayments
 from bridge.money.commit_decision import BooksPolicy
 from bridge.money.ledger import Ledger
 from bridge.money.payment import GIFT_CARDS
@@ -48,7 +48,7 @@ from bridge.settings import (
     mqtt_settings,
     token_store,
 )
-from bridge.status import Facts, Identity
+from bridge.status import Identity, StatusDocuments
 from bridge.takeover import TakeOver
 from bridge.terminal.plugins import read_settings
 from bridge.terminal.station import Station
@@ -69,13 +69,13 @@ class Parts:
     bus: Bus
     desk: Desk
     publisher: Publisher
-    facts: Facts
+    status: StatusDocuments
     login: BackOfficeLogin | None
     recorder: Recorder | None
     gift_cards: GiftCards | None
-    plans: Plans
+    plans: SplitPayments
     reversals: Reversals
-    patience: Patience | None
+    incomplete_sales: IncompleteSales | None
     retention: Retention
     control: Control
     custody: Custody
@@ -266,7 +266,7 @@ def _assemble(
     )
     take_over = TakeOver(custody, ledger, bus)
     names = {name: one.name or name for name, one in config.terminals.items()}
-    plans = Plans(ledger, lambda terminal, payment: stations[terminal].release(payment))
+    plans = SplitPayments(ledger, lambda terminal, payment: stations[terminal].release(payment))
     desk = Desk(
         bus,
         ledger,
@@ -277,7 +277,7 @@ def _assemble(
         plans=plans,
         clock_is_doubtful=lambda: bool(clock.implausible),
     )
-    facts = Facts(
+    status = StatusDocuments(
         Identity(config.site.bridge_id, config.site.name, config.site.state_directory),
         ledger=ledger,
         journal=journal,
@@ -303,7 +303,7 @@ def _assemble(
         bus,
         ledger,
         desk.outbox,
-        facts,
+        status,
         settings.topics,
         terminal_names=names,
         signatures=reversals,
@@ -316,10 +316,10 @@ def _assemble(
         clock_is_steady=lambda: clock.is_steady,
         plans=plans,
     )
-    patience = None
+    incomplete_sales = None
     if config.back_office is not None:
         wait = timedelta(hours=config.back_office.lines_within_hours)
-        patience = Patience(
+        incomplete_sales = IncompleteSales(
             ledger,
             wait,
             now=clock.now,
@@ -346,13 +346,13 @@ def _assemble(
         bus=bus,
         desk=desk,
         publisher=publisher,
-        facts=facts,
+        status=status,
         login=login,
         recorder=recorder,
         gift_cards=gift_cards,
         plans=plans,
         reversals=reversals,
-        patience=patience,
+        incomplete_sales=incomplete_sales,
         retention=retention,
         control=control,
         custody=custody,

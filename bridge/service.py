@@ -142,8 +142,8 @@ class _Life:
             tasks.append(group.create_task(parts.login.run()))
         if parts.gift_cards is not None:
             tasks.append(group.create_task(parts.gift_cards.run()))
-        if parts.patience is not None:
-            tasks.append(group.create_task(parts.patience.run()))
+        if parts.incomplete_sales is not None:
+            tasks.append(group.create_task(parts.incomplete_sales.run()))
         tasks += [
             group.create_task(work)
             for work in (
@@ -156,7 +156,7 @@ class _Life:
                 _tell_status(parts, self.notifier),
             )
         ]
-        self.notifier.ready(parts.facts.status_line())
+        self.notifier.ready(parts.status.status_line())
         _LOGGER.info("ready bridge=%s", self.config.site.bridge_id)
 
     def _hold_back(
@@ -180,7 +180,7 @@ class _Life:
             group.create_task(_tell_status(parts, self.notifier)),
             group.create_task(_note_documents(parts)),  # so that one answer is enough
         ]
-        self.notifier.ready(parts.facts.status_line())
+        self.notifier.ready(parts.status.status_line())
         _LOGGER.error(
             "nothing begins: %s; look at the terminals and the back office for what was paid "
             "since, then run `paybridge take-over --by NAME`",
@@ -228,12 +228,12 @@ async def _note_documents(parts: Parts) -> bool:
 
 async def _drain(parts: Parts, notifier: Notifier) -> None:
     """Refuse what is new; wait for running payments and bookings, within the configured bound."""
-    parts.facts.draining = True
+    parts.status.draining = True
     parts.ledger.payments.something_changed.set()  # health says so at once
     seconds = parts.config.service.drain_seconds
     under_way = len(parts.ledger.payments.unfinished())
     _LOGGER.info("draining open=%d seconds_max=%g: nothing new begins", under_way, seconds)
-    notifier.stopping(parts.facts.status_line())
+    notifier.stopping(parts.status.status_line())
     await parts.desk.drain()
     if parts.recorder is not None:
         parts.recorder.draining = True
@@ -241,7 +241,7 @@ async def _drain(parts: Parts, notifier: Notifier) -> None:
     until = loop.time() + seconds
     connection = parts.desk.outbox.connection
     if connection is not None:
-        await _say(parts, parts.facts.bridge_state(connection.epoch))
+        await _say(parts, parts.status.bridge_state(connection.epoch))
     while loop.time() < until and _under_way(parts):
         await asyncio.sleep(DRAIN_LOOK_SECONDS)
         await parts.desk.drain()
@@ -269,7 +269,7 @@ async def _tell_status(parts: Parts, notifier: Notifier) -> None:
     """Keep the line *Status* of `systemctl status` at what health says."""
     told = ""
     while notifier.has_manager:
-        line = parts.facts.status_line()
+        line = parts.status.status_line()
         if line != told:
             notifier.status(line)
             told = line

@@ -67,7 +67,7 @@ class Identity:
     state_directory: Path
 
 
-class Facts:
+class StatusDocuments:
     """Builds the bridge's and the terminals' documents from what is true now."""
 
     def __init__(

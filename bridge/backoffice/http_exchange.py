@@ -50,7 +50,7 @@ class NoAnswer(BridgeError):
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class HttpAnswer:
     """What came back, whatever its status.
 
     Attributes:
@@ -107,7 +107,7 @@ def is_safe_url(url: str) -> bool:
 
 async def exchange(
     http: httpx.AsyncClient, request: httpx.Request, *, deadline_seconds: float
-) -> Answer:
+) -> HttpAnswer:
     """Send one request and return its whole answer within `deadline_seconds`.
 
     The request is sent once; nothing is repeated and no redirect is followed. If cancelled, the
@@ -124,7 +124,7 @@ async def exchange(
         async with asyncio.timeout(deadline_seconds):
             response = await http.send(request, stream=True)
             try:
-                return Answer(
+                return HttpAnswer(
                     status=response.status_code,
                     headers={name.lower(): value for name, value in response.headers.items()},
                     body=await _read_body(response),
@@ -188,7 +188,7 @@ def parse_object(body: bytes) -> dict[str, Any] | None:
     return value if isinstance(value, dict) else None
 
 
-def parse_retry_after(answer: Answer) -> float | None:
+def parse_retry_after(answer: HttpAnswer) -> float | None:
     """Return the wait in seconds (0 to 3600) that `Retry-After` asks for; None without a number.
 
     Source: RFC 9110, section 10.2.3; the form that names a date is rare and is left to back-off.

@@ -11,7 +11,7 @@ from bridge import config as cfg
 from bridge.cli.drivers import installed_drivers
 from bridge.discovery.private_network import resolve
 from bridge.discovery.serial_ports import (
-    Answer,
+    PortAnswer,
     Question,
     SerialPort,
     ask,
@@ -38,7 +38,7 @@ class Found:
     port: SerialPort | TcpAddress
     configured_as: str
     not_asked: str
-    answers: tuple[Answer, ...]
+    answers: tuple[PortAnswer, ...]
     toml: str
 
     def as_json(self) -> dict[str, object]:
@@ -145,7 +145,7 @@ async def find(
     for port in chosen:
         name = known.name_of(port)
         why_not = _why_not_asked(port, known, probe=probe, named=bool(paths))
-        answers: list[Answer] = []
+        answers: list[PortAnswer] = []
         if not why_not:
             questions = _questions(name, drivers, known)
             answers = [one async for one in ask(SerialAddress(port.device), questions)]
@@ -172,7 +172,7 @@ async def find_tcp(
     names = _new_names(known.terminals)
     for address in addresses:
         name = known.name_of(address)
-        answers: list[Answer] = []
+        answers: list[PortAnswer] = []
         if known.running and name:
             why_not, reached = HELD, None
         else:
@@ -234,7 +234,7 @@ def _facts(port: SerialPort) -> dict[str, str]:
     }
 
 
-def _said(answer: Answer) -> str:
+def _said(answer: PortAnswer) -> str:
     ready = answer.ready
     if ready is None:
         return f"{answer.state.replace('_', ' ')}: {answer.text}"

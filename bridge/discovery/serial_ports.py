@@ -88,7 +88,7 @@ class Question:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class PortAnswer:
     """What came of one driver's question at one port."""
 
     driver: str
@@ -187,7 +187,7 @@ async def ask(
     questions: Sequence[Question],
     *,
     connect: Connect = open_line,
-) -> AsyncIterator[Answer]:
+) -> AsyncIterator[PortAnswer]:
     """Yield what each question finds at a place, until a terminal says who it is.
 
     The port's own settings count for nothing: each question has its own. A port that somebody else
@@ -204,33 +204,33 @@ async def ask(
 
 async def _ask_one(
     place: SerialAddress | TcpAddress, question: Question, connect: Connect
-) -> Answer:
+) -> PortAnswer:
     driver = question.driver
     if question.settings is None:
-        return Answer(driver.name, "not_tried", "it has settings that must be given")
+        return PortAnswer(driver.name, "not_tried", "it has settings that must be given")
     is_serial = isinstance(place, SerialAddress)
     try:
         dialogue = driver.dialogue(question.settings, "serial" if is_serial else "tcp")
     except ValueError as error:  # it does not speak on such lines
-        return Answer(driver.name, "not_tried", str(error))
+        return PortAnswer(driver.name, "not_tried", str(error))
     if isinstance(place, SerialAddress):
         place = replace(place, settings=question.line)
     probe = _Probe(place, connect, dialogue)
     try:
         final = await probe.hold()
     except LineError as error:
-        return Answer(driver.name, "not_opened", str(error))
+        return PortAnswer(driver.name, "not_opened", str(error))
     if isinstance(final, c.TerminalReady) and not probe.has_asked:
-        return Answer(driver.name, "not_tried", "it asks nothing; only that the port is open")
+        return PortAnswer(driver.name, "not_tried", "it asks nothing; only that the port is open")
     match final:
         case c.TerminalReady():
-            return Answer(driver.name, "ready", ready=final)
+            return PortAnswer(driver.name, "ready", ready=final)
         case c.TerminalNotReady(code, text):
-            return Answer(driver.name, "not_ready", text or code)
+            return PortAnswer(driver.name, "not_ready", text or code)
         case c.Unclear(reason, text):
-            return Answer(driver.name, "silent", text or reason)
+            return PortAnswer(driver.name, "silent", text or reason)
         case _:
-            return Answer(driver.name, "silent", f"unexpected {type(final).__name__}")
+            return PortAnswer(driver.name, "silent", f"unexpected {type(final).__name__}")
 
 
 @dataclass(slots=True)
@@ -287,13 +287,13 @@ class _Probe:
 # --- telling
 
 
-def best(answers: Iterable[Answer]) -> Answer | None:
-    """Return the answer to believe: of a terminal that names itself, else of any; None of none."""
+def best(answers: Iterable[PortAnswer]) -> PortAnswer | None:
+    """Return the answer that counts: of a terminal that names itself, else of any; None of none."""
     spoke = [answer for answer in answers if answer.state in {"ready", "not_ready"}]
     return max(spoke, key=lambda one: (one.says_who, one.state == "ready"), default=None)
 
 
-def configuration(name: str, place: Mapping[str, str], answer: Answer) -> str:
+def configuration(name: str, place: Mapping[str, str], answer: PortAnswer) -> str:
     """Return the table to paste into the configuration: this terminal, at this place only.
 
     `place` is the one key that says where it is, `port` or `tcp`.

@@ -92,7 +92,7 @@ class Ledger:
     # --- changing
 
     async def recover(self) -> None:
-        """Read what is open, and tell each open payment and purchase that we were dead.
+        """Read what is open: the process restarted, and running conversations were lost.
 
         Raises:
             JournalError: The journal cannot be read or written.

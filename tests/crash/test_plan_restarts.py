@@ -16,7 +16,7 @@ from typing import Literal
 import pytest
 
 from bridge.money import payment as p
-from bridge.money.background.split_payments import Plans
+from bridge.money.background.split_payments import SplitPayments
 from bridge.money.store.journal import Change, Journal
 from drivers.contract import Approval, Approved, Card, Declined, Failed, Money
 from simulators.back_office.records import TransStatus
@@ -67,8 +67,8 @@ class Shop:
         self.pays = pays
         self.charges: list[str] = []
         self.nameless: set[str] = set()  # holds that only a person can end, by their reference
-        self.plans: Plans
-        self.plans_type: type[Plans] = Plans  # a planted bug is a subclass
+        self.plans: SplitPayments
+        self.plans_type: type[SplitPayments] = SplitPayments  # a planted bug is a subclass
         store.world.wire.delay_seconds = WIRE_SECONDS
         store.state.gift_card_add(code=SECOND.code, pin=PIN, balance=Decimal(10))
 
@@ -206,7 +206,11 @@ async def _live(shop: Shop, fuse: Fuse, *, first: bool) -> None:
 
 
 def run(
-    folder: Path, fuses: list[tuple[int, Side]], *, pays: bool, plans_type: type[Plans] = Plans
+    folder: Path,
+    fuses: list[tuple[int, Side]],
+    *,
+    pays: bool,
+    plans_type: type[SplitPayments] = SplitPayments,
 ) -> int:
     """Play in virtual time; return how many fuses burnt."""
     folder.mkdir()
@@ -252,14 +256,14 @@ def test_a_plan_that_dies_again_while_it_recovers_ends_whole_or_not_at_all(
         run(tmp_path / f"{first}", [(first, side), (second, "after")], pays=pays)
 
 
-class ForgetfulPlans(Plans):
+class ForgetfulPlans(SplitPayments):
     """Forgets what was begun before the process died."""
 
     def recover(self) -> None:
         """Find nothing."""
 
 
-class IdlePlans(Plans):
+class IdlePlans(SplitPayments):
     """Finds what was begun, and ends nothing of it."""
 
     async def _end(self, *_arguments: object) -> bool:
@@ -268,6 +272,8 @@ class IdlePlans(Plans):
 
 
 @pytest.mark.parametrize("mutant", [ForgetfulPlans, IdlePlans])
-def test_the_judge_sees_a_hold_that_nobody_ends(tmp_path: Path, mutant: type[Plans]) -> None:
+def test_the_judge_sees_a_hold_that_nobody_ends(
+    tmp_path: Path, mutant: type[SplitPayments]
+) -> None:
     with pytest.raises(AssertionError, match="held or open for ever"):
         run(tmp_path / "plan", [(6, "after")], pays=False, plans_type=mutant)

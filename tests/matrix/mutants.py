@@ -11,7 +11,7 @@ from bridge.backoffice.gift_cards import evidence as e
 from bridge.backoffice.gift_cards.steps import GiftCardSteps
 from bridge.backoffice.purchase_recorder import Recorder
 from bridge.money import payment as p
-from bridge.money.background.split_payments import Plans
+from bridge.money.background.split_payments import SplitPayments
 from drivers import contract as c
 from tests.matrix.shop import PIN
 
@@ -123,7 +123,7 @@ class AsksNobody(GiftCardSteps):
         """Let them grow old."""
 
 
-class ForgetsToRelease(Plans):
+class ForgetsToRelease(SplitPayments):
     """When the card declines, the gift cards stay held."""
 
     async def _end(self, plan: p.Plan, hold: p.Payment, how: str, *more: object) -> bool:
@@ -133,7 +133,7 @@ class ForgetsToRelease(Plans):
         return await super()._end(plan, hold, how, *more)  # type: ignore[arg-type]  # as they came
 
 
-class KeepsWhatItHolds(Plans):
+class KeepsWhatItHolds(SplitPayments):
     """Holds are captured even when the card did not pay."""
 
     async def _end(self, plan: p.Plan, hold: p.Payment, how: str, *more: object) -> bool:

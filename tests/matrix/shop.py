@@ -23,7 +23,7 @@ from bridge.backoffice.gift_cards.payment_method import GiftCards
 from bridge.backoffice.gift_cards.steps import GiftCardSteps
 from bridge.backoffice.purchase_recorder import Recorder
 from bridge.money import payment as p
-from bridge.money.background.split_payments import Plans
+from bridge.money.background.split_payments import SplitPayments
 from bridge.money.ledger import Ledger
 from bridge.money.store.journal import Journal
 from bridge.money.store.records import PaymentRecord
@@ -83,7 +83,7 @@ class Shop:
         self.desk: Desk
         self.bus: QueueBus
         self.cards: GiftCards
-        self.plans: Plans
+        self.plans: SplitPayments
 
     # --- arranging
 
@@ -96,9 +96,9 @@ class Shop:
         self.initial[card.id] = card.balance
         return card.id
 
-    def plant(self, mutant: type[GiftCardSteps | Plans | Recorder]) -> None:
+    def plant(self, mutant: type[GiftCardSteps | SplitPayments | Recorder]) -> None:
         """Put a part with a bug in the place of the real one."""
-        (real,) = {GiftCardSteps, Plans, Recorder} & set(mutant.__mro__)
+        (real,) = {GiftCardSteps, SplitPayments, Recorder} & set(mutant.__mro__)
         self._planted[real.__name__] = mutant
 
     def fault(self, name: str, operation: str, **settings: object) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from bridge.backoffice.gift_cards.steps import GiftCardSteps
 from bridge.backoffice.purchase_recorder import Recorder
-from bridge.money.background.split_payments import Plans
+from bridge.money.background.split_payments import SplitPayments
 from tests.matrix import mutants as m
 from tests.matrix import scenes
 from tests.matrix.judge import judge
@@ -18,7 +18,7 @@ from tests.matrix.scenes import Scene
 from tests.matrix.shop import SETTLED_SECONDS, Shop, in_shop
 from tests.matrix.test_faults import BOOK, END, HOLD, WITHOUT_HOLDS
 
-Mutant = type[GiftCardSteps | Plans | Recorder]
+Mutant = type[GiftCardSteps | SplitPayments | Recorder]
 
 
 @dataclass(frozen=True, slots=True)

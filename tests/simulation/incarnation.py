@@ -23,7 +23,7 @@ from bridge.backoffice.gift_cards.steps import GiftCardSteps
 from bridge.backoffice.purchase_recorder import IN_FLIGHT_MAX, Recorder
 from bridge.errors import JournalError
 from bridge.money.background.signature_reversals import Reversals, SignaturePolicy
-from bridge.money.background.split_payments import Plans
+from bridge.money.background.split_payments import SplitPayments
 from bridge.money.commit_decision import BooksPolicy
 from bridge.money.ledger import Ledger
 from bridge.money.store.database import prepare
@@ -99,7 +99,7 @@ class Surroundings:
     watch: Watch
 
 
-class Facts:
+class StatusDocuments:
     """What the service tells of itself; only what registers need in a world."""
 
     def __init__(self, now: Callable[[], datetime]) -> None:
@@ -160,7 +160,7 @@ class Incarnation(Witness):
         self.ledger: Ledger
         self.stations: dict[str, Station]
         self.gift_cards: GiftCards
-        self.plans: Plans
+        self.plans: SplitPayments
         self.desk: Desk
         self.reversals: Reversals
 
@@ -255,7 +255,7 @@ class Incarnation(Witness):
         )
         steps = GiftCardSteps(self.ledger, books, deadline_seconds=OFFICE_DEADLINE_SECONDS)
         self.gift_cards = GiftCards(self.ledger, books, steps, activates=True, store_credit=True)
-        self.plans = Plans(
+        self.plans = SplitPayments(
             self.ledger, lambda terminal, payment: self.stations[terminal].release(payment)
         )
         self.desk = Desk(
@@ -278,7 +278,7 @@ class Incarnation(Witness):
             self.bus,
             self.ledger,
             self.desk.outbox,
-            Facts(around.now),  # type: ignore[arg-type]  # its health is smaller than the real one
+            StatusDocuments(around.now),  # type: ignore[arg-type]  # a smaller health
             TOPICS,
             terminal_names={},
             signatures=self.reversals,

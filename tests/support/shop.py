@@ -128,7 +128,7 @@ class Shop:
             self.bus,
             self.ledger,
             self.desk.outbox,
-            self.parts.facts,
+            self.parts.status,
             TOPICS,
             terminal_names={},
             signatures=self.parts.reversals,

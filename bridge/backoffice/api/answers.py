@@ -28,7 +28,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from bridge.backoffice.api.attempts import Applied, Attempt, NotApplied, Refused, Unknown
-from bridge.backoffice.http_exchange import Answer, parse_object, parse_retry_after
+from bridge.backoffice.http_exchange import HttpAnswer, parse_object, parse_retry_after
 from bridge.money.wording import fitted
 
 MESSAGE_CHARS_MAX = 200
@@ -71,7 +71,7 @@ _VALIDATION_SECTION = re.compile(r"5\.[0-9.]+")
 specification it breaks; section 5 is validation, which comes before execution."""
 
 
-def classify(answer: Answer, field: str) -> Attempt:
+def classify(answer: HttpAnswer, field: str) -> Attempt:
     """Return what the answer to a mutation of `field` proves; see the rules above.
 
     Source: POS_API.md, exactly-once 4; RFC 9110, sections 15.4 and 15.5.
@@ -101,7 +101,9 @@ def classify(answer: Answer, field: str) -> Attempt:
     )
 
 
-def _not_applied(answer: Answer, *, has_body: bool, errors: object) -> NotApplied | Refused | None:
+def _not_applied(
+    answer: HttpAnswer, *, has_body: bool, errors: object
+) -> NotApplied | Refused | None:
     """Return the proof that nothing was applied; None when there is none."""
     status = answer.status
     if status == 401 and not has_body:
@@ -128,7 +130,7 @@ def _is_deep(errors: object, field: str) -> bool:
     return False
 
 
-def read_data(answer: Answer) -> dict[str, Any] | NotApplied | Refused:
+def read_data(answer: HttpAnswer) -> dict[str, Any] | NotApplied | Refused:
     """Return the data of an answered query; a query changes nothing, so no doubt can remain."""
     document = parse_object(answer.body)
     if document and answer.status == 200 and not document.get("errors"):

@@ -41,7 +41,7 @@ from bridge.backoffice.api.purchase_lookup import (
     read_rows_type,
     rows_query,
 )
-from bridge.backoffice.http_exchange import Answer, NoAnswer, exchange, is_safe_url
+from bridge.backoffice.http_exchange import HttpAnswer, NoAnswer, exchange, is_safe_url
 from bridge.errors import BackOfficeUnavailable, ConfigError, LoginRequired, Rejected
 
 _LOGGER = logging.getLogger(__name__)
@@ -229,7 +229,7 @@ class BackOffice:
             return NotApplied(str(error))
         return read_data(answer)
 
-    async def _send(self, document: Document) -> Answer:
+    async def _send(self, document: Document) -> HttpAnswer:
         """Send the document; once more with another token if the answer proves it did not count.
 
         Raises:
@@ -250,7 +250,7 @@ class BackOffice:
             await self._tokens.reject(fresh)
         return answer
 
-    async def _post(self, document: Document, token: str) -> Answer:
+    async def _post(self, document: Document, token: str) -> HttpAnswer:
         body = {
             "query": document.text,
             "operationName": document.operation,
@@ -276,7 +276,7 @@ class BackOffice:
         return told + timedelta(seconds=asyncio.get_running_loop().time() - at)
 
 
-def _date_of(answer: Answer) -> datetime | None:
+def _date_of(answer: HttpAnswer) -> datetime | None:
     """Return the `Date` of an answer (RFC 9110, section 6.6.1), None where it cannot be read."""
     try:
         told = parsedate_to_datetime(answer.headers.get("date", ""))
@@ -285,6 +285,6 @@ def _date_of(answer: Answer) -> datetime | None:
     return told if told.tzinfo is not None else None
 
 
-def _wants_login(answer: Answer, document: Document) -> bool:
+def _wants_login(answer: HttpAnswer, document: Document) -> bool:
     outcome = classify(answer, document.root_field)
     return isinstance(outcome, NotApplied) and outcome.login_required

@@ -17,7 +17,7 @@ from urllib.parse import quote_plus, urlencode
 import httpx
 
 from bridge.backoffice.http_exchange import (
-    Answer,
+    HttpAnswer,
     NoAnswer,
     exchange,
     is_safe_url,
@@ -209,7 +209,7 @@ class ProviderWire:
         except NoAnswer as error:
             raise BackOfficeUnavailable(str(error)) from error
 
-    async def post(self, endpoint: str, form: Mapping[str, str]) -> Answer:
+    async def post(self, endpoint: str, form: Mapping[str, str]) -> HttpAnswer:
         """Post a form as our client, once.
 
         Raises:
@@ -233,12 +233,12 @@ class ProviderWire:
         self._note_clock(answer)
         return answer
 
-    def _note_clock(self, answer: Answer) -> None:
+    def _note_clock(self, answer: HttpAnswer) -> None:
         ahead = _clock_ahead(answer, self._now())
         if ahead is not None:
             self.clock_ahead_seconds = ahead
 
-    async def _get(self, url: str) -> Answer:
+    async def _get(self, url: str) -> HttpAnswer:
         request = self._http.build_request("GET", url)
         try:
             answer = await exchange(self._http, request, deadline_seconds=DEADLINE_SECONDS)
@@ -263,7 +263,7 @@ class ProviderWire:
         return _read_provider(document, issuer)
 
 
-def read_answer(answer: Answer) -> dict[str, Any]:
+def read_answer(answer: HttpAnswer) -> dict[str, Any]:
     """Return the JSON object of a good answer.
 
     Raises:
@@ -349,7 +349,7 @@ def _check_metadata(document: dict[str, Any]) -> None:
         raise Rejected("bad_metadata", str(error)) from error
 
 
-def _clock_ahead(answer: Answer, now: datetime) -> float | None:
+def _clock_ahead(answer: HttpAnswer, now: datetime) -> float | None:
     """Return how far our clock is ahead of the answer's date, in seconds."""
     try:
         theirs = parsedate_to_datetime(answer.headers.get("date", ""))

@@ -15,25 +15,25 @@ _LOGGER = logging.getLogger(__name__)
 LOOK_SECONDS = 60.0  # the wait is hours long
 
 
-class Patience:
+class IncompleteSales:
     """Has captured payments recorded as they are when the rest of their sale does not come."""
 
     def __init__(
         self,
         ledger: Ledger,
-        patience: timedelta,
+        wait: timedelta,
         *,
         now: Callable[[], datetime],
         write_time: Callable[[datetime], str],
         clock_is_steady: Callable[[], bool] = lambda: True,
     ) -> None:
-        """Wait for `patience`; `now` is the wall clock in UTC, `write_time` the journal's way.
+        """Let a sale `wait`; `now` is the wall clock in UTC, `write_time` the journal's way.
 
         While `clock_is_steady` says no, nothing has waited long enough.
         """
         self._clock_is_steady = clock_is_steady
         self._ledger = ledger
-        self._patience = patience
+        self._wait = wait
         self._now = now
         self._write_time = write_time
 
@@ -55,7 +55,7 @@ class Patience:
         """
         if not self._clock_is_steady():
             return
-        before = self._write_time(self._now() - self._patience)
+        before = self._write_time(self._now() - self._wait)
         for account in self._ledger.payments.overdue(before):
             with about(account.payment_id):
                 _LOGGER.warning("recorded without its lines: the rest of its sale did not come")

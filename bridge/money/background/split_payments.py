@@ -31,7 +31,7 @@ ATTEMPTS_MAX = 128
 HOLD_IS_GONE = "authorization_expired"  # the one refusal that trying again cannot cure
 
 
-class Plans:
+class SplitPayments:
     """The plans that are not done. `run` acts; everything else only notes."""
 
     def __init__(self, ledger: Ledger, give_back: Callable[[str, str], None]) -> None:

@@ -7,7 +7,7 @@ from typing import Literal
 
 from bridge.money.payment.request import PaymentRequest, PaymentType
 from bridge.money.payment.signature import ReversalFailed, SignatureJudged
-from bridge.money.payment.state import Answer, Payment, Recording
+from bridge.money.payment.state import OperatorAnswer, Payment, Recording
 from bridge.money.purchase import OtherTenders, SaleDetails
 from drivers.contract import (
     Approval,
@@ -100,7 +100,7 @@ class Resolved:
 class Corrected:
     """A person says that what a person had answered is wrong; both answers are kept."""
 
-    answer: Answer
+    answer: OperatorAnswer
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,7 +31,6 @@ from bridge.money.payment import (
     MAYBE_CHARGED,
     Acknowledged,
     Action,
-    Answer,
     AnswerCheck,
     AskTerminal,
     CancelAsked,
@@ -55,6 +54,7 @@ from bridge.money.payment import (
     LinesOverdue,
     LookedAgain,
     NotReached,
+    OperatorAnswer,
     Outcome,
     Payment,
     PaymentType,
@@ -324,7 +324,9 @@ def _resolve(payment: Payment, event: Resolved) -> Outcome:
         resolved, actions = deny(payment, Status.FAILED, denial)
         if payment.offer is not None and payment.request.method == "gift_card":
             actions = (StopOnTerminal(), *actions)  # its hold must not stay
-    answer = Answer(event.outcome, event.by, event.approval_code, event.source, event.amount)
+    answer = OperatorAnswer(
+        event.outcome, event.by, event.approval_code, event.source, event.amount
+    )
     if event.check:
         actions = (*actions, AskTerminal(0.0))
     return replace(

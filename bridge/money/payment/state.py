@@ -93,7 +93,7 @@ class Discrepancy:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class OperatorAnswer:
     """What a person said became of a payment, and where it was seen."""
 
     outcome: Literal["approved", "not_charged", "refund_if_found"]
@@ -136,7 +136,7 @@ class Payment:
     doubt: Doubt | None = None
     resolved_by: str = ""  # "terminal" | "operator", once final
     approved_by: str = ""  # the person who resolved it
-    answers: tuple[Answer, ...] = ()  # what persons said became of it; the last one counts
+    answers: tuple[OperatorAnswer, ...] = ()  # what persons said became of it; the last one counts
     answer_check: AnswerCheck = AnswerCheck.NONE
     answer_checks: int = 0  # how often the terminal was asked about it and could not tell
     discrepancies: tuple[Discrepancy, ...] = ()

@@ -37,7 +37,7 @@ ENDS = {
 }
 
 
-class Plans(Protocol):
+class SplitPayments(Protocol):
     """Who carries on split payments."""
 
     async def cancel(self, plan_id: str, reason: str = "cashier") -> None:
@@ -53,7 +53,7 @@ class KnownPayments:
         replies: Replies,
         outbox: Outbox,
         *,
-        plans: Plans | None,
+        plans: SplitPayments | None,
         receipt_style: ReceiptStyle,
         hold_days: Mapping[str, int],
     ) -> None:
@@ -214,7 +214,7 @@ class KnownPayments:
         _refuse_without_code(answer)
         refuse_amount(answer, account.payment)
         _LOGGER.warning("answer corrected outcome=%s by=%s", answer.outcome, answer.by)
-        said = p.Answer(
+        said = p.OperatorAnswer(
             answer.outcome, answer.by, answer.approval_code, answer.source, answer.amount
         )
         return await self._ledger.apply(account.payment_id, p.Corrected(said))
@@ -338,7 +338,7 @@ def _said_so(payment: p.Payment, answer: p.Resolved) -> bool:
     A register that did not hear repeats its command, also after somebody else corrected it.
     """
     if payment.answers:
-        said = p.Answer(
+        said = p.OperatorAnswer(
             answer.outcome, answer.by, answer.approval_code, answer.source, answer.amount
         )
         return said in payment.answers or payment.was_answered_as_paid is (

@@ -72,7 +72,7 @@ class Terminal(errands.Terminal, WaitedFor, Protocol):
         """How the terminal is now."""
 
 
-class Plans(known.Plans, starts.Plans, Protocol):
+class SplitPayments(known.SplitPayments, starts.SplitPayments, Protocol):
     """Who carries on split payments."""
 
 
@@ -103,7 +103,7 @@ class Desk:
         *,
         now: Callable[[], datetime],
         gift_cards: GiftCards | None = None,
-        plans: Plans | None = None,
+        plans: SplitPayments | None = None,
         clock_is_doubtful: Callable[[], bool] = lambda: False,
     ) -> None:
         """Serve the registers on `bus`; `now` is the wall clock in UTC, unless it is doubtful."""

@@ -39,7 +39,7 @@ from bridge.register.mqtt.messages import Delivery
 REPEATED_WITHIN = timedelta(seconds=90)  # the same amount again so soon may be a second try
 
 
-class Plans(Protocol):
+class SplitPayments(Protocol):
     """Who carries on split payments."""
 
     def carry(self, legs: Sequence[p.PaymentRequest]) -> None:
@@ -64,7 +64,7 @@ class Starts:
         replies: Replies,
         *,
         gift_cards: GiftCards | None,
-        plans: Plans | None,
+        plans: SplitPayments | None,
         now: Callable[[], datetime],
         clock_is_doubtful: Callable[[], bool] = lambda: False,
     ) -> None:

@@ -116,7 +116,7 @@ class _Errand:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class OperationAnswer:
     """What a waiting command is told: a result, or why there is none."""
 
     register_id: str
@@ -206,14 +206,14 @@ class Errands:
         """When the first waiting command has waited too long (loop's clock), None if none waits."""
         return min((one.until for one in self._running.values() if one.asked), default=None)
 
-    async def finished(self) -> list[Answer]:
+    async def finished(self) -> list[OperationAnswer]:
         """Return the answers of commands whose terminal has answered, or took too long.
 
         Raises:
             JournalError: What became of a batch could not be noted.
         """
         now = asyncio.get_running_loop().time()
-        answers: list[Answer] = []
+        answers: list[OperationAnswer] = []
         for errand in tuple(self._running.values()):
             terminal = self._terminals[errand.terminal_id]
             final = terminal.errand_results.pop(errand.now_called, None)
@@ -225,7 +225,9 @@ class Errands:
             if result is None:
                 continue
             # A command that came meanwhile hears it, too: nothing is awaited from here on.
-            answers += [Answer(o.register_id, o.delivery, o.request, result) for o in errand.asked]
+            answers += [
+                OperationAnswer(o.register_id, o.delivery, o.request, result) for o in errand.asked
+            ]
             errand.asked.clear()
             if errand.operation is None or final is not None or dropped:
                 del self._running[errand.name]

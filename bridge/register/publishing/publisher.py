@@ -29,7 +29,7 @@ from bridge.register.publishing.holds import Notice, must_stay, notice
 from bridge.register.publishing.payment_document import payment_document
 from bridge.register.publishing.plan_document import plan_document
 from bridge.register.publishing.signature_prompt import prompt_document
-from bridge.register.publishing.sources import Bus, Facts, Plans, Signatures
+from bridge.register.publishing.sources import Bus, Signatures, SplitPayments, StatusDocuments
 from bridge.register.receipts.receipt_documents import receipt_documents
 from bridge.register.receipts.receipt_text import PLAIN, ReceiptStyle
 from drivers.contract import Stage
@@ -98,7 +98,7 @@ class Publisher:
         bus: Bus,
         ledger: Ledger,
         outbox: Outbox,
-        facts: Facts,
+        status: StatusDocuments,
         topics: k.Topics,
         *,
         terminal_names: Mapping[str, str],
@@ -110,7 +110,7 @@ class Publisher:
         means: Mapping[str, Means] = NO_MEANS,
         last_seq: int = 0,
         clock_is_steady: Callable[[], bool] = lambda: True,
-        plans: Plans | None = None,
+        plans: SplitPayments | None = None,
     ) -> None:
         """Publish below `topics`.
 
@@ -121,7 +121,7 @@ class Publisher:
         self._bus = bus
         self._ledger = ledger
         self._outbox = outbox
-        self._facts = facts
+        self._status = status
         self._topics = topics
         self._terminal_names = terminal_names
         self._signatures = signatures
@@ -243,9 +243,9 @@ class Publisher:
             except BusError:
                 self._streams[payment_id] = None
                 raise
-        for terminal_id, state in self._facts.terminal_states().items():
+        for terminal_id, state in self._status.terminal_states().items():
             await self._publish_state(self._topics.terminal_state(terminal_id), state)
-        for terminal_id, info in self._facts.terminal_infos().items():
+        for terminal_id, info in self._status.terminal_infos().items():
             await self._publish_state(self._topics.terminal_info(terminal_id), info)
         for terminal_id, document in self._outbox.ends_of_day.items():
             await self._publish_state(self._topics.terminal_reconciliation(terminal_id), document)
@@ -260,7 +260,7 @@ class Publisher:
         if due:
             await self._retire_old()
             self._look_at_holds()
-        health = self._facts.health()
+        health = self._status.health()
         facts = health.model_dump(exclude=MOVES_BY_ITSELF)
         if due or facts != self._told.health:
             self._health_at = asyncio.get_running_loop().time() + HEALTH_SECONDS
@@ -302,9 +302,9 @@ class Publisher:
             return
         connections = self._outbox.connections
         self._told = _Told()
-        state = self._facts.bridge_state(connection.epoch)
+        state = self._status.bridge_state(connection.epoch)
         await self._publish_state(self._topics.bridge_state, state)
-        await self._publish_state(self._topics.bridge_info, self._facts.bridge_info())
+        await self._publish_state(self._topics.bridge_info, self._status.bridge_info())
         self._due = dict.fromkeys(a.payment_id for a in self._ledger.payments.in_memory() if a.live)
         self._health_at = 0.0
         self._told.connections = connections

@@ -24,7 +24,7 @@ class Bus(Protocol):
         """Return once the broker has it; raises BusError."""
 
 
-class Facts(Protocol):
+class StatusDocuments(Protocol):
     """What the service knows of itself beside payments."""
 
     def bridge_state(self, epoch: str) -> k.BridgeState:
@@ -54,7 +54,7 @@ class Signatures(Protocol):
         """Whether a terminal can take a payment back."""
 
 
-class Plans(Protocol):
+class SplitPayments(Protocol):
     """Who carries on split payments."""
 
     def is_wanted(self, plan_id: str) -> bool:

@@ -10,7 +10,7 @@ from decimal import Decimal
 import pytest
 
 from bridge.money import payment as p
-from bridge.money.background.split_payments import Plans
+from bridge.money.background.split_payments import SplitPayments
 from bridge.money.payment import Funds, Status, leg_id
 from bridge.money.purchase import SaleDetails, SaleLine
 from drivers.contract import Approval, Approved, Canceled, Card, Declined, Money, Unclear
@@ -62,8 +62,8 @@ class Till:
         self.store = store
         self.outcome = outcome
         self.given_back: list[str] = []
-        self.plans: Plans
-        self.plans_type: type[Plans] = Plans  # a planted bug is a subclass
+        self.plans: SplitPayments
+        self.plans_type: type[SplitPayments] = SplitPayments  # a planted bug is a subclass
         if len(store.state.gift_cards) == 1:
             store.state.gift_card_add(code=SECOND.code, pin=PIN, balance=Decimal(10))
 

@@ -23,7 +23,7 @@ from cryptography.x509.oid import NameOID
 
 from bridge.backoffice.http_exchange import (
     BODY_BYTES_MAX,
-    Answer,
+    HttpAnswer,
     NoAnswer,
     NotSent,
     exchange,
@@ -53,7 +53,7 @@ async def listening(serve: Serve) -> AsyncIterator[str]:
         server.close()
 
 
-async def post(url: str, *, deadline_seconds: float = 5.0) -> Answer:
+async def post(url: str, *, deadline_seconds: float = 5.0) -> HttpAnswer:
     async with open_client() as http:
         request = http.build_request("POST", url, content=b'{"query":"x"}')
         return await exchange(http, request, deadline_seconds=deadline_seconds)

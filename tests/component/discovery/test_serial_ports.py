@@ -16,7 +16,7 @@ import serial
 
 from bridge.discovery.serial_ports import (
     PROBE_SECONDS_MAX,
-    Answer,
+    PortAnswer,
     Question,
     ask,
     best,
@@ -82,11 +82,11 @@ def by_default(*drivers: c.Driver) -> list[Question]:
 
 def ask_simulated(
     kind: str, drivers: Sequence[c.Driver], place: Place = CABLE
-) -> tuple[list[Answer], int]:
+) -> tuple[list[PortAnswer], int]:
     """Return what is answered by a terminal of this kind, and how much it wrote about money."""
     line: Literal["serial", "tcp"] = "serial" if place is CABLE else "tcp"
 
-    async def main() -> tuple[list[Answer], int]:
+    async def main() -> tuple[list[PortAnswer], int]:
         port, terminal = await terminal_of(kind, line)
 
         async def connect(address: Place) -> CableEnd:
@@ -142,7 +142,7 @@ def test_an_open_port_alone_is_no_answer() -> None:
     answers, _ = ask_simulated("caisse_ap", (CAISSE_AP,), NETWORK)
     assert best(answers) is None
     assert answers == [
-        Answer("caisse_ap", "not_tried", "it asks nothing; only that the port is open")
+        PortAnswer("caisse_ap", "not_tried", "it asks nothing; only that the port is open")
     ]
 
 
@@ -213,8 +213,8 @@ def test_a_port_that_cannot_be_opened_is_asked_once() -> None:
     async def nobody(_: Place) -> CableEnd:
         raise LineError("no_permission", "no permission to open it")
 
-    async def main() -> list[Answer]:
+    async def main() -> list[PortAnswer]:
         return [one async for one in ask(NOWHERE, by_default(ZVT, PAX), connect=nobody)]
 
     (answer,) = run_virtual(main)
-    assert answer == Answer("zvt", "not_opened", "no permission to open it")
+    assert answer == PortAnswer("zvt", "not_opened", "no permission to open it")

@@ -14,7 +14,7 @@ import pytest
 from bridge.errors import RequestError
 from bridge.money import payment as p
 from bridge.money import purchase as s
-from bridge.money.background.incomplete_sales import Patience
+from bridge.money.background.incomplete_sales import IncompleteSales
 from bridge.money.ledger import Ledger
 from bridge.register.api import format_time
 from drivers.contract import Approved, Money
@@ -52,13 +52,13 @@ def purchases(ledger: Ledger) -> list[tuple[str, int]]:
 
 async def after(ledger: Ledger, hours: float) -> None:
     """Let the shop look at the clock `hours` after noon."""
-    patience = Patience(
+    incomplete_sales = IncompleteSales(
         ledger,
         timedelta(hours=24),
         now=lambda: NOON + timedelta(hours=hours),
         write_time=format_time,
     )
-    await patience.look()
+    await incomplete_sales.look()
 
 
 async def test_lines_settle_a_captured_payment_also_after_a_crash(disk: Disk) -> None:

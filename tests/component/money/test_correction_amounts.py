@@ -89,7 +89,7 @@ async def test_a_refund_that_never_was_puts_back_what_it_had_taken_out_of_the_bo
     assert taken_out is not None
     assert taken_out.purchase.content.sale.refund_minor == 4790, "the books never had the tip"
     await recorded(ledger, name, "P2")
-    await ledger.apply(wanted.payment_id, p.Corrected(p.Answer("not_charged", "bert")))
+    await ledger.apply(wanted.payment_id, p.Corrected(p.OperatorAnswer("not_charged", "bert")))
     put_back = ledger.payments.purchase(f"{name}-c1")
     assert put_back is not None
     assert put_back.purchase.content.pay_amount == c.Money(4790, EUR)

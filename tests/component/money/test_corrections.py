@@ -46,7 +46,7 @@ async def answered(
 
 
 async def corrected(ledger: Ledger, outcome: Outcome, by: str = "bert") -> p.Payment:
-    answer = p.Answer(outcome, by, "481516" if outcome == "approved" else "", "acquirer")
+    answer = p.OperatorAnswer(outcome, by, "481516" if outcome == "approved" else "", "acquirer")
     return (await ledger.apply(PAYMENT, p.Corrected(answer))).payment
 
 
@@ -209,7 +209,7 @@ async def test_money_that_was_not_given_back_after_all_can_be_given_back(
     back = ledger.payments.get(name)
     assert back is not None
     refuse_correction(back.payment, [], "recorded", books=True)
-    said = p.Answer("not_charged", "bert", source="acquirer")
+    said = p.OperatorAnswer("not_charged", "bert", source="acquirer")
     await ledger.apply(name, p.Corrected(said))
     for memory in (ledger, await disk.reborn()):
         original = memory.payments.get(PAYMENT) or await memory.payments.find_original(PAYMENT)

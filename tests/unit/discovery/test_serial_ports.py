@@ -11,7 +11,7 @@ import pytest
 
 from bridge.config import Terminal
 from bridge.discovery.serial_ports import (
-    Answer,
+    PortAnswer,
     SerialPort,
     best,
     configuration,
@@ -144,7 +144,7 @@ def test_the_list_names_the_makers_that_the_udev_rules_name() -> None:
 def test_the_table_to_paste_is_configuration_for_this_very_terminal() -> None:
     ready = c.TerminalReady(terminal_id="29001006", serial_number='S"1\\\n\x7f')
     place = {"port": "/dev/serial/by-id/usb-I-if00"}
-    text = configuration("counter-1", place, Answer("zvt", "ready", "", ready))
+    text = configuration("counter-1", place, PortAnswer("zvt", "ready", "", ready))
     terminal = Terminal.model_validate(tomllib.loads(text)["terminals"]["counter-1"])
     assert terminal.port == "/dev/serial/by-id/usb-I-if00"
     assert (terminal.driver, terminal.terminal_id) == ("zvt", "29001006")
@@ -164,7 +164,9 @@ def test_who_names_itself_is_believed_first(
     states: tuple[tuple[str, Literal["ready", "not_ready", "silent"], str], ...], chosen: str
 ) -> None:
     answers = [
-        Answer(driver, state, "", c.TerminalReady(terminal_id=who) if state == "ready" else None)
+        PortAnswer(
+            driver, state, "", c.TerminalReady(terminal_id=who) if state == "ready" else None
+        )
         for driver, state, who in states
     ]
     answer = best(answers)

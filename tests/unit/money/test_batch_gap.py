@@ -73,7 +73,7 @@ def test_a_discrepancy_explains_a_gap_also_once_a_person_noted_it(
 
 
 def test_an_answer_that_the_terminal_confirmed_explains_nothing() -> None:
-    said = (p.Answer("approved", "anna", "481516"),)
+    said = (p.OperatorAnswer("approved", "anna", "481516"),)
     doubtful = sale("1", 2000, answers=said, answer_check=p.AnswerCheck.CANNOT_TELL)
     (cause,) = gap(0, doubtful).causes
     assert (cause.kind, cause.minor) == ("answered_by_person", -2000)

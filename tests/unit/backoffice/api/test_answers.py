@@ -9,15 +9,15 @@ import pytest
 
 from bridge.backoffice.api.answers import classify, decimal_text, read_data
 from bridge.backoffice.api.attempts import Applied, NotApplied, Refused, Unknown
-from bridge.backoffice.http_exchange import Answer, parse_object, parse_retry_after
+from bridge.backoffice.http_exchange import HttpAnswer, parse_object, parse_retry_after
 
 FIELD = "purchaseAdd"
 DONE = {"data": {FIELD: {"id": "P1"}}}
 
 
-def answer(status: int, body: Any, **headers: str) -> Answer:
+def answer(status: int, body: Any, **headers: str) -> HttpAnswer:
     data = body if isinstance(body, bytes) else json.dumps(body).encode()
-    return Answer(status, {k.replace("_", "-"): v for k, v in headers.items()}, data)
+    return HttpAnswer(status, {k.replace("_", "-"): v for k, v in headers.items()}, data)
 
 
 def errors(*codes: str | None, **extra: Any) -> dict[str, Any]:
@@ -43,7 +43,7 @@ def test_who_answers_for_another_place_has_applied_nothing(status: int) -> None:
 
 @pytest.mark.parametrize(("elsewhere", "proof"), [(True, NotApplied), (False, Unknown)])
 def test_a_302_is_proof_only_where_it_leads_to_another_origin(elsewhere: bool, proof: type) -> None:
-    assert isinstance(classify(Answer(302, {}, b"", leads_elsewhere=elsewhere), FIELD), proof)
+    assert isinstance(classify(HttpAnswer(302, {}, b"", leads_elsewhere=elsewhere), FIELD), proof)
 
 
 def test_a_permission_refused_at_the_root_field_is_a_refusal() -> None:

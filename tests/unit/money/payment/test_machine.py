@@ -58,7 +58,7 @@ EVENTS: dict[str, p.Event] = {
     "EvidenceLost": p.EvidenceLost(),
     "Resolved approved": p.Resolved("approved", "anna", "123456", "merchant_slip"),
     "Resolved not_charged": p.Resolved("not_charged", "anna"),
-    "Corrected": p.Corrected(p.Answer("approved", "bert", "123456", "acquirer")),
+    "Corrected": p.Corrected(p.OperatorAnswer("approved", "bert", "123456", "acquirer")),
     "HoldEnded": p.HoldEnded(),
     "LookedAgain": p.LookedAgain("taken", "look", APPROVAL),
     "RecordingChanged": p.RecordingChanged(Recording.RECORDED, "P-1"),
