@@ -279,7 +279,7 @@ class TwoAddresses(asyncio.SelectorEventLoop):
 
 
 def test_an_address_that_leads_nowhere_keeps_nobody_out() -> None:
-    async def main() -> Answer:
+    async def main() -> HttpAnswer:
         async with listening(answering(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}")) as url:
             port = int(url.rpartition(":")[2].partition("/")[0])
             with a_black_hole("127.0.0.2", port):

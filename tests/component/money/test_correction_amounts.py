@@ -114,7 +114,9 @@ async def test_a_tip_that_is_corrected_twice_is_booked_once(disk: Disk) -> None:
     names = [f"S012-{tip}", f"S012-{tip}-c1", f"S012-{tip}-c2"]
     await recorded(ledger, names[0], "P2")
     for number, outcome in ((1, "not_charged"), (2, "approved")):
-        said = p.Answer("approved" if outcome == "approved" else "not_charged", "bert", "481516")
+        said = p.OperatorAnswer(
+            "approved" if outcome == "approved" else "not_charged", "bert", "481516"
+        )
         await ledger.apply(tip, p.Corrected(said))
         await recorded(ledger, names[number], f"P{number + 2}")
     again = await disk.reborn()
@@ -140,7 +142,7 @@ async def test_a_tip_that_was_booked_with_its_sale_is_taken_out_when_it_never_wa
     assert sale is not None
     assert sale.purchase.content.pay_amount == c.Money(5290, EUR)
     await recorded(ledger, f"S012-{PAYMENT}", "P1")
-    await ledger.apply(tip.payment_id, p.Corrected(p.Answer("not_charged", "bert")))
+    await ledger.apply(tip.payment_id, p.Corrected(p.OperatorAnswer("not_charged", "bert")))
     taken_out = ledger.payments.purchase(f"S012-{tip.payment_id}-c1")
     assert taken_out is not None
     assert taken_out.purchase.content.sale.refund_minor == 500

@@ -263,7 +263,7 @@ async def test_a_refund_that_a_correction_told_its_original_is_told_once(disk: D
     await ledger.apply(name, c.Unclear("link_lost"))
     await ledger.apply(name, p.Resolved("not_charged", "anna", check=True))
     await ledger.apply(name, c.Failed("absent", "the baseline stands"))
-    await ledger.apply(name, p.Corrected(p.Answer("approved", "bert", "481516")))
+    await ledger.apply(name, p.Corrected(p.OperatorAnswer("approved", "bert", "481516")))
     await recorded(ledger, f"S012-{name}", "P2")
     await ledger.apply(name, p.Decided("book", "carl"))
     again = await disk.reborn()
