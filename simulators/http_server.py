@@ -127,6 +127,11 @@ class _Server(uvicorn.Server):
         await super().startup(sockets)
         self.ready.set()
 
+    def stop_listening(self) -> None:
+        """Refuse connections from now on, long before the server looks whether it shall stop."""
+        for listening in self.servers:
+            listening.close()
+
 
 def bind(host: str, port: int) -> socket.socket:
     """Return a listening socket; port 0 takes a free one.
@@ -187,7 +192,7 @@ def follow(command: object, controls: Iterable[Control]) -> Mapping[str, Any]:
 
 
 @contextlib.asynccontextmanager
-async def serving(app: ASGIApp, listener: socket.socket) -> AsyncIterator[None]:
+async def serving(app: ASGIApp, listener: socket.socket) -> AsyncIterator[_Server]:
     """Serve the app on the listener within the block; the listener is closed at its end."""
     config = uvicorn.Config(
         app,
@@ -208,7 +213,7 @@ async def serving(app: ASGIApp, listener: socket.socket) -> AsyncIterator[None]:
         await asyncio.wait({task, ready}, return_when=asyncio.FIRST_COMPLETED)
         if task.done():
             task.result()  # it failed to start and says why
-        yield
+        yield server
     finally:
         server.should_exit = True
         ready.cancel()
@@ -226,6 +231,7 @@ class Front:
     def __init__(self, app: ASGIApp, listener: socket.socket) -> None:
         self._app = self._closing_while_away(app)
         self._listener: socket.socket | None = listener
+        self._server: _Server | None = None
         self._host, self._port = listener.getsockname()[:2]
         self.ready = asyncio.Event()
         self._away = asyncio.Event()
@@ -233,13 +239,15 @@ class Front:
         self._back.set()
 
     def set_away(self, away: bool) -> None:
-        """Stop listening and close what is open, or listen again."""
+        """Stop listening at once and close what is open, or listen again."""
+        if away and self._server is not None:
+            self._server.stop_listening()
         coming, going = (self._away, self._back) if away else (self._back, self._away)
         coming.set()
         going.clear()
 
     def _closing_while_away(self, app: ASGIApp) -> ASGIApp:
-        """Close connections that come in before uvicorn, which looks ten times a second, stops."""
+        """Close connections that came before, and ask something before the server has stopped."""
 
         async def gate(scope: Scope, receive: Receive, send: Send) -> None:
             if self._back.is_set():
@@ -255,9 +263,10 @@ class Front:
             await self._back.wait()
             listener = self._listener or bind(self._host, self._port)
             self._listener = None
-            async with serving(self._app, listener):
+            async with serving(self._app, listener) as self._server:
                 self.ready.set()
                 await self._away.wait()
+            self._server = None
 
 
 @contextlib.asynccontextmanager

@@ -54,7 +54,7 @@ def test_an_effect_may_follow_an_answer_that_came_at_once(name: str) -> None:
             else:
                 assert (await send(client, BUY, id="T1")).status_code == 504
             before = len(office.state.purchases)
-            await asyncio.sleep(60)
+            await asyncio.sleep(61)  # what is due at the same instant comes in any order
             return before, len(office.state.purchases)
 
     assert run_virtual(world) == (0, 1)
@@ -81,7 +81,7 @@ def test_an_office_that_is_away_refuses_and_comes_back_by_itself() -> None:
             await asyncio.sleep(299)
             with pytest.raises(httpx.ConnectError):
                 await send(client, BUY, id="T1")
-            await asyncio.sleep(1)
+            await asyncio.sleep(2)  # what is due at the same instant comes in any order
             await send(client, BUY, id="T1")
         return len(office.state.purchases)
 
