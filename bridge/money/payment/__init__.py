@@ -43,6 +43,7 @@ from bridge.money.payment.events import (
     TendersStated,
 )
 from bridge.money.payment.request import (
+    AS_SAID,
     FOLLOW_UPS,
     GIFT_CARDS,
     GIVES,
@@ -75,6 +76,7 @@ from bridge.money.payment.state import (
 from drivers.contract import INFERRED
 
 __all__ = [
+    "AS_SAID",
     "BALANCE_UNCHANGED",
     "FINAL",
     "FOLLOW_UPS",

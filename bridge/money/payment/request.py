@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Literal
+from typing import Final, Literal
 
 from pydantic import JsonValue
 
@@ -78,6 +78,11 @@ class Plan:
     def total(self) -> Money:
         """What all legs together bring."""
         return Money(sum(leg.amount.minor for leg in self.legs), self.legs[0].amount.currency)
+
+
+# What a register says of a payment for its own use: kept as it was said, and shown again where the
+# document has a field of that name. No money depends on it.
+AS_SAID: Final = ("operator_id", "shift_number", "totals_group_id", "language", "reason")
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Literal
+from typing import Any, Literal
 
 from bridge.errors import RequestError
 from bridge.money import payment as p
@@ -228,10 +228,6 @@ def follow_up_request(
         amount=amount,
         content_hash=k.content_hash(request),
         deadline_seconds=request.deadline_s,
-        operator_id=request.operator_id or "",
-        shift_number=request.shift_number or "",
-        totals_group_id=request.totals_group_id or "",
-        language=request.language or "",
         approved_by=request.approved_by or "",
         original_payment_id=original.request.payment_id
         if original
@@ -244,9 +240,14 @@ def follow_up_request(
         and terminal_id != p.GIFT_CARDS,
         gift_card=card,
         gift=original is not None and original.request.gift,
-        reason=request.reason or "",
         metadata=request.metadata or {},
+        **_as_said(request),
     )
+
+
+def _as_said(request: k.Request) -> dict[str, Any]:
+    """Return what the register said for its own use; "" for what this command has no field for."""
+    return {name: getattr(request, name, None) or "" for name in p.AS_SAID}
 
 
 def _told_original(request: k.AnyFollowUp, original: p.Payment) -> Approval | None:
@@ -301,16 +302,13 @@ def payment_request(
         sale=sale,
         lines_later=request.sale_lines == "later",
         deadline_seconds=request.deadline_s,
-        operator_id=request.operator_id or "",
-        shift_number=request.shift_number or "",
-        totals_group_id=request.totals_group_id or "",
-        language=request.language or "",
         possible_duplicate=possible_duplicate,
         approved_by=(request.approved_by or "") if request.override else "",
         cancel_when_register_lost=request.on_register_lost == "cancel_if_no_card",
         gift_card=gift_card_code(request.gift_card) if request.gift_card else None,
         gift=is_at_terminal(request),
         metadata=request.metadata or {},
+        **_as_said(request),
     )
 
 
@@ -326,13 +324,11 @@ def load_request(request: k.GiftCardLoad, register_id: str, terminal_id: str) ->
         content_hash=k.content_hash(request),
         sale_id=request.sale_id,
         deadline_seconds=request.deadline_s,
-        operator_id=request.operator_id or "",
-        shift_number=request.shift_number or "",
-        totals_group_id=request.totals_group_id or "",
         cancel_when_register_lost=terminal_id != p.GIFT_CARDS,  # its sale may still be paid
         gift_card=gift_card_code(request.gift_card) if request.gift_card else None,
         gift=request.gift_card is None,
         metadata=request.metadata or {},
+        **_as_said(request),
     )
 
 

@@ -21,6 +21,8 @@ from bridge.register.receipts.receipt_text import (
 )
 from drivers.contract import Approval, Money
 
+SHOWN_AS_SAID = tuple(name for name in p.AS_SAID if name in k.PaymentDocument.model_fields)
+
 _EVIDENCE = {  # what a discrepancy's evidence says of the payment
     "approved_without_start": "approved",
     "approved_after_declined": "approved",
@@ -112,9 +114,8 @@ def payment_document(
                 )
                 for h in account.history
             ),
-            "operator_id": request.operator_id or None,
-            "shift_number": request.shift_number or None,
             "metadata": dict(request.metadata) or None,
+            **{name: getattr(request, name) or None for name in SHOWN_AS_SAID},
         }
     )
 
