@@ -82,7 +82,10 @@ class Plan:
 
 # What a register says of a payment for its own use: kept as it was said, and shown again where the
 # document has a field of that name. No money depends on it.
-AS_SAID: Final = ("operator_id", "shift_number", "totals_group_id", "language", "reason")
+AS_SAID: Final = (
+    *("operator_id", "shift_number", "totals_group_id", "language", "reason"),
+    "sale_reference_id",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +99,7 @@ class PaymentRequest:
     amount: Money
     content_hash: str  # equal for two requests with the same meaning
     sale_id: str = ""
+    sale_reference_id: str = ""  # what joins this sale to others, by the register's own count
     tip: Money | None = None
     tip_limit_percent: int = TIP_LIMIT_PERCENT  # of the amount without tip, for all tips together
     accept_partial: bool = False

@@ -373,6 +373,8 @@ class PaymentDocument(Wire):
     sale_id: str | None = None
     """The register's number of the sale; all payments of one sale share it. Null where it was not
     told, and then the payment is a sale of its own."""
+    sale_reference_id: str | None = None
+    """What joins this sale to others, as the register said it; null where it was not told."""
     original_payment_id: str | None = None
     """The earlier payment that this one is about; null where there is none."""
     plan_id: str | None = None

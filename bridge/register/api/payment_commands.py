@@ -74,7 +74,8 @@ class PaymentStart(Request, StrictWire):  # the last base decides on unknown fie
     """The register's number of the sale; all payments of one sale share it. Null where it was not
     told, and then the payment is a sale of its own."""
     sale_reference_id: Word | None = None
-    """Accepted and not used yet."""
+    """What joins this sale to others, e.g. the number of an order or a booking; kept with the
+    payment and shown in its document. It groups nothing: payments of one sale share `sale_id`."""
     amounts: Amounts
     """What to take, in one currency."""
     accept_partial: bool = False

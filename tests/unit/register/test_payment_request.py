@@ -55,7 +55,7 @@ def test_what_a_register_said_for_itself_stands_in_the_document(tmp_path: Path) 
         await shop.until("till-1", 1, final=True)
         document = shop.document("till-1", 1)
         shown = {name: document[name] for name in words if name in document}
-        assert {"operator_id", "shift_number"} <= set(shown)
+        assert {"operator_id", "shift_number", "sale_reference_id"} <= set(shown)
         assert set(shown.values()) == {"de"}
         await shop.pay("till-1", 2, "9.00")
         await shop.until("till-1", 2, final=True)

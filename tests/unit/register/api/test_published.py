@@ -78,7 +78,7 @@ def test_the_pages_of_the_guide_are_short(page: Path) -> None:
         ("| `terminal_busy` | no | `same_id` |", "| `terminal_busy` | no | `new_id` |"),
         ("| in_doubt | Do not charge again |", "| in_doubt | Not charged |"),
         ("| `payment/cancel` |", "| `payment/stop` |"),
-        ('"plan_id": null, ', ""),
+        ('"original_payment_id": null, ', ""),
     ],
 )
 def test_a_stale_guide_is_noticed(said: str, wrong: str) -> None:
