@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 from bridge.money import payment as p
 from bridge.money import purchase as s
@@ -58,18 +59,16 @@ def redact(payment: p.Payment) -> p.Payment:
     """Return the payment without what is personal in it."""
     request = payment.request
     code = request.gift_card
+    unsaid: dict[str, Any] = dict.fromkeys(p.AS_SAID, "")
     return replace(
         payment,
         request=replace(
             request,
             sale=_bare_sale(request.sale),
-            operator_id="",
-            shift_number="",
-            language="",
-            reason="",
             original=_bare(request.original),
             gift_card=None if code is None else replace(code, code=""),
             metadata={},
+            **unsaid,
         ),
         baseline=None,
         offer=_bare(payment.offer),

@@ -81,7 +81,7 @@ class Plan:
 
 
 # What a register says of a payment for its own use: kept as it was said, and shown again where the
-# document has a field of that name. No money depends on it.
+# document has a field of that name. No money depends on it, and it goes when receipts go.
 AS_SAID: Final = (
     *("operator_id", "shift_number", "totals_group_id", "language", "reason"),
     "sale_reference_id",

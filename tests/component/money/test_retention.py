@@ -27,15 +27,14 @@ MEMBER, CODE, SECRET = "member-4711", "6396210000004711", "thanks dear Mr Miller
 
 
 LINES = s.SaleDetails(Money(5000, EUR), (s.SaleLine(1, "WINE", "1", "each", "", 5000),), 0)
-
-
+AS_SAID = {name: f"said-as-{name}" for name in p.AS_SAID}
 PERSONAL = pay(
     1,
     5000,
     sale=replace(LINES, member_id=MEMBER),
-    operator_id="clerk-7",
     metadata={"note": "for the neighbor"},
     gift_card=p.GiftCardCode("PHYSICAL", CODE),
+    **AS_SAID,
 )
 
 
@@ -50,9 +49,17 @@ SAID = Approved(
         extra={"balance_before": "77.00"},
     )
 )
-
-
-PRIVATE = (MEMBER, CODE, SECRET, "clerk-7", "neighbor", "4242", "A0000000031010", "77.00", "WINE")
+PRIVATE = (
+    MEMBER,
+    CODE,
+    SECRET,
+    *AS_SAID.values(),
+    "neighbor",
+    "4242",
+    "A0000000031010",
+    "77.00",
+    "WINE",
+)
 
 
 async def an_old_payment(till: Till) -> PaymentRecord:

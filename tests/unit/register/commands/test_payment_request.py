@@ -1,8 +1,6 @@
-"""What a register says for its own use is kept as it was said, and shown again."""
+"""What a register says for its own use is kept as it was said."""
 
 from __future__ import annotations
-
-from pathlib import Path
 
 import pytest
 
@@ -13,8 +11,8 @@ from bridge.register.commands.payment_request import (
     load_request,
     payment_request,
 )
-from tests.support.shop import Shop, in_a_shop, payment_id
 
+PAYMENT = "018f6f0e-8a44-7c1b-9a3e-000000000001"
 EURO = {"currency": "EUR", "requested_amount": "1.00"}
 COMMANDS: tuple[tuple[type[k.Request], dict[str, object]], ...] = (
     (k.PaymentStart, {"amounts": EURO}),
@@ -40,25 +38,9 @@ def test_every_command_keeps_what_the_register_said_of_it(
 ) -> None:
     words = {name: f"de-{name[:2].upper()}" for name in p.AS_SAID if name in model.model_fields}
     assert {"operator_id", "shift_number", "totals_group_id", "language"} <= set(words)
-    said = model.model_validate({"request_id": "r", "payment_id": payment_id(1), **fields, **words})
-    bare = model.model_validate({"request_id": "r", "payment_id": payment_id(1), **fields})
+    said = model.model_validate({"request_id": "r", "payment_id": PAYMENT, **fields, **words})
+    bare = model.model_validate({"request_id": "r", "payment_id": PAYMENT, **fields})
     assert {name: getattr(kept(said), name) for name in p.AS_SAID} == (
         dict.fromkeys(p.AS_SAID, "") | words
     )
     assert {getattr(kept(bare), name) for name in p.AS_SAID} == {""}
-
-
-def test_what_a_register_said_for_itself_stands_in_the_document(tmp_path: Path) -> None:
-    async def test(shop: Shop) -> None:
-        words = {name: "de" for name in p.AS_SAID if name in k.PaymentStart.model_fields}
-        await shop.pay("till-1", 1, **words)
-        await shop.until("till-1", 1, final=True)
-        document = shop.document("till-1", 1)
-        shown = {name: document[name] for name in words if name in document}
-        assert {"operator_id", "shift_number", "sale_reference_id"} <= set(shown)
-        assert set(shown.values()) == {"de"}
-        await shop.pay("till-1", 2, "9.00")
-        await shop.until("till-1", 2, final=True)
-        assert {shop.document("till-1", 2)[name] for name in shown} == {None}
-
-    in_a_shop(tmp_path, test)
