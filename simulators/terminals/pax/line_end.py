@@ -98,16 +98,18 @@ class PaxTalk:
         for _ in range(TRANSMISSIONS_MAX):
             if not self.open:
                 return False
-            self._verdict = asyncio.get_running_loop().create_future()
+            verdict: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+            self._verdict = verdict
             await self._send(frame)
             try:
                 async with asyncio.timeout(ACKNOWLEDGE_SECONDS):
-                    if await self._verdict:
+                    if await verdict:
                         return True
             except TimeoutError:
                 pass
             finally:
-                self._verdict = None
+                if self._verdict is verdict:  # the answer to a cancel may go out meanwhile
+                    self._verdict = None
         return False
 
     async def _send(self, frame: bytes) -> None:
