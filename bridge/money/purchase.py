@@ -247,7 +247,10 @@ def advance_purchase(purchase: Purchase, event: PurchaseEvent) -> Purchase:
             where = f" ({path})" if path else ""
             return replace(purchase, state=state.REJECTED, error=f"{code}: {message}{where}")
         case ((state.SENDING | state.UNCONFIRMED), Recorded(record_id)):
-            return replace(purchase, state=state.RECORDED, record_id=record_id, error="")
+            # The back office's own word: no person's answer, and none that a person corrects.
+            return replace(
+                purchase, state=state.RECORDED, record_id=record_id, error="", answered_by=""
+            )
         case ((state.UNCONFIRMED | state.REJECTED), Answered()):
             return _answered(purchase, event)
         case (state.RECORDED, Answered()) if purchase.answered_by:  # a person corrects a person

@@ -138,3 +138,16 @@ def test_lines_discount_and_tax_make_the_total(
 def test_goods_that_come_back_are_subtracted() -> None:
     back = s.SaleLine(2, "X", "1", "each", "2.00", 200, is_refund=True)
     assert s.SaleDetails(Money(590, "EUR"), (LINE, back)).adds_up
+
+
+def test_what_the_back_office_proved_is_not_sent_again_on_a_repeated_answer() -> None:
+    """A person, or a script, that did not hear repeats the order to send it again."""
+    again = s.Answered("anna", send_again=True)
+    purchase = s.advance_purchase(
+        s.advance_purchase(s.open_purchase(DUE), s.Sending()), s.Unproven("time out")
+    )
+    for event in (again, s.Sending(), s.Recorded("P2")):
+        purchase = s.advance_purchase(purchase, event)
+    assert (purchase.state, purchase.record_id) == (s.PurchaseState.RECORDED, "P2")
+    with pytest.raises(s.IllegalPurchaseEvent):
+        s.advance_purchase(purchase, again)
