@@ -245,9 +245,10 @@ class PaymentStore:
                 self.put(replace(account, live=bool(row.live)))
                 if not row.live:
                     self.put_retired(self._records[row.payment_id])
-        for due in purchases:
-            if due.transaction_id not in self._purchases:
-                self.put_purchase(fold_purchase(entries[due.transaction_id]))
+        # In the order of the journal, not of a clock: the newest is the one that may be answered.
+        for name in sorted((o.transaction_id for o in purchases), key=lambda o: entries[o][0].seq):
+            if name not in self._purchases:
+                self.put_purchase(fold_purchase(entries[name]))
 
     # --- for the ledger
 

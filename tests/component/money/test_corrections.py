@@ -14,6 +14,7 @@ from bridge.errors import RequestError
 from bridge.money import payment as p
 from bridge.money import purchase as s
 from bridge.money.admission import refuse_correction
+from bridge.money.commit_decision import BooksPolicy
 from bridge.money.ledger import Ledger
 from bridge.money.reconciliation import compare
 from drivers import contract as c
@@ -306,3 +307,26 @@ async def test_a_denial_after_a_correction_is_held_against_what_is_told_now(disk
     late = (await ledger.apply(PAYMENT, c.Failed("absent", "the baseline stands"))).payment
     assert late.discrepancies[-1].kind == "denied_after_approved"
     assert not late.decided_by
+
+
+async def test_the_newest_record_of_a_payment_can_be_answered_though_a_clock_went_back(
+    disk: Disk,
+) -> None:
+    clock = ["2026-11-23T12:00:00.000Z"]
+    ledger = Ledger(
+        disk.journal(),
+        books=BooksPolicy("S012"),
+        now=lambda: clock[0],
+        local_now=lambda: clock[0][:19],
+    )
+    await answered(ledger, "approved")
+    await recorded(ledger, f"S012-{PAYMENT}", "P1")
+    clock[0] = "2026-11-20T12:00:00.000Z"
+    await corrected(ledger, "not_charged")
+    await ledger.apply_purchase(f"S012-{PAYMENT}-c1", s.Sending())
+    await ledger.apply_purchase(f"S012-{PAYMENT}-c1", s.Refused("VALIDATION", "no such sku"))
+    again = await disk.reborn()
+    newest = again.payments.purchase_of(PAYMENT)
+    assert newest is not None
+    assert newest.purchase.content.transaction_id == f"S012-{PAYMENT}-c1"
+    assert newest.purchase.state is s.PurchaseState.REJECTED
