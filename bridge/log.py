@@ -15,6 +15,8 @@ from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import TextIO
 
+from drivers.contract import has_check_digit
+
 _PAYMENT: ContextVar[str] = ContextVar("payment", default="")
 
 # These narrate every request and header at INFO and DEBUG, among them tokens and codes.
@@ -140,16 +142,9 @@ def _masked_hex(run: re.Match[str]) -> str:
 
 def _masked(match: re.Match[str]) -> str:
     number = match[0]
-    if not _has_check_digit("".join(filter(str.isdigit, number))):
+    if not has_check_digit("".join(filter(str.isdigit, number))):
         return number
     return re.sub(r"\d", "*", number[:-_SHOWN_DIGITS]) + number[-_SHOWN_DIGITS:]
-
-
-def _has_check_digit(digits: str) -> bool:
-    """Tell whether the last digit is right. Source: ISO/IEC 7812-1, annex B (Luhn)."""
-    plain = sum(int(digit) for digit in digits[-1::-2])
-    doubled = sum(sum(divmod(2 * int(digit), 10)) for digit in digits[-2::-2])
-    return (plain + doubled) % 10 == 0
 
 
 def _escape(text: str) -> str:

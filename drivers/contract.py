@@ -106,14 +106,14 @@ def mask_cards(text: str) -> str:
 def _masked_run(found: re.Match[str]) -> str:
     run = found.group()
     digits = run.replace(" ", "").replace("-", "").lstrip("0")
-    may_be_card = CARD_DIGITS_MIN <= len(digits) <= CARD_DIGITS_MAX and _check_digit_fits(digits)
+    may_be_card = CARD_DIGITS_MIN <= len(digits) <= CARD_DIGITS_MAX and has_check_digit(digits)
     if not may_be_card and len(digits) <= CARD_DIGITS_MAX:
         return run
     return run if _MOMENT.fullmatch(run) else MaskedPan.of(run).text
 
 
-def _check_digit_fits(digits: str) -> bool:
-    """Return whether the last digit is the check digit of the others (ISO/IEC 7812-1, annex B)."""
+def has_check_digit(digits: str) -> bool:
+    """Tell whether the last digit is right. Source: ISO/IEC 7812-1, annex B (Luhn)."""
     total = 0
     for position, digit in enumerate(reversed(digits)):
         value = int(digit) * (1 + position % 2)

@@ -8,7 +8,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from drivers.contract import MaskedPan, ProtocolError
-from drivers.pax.codec.dump import masked_payload
 from drivers.pax.codec.fields import ecr_reference, find
 from drivers.pax.codec.framing import (
     ACK,
@@ -296,17 +295,12 @@ def test_a_captured_result_survives_our_own_encoder(vector: dict[str, Any]) -> N
     assert decode_answer(encode_answer(answer)) == answer
 
 
-def test_no_dump_and_no_repr_shows_a_card() -> None:
-    for frame in EVERY:
-        payload = frame[1:-2]
-        assert "5022440000000000098" not in masked_payload(payload)
-        assert "476173" not in masked_payload(payload)
+def test_no_repr_shows_a_card() -> None:
     for vector in REQUESTS:
         assert "5022440000000000098" not in repr(decode_request(bytes.fromhex(vector["hex"])[1:-2]))
     whole = (
         b"0\x1cT01\x1c1.35\x1c000000\x1cCARD 4242424242424242\x1c\x1c01\x1c5\x1c4242424242424242"
     )
-    assert "4242424242424242" not in masked_payload(whole)
     answer = decode_answer(whole)
     assert isinstance(answer, Result)
     assert answer.account.pan is not None

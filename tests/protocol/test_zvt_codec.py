@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 from drivers.contract import MaskedPan, ProtocolError
 from drivers.zvt.codec import messages as m
 from drivers.zvt.codec.apdu import decode, encode
-from drivers.zvt.codec.dump import masked_hex
 from drivers.zvt.codec.fields import (
     Tlv,
     decode_bcd,
@@ -173,7 +172,6 @@ def test_garbage_raises_protocol_errors_only(data: bytes) -> None:
         decode(control + length + data, "utf-8", answer_to=0x0501)
     with contextlib.suppress(ProtocolError):
         decode(data)
-    assert len(masked_hex(data)) == 2 * len(data)
 
 
 # --- tolerance
@@ -275,16 +273,12 @@ CARRIERS = {
 }
 
 
-@pytest.mark.parametrize("carrier", CARRIERS.values(), ids=CARRIERS.keys())
+@pytest.mark.parametrize("carrier", [CARRIERS[name] for name in CARRIERS if name != "tlv"])
 def test_no_card_number_leaves_the_codec(carrier: bytes) -> None:
     data = b"\x27\x00" + carrier
     apdu = b"\x04\x0f" + bytes([len(data)]) + data
-    shown = masked_hex(apdu)
     for digits_of_card in (PAN, PAN.encode().hex()):
-        assert digits_of_card not in shown
-        if carrier is not CARRIERS["tlv"]:
-            assert digits_of_card not in repr(decode(apdu))
-    assert shown.startswith("040f")
+        assert digits_of_card not in repr(decode(apdu))
 
 
 @pytest.mark.parametrize("name", ["22", "23", "24", "2d"])
@@ -298,7 +292,6 @@ def test_a_card_number_is_read_masked_from_every_field(name: str) -> None:
 def test_a_verification_code_is_not_kept_at_all() -> None:
     status = decode(bytes.fromhex("040f05 2700 3a123f"))
     assert "123f" not in repr(status)
-    assert masked_hex(bytes.fromhex("040f05 2700 3a123f")) == "040f0527003aeeee"
 
 
 @pytest.mark.parametrize(
@@ -314,16 +307,6 @@ def test_a_verification_code_is_not_kept_at_all() -> None:
 )
 def test_receipt_text_hides_card_numbers_and_nothing_else(text: str, shown: str) -> None:
     assert mask_text(text) == shown
-
-
-def test_passwords_stay_out_of_dumps() -> None:
-    assert masked_hex(bytes.fromhex("0620051234560303")) == "062005eeeeee0303"
-    assert masked_hex(bytes.fromhex("060006123456ba0978")) == "060006eeeeeeba0978"
-
-
-def test_a_dump_stays_readable() -> None:
-    captured = "040f1e276c29280048693cf0f1f941626272756368206475726368204b756e6465"
-    assert masked_hex(bytes.fromhex(captured)) == captured
 
 
 def test_every_field_number_is_cut_to_its_length() -> None:

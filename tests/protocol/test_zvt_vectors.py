@@ -10,7 +10,6 @@ import pytest
 from drivers.contract import MaskedPan, ProtocolError
 from drivers.zvt.codec import messages as m
 from drivers.zvt.codec.apdu import decode, encode
-from drivers.zvt.codec.dump import masked_hex
 from drivers.zvt.codec.fields import (
     Tlv,
     decode_bcd,
@@ -256,8 +255,6 @@ def test_garbage_behind_any_vector_never_raises_anything_but_protocol_errors(
             decode_tlv(vector.data[:end])
         except ProtocolError:
             continue
-        finally:
-            assert len(masked_hex(vector.data[:end])) == 2 * end
 
 
 def test_no_vector_shows_a_card_number() -> None:

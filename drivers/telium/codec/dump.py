@@ -1,4 +1,4 @@
-"""Bytes as text for debug logs, without card numbers. Pure.
+"""What a Caisse-AP terminal said, as text without card numbers. Pure.
 
 What is a whole message is shown but for its card number; of anything else only the control
 characters, letters and the number of digits can be seen, however the bytes were cut.
@@ -6,36 +6,16 @@ characters, letters and the number of digits can be seen, however the bytes were
 
 from __future__ import annotations
 
-import re
-
 from drivers.contract import ProtocolError
 from drivers.telium.codec.caisse_ap import decode_tags
 from drivers.telium.codec.framing import ETX, STX, Signal
-from drivers.telium.codec.messages import (
-    LONG_ANSWER_BYTES,
-    REPORT_AT,
-    REPORT_CHARACTERS,
-    REQUEST_BYTES,
-    decode_answer,
-    decode_request,
-)
 
 _NAMES = {STX: "<STX>", ETX: "<ETX>", **{s.value[0]: f"<{s.name}>" for s in Signal}}
-_FRAME = re.compile(rb"\x02[\x20-\x7e]{1,80}\x03[\x00-\x7f]")
 _PLAIN_TAGS = frozenset(
     ("AC", "AE", "AF", "AI", "CA", "CB", "CC", "CD", "CE", "CG", "CI", "CJ", "CZ")
 )
 _PLAIN_TAGS_LIMIT = 12  # characters; a tag with more may hold what a terminal should not put there
 _MASK = "*"
-
-
-def masked_serial(data: bytes) -> str:
-    """Return Concert E+ bytes for a log, card numbers masked."""
-    text, position = "", 0
-    for found in _FRAME.finditer(data):
-        text += _masked_noise(data[position : found.start()]) + _masked_frame(found[0])
-        position = found.end()
-    return text + _masked_noise(data[position:])
 
 
 def masked_text(data: bytes) -> str:
@@ -48,22 +28,6 @@ def masked_text(data: bytes) -> str:
         f"{tag}{len(value):03d}{_masked_value(tag, value)}" for tag, value in tags.items()
     )
     return shown + _masked_noise(rest)
-
-
-def _masked_frame(frame: bytes) -> str:
-    body = frame[1:-2]
-    try:
-        if len(body) == REQUEST_BYTES:
-            decode_request(body)
-        else:
-            decode_answer(body)
-    except ProtocolError:
-        return _masked_noise(frame)
-    text = body.decode("ascii")
-    if len(text) == LONG_ANSWER_BYTES:
-        end = REPORT_AT + REPORT_CHARACTERS
-        text = text[:REPORT_AT] + _MASK * REPORT_CHARACTERS + text[end:]
-    return f"<STX>{text}<ETX><{frame[-1]:02X}>"
 
 
 def _masked_value(tag: str, value: str) -> str:

@@ -19,7 +19,6 @@ from enum import Enum
 
 STX, ETX = 0x02, 0x03
 BODY_BYTES_MAX = 80  # the long answer, the longest body there is
-FRAME_AROUND_BYTES = 3  # STX, ETX, LRC
 
 _SIGNAL_OR_STX = re.compile(rb"[\x02\x04\x05\x06\x15]")
 _NOT_TEXT = re.compile(rb"[^\x20-\x7e]")

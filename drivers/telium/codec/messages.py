@@ -13,9 +13,6 @@ from dataclasses import dataclass
 
 from drivers.contract import MaskedPan, ProtocolError
 
-REQUEST_BYTES = 34
-SHORT_ANSWER_BYTES = 25
-LONG_ANSWER_BYTES = 80
 REPORT_AT, REPORT_CHARACTERS = 12, 55
 AMOUNT_MINOR_MAX = 99_999_999
 PRIVATE_CHARACTERS = 10

@@ -1,4 +1,4 @@
-"""APDUs to messages and back, and dumps for debug logs without card numbers. Pure.
+"""APDUs to messages and back. Pure.
 
 `decode` never drops a message because of one unknown field: what cannot be parsed is kept in
 `rest`, masked. Texts need a character set, one of `fields.CHARSETS`.

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from drivers.contract import MaskedPan, ProtocolError
+from drivers.contract import MaskedPan, ProtocolError, has_check_digit
 
 # --- BCD
 
@@ -100,20 +100,12 @@ def mask_text(text: str) -> str:
         return text
 
     def mask(found: re.Match[str]) -> str:
-        if not _passes_luhn(found[0]):
+        if not has_check_digit("".join(filter(str.isdigit, found[0]))):
             return found[0]
         head, last = found[0][:-4], found[0][-4:]
         return "".join("*" if c.isdigit() else c for c in head) + last
 
     return _NUMBER_IN_TEXT.sub(mask, text)
-
-
-def _passes_luhn(text: str) -> bool:
-    total = 0
-    for place, character in enumerate(c for c in reversed(text) if c.isdigit()):
-        digit = int(character) * (1 + place % 2)
-        total += digit - 9 if digit > 9 else digit
-    return total % 10 == 0
 
 
 # --- TLV
