@@ -19,7 +19,8 @@ listen. `ScriptedDialogue` runs a script over an exchange and is a `contract.Dia
 Rules:
 
 1. What is asked gets one reaction: `Heard`, `NotHeard`, or `StopWanted` beside what runs. What is
-   told (`Tell`) gets `Stored`, once the journal has answered. `Note` gets nothing.
+   told (`Tell`) gets `Stored`, once the journal has answered. A `Note` or an `Aside` gets nothing:
+   the script goes on at once.
 2. While something waits for the journal nothing is read; what comes meanwhile waits, in order.
 3. What makes an answer final at the terminal is sent when the script goes on, or, after the final
    event, when that is stored: what was not stored is not acknowledged.
@@ -75,6 +76,12 @@ class Note:
     event: Progress | Receipt | Taken
 
 
+class Aside:
+    """What a protocol's asks that wait for nothing are made of: a reply, a goodbye."""
+
+    __slots__ = ()
+
+
 # --- what it gets
 
 
@@ -90,11 +97,12 @@ class NotHeard:
     """There was no answer. `reason` is a reason of `Unclear`.
 
     `acknowledged` says that the terminal had taken the request; without it, a request may still
-    have been taken, and the acknowledgement lost.
+    have been taken, and the acknowledgement lost. `lost` says that nothing can be heard any more.
     """
 
     reason: str
     acknowledged: bool = False
+    lost: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +150,7 @@ class Exchange(ABC, Generic[AskT, ItemT, AnswerT]):
 
     @abstractmethod
     def ask(self, ask: AskT) -> None:
-        """Carry out what the script wants, and wait."""
+        """Carry out what the script wants, and wait if it is no `Aside`."""
 
     @abstractmethod
     def receive(self, data: bytes) -> Iterable[ItemT]:
@@ -205,7 +213,17 @@ class Say:
     from_last_byte: bool = False  # any byte begins the wait anew
 
 
-class Stream(Exchange[Say, ItemT, ItemT]):
+@dataclass(frozen=True, slots=True)
+class Write(Aside):
+    """Write `data`, and go on."""
+
+    data: bytes
+
+
+Words = Say | Write
+
+
+class Stream(Exchange[Words, ItemT, ItemT]):
     """Writes what it is told and hands on what `read` makes of the bytes, one item at a time.
 
     Whoever babbles is as good as silent: after `latest` (if None, the end of the wait) bytes that
@@ -218,9 +236,11 @@ class Stream(Exchange[Say, ItemT, ItemT]):
         self._read = read
         self._anew_seconds: float | None = None
 
-    def ask(self, ask: Say) -> None:
+    def ask(self, ask: Words) -> None:
         """Write, and wait."""
         self.send += ask.data
+        if isinstance(ask, Write):
+            return
         self._anew_seconds = ask.wait_seconds if ask.from_last_byte else None
         if ask.wait_seconds is not None:
             self.due_at = self.now + ask.wait_seconds
@@ -358,11 +378,9 @@ class ScriptedDialogue(ABC, Generic[AskT, ItemT, AnswerT]):
         if self._lost:
             return
         waits, self._lost = self._waits, reason
-        self._exchange.send.clear()
-        self._exchange.new_line = False
         self._unread.clear()
         if waits:
-            self._go_on(NotHeard(reason, self._exchange.acknowledged))
+            self._go_on(NotHeard(reason, self._exchange.acknowledged, lost=True))
 
     def _go_on(self, reaction: Reaction[AnswerT] | None) -> None:
         """Let the script react, until it waits for something."""
@@ -377,14 +395,19 @@ class ScriptedDialogue(ABC, Generic[AskT, ItemT, AnswerT]):
             reaction = None
             match wanted:
                 case Tell(event):
-                    self._told = isinstance(event, _FINAL)
+                    if isinstance(event, _FINAL):
+                        self._told = True
+                        exchange.close()
                     exchange.events.append(event)
                     self._storing = True
                     return
                 case Note(event):
                     exchange.events.append(event)
+                case Aside():
+                    if not self._lost:
+                        exchange.ask(wanted)
                 case _ if self._lost:
-                    reaction = NotHeard(self._lost)
+                    reaction = NotHeard(self._lost, lost=True)
                 case _:
                     exchange.ask(wanted)
                     return

@@ -25,7 +25,7 @@ from drivers.contract import (
     TerminalReady,
     Unclear,
 )
-from drivers.script import Heard, Note, NotHeard, Say, ScriptedDialogue
+from drivers.script import Heard, Note, NotHeard, Say, ScriptedDialogue, Words
 from drivers.telium.codec import caisse_ap
 from drivers.telium.codec.dump import masked_text
 from drivers.telium.conversation.exchange import TillStream
@@ -36,10 +36,10 @@ DRAIN_SECONDS = 0.3  # what belongs to one answer comes in segments milliseconds
 SHOWN_MAX = 400  # characters of an answer that nobody can read; a whole one has 170
 GAP_SECONDS = 3.0  # for the rest of an answer that began; a lost segment is resent within 3 s
 
-Script = script.Script[Say, bytes]
+Script = script.Script[Words, bytes]
 
 
-class CaisseApDialogue(ScriptedDialogue[Say, bytes, bytes]):
+class CaisseApDialogue(ScriptedDialogue[Words, bytes, bytes]):
     """One conversation, see the module's rules."""
 
     def __init__(self, settings: CaisseApSettings) -> None:

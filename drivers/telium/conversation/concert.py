@@ -45,6 +45,8 @@ from drivers.script import (
     StopWanted,
     Stored,
     Tell,
+    Words,
+    Write,
 )
 from drivers.telium.codec import messages as m
 from drivers.telium.codec.framing import Damage, Frame, FrameReader, Item, Signal, encode_frame
@@ -65,7 +67,7 @@ _BUSY = "the terminal still has an answer to an earlier payment"
 _ENQ, _ACK, _NAK, _EOT = (Signal[name].value for name in ("ENQ", "ACK", "NAK", "EOT"))
 _BABBLE = "babble"  # noise that keeps a conversation from ever being silent
 
-Script = script.Script[Say, Item]
+Script = script.Script[Words, Item]
 
 
 class ConcertLine(TillStream[Item]):
@@ -88,7 +90,7 @@ class ConcertLine(TillStream[Item]):
         return NotHeard(_BABBLE) if super().overdue() else None
 
 
-class TeliumDialogue(ScriptedDialogue[Say, Item, Item]):
+class TeliumDialogue(ScriptedDialogue[Words, Item, Item]):
     """One conversation, see the module's rules."""
 
     def __init__(self, settings: TeliumSettings) -> None:
@@ -96,7 +98,7 @@ class TeliumDialogue(ScriptedDialogue[Say, Item, Item]):
         self._line = ConcertLine()
         super().__init__(self._line)
 
-    def script_for(self, operation: Operation) -> Running[Say, Item] | FinalEvent:
+    def script_for(self, operation: Operation) -> Running[Words, Item] | FinalEvent:
         """Return the script; what this terminal cannot do ends before a byte is sent."""
         line, settings = self._line, self._settings
         match operation:
@@ -123,7 +125,7 @@ def probe(line: ConcertLine, settings: TeliumSettings) -> Script:
     """Say ENQ; who says ACK is there."""
     match (yield from _open(line, settings, stoppable=False)):
         case "":
-            line.send += _EOT
+            yield Write(_EOT)
             return TerminalReady(currency=settings.currency)
         case "busy":
             return TerminalNotReady("terminal_busy", _BUSY)
@@ -135,7 +137,7 @@ def probe(line: ConcertLine, settings: TeliumSettings) -> Script:
 
 def move_money(
     operation: Pay | Refund, line: ConcertLine, settings: TeliumSettings
-) -> Running[Say, Item]:
+) -> Running[Words, Item]:
     """Open, hand out the request once, and hear the answer out."""
     wanted = want(operation, till=settings.till, currency=settings.currency)
     match (yield from _open(line, settings, stoppable=True)):
@@ -177,7 +179,9 @@ def move_money(
     return (yield from _hear_out(heard, wanted, line, settings, deadline, echoes=echoes))
 
 
-def listen(about: Pay | Refund, line: ConcertLine, settings: TeliumSettings) -> Running[Say, Item]:
+def listen(
+    about: Pay | Refund, line: ConcertLine, settings: TeliumSettings
+) -> Running[Words, Item]:
     """Wait for a late answer to `about`, and say nothing first."""
     wanted = want(about, till=settings.till, currency=settings.currency)
     deadline = line.now + settings.listen_seconds
@@ -188,7 +192,7 @@ def listen(about: Pay | Refund, line: ConcertLine, settings: TeliumSettings) -> 
 
 def _open(
     line: ConcertLine, settings: TeliumSettings, *, stoppable: bool
-) -> Generator[Say, Reaction[Item], str]:
+) -> Generator[Words, Reaction[Item], str]:
     """Say ENQ, a few times, until the terminal says ACK; return why it did not, "" if it did."""
     step_seconds = settings.step_seconds
     line.latest = line.now + ENQUIRIES_MAX * (step_seconds + PAUSE_SECONDS) + LATE_SECONDS
@@ -199,7 +203,7 @@ def _open(
         while True:
             match heard:
                 case StopWanted() if stoppable:
-                    line.send += _EOT
+                    yield Write(_EOT)
                     return "stopped"
                 case NotHeard("no_answer") if pauses:
                     pauses = False
@@ -222,7 +226,7 @@ def _open(
                 case _:
                     pass
             heard = yield Say()
-    line.send += _EOT
+    yield Write(_EOT)
     return "no_answer"
 
 
@@ -257,7 +261,7 @@ def _hear_out(
     deadline: float,
     *,
     echoes: bool,
-) -> Running[Say, Item]:
+) -> Running[Words, Item]:
     """Wait until `deadline` for an answer to begin, have it repeated if it is damaged, judge it."""
     begun = damaged = False  # its ENQ was acknowledged; what came since is a wreck
     repeats = 0

@@ -50,9 +50,10 @@ from drivers.script import (
     Stored,
     Stream,
     Tell,
+    Words,
 )
 
-Script = script.Script[Say, m.Message]
+Script = script.Script[Words, m.Message]
 
 _STAGES = {
     "card": Stage.WAITING_FOR_CARD,
@@ -61,7 +62,7 @@ _STAGES = {
 }
 
 
-class HelloDialogue(ScriptedDialogue[Say, m.Message, m.Message]):
+class HelloDialogue(ScriptedDialogue[Words, m.Message, m.Message]):
     """One conversation: lines come in, the script says lines; see the module's rules."""
 
     def __init__(self, settings: HelloSettings) -> None:

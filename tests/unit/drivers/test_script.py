@@ -17,10 +17,11 @@ from drivers.script import (
     Stored,
     Stream,
     Tell,
+    Words,
 )
 from tests.unit.money.payment.test_machine import APPROVAL
 
-Script = Running[Say, str]
+Script = Running[Words, str]
 
 
 def _letters(data: bytes) -> Iterable[str]:
@@ -34,7 +35,7 @@ class LetterStream(Stream[str]):
         self.send += b"!"
 
 
-class Letters(ScriptedDialogue[Say, str, str]):
+class Letters(ScriptedDialogue[Words, str, str]):
     def __init__(self, script: Callable[[], Script] | None) -> None:
         super().__init__(LetterStream(_letters))
         self._begins = script
