@@ -54,6 +54,7 @@ from drivers.contract import (
 AskT = TypeVar("AskT")
 ItemT = TypeVar("ItemT")
 AnswerT = TypeVar("AnswerT")
+ResultT = TypeVar("ResultT")
 
 UNREAD_ITEMS_MAX: Final = 64  # a terminal waits for each reply; more than a few at once is a flood
 _FINAL: Final = get_args(FinalEvent)
@@ -125,9 +126,10 @@ class Wishes:
 
 
 Reaction = Heard[AnswerT] | NotHeard | StopWanted | Stored
-Script = Generator[AskT | Tell | Note, Reaction[AnswerT], FinalEvent]
-# A script that may have told its final event itself; every `Script` is one.
-Running = Generator[AskT | Tell | Note, Reaction[AnswerT], FinalEvent | None]
+# A part of a script, with a result of its own; a whole one; one that may have told its end itself.
+Part = Generator[AskT | Tell | Note, Reaction[AnswerT], ResultT]
+Script = Part[AskT, AnswerT, FinalEvent]
+Running = Part[AskT, AnswerT, FinalEvent | None]
 
 
 # --- how a protocol carries it out

@@ -30,12 +30,26 @@ Source: PA00P015 rev 13.08, commands 06 B0, 05 01, 06 00, 06 20, 06 23, 06 10.
 from __future__ import annotations
 
 from enum import Enum
-from typing import assert_never
+from typing import Literal
 
 from drivers import contract as c
+from drivers.script import Heard, Note, NotHeard, Stored, Tell
 from drivers.zvt.codec import messages as m
 from drivers.zvt.codec.codes import BUSY, HOLDS_LISTED, NOT_READY, OK, READY_STATUS, refusal
-from drivers.zvt.conversation.exchange import Phase, Talk
+from drivers.zvt.conversation.exchange import (
+    Answer,
+    Ask,
+    Command,
+    End,
+    Follow,
+    Hurry,
+    Listen,
+    Part,
+    Pause,
+    Script,
+    Stray,
+    ZvtExchange,
+)
 from drivers.zvt.conversation.payment import Case, Denial
 from drivers.zvt.conversation.registration import registration, repeat_command, store_is_empty
 from drivers.zvt.mapping.evidence import (
@@ -84,11 +98,15 @@ def _questions(settings: ZvtSettings) -> list[Stage]:
     return [*first, Stage.REPEAT, Stage.TOTALS, Stage.OPEN_HOLDS]
 
 
+_Last = c.Approved | c.Unclear
+_Answer = m.Reply | End | NotHeard
+
+
 class InquiryScript:
     """Inquire."""
 
-    def __init__(self, talk: Talk, inquiry: c.Inquire, settings: ZvtSettings) -> None:
-        self._talk = talk
+    def __init__(self, inquiry: c.Inquire, line: ZvtExchange, settings: ZvtSettings) -> None:
+        self._line = line
         self._inquiry = inquiry
         self._settings = settings
         self._case = Case(inquiry.about, settings)
@@ -105,181 +123,196 @@ class InquiryScript:
         self._terminal_id = ""
         self._open_holds: frozenset[str] = frozenset()
 
-    def start(self) -> None:
-        """Stop what is left of the old conversation."""
-        self._talk.abort_sent = True
-        self._talk.command(m.AbortRequest())
+    def run(self) -> Script:
+        """Stop what is left of the old conversation, then put one question after the other."""
+        stopped = yield from self._listen(Command(m.AbortRequest()))
+        if isinstance(stopped, _Last):
+            return stopped
+        while self._questions:
+            end = yield from self._put(self._questions.pop(0))
+            if end is not None:
+                return end
+        return self._verdict()
 
-    def replied(self, reply: m.Reply) -> None:
-        """Go on with the question that was answered."""
-        if self._talk.phase is not Phase.REPLY:
-            return
-        match self._stage:
-            case Stage.STOP | Stage.OLD_DIALOGUE:
-                self._ask_next()
-            case _ if reply.positive:
-                self._talk.follow()
+    # --- questions
+
+    def _put(self, stage: Stage) -> Part[c.StillRunning | _Last | None]:
+        """Put one question, again while the terminal is busy; None when the next may follow."""
+        polls = stage is Stage.STATUS or (
+            stage is Stage.REGISTER and Stage.STATUS in self._questions
+        )
+        while True:
+            yield from self._note_work()
+            self._stage = stage
+            self._line.heard = False
+            command = self._command_for(stage)
+            if command is None:
+                return None
+            answer = yield from self._listen(Command(command, ANSWER_SECONDS))
+            while isinstance(answer, End):
+                yield Answer()
+                if not self._may_be_about_the_stop(answer):
+                    break
+                # Some terminals answer our 06 B0 that late.
+                self._aborted = True
+                yield Hurry(self._line.timers.reply_seconds)
+                answer = yield from self._listen(Listen())
+            if answer is None or isinstance(answer, _Last):
+                return answer
+            match self._heed(answer, polls=polls):
+                case "next":
+                    return None
+                case "unanswered":
+                    return c.Unclear("no_answer")
+                case "busy":
+                    self._polls += 1
+            if self._polls >= POLLS_MAX:
+                heard = self._line.heard
+                return c.StillRunning("the terminal is busy") if heard else c.Unclear("no_answer")
+            meanwhile = yield from self._listen(Pause(POLL_SECONDS))
+            if meanwhile is None or isinstance(meanwhile, _Last):
+                return meanwhile
+
+    def _command_for(self, stage: Stage) -> m.Message | None:
+        settings = self._settings
+        match stage:
             case Stage.STATUS:
-                self._poll_again()
-            case Stage.REGISTER if reply.code in _NOT_NOW and Stage.STATUS in self._questions:
-                self._poll_again()
-            case Stage.REGISTER | Stage.REPEAT | Stage.TOTALS | Stage.OPEN_HOLDS:
-                self._idle = self._idle and reply.code not in _NOT_NOW
-                self._ask_next()
+                return m.StatusEnquiry()
+            case Stage.REGISTER:
+                return registration(settings)
+            case Stage.REPEAT if settings.traits.repeat_receipt_usable:
+                return repeat_command(settings)
+            case Stage.TOTALS if self._may_never_have_begun and self._was_and_is_empty:
+                return m.Totals(settings.password)
+            case Stage.OPEN_HOLDS if self._hold and isinstance(self._verdict(), c.Unclear):
+                return m.PartialReversal(receipt=NO_RECEIPT)
             case _:
-                assert_never(self._stage)
+                return None
 
-    def status(self, message: m.StatusInformation) -> None:
-        """Keep the answer to our question; weigh what belongs to the old dialogue."""
-        answers = self._talk.phase is Phase.TERMINAL_LEADS
-        if answers and self._stage is Stage.REPEAT:
-            self._readings.append(message)
-            self._talk.reply()
-        elif answers and self._stage is Stage.TOTALS:
-            self._totals = message
-            self._talk.reply()
-        elif message.result == OK and not identifies(message):
-            self._talk.reply()  # how some terminals say that 05 01 went well
-        elif self._is_the_old_one(message):
+    def _may_be_about_the_stop(self, end: End) -> bool:
+        is_abort = isinstance(end, m.Abort) and end.code not in _BUSY_STATUS
+        return self._stage is Stage.STATUS and is_abort and not self._aborted
+
+    def _heed(self, answer: _Answer, *, polls: bool) -> Literal["next", "busy", "unanswered"]:
+        """Note what a question brought, and return what follows from it."""
+        stage = self._stage
+        match answer:
+            case m.Reply(code=code):
+                if stage is Stage.STATUS or (polls and code in _NOT_NOW):
+                    return "busy"
+                self._idle = self._idle and code not in _NOT_NOW
+            case NotHeard():
+                if polls:
+                    return "busy"
+                return "unanswered" if stage in (Stage.REGISTER, Stage.REPEAT) else "next"
+            case _ if stage is Stage.STATUS:
+                said = answer.status if isinstance(answer, m.StatusReport) else None
+                if isinstance(answer, m.Abort):
+                    said = answer.code
+                if said in _BUSY_STATUS:
+                    return "busy"
+                self._idle = isinstance(answer, m.StatusReport) and said in READY_STATUS
+            case m.Completion() if stage is Stage.REGISTER:
+                self._terminal_id = answer.terminal_id
+            case m.Completion() if stage is Stage.REPEAT:
+                self._told = True
+            case m.Abort(code=code) if code == HOLDS_LISTED:
+                self._open_holds = open_holds_of(answer)
+        return "next"
+
+    # --- what is heard
+
+    def _listen(self, ask: Ask) -> Part[_Answer | _Last | None]:
+        """Ask, and return the answer; None if the old dialogue overtook the question."""
+        heard = yield ask
+        while True:
+            match heard:
+                case Heard(m.Reply() as reply):
+                    if self._stage is Stage.STOP or not reply.positive:
+                        return reply
+                    heard = yield Follow()
+                    continue
+                case Heard(m.StatusInformation() as status) if self._stage is Stage.REPEAT:
+                    self._readings.append(status)
+                    yield Answer()
+                case Heard(m.StatusInformation() as status) if self._stage is Stage.TOTALS:
+                    self._totals = status
+                    yield Answer()
+                case Heard(
+                    (m.StatusInformation() as status) | Stray(m.StatusInformation() as status)
+                ):
+                    told = yield from self._hear_old(status)
+                    if isinstance(told, c.Unclear):
+                        return told
+                    if told is not None:
+                        return (yield from self._end_old(told))
+                case Heard(m.Completion() | m.StatusReport() | m.Abort() as end):
+                    return end
+                case Heard(Stray(m.Completion() | m.StatusReport() | m.Abort() as end)):
+                    approved = yield from self._close_old(end)
+                    if approved is not None:
+                        return approved
+                case NotHeard(reason, lost=True):
+                    yield from self._note_work()
+                    return c.Unclear(reason)
+                case NotHeard():
+                    return heard
+                case _:
+                    pass  # a late reply; and who wants to stop: 06 B0 was sent first of all
+            heard = yield Listen()
+
+    def _note_work(self) -> Part[None]:
+        """Note that it was at something before it was asked: it began after all, then."""
+        if self._stage in _BEFORE_THE_QUESTIONS and self._line.at_work:
+            if self._inquiry.taken is False and not self._worked:
+                yield Note(c.Taken())  # a later question, or another life, must know it, too
+            self._worked = True
+        self._line.at_work = False
+
+    def _hear_old(self, status: m.StatusInformation) -> Part[c.Approval | c.Unclear | None]:
+        """Weigh a 04 0F of the old dialogue; an approval is still to be stored and answered."""
+        if status.result == OK and not identifies(status):
+            yield Answer()  # how some terminals say that 05 01 went well
+        elif self._is_the_old_one(status):
             # The rest of an earlier question for the last transaction, not our order's result.
-            self._talk.reply()
-        elif message.result == OK and self._inquiry.taken is False:
-            self._talk.finish(c.Unclear("other_transaction"))
+            yield Answer()
+        elif status.result == OK and self._inquiry.taken is False:
+            return c.Unclear("other_transaction")
         else:
-            answer = self._case.hear(message)
+            answer = self._case.hear(status)
             if isinstance(answer, c.Approval):
-                self._talk.offer(c.Offered(answer))
-            else:
-                self._talk.reply(answer)
+                return answer
+            yield Answer(answer)
+        return None
 
-    def ended(self, message: m.Completion | m.StatusReport | m.Abort) -> None:
-        """Our question is answered, or the old dialogue has ended."""
-        ours = self._talk.phase is Phase.TERMINAL_LEADS
-        match self._stage:
-            case Stage.STATUS if ours:
-                self._talk.reply()
-                self._hear_status(message)
-            case Stage.REGISTER | Stage.REPEAT | Stage.TOTALS | Stage.OPEN_HOLDS if ours:
-                self._talk.reply()
-                self._note(message)
-                self._ask_next()
-            case _:
-                event = self._case.close(message, stopped=True)
-                if isinstance(event, c.Approved):
-                    self._talk.finish(event, m.POSITIVE)
-                    return
-                # Without a 04 0F it may be the answer to our 06 B0.
-                if not isinstance(event, c.Unclear) and self._case.refused:
-                    self._old_end = event
-                self._aborted = self._aborted or isinstance(message, m.Abort)
-                self._talk.reply()
-                if self._stage is Stage.OLD_DIALOGUE:
-                    self._ask_next()
-
-    def stored(self, *, stored: bool) -> None:
-        """Acknowledge what the old dialogue approved and let it come to its end."""
-        self._talk.reply(self._case.stored(stored=stored))
+    def _end_old(self, approval: c.Approval) -> Part[_Last | None]:
+        """Acknowledge what the old dialogue approved, and let it come to its end."""
+        stored = yield Tell(c.Offered(approval))
+        yield Answer(self._case.stored(stored=stored == Stored(done=True)))
         self._stage = Stage.OLD_DIALOGUE
         self._idle = False
         self._readings.clear()
         self._told = False
         self._questions = _questions(self._settings)  # whatever was asked is overtaken
-        self._talk.follow()
-        self._talk.hurry(ANSWER_SECONDS)
+        yield Hurry(ANSWER_SECONDS)
+        answer = yield from self._listen(Follow())
+        if isinstance(answer, End):
+            return (yield from self._close_old(answer))
+        return answer if isinstance(answer, _Last) else None
 
-    def silent(self) -> None:
-        """Ask the next question, or again; give up without a verdict."""
-        match self._stage:
-            case Stage.STOP | Stage.OLD_DIALOGUE:
-                self._ask_next()
-            case Stage.STATUS | Stage.REGISTER if self._talk.phase is Phase.IDLE:
-                self._ask(self._stage)
-            case Stage.STATUS:
-                self._poll_again()
-            case Stage.REGISTER if Stage.STATUS in self._questions:
-                self._poll_again()
-            case Stage.REGISTER | Stage.REPEAT:
-                self._talk.finish(c.Unclear("no_answer"))
-            case Stage.TOTALS | Stage.OPEN_HOLDS:
-                self._ask_next()
-            case _:
-                assert_never(self._stage)
-
-    def lost(self, reason: str) -> None:
-        """A lost line proves nothing."""
-        self._note_work()
-        self._talk.finish(c.Unclear(reason))
-
-    def cancel(self) -> None:
-        """The abort was sent first of all."""
-
-    # --- questions
-
-    def _ask_next(self) -> None:
-        if self._questions:
-            self._ask(self._questions.pop(0))
-        else:
-            self._talk.finish(self._verdict())
-
-    def _note_work(self) -> None:
-        """Note that it was at something before it was asked: it began after all, then."""
-        if self._stage in _BEFORE_THE_QUESTIONS and self._talk.at_work:
-            if self._inquiry.taken is False and not self._worked:
-                self._talk.tell(c.Taken())  # a later question, or another life, must know it, too
-            self._worked = True
-        self._talk.at_work = False
-
-    def _hear_status(self, message: m.Completion | m.StatusReport | m.Abort) -> None:
-        said = message.status if isinstance(message, m.StatusReport) else None
-        if isinstance(message, m.Abort):
-            said = message.code
-        if said in _BUSY_STATUS:
-            self._poll_again()
-        elif isinstance(message, m.Abort) and not self._aborted:
-            # It may be about our 06 B0, which some terminals answer that late.
-            self._aborted = True
-            self._talk.hurry(self._talk.timers.reply_seconds)
-        else:
-            self._idle = isinstance(message, m.StatusReport) and said in READY_STATUS
-            self._ask_next()
-
-    def _ask(self, stage: Stage) -> None:
-        self._note_work()
-        self._stage = stage
-        self._talk.heard = False
-        settings = self._settings
-        match stage:
-            case Stage.STATUS:
-                self._talk.command(m.StatusEnquiry(), ANSWER_SECONDS)
-            case Stage.REGISTER:
-                self._talk.command(registration(settings), ANSWER_SECONDS)
-            case Stage.REPEAT if settings.traits.repeat_receipt_usable:
-                self._talk.command(repeat_command(settings), ANSWER_SECONDS)
-            case Stage.TOTALS if self._may_never_have_begun and self._was_and_is_empty:
-                self._talk.command(m.Totals(settings.password), ANSWER_SECONDS)
-            case Stage.OPEN_HOLDS if self._hold and isinstance(self._verdict(), c.Unclear):
-                self._talk.command(m.PartialReversal(receipt=NO_RECEIPT), ANSWER_SECONDS)
-            case _:
-                self._ask_next()
-
-    def _poll_again(self) -> None:
-        self._polls += 1
-        if self._polls < POLLS_MAX:
-            self._talk.pause(POLL_SECONDS)
-        elif self._talk.heard:
-            self._talk.finish(c.StillRunning("the terminal is busy"))
-        else:
-            self._talk.finish(c.Unclear("no_answer"))
+    def _close_old(self, end: End) -> Part[c.Approved | None]:
+        """Hear the end of the old dialogue, or what may be the answer to our 06 B0."""
+        event = self._case.close(end, stopped=True)
+        if isinstance(event, c.Approved):
+            return event
+        # Without a 04 0F it may be the answer to our 06 B0.
+        if not isinstance(event, c.Unclear) and self._case.refused:
+            self._old_end = event
+        self._aborted = self._aborted or isinstance(end, m.Abort)
+        yield Answer()
+        return None
 
     # --- the answer
-
-    def _note(self, message: m.Completion | m.StatusReport | m.Abort) -> None:
-        if isinstance(message, m.Completion) and self._stage is Stage.REGISTER:
-            self._terminal_id = message.terminal_id
-        elif isinstance(message, m.Completion) and self._stage is Stage.REPEAT:
-            self._told = True
-        elif isinstance(message, m.Abort) and message.code == HOLDS_LISTED:
-            self._open_holds = open_holds_of(message)
 
     @property
     def _hold(self) -> str:

@@ -14,78 +14,61 @@ Source: PA00P015 rev 13.08, command 06 00, TLV 1F73.
 from __future__ import annotations
 
 from drivers import contract as c
+from drivers.script import Heard, NotHeard
 from drivers.zvt.codec import messages as m
 from drivers.zvt.codec.codes import OK, SYSTEM_ERROR, refusal
-from drivers.zvt.conversation.exchange import Phase, Script, Talk
-from drivers.zvt.conversation.payment import refused
+from drivers.zvt.conversation.exchange import (
+    Answer,
+    Command,
+    Follow,
+    Listen,
+    Running,
+    Stray,
+    ZvtExchange,
+)
+from drivers.zvt.conversation.payment import refusal_of
 from drivers.zvt.conversation.registration import registration
 from drivers.zvt.settings import ZvtSettings
 
 ANSWER_SECONDS = 20.0  # a registration needs no card and no host
 
 
-class LogOnFirst:
-    """Registers, then lets `script` take over."""
+def log_on_first(script: Running, line: ZvtExchange, settings: ZvtSettings) -> Running:
+    """Register, then let `script` take over."""
+    heard = yield Command(registration(settings), ANSWER_SECONDS)
+    while True:
+        match heard:
+            case Heard(m.Reply(positive=True)):
+                heard = yield Follow()
+                continue
+            case Heard(m.Reply() as reply):
+                told = refusal_of(reply)
+                return _not_sent(told.text, told.reason)
+            case Heard(
+                m.StatusInformation(result=result) | Stray(m.StatusInformation(result=result))
+            ) if result == OK:
+                text = "a transaction of an older conversation is open"
+                return _not_sent(text, "terminal_busy")
+            case Heard(m.Abort(code=code)):
+                known = refusal(SYSTEM_ERROR if code is None else code)
+                reason = known.reason if known.kind == "failed" else "terminal_fault"
+                return _not_sent(known.text, reason)
+            case Heard(m.Completion() | m.StatusReport()):
+                break
+            case Heard():
+                yield Answer()
+            case NotHeard(lost=True):
+                return _not_sent("the line was lost", "terminal_offline")
+            case NotHeard():
+                return _not_sent("the terminal does not answer", "terminal_offline")
+            case _:
+                pass
+        heard = yield Listen()
+    if line.wishes.stop:
+        return c.Canceled("cashier", text="before it was sent")
+    yield Answer()
+    return (yield from script)
 
-    def __init__(self, talk: Talk, script: Script, settings: ZvtSettings) -> None:
-        self._talk = talk
-        self._script = script
-        self._settings = settings
-        self._cancel_wanted = False
 
-    def start(self) -> None:
-        """Register."""
-        self._talk.command(registration(self._settings), ANSWER_SECONDS)
-
-    def replied(self, reply: m.Reply) -> None:
-        """Follow; a refusal ends it."""
-        if self._talk.phase is not Phase.REPLY:
-            return
-        if reply.positive:
-            self._talk.follow()
-        else:
-            told = refused(reply)
-            self._not_sent(told.text, told.reason)
-
-    def status(self, message: m.StatusInformation) -> None:
-        """Leave an older approval alone, answer the rest."""
-        if message.result == OK:
-            self._not_sent("a transaction of an older conversation is open", "terminal_busy")
-        else:
-            self._talk.reply()
-
-    def ended(self, message: m.Completion | m.StatusReport | m.Abort) -> None:
-        """Begin the conversation proper; older ends are only answered."""
-        if self._talk.phase is not Phase.TERMINAL_LEADS:
-            self._talk.reply()
-        elif isinstance(message, m.Abort):
-            self._refused(message.code, m.POSITIVE)
-        elif self._cancel_wanted:
-            self._talk.finish(c.Canceled("cashier", text="before it was sent"), m.POSITIVE)
-        else:
-            self._talk.reply()
-            self._talk.script = self._script
-            self._script.start()
-
-    def stored(self, *, stored: bool) -> None:
-        """Nothing is offered here."""
-
-    def silent(self) -> None:
-        """Nobody answered."""
-        self._not_sent("the terminal does not answer", "terminal_offline")
-
-    def lost(self, reason: str) -> None:
-        """The line is gone."""
-        self._not_sent("the line was lost", "terminal_offline")
-
-    def cancel(self) -> None:
-        """Not begun, not stopped."""
-        self._cancel_wanted = True
-
-    def _refused(self, code: int | None, reply: m.Reply | None = None) -> None:
-        known = refusal(SYSTEM_ERROR if code is None else code)
-        reason = known.reason if known.kind == "failed" else "terminal_fault"
-        self._not_sent(known.text, reason, reply)
-
-    def _not_sent(self, text: str, reason: str, reply: m.Reply | None = None) -> None:
-        self._talk.finish(c.Failed("not_sent", text, reason), reply)
+def _not_sent(text: str, reason: str) -> c.Failed:
+    return c.Failed("not_sent", text, reason)

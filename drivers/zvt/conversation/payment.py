@@ -22,6 +22,7 @@ Source: PA00P015 rev 13.08 and PA00P016 rev 04 on the end of a payment.
 from __future__ import annotations
 
 from drivers import contract as c
+from drivers.script import Heard, Note, NotHeard, StopWanted, Stored, Tell
 from drivers.zvt.codec import messages as m
 from drivers.zvt.codec.codes import (
     ABORTED,
@@ -33,7 +34,22 @@ from drivers.zvt.codec.codes import (
     WRONG_PIN,
     refusal,
 )
-from drivers.zvt.conversation.exchange import ABORTING_SECONDS, Phase, Talk, tlv_text
+from drivers.zvt.conversation.exchange import (
+    ABORTING_SECONDS,
+    Answer,
+    Command,
+    End,
+    Follow,
+    Hurry,
+    Interrupt,
+    Listen,
+    Part,
+    Pause,
+    Script,
+    Stray,
+    ZvtExchange,
+    tlv_text,
+)
 from drivers.zvt.mapping.evidence import approval_of, fingerprint, judge, same_transaction
 from drivers.zvt.mapping.operations import Impossible, command_for
 from drivers.zvt.settings import ZvtSettings
@@ -80,7 +96,7 @@ def denial(code: int | None, text: str, *, stopped: bool) -> Denial:
                     return c.Canceled("terminal", shown, text)
 
 
-def refused(reply: m.Reply) -> c.Failed:
+def refusal_of(reply: m.Reply) -> c.Failed:
     """Return the event for a command that was not taken: nothing began, no card was asked for.
 
     The byte behind 84 is the terminal's own. Where it reads like a host's answer, which no host can
@@ -169,9 +185,7 @@ class Case:
         """Whether a 04 0F said that it failed."""
         return self._refused is not None
 
-    def close(
-        self, message: m.Completion | m.StatusReport | m.Abort, *, stopped: bool
-    ) -> c.Approved | Denial | c.Unclear:
+    def close(self, message: End, *, stopped: bool) -> c.Approved | Denial | c.Unclear:
         """Return what the dialogue proved, now that the terminal has ended it."""
         if self._doubt:
             return c.Unclear(self._doubt)
@@ -201,110 +215,97 @@ def _abort_text(message: m.Abort) -> str:
     return tlv_text(message.tlv, "auto")
 
 
-class MoneyScript:
+def move_money(order: c.MoneyOperation, line: ZvtExchange, settings: ZvtSettings) -> Script:
     """Pay, Authorize, Capture, Refund, Reverse and AdjustTip."""
+    command = command_for(order, settings)
+    if isinstance(command, Impossible):
+        return c.Failed("not_sent", command.text, command.reason)
+    not_taken = yield from _hand_out(command, line)
+    if not_taken is not None:
+        return not_taken
+    yield Note(c.Taken())
+    case = Case(order, settings)
+    if line.wishes.stop:
+        yield from _stop(case, line, settings)
+    heard = yield Follow()
+    while True:
+        match heard:
+            case Heard(m.StatusInformation() as status):
+                answer = case.hear(status)
+                if isinstance(answer, c.Approval):
+                    stored = yield Tell(c.Offered(answer))
+                    yield Answer(case.stored(stored=stored == Stored(done=True)))
+                    heard = yield Follow()
+                    continue
+                yield Answer(answer)
+            case Heard(m.Completion() | m.StatusReport() | m.Abort() as end):
+                if not _may_be_about_the_stop(end, case, line):
+                    return case.close(end, stopped=line.abort_sent)
+                yield Answer()
+                yield Hurry(ABORTING_SECONDS)
+            case StopWanted():
+                yield from _stop(case, line, settings)
+            case NotHeard(reason):
+                return c.Unclear(reason)
+            case _:
+                pass
+        heard = yield Listen()
 
-    def __init__(self, talk: Talk, order: c.MoneyOperation, settings: ZvtSettings) -> None:
-        self._talk = talk
-        self._case = Case(order, settings)
-        self._settings = settings
-        self._refused: m.Reply | None = None
-        self._told_to_wait = False
-        self._cancel_wanted = False
 
-    def start(self) -> None:
-        """Send the command, at once and only here."""
-        command = command_for(self._case.order, self._settings)
-        if isinstance(command, Impossible):
-            self._talk.finish(c.Failed("not_sent", command.text, command.reason))
-            return
-        self._talk.command(command)
+def _hand_out(command: m.Message, line: ZvtExchange) -> Part[c.Failed | c.Unclear | None]:
+    """Send the command, at once and only here; return why it was not taken, None if it was."""
+    refused: m.Reply | None = None
+    told_to_wait = False
+    heard = yield Command(command)
+    while True:
+        match heard:
+            case Heard(m.Reply(positive=True) | Stray(m.Reply(positive=True))):
+                return None
+            case Heard(m.Reply(code=code) | Stray(m.Reply(code=code))) if code == BUSY:
+                if not told_to_wait:
+                    told_to_wait = True
+                    heard = yield Pause(PLEASE_WAIT_SECONDS)
+                    continue
+            case Heard((m.Reply() as reply) | Stray(m.Reply() as reply)):
+                if refused is None:
+                    # Wait a moment whether the refusal was meant for us.
+                    refused, told_to_wait, line.heard = reply, False, False
+                    heard = yield Pause(REFUSAL_SECONDS)
+                    continue
+            case Heard(Stray(m.StatusInformation(result=code))) if code == OK:
+                # Not ours to accept or to refuse: it began before our command was taken.
+                return c.Unclear("other_transaction")
+            case Heard():
+                yield Answer()  # leftovers of an older dialogue are answered and forgotten
+            case NotHeard(reason, lost=True):
+                return c.Unclear(reason)
+            case NotHeard() if told_to_wait:
+                alone = not (line.at_work or line.repeated)
+                return c.Unclear("busy", "the terminal asks to wait", not_taken=alone)
+            case NotHeard() if refused is not None and line.repeated:
+                text = f"refused ({refused.code:02X}) after the line repeated the command"
+                return c.Unclear("refused_repeat", text)
+            case NotHeard() if refused is not None and not line.heard:
+                return refusal_of(refused)
+            case NotHeard() if refused is not None:
+                # It is at something. If that is ours, its 80 00 comes; without, it is no word on
+                # ours.
+                refused = None
+                heard = yield Pause(line.timers.patience_seconds)
+                continue
+            case NotHeard(reason):
+                return c.Unclear(reason)
+            case _:
+                pass  # who wants to stop is heard when the command was taken
+        heard = yield Listen()
 
-    def replied(self, reply: m.Reply) -> None:
-        """Follow the terminal, or wait a moment whether the refusal was meant for us."""
-        if reply.positive:
-            self._refused = None
-            self._told_to_wait = False
-            self._talk.tell(c.Taken())
-            self._talk.follow()
-            if self._cancel_wanted:
-                self._stop()
-        elif reply.code == BUSY:
-            if not self._told_to_wait:
-                self._told_to_wait = True
-                self._talk.pause(PLEASE_WAIT_SECONDS)
-        elif self._refused is None:
-            self._told_to_wait = False
-            self._refused = reply
-            self._talk.heard = False
-            self._talk.pause(REFUSAL_SECONDS)
 
-    def status(self, message: m.StatusInformation) -> None:
-        """Offer an approval; anything else is weighed and answered at once."""
-        if self._talk.phase is not Phase.TERMINAL_LEADS:
-            # Not ours to accept or to refuse: it began before our command was taken.
-            if message.result == OK:
-                self._talk.finish(c.Unclear("other_transaction"))
-            else:
-                self._talk.reply()
-            return
-        answer = self._case.hear(message)
-        if isinstance(answer, c.Approval):
-            self._talk.offer(c.Offered(answer))
-        else:
-            self._talk.reply(answer)
+def _may_be_about_the_stop(end: End, case: Case, line: ZvtExchange) -> bool:
+    is_abort = isinstance(end, m.Abort) and end.code in ABOUT_A_COMMAND
+    return is_abort and line.abort_sent and case.offered is None
 
-    def ended(self, message: m.Completion | m.StatusReport | m.Abort) -> None:
-        """Say what came of it; leftovers of an older dialogue are answered and forgotten."""
-        if self._talk.phase is not Phase.TERMINAL_LEADS:
-            self._talk.reply()
-            return
-        if self._may_be_about_the_stop(message):
-            self._talk.reply()
-            self._talk.hurry(ABORTING_SECONDS)
-            return
-        event = self._case.close(message, stopped=self._talk.abort_sent)
-        self._talk.finish(event, m.POSITIVE)
 
-    def _may_be_about_the_stop(self, message: m.Completion | m.StatusReport | m.Abort) -> bool:
-        is_abort = isinstance(message, m.Abort) and message.code in ABOUT_A_COMMAND
-        return is_abort and self._talk.abort_sent and self._case.offered is None
-
-    def stored(self, *, stored: bool) -> None:
-        """Acknowledge the approval, or refuse it so that the terminal reverses."""
-        self._talk.reply(self._case.stored(stored=stored))
-        self._talk.follow()
-
-    def silent(self) -> None:
-        """Silence proves nothing, but after a refusal it confirms it."""
-        if self._told_to_wait:
-            alone = not (self._talk.at_work or self._talk.repeated)
-            text = "the terminal asks to wait"
-            self._talk.finish(c.Unclear("busy", text, not_taken=alone))
-        elif self._refused is not None and self._talk.repeated:
-            text = f"refused ({self._refused.code:02X}) after the line repeated the command"
-            self._talk.finish(c.Unclear("refused_repeat", text))
-        elif self._refused is not None and not self._talk.heard:
-            self._talk.finish(refused(self._refused))
-        elif self._refused is not None:
-            # It is at something. If that is ours, its 80 00 comes; without, it is no word on ours.
-            self._refused = None
-            self._talk.pause(self._talk.timers.patience_seconds)
-        else:
-            self._talk.finish(c.Unclear("no_answer"))
-
-    def lost(self, reason: str) -> None:
-        """A lost line proves nothing."""
-        self._talk.finish(c.Unclear(reason))
-
-    def cancel(self) -> None:
-        """Ask once to stop; later if the command has no reply yet, never after an approval."""
-        if self._talk.phase is Phase.TERMINAL_LEADS:
-            self._stop()
-        else:
-            self._cancel_wanted = True
-
-    def _stop(self) -> None:
-        supported = self._settings.traits.abort_supported
-        if supported and self._case.offered is None and not self._talk.abort_sent:
-            self._talk.abort()
+def _stop(case: Case, line: ZvtExchange, settings: ZvtSettings) -> Part[None]:
+    """Ask once to stop, never after an approval."""
+    if settings.traits.abort_supported and case.offered is None and not line.abort_sent:
+        yield Interrupt()

@@ -13,10 +13,8 @@ Source: PA00P015 rev 13.08, commands 06 00, 05 01, 06 93, 06 20, 06 10.
 
 from __future__ import annotations
 
-from enum import Enum
-from typing import assert_never
-
 from drivers import contract as c
+from drivers.script import Heard, NotHeard
 from drivers.zvt.codec import messages as m
 from drivers.zvt.codec.codes import (
     BUSY,
@@ -30,7 +28,16 @@ from drivers.zvt.codec.codes import (
     refusal,
 )
 from drivers.zvt.codec.fields import find_tlv
-from drivers.zvt.conversation.exchange import Phase, Talk
+from drivers.zvt.conversation.exchange import (
+    Answer,
+    Command,
+    End,
+    Follow,
+    Listen,
+    Part,
+    Script,
+    Stray,
+)
 from drivers.zvt.conversation.registration import registration, repeat_command, store_is_empty
 from drivers.zvt.mapping.evidence import fingerprint
 from drivers.zvt.settings import ZvtSettings
@@ -39,179 +46,128 @@ ANSWER_SECONDS = 20.0  # none of these commands needs a card or a host
 _DEVICE_NAME, _SOFTWARE, _SERIAL_NUMBER, _TERMINAL_ID = 0x1F40, 0x1F41, 0x1F42, 0x1F44
 
 
-class Stage(Enum):
-    """Which question the terminal is at."""
-
-    REGISTER = "register"
-    STATUS = "status"
-    INITIALIZE = "initialize"
-    REPEAT = "repeat"
-    TOTALS = "totals"
-
-
-class ProbeScript:
-    """Probe."""
-
-    def __init__(self, talk: Talk, settings: ZvtSettings) -> None:
-        self._talk = talk
-        self._settings = settings
-        self._stage = Stage.REGISTER
-        self._initialized = False
-        self._registered: m.Completion | None = None
-        self._report: m.StatusReport | None = None
-        self._reading: m.StatusInformation | None = None
-        self._totals: m.StatusInformation | None = None
-
-    def start(self) -> None:
-        """Log on."""
-        self._talk.command(registration(self._settings), ANSWER_SECONDS)
-
-    def replied(self, reply: m.Reply) -> None:
-        """Follow, or tell what a refusal means."""
-        if self._talk.phase is not Phase.REPLY:
-            return
-        if reply.positive:
-            self._talk.follow()
-            return
-        match self._stage:
-            case Stage.REGISTER:
-                self._refuse_registration(reply)
-            case Stage.STATUS:
-                self._refuse(reply.code)
-            case Stage.INITIALIZE:
-                self._after_status()
-            case Stage.REPEAT | Stage.TOTALS:
-                self._ready()
+def probe(settings: ZvtSettings) -> Script:
+    """Log on, ask how it is, read its last transaction; a terminal that is idle is ready."""
+    initialized = False
+    while True:
+        registered = yield from _ask(registration(settings))
+        match registered:
+            case m.Completion():
+                yield Answer()
+            case m.Reply() if WRONG_CURRENCY in (registered.code, *registered.rest[:1]):
+                text = f"the terminal does not take {settings.currency}"
+                return c.TerminalNotReady("terminal_maintenance", text)
             case _:
-                assert_never(self._stage)
+                return _not_ready(registered)
+        report = yield from _ask(m.StatusEnquiry())
+        if not isinstance(report, m.Completion | m.StatusReport):
+            return _not_ready(report)
+        yield Answer()
+        status = report.status if isinstance(report, m.StatusReport) else None
+        needs = needs_of(registered.status)
+        usable = settings.traits.initialization_usable and not initialized
+        if not usable or (status != NOT_INITIALIZED and INITIALIZATION not in needs):
+            break
+        initialized = True
+        answer = yield from _ask(m.Initialization(settings.password), wait_seconds=None)
+        if isinstance(answer, NotHeard | c.TerminalNotReady):
+            return _not_ready(answer)
+        if not isinstance(answer, m.Reply):
+            yield Answer()
+        if not isinstance(answer, m.Completion) or answer.result:
+            break
+    problem = not_ready(status) if status is not None else None
+    if problem:
+        return c.TerminalNotReady(*problem)
+    readings: list[m.StatusInformation] = []
+    baseline: c.Baseline | None = None
+    if settings.traits.repeat_receipt_usable:
+        told = yield from _ask(repeat_command(settings), readings)
+        if isinstance(told, NotHeard | c.TerminalNotReady):
+            return _not_ready(told)
+        if not isinstance(told, m.Reply):
+            yield Answer()
+        if readings:
+            baseline = _baseline(readings[-1])
+        elif isinstance(told, m.Completion):
+            totals: list[m.StatusInformation] = []
+            told = yield from _ask(m.Totals(settings.password), totals)
+            match told:
+                case NotHeard(lost=True) | c.TerminalNotReady():
+                    return _not_ready(told)
+                case m.Completion() | m.StatusReport() | m.Abort():
+                    yield Answer()
+                case _:
+                    pass
+            baseline = c.Baseline("") if totals and store_is_empty(totals[-1]) else None
+    number = registered.currency
+    said = readings[-1].terminal_id if readings else ""
+    about = report if isinstance(report, m.StatusReport) else m.StatusReport(None)
+    return c.TerminalReady(
+        terminal_id=registered.terminal_id or said or _hex(about, _TERMINAL_ID),
+        serial_number=_hex(about, _SERIAL_NUMBER),
+        model=_ascii(about, _DEVICE_NAME),
+        firmware=about.version or _ascii(about, _SOFTWARE),
+        currency=CURRENCY_LETTERS.get(number, "") if number is not None else "",
+        baseline=baseline,
+        problems=needs,
+    )
 
-    def status(self, message: m.StatusInformation) -> None:
-        """Keep the answer to 06 20 or 06 10; leave everything else alone."""
-        if self._talk.phase is Phase.TERMINAL_LEADS and self._stage is Stage.REPEAT:
-            self._reading = message
-        elif self._talk.phase is Phase.TERMINAL_LEADS and self._stage is Stage.TOTALS:
-            self._totals = message
-        elif message.result == OK:
-            text = "a transaction of an older conversation is open"
-            self._talk.finish(c.TerminalNotReady("terminal_busy", text))
-            return
-        self._talk.reply()
 
-    def ended(self, message: m.Completion | m.StatusReport | m.Abort) -> None:
-        """Ask the next question."""
-        if self._talk.phase is not Phase.TERMINAL_LEADS:
-            self._talk.reply()  # the end of an older dialogue
-            return
-        match self._stage:
-            case Stage.REGISTER | Stage.STATUS if isinstance(message, m.Abort):
-                self._refuse(message.code, m.POSITIVE)
-            case Stage.REGISTER:
-                self._talk.reply()
-                self._registered = message if isinstance(message, m.Completion) else None
-                self._stage = Stage.STATUS
-                self._talk.command(m.StatusEnquiry(), ANSWER_SECONDS)
-            case Stage.STATUS:
-                self._talk.reply()
-                self._report = message if isinstance(message, m.StatusReport) else None
-                self._after_status()
-            case Stage.INITIALIZE:
-                self._talk.reply()
-                if isinstance(message, m.Completion) and not message.result:
-                    self._stage = Stage.REGISTER
-                    self.start()
-                else:
-                    self._after_status()
-            case Stage.REPEAT:
-                self._talk.reply()
-                if self._reading is None and isinstance(message, m.Completion):
-                    self._stage = Stage.TOTALS
-                    self._talk.command(m.Totals(self._settings.password), ANSWER_SECONDS)
-                else:
-                    self._ready()
-            case Stage.TOTALS:
-                self._talk.reply()
-                self._ready()
+def _ask(
+    command: m.Message,
+    told: list[m.StatusInformation] | None = None,
+    *,
+    wait_seconds: float | None = ANSWER_SECONDS,
+) -> Part[m.Reply | End | NotHeard | c.TerminalNotReady]:
+    """Return how `command` ended; 04 0F goes into `told`, and is a stranger's where none fits."""
+    heard = yield Command(command, wait_seconds)
+    while True:
+        match heard:
+            case Heard(m.Reply(positive=True)):
+                heard = yield Follow()
+                continue
+            case Heard(m.Reply() | m.Completion() | m.StatusReport() | m.Abort() as end):
+                return end
+            case Heard(m.StatusInformation() as status) if told is not None:
+                told.append(status)
+                yield Answer()
+            case Heard(
+                m.StatusInformation(result=result) | Stray(m.StatusInformation(result=result))
+            ) if result == OK:
+                text = "a transaction of an older conversation is open"
+                return c.TerminalNotReady("terminal_busy", text)
+            case Heard():
+                yield Answer()  # the end of an older dialogue
+            case NotHeard():
+                return heard
             case _:
-                assert_never(self._stage)
+                pass  # it ends by itself within seconds
+        heard = yield Listen()
 
-    def stored(self, *, stored: bool) -> None:
-        """Nothing is offered here."""
 
-    def silent(self) -> None:
-        """A terminal that logged on and is idle is ready, even if it tells no baseline."""
-        if self._stage is Stage.TOTALS:
-            self._ready()
-        else:
-            self._talk.finish(c.Unclear("no_answer"))
-
-    def lost(self, reason: str) -> None:
-        """The line is gone."""
-        self._talk.finish(c.Unclear(reason))
-
-    def cancel(self) -> None:
-        """It ends by itself within seconds."""
-
-    def _refuse_registration(self, reply: m.Reply) -> None:
-        if WRONG_CURRENCY in (reply.code, *reply.rest[:1]):
-            text = f"the terminal does not take {self._settings.currency}"
-            self._talk.finish(c.TerminalNotReady("terminal_maintenance", text))
-        else:
-            self._refuse(reply.code)
-
-    def _refuse(self, code: int | None, reply: m.Reply | None = None) -> None:
-        if code == BUSY or code is None:
-            told = ("terminal_busy", "busy")
-        else:
+def _not_ready(
+    answer: m.Reply | End | NotHeard | c.TerminalNotReady,
+) -> c.TerminalNotReady | c.Unclear:
+    """Return what a refusal or silence means for payments."""
+    match answer:
+        case NotHeard(reason):
+            return c.Unclear(reason)
+        case c.TerminalNotReady():
+            return answer
+        case m.Reply(code=code) | m.Abort(code=code) if code not in (None, BUSY):
             known = refusal(code)
             plain = known.kind != "failed" or known.reason == "terminal_fault"
-            told = (plain and not_ready(code)) or (known.reason, known.text)
-        self._talk.finish(c.TerminalNotReady(*told), reply)
+            return c.TerminalNotReady(*((plain and not_ready(code)) or (known.reason, known.text)))
+        case _:
+            return c.TerminalNotReady("terminal_busy", "busy")
 
-    def _after_status(self) -> None:
-        status = self._report.status if self._report else None
-        usable = self._settings.traits.initialization_usable and not self._initialized
-        if usable and (status == NOT_INITIALIZED or INITIALIZATION in self._needs):
-            self._initialized = True
-            self._stage = Stage.INITIALIZE
-            self._talk.command(m.Initialization(self._settings.password))
-            return
-        problem = not_ready(status) if status is not None else None
-        if problem:
-            self._talk.finish(c.TerminalNotReady(*problem))
-        elif self._settings.traits.repeat_receipt_usable:
-            self._stage = Stage.REPEAT
-            self._talk.command(repeat_command(self._settings), ANSWER_SECONDS)
-        else:
-            self._ready()
 
-    @property
-    def _needs(self) -> tuple[str, ...]:
-        return needs_of(self._registered.status) if self._registered else ()
-
-    def _ready(self) -> None:
-        registered = self._registered or m.Completion()
-        report = self._report or m.StatusReport(None)
-        number = registered.currency
-        said = self._reading.terminal_id if self._reading else ""
-        self._talk.finish(
-            c.TerminalReady(
-                terminal_id=registered.terminal_id or said or _hex(report, _TERMINAL_ID),
-                serial_number=_hex(report, _SERIAL_NUMBER),
-                model=_ascii(report, _DEVICE_NAME),
-                firmware=report.version or _ascii(report, _SOFTWARE),
-                currency=CURRENCY_LETTERS.get(number, "") if number is not None else "",
-                baseline=self._baseline(),
-                problems=self._needs,
-            )
-        )
-
-    def _baseline(self) -> c.Baseline | None:
-        reading = self._reading
-        if reading is not None and reading.result == OK and (reading.receipt or reading.trace):
-            return c.Baseline(fingerprint(reading))
-        if reading is None and store_is_empty(self._totals):
-            return c.Baseline("")
-        return None
+def _baseline(reading: m.StatusInformation) -> c.Baseline | None:
+    """Return what tells the last transaction from a later one."""
+    if reading.result == OK and (reading.receipt or reading.trace):
+        return c.Baseline(fingerprint(reading))
+    return None
 
 
 def _hex(report: m.StatusReport, tag: int) -> str:

@@ -6,6 +6,7 @@ Source: PA00P015 rev 13.08, commands 06 50, 06 10, 06 C0, 06 E0, 06 70, 06 20.
 from __future__ import annotations
 
 from drivers import contract as c
+from drivers.script import Heard, NotHeard, StopWanted, Stored, Tell
 from drivers.zvt.codec import messages as m
 from drivers.zvt.codec.codes import (
     CURRENCY_LETTERS,
@@ -18,8 +19,21 @@ from drivers.zvt.codec.codes import (
     refusal,
 )
 from drivers.zvt.codec.fields import Tlv
-from drivers.zvt.conversation.exchange import Phase, Talk, tlv_text
-from drivers.zvt.conversation.payment import denial, refused
+from drivers.zvt.conversation.exchange import (
+    Answer,
+    Command,
+    Follow,
+    Interrupt,
+    Listen,
+    Own,
+    Part,
+    Running,
+    Script,
+    Stray,
+    ZvtExchange,
+    tlv_text,
+)
+from drivers.zvt.conversation.payment import denial, refusal_of
 from drivers.zvt.conversation.registration import repeat_command, totals_of
 from drivers.zvt.mapping.evidence import approval_told, card_of
 from drivers.zvt.settings import ZvtSettings
@@ -33,133 +47,112 @@ _DONE = frozenset((OK, UPDATE_STARTS, REBOOTS))
 _STILL_OPEN = frozenset((END_OF_DAY_OPEN, END_OF_DAY_IMPOSSIBLE))
 
 
-class ServiceScript:
-    """What these conversations have in common: silence and refusals."""
+def _carry_out(
+    command: m.Message,
+    line: ZvtExchange,
+    settings: ZvtSettings,
+    told: list[m.StatusInformation],
+    *,
+    card_seconds: float | None = None,
+    stoppable: bool = True,
+) -> Part[Own | c.Failed | c.Unclear]:
+    """Send `command` and return what ends it: 06 0F, 06 1E, or the message that ends this one.
 
-    def __init__(self, talk: Talk, settings: ZvtSettings) -> None:
-        self._talk = talk
-        self._settings = settings
-
-    def replied(self, reply: m.Reply) -> None:
-        """Follow, or tell the refusal."""
-        if self._talk.phase is not Phase.REPLY:
-            return
-        if reply.positive:
-            self.accepted()
-        else:
-            self._talk.finish(refused(reply))
-
-    def accepted(self) -> None:
-        """The command was taken."""
-        self._talk.follow()
-
-    def status(self, message: m.StatusInformation) -> None:
-        """Leave an older dialogue's approval alone, answer the rest."""
-        if self._talk.phase is Phase.TERMINAL_LEADS:
-            self.told(message)
-        elif message.result == OK:
-            self._talk.finish(c.Unclear("other_transaction"))
-        else:
-            self._talk.reply()
-
-    def told(self, message: m.StatusInformation) -> None:
-        """04 0F of our own command came."""
-        self._talk.reply()
-
-    def ended(self, message: m.Completion | m.StatusReport | m.Abort) -> None:
-        """Tell the end of our command; older ends are only answered."""
-        if self._talk.phase is not Phase.TERMINAL_LEADS:
-            self._talk.reply()
-        elif isinstance(message, m.Abort):
-            event = denial(message.code, "", stopped=self._talk.abort_sent)
-            self._talk.finish(event, m.POSITIVE)
-        else:
-            self._talk.finish(self.result(message), m.POSITIVE)
-
-    def result(self, message: m.Completion | m.StatusReport) -> c.FinalEvent:
-        """What a completed command brought."""
-        return c.Done()
-
-    def stored(self, *, stored: bool) -> None:
-        """Nothing is offered here."""
-
-    def silent(self) -> None:
-        """Nobody answered."""
-        self._talk.finish(c.Unclear("no_answer"))
-
-    def lost(self, reason: str) -> None:
-        """The line is gone."""
-        self._talk.finish(c.Unclear(reason))
-
-    def cancel(self) -> None:
-        """Stop, once, if the command is under way."""
-        supported = self._settings.traits.abort_supported
-        if supported and not self._talk.abort_sent and self._talk.phase is Phase.TERMINAL_LEADS:
-            self._talk.abort()
-
-
-class EndOfDayScript(ServiceScript):
-    """EndOfDay. What became of the batch says the completion, even after an earlier 04 0F.
-
-    Its totals come in 04 0F, in the completion, or on paper only; see `BatchTotals.counted`.
+    06 E0 ends with the reply. 06 C0 ends with 04 0F, and a terminal may hold its reply back until
+    there is a card. `told` gets every 04 0F.
     """
+    shown, card_read = isinstance(command, m.DisplayText), isinstance(command, m.ReadCard)
+    heard = yield Command(command, card_seconds, card_seconds)
+    while True:
+        match heard:
+            case Heard(m.Reply(positive=True) as reply):
+                if shown:
+                    return reply
+                heard = yield Follow()
+                continue
+            case Heard(m.Reply() as reply):
+                return refusal_of(reply)
+            case Heard(m.StatusInformation() as status):
+                if card_read:
+                    return status
+                told.append(status)
+                yield Answer()
+            case Heard(m.Completion() | m.StatusReport() | m.Abort() as end):
+                return end
+            case Heard(Stray(m.StatusInformation(result=result))) if result == OK:
+                return c.Unclear("other_transaction")  # an older dialogue's: left alone
+            case Heard():
+                yield Answer()  # the rest of an older dialogue
+            case StopWanted() if line.leads and stoppable and not line.abort_sent:
+                if settings.traits.abort_supported:
+                    yield Interrupt()
+            case NotHeard(reason):
+                return c.Unclear(reason)
+            case _:
+                pass
+        heard = yield Listen()
 
-    def __init__(self, talk: Talk, operation: c.EndOfDay, settings: ZvtSettings) -> None:
-        super().__init__(talk, settings)
-        self._close = operation.close
-        self._totals: m.StatusInformation | None = None
 
-    def start(self) -> None:
-        """Ask for the totals, or close."""
-        kind = m.EndOfDay if self._close else m.Totals
-        self._talk.command(kind(self._settings.password))
+def end_of_day(operation: c.EndOfDay, line: ZvtExchange, settings: ZvtSettings) -> Script:
+    """Close the batch, or only ask for its totals; closing is not stopped halfway.
 
-    def told(self, message: m.StatusInformation) -> None:
-        """Keep the totals."""
-        self._totals = message
-        self._talk.reply()
+    What became of the batch says the completion, even after an earlier 04 0F. Its totals come in
+    04 0F, in the completion, or on paper only; see `BatchTotals.counted`.
+    """
+    kind = m.EndOfDay if operation.close else m.Totals
+    told: list[m.StatusInformation] = []
+    match (yield from _carry_out(kind(settings.password), line, settings, told, stoppable=False)):
+        case m.Completion() as completion:
+            status = told[-1] if told else None
+            return _batch(status, completion, settings, close=operation.close)
+        case end:
+            return _without_success(end, line)
 
-    def result(self, message: m.Completion | m.StatusReport) -> c.FinalEvent:
-        """Return the totals by brand, or why the batch is still open."""
-        assert isinstance(message, m.Completion), "a status report answers 05 01 only"
-        status, end = self._totals, message.result
-        claimed = status.result if status is not None else None
-        if end is not None and end not in _DONE:
-            if claimed == OK and end not in _STILL_OPEN:
-                return c.Unclear("contradiction", f"totals, and then the result {end:02X}")
-            return denial(end, "", stopped=False)
-        if claimed not in (None, OK):
-            if end is None:
-                return denial(claimed, status.text if status else "", stopped=False)
-            return c.Unclear("contradiction", f"the result {claimed:02X}, and then a success")
-        told = _totals_told(status, message)
-        if told is not None:
-            return self._totals_of(told)
-        if status is not None:
-            return c.Unclear("unreadable", "the terminal told no totals")
-        if self._close and end is not None:
-            nothing = c.Money(0, self._settings.currency)
-            return c.BatchTotals(closed=True, total=nothing, counted=False)
-        return c.Done()
 
-    def _totals_of(self, told: m.StatusInformation | m.Completion) -> c.BatchTotals:
-        rows = totals_of(told)
-        currency = self._settings.currency
-        if told.currency is not None:
-            currency = CURRENCY_LETTERS.get(told.currency, currency)
-        total = sum(amount for _, _, amount in rows or ()) if told.amount is None else told.amount
-        return c.BatchTotals(
-            closed=self._close,
-            total=c.Money(total, currency),
-            lines=tuple(
-                c.TotalsLine(brand, count, c.Money(amount, currency))
-                for brand, count, amount in rows or ()
-                if count
-            ),
-        )
+def _batch(
+    status: m.StatusInformation | None,
+    completion: m.Completion,
+    settings: ZvtSettings,
+    *,
+    close: bool,
+) -> c.FinalEvent:
+    """Return the totals by brand, or why the batch is still open."""
+    end = completion.result
+    claimed = status.result if status is not None else None
+    if end is not None and end not in _DONE:
+        if claimed == OK and end not in _STILL_OPEN:
+            return c.Unclear("contradiction", f"totals, and then the result {end:02X}")
+        return denial(end, "", stopped=False)
+    if claimed not in (None, OK):
+        if end is None:
+            return denial(claimed, status.text if status else "", stopped=False)
+        return c.Unclear("contradiction", f"the result {claimed:02X}, and then a success")
+    told = _totals_told(status, completion)
+    if told is not None:
+        return _totals_of(told, settings.currency, closed=close)
+    if status is not None:
+        return c.Unclear("unreadable", "the terminal told no totals")
+    if close and end is not None:
+        return c.BatchTotals(closed=True, total=c.Money(0, settings.currency), counted=False)
+    return c.Done()
 
-    def cancel(self) -> None:
-        """Closing is not stopped halfway."""
+
+def _totals_of(
+    told: m.StatusInformation | m.Completion, currency: str, *, closed: bool
+) -> c.BatchTotals:
+    rows = totals_of(told)
+    if told.currency is not None:
+        currency = CURRENCY_LETTERS.get(told.currency, currency)
+    total = sum(amount for _, _, amount in rows or ()) if told.amount is None else told.amount
+    return c.BatchTotals(
+        closed=closed,
+        total=c.Money(total, currency),
+        lines=tuple(
+            c.TotalsLine(brand, count, c.Money(amount, currency))
+            for brand, count, amount in rows or ()
+            if count
+        ),
+    )
 
 
 def _totals_told(
@@ -170,110 +163,91 @@ def _totals_told(
     return next((one for one in said if one.amount is not None or totals_of(one)), None)
 
 
-class ReadCardScript(ServiceScript):
-    """ReadCard. It ends with our reply to 04 0F, without 06 0F."""
-
-    def __init__(self, talk: Talk, operation: c.ReadCard, settings: ZvtSettings) -> None:
-        super().__init__(talk, settings)
-        self._seconds = max(1, min(operation.timeout_seconds, CARD_SECONDS_MAX))
-
-    def start(self) -> None:
-        """Ask for a card; a terminal may hold its reply back until there is one."""
-        seconds = self._seconds + self._talk.timers.reply_seconds
-        self._talk.command(m.ReadCard(self._seconds, dialog=READ_BY_DIALOG), seconds)
-        self._talk.expect_reply_within(seconds)
-
-    def told(self, message: m.StatusInformation) -> None:
-        """Tell the card; 27 is there only when it went wrong."""
-        if message.result in (None, OK):
-            card = card_of(message, self._settings.traits.charset)
-            self._talk.finish(c.CardRead(card), m.POSITIVE)
-        else:
-            event = denial(message.result, message.text, stopped=self._talk.abort_sent)
-            self._talk.finish(event, m.POSITIVE)
+def read_card(operation: c.ReadCard, line: ZvtExchange, settings: ZvtSettings) -> Running:
+    """Ask for a card, and answer 04 0F when the card is stored: that ends it, without 06 0F."""
+    seconds = max(1, min(operation.timeout_seconds, CARD_SECONDS_MAX))
+    command = m.ReadCard(seconds, dialog=READ_BY_DIALOG)
+    card_seconds = seconds + line.timers.reply_seconds
+    end = yield from _carry_out(command, line, settings, [], card_seconds=card_seconds)
+    match end:
+        case m.StatusInformation(result=result) if result in (None, OK):
+            # It is there only when it went wrong.
+            event: c.FinalEvent = c.CardRead(card_of(end, settings.traits.charset))
+        case m.StatusInformation():
+            event = denial(end.result, end.text, stopped=line.abort_sent)
+        case _:
+            return _without_success(end, line)
+    stored = yield Tell(event)
+    if stored == Stored(done=True):
+        yield Answer()
+    return None
 
 
-class ShowTextScript(ServiceScript):
-    """ShowText. It ends with the reply."""
-
-    def __init__(self, talk: Talk, operation: c.ShowText, settings: ZvtSettings) -> None:
-        super().__init__(talk, settings)
-        self._lines = operation.lines[:LINES_MAX]
-        self._seconds = max(0, min(operation.seconds, TEXT_SECONDS_MAX))
-
-    def start(self) -> None:
-        """Show it."""
-        self._talk.command(m.DisplayText(self._lines, self._seconds))
-
-    def accepted(self) -> None:
-        """It is shown."""
-        self._talk.finish(c.Done())
+def show_text(operation: c.ShowText, line: ZvtExchange, settings: ZvtSettings) -> Script:
+    """Show lines on the display; it ends with the reply."""
+    seconds = max(0, min(operation.seconds, TEXT_SECONDS_MAX))
+    command = m.DisplayText(operation.lines[:LINES_MAX], seconds)
+    return _without_success((yield from _carry_out(command, line, settings, [])), line)
 
 
-class ReadLastScript(ServiceScript):
-    """ReadLast. A completion without 04 0F is an empty memory."""
-
-    def __init__(self, talk: Talk, settings: ZvtSettings) -> None:
-        super().__init__(talk, settings)
-        self._told: m.StatusInformation | None = None
-
-    def start(self) -> None:
-        """Have the last transaction told and not printed."""
-        self._talk.command(repeat_command(self._settings))
-
-    def told(self, message: m.StatusInformation) -> None:
-        """Keep it."""
-        self._told = message
-        self._talk.reply()
-
-    def result(self, message: m.Completion | m.StatusReport) -> c.FinalEvent:
-        """Return it, or the terminal's words about what was no approval."""
-        told = self._told
-        if told is None:
-            return c.LastTransaction(None, "the terminal tells no transaction")
-        if told.result is None:
-            return c.Unclear("unreadable", "the last transaction has no result")
-        if told.result != OK:
-            return c.LastTransaction(None, told.text or refusal(told.result).text)
-        charset = self._settings.traits.charset
-        approval = approval_told(told, self._settings.currency, charset)
-        if approval is None:
-            return c.Unclear("unreadable", "the last transaction has no amount")
-        return c.LastTransaction(approval, told.text)
+def read_last(line: ZvtExchange, settings: ZvtSettings) -> Script:
+    """Have the last transaction told and not printed; without 04 0F the memory is empty."""
+    told: list[m.StatusInformation] = []
+    end = yield from _carry_out(repeat_command(settings), line, settings, told)
+    if not isinstance(end, m.Completion):
+        return _without_success(end, line)
+    if not told:
+        return c.LastTransaction(None, "the terminal tells no transaction")
+    last = told[-1]
+    if last.result is None:
+        return c.Unclear("unreadable", "the last transaction has no result")
+    if last.result != OK:
+        return c.LastTransaction(None, last.text or refusal(last.result).text)
+    approval = approval_told(last, settings.currency, settings.traits.charset)
+    if approval is None:
+        return c.Unclear("unreadable", "the last transaction has no amount")
+    return c.LastTransaction(approval, last.text)
 
 
-class DiagnosisScript(ServiceScript):
-    """Diagnose. However the terminal ends it: it reached its host, or it says why not."""
+def diagnose(line: ZvtExchange, settings: ZvtSettings) -> Script:
+    """Have the terminal call its host. However it ends: it got through, or it says why not."""
+    kind = settings.diagnosis_type
+    tlv = None if kind is None else (Tlv(_DIAGNOSIS_TYPE, bytes([kind])),)
+    end = yield from _carry_out(m.Diagnosis(tlv=tlv), line, settings, [])
+    match end:
+        case m.Abort(code=code) if not line.abort_sent:
+            text = tlv_text(end.tlv, settings.traits.charset)
+            if code is not None:
+                text = text or refusal(code).text
+            facts = {} if code is None else {"code": f"{code:02X}"}
+            return c.Diagnosis(passed=False, text=text, facts=facts)
+        case m.Completion():
+            return _diagnosis(end)
+        case _:
+            return _without_success(end, line)
 
-    def start(self) -> None:
-        """Have the terminal call its host."""
-        kind = self._settings.diagnosis_type
-        tlv = None if kind is None else (Tlv(_DIAGNOSIS_TYPE, bytes([kind])),)
-        self._talk.command(m.Diagnosis(tlv=tlv))
 
-    def ended(self, message: m.Completion | m.StatusReport | m.Abort) -> None:
-        """Tell why it failed, if it was not us who stopped it."""
-        ours = self._talk.phase is Phase.TERMINAL_LEADS and not self._talk.abort_sent
-        if not ours or not isinstance(message, m.Abort):
-            super().ended(message)
-            return
-        text = tlv_text(message.tlv, self._settings.traits.charset)
-        if message.code is not None:
-            text = text or refusal(message.code).text
-        facts = {} if message.code is None else {"code": f"{message.code:02X}"}
-        self._talk.finish(c.Diagnosis(passed=False, text=text, facts=facts), m.POSITIVE)
+def _diagnosis(end: m.Completion) -> c.Diagnosis:
+    """Return what the completion says; its status bits name what is still to be done."""
+    needs = needs_of(end.status)
+    said = {
+        "terminal_id": end.terminal_id,
+        "date": end.full_date,
+        "time": end.time,
+        "code": "" if end.result is None else f"{end.result:02X}",
+    }
+    facts = {key: value for key, value in said.items() if value}
+    if end.result in (None, OK, UPDATE_STARTS, REBOOTS):
+        return c.Diagnosis(passed=not needs, text="; ".join(needs), facts=facts)
+    return c.Diagnosis(passed=False, text=refusal(end.result).text, facts=facts)
 
-    def result(self, message: m.Completion | m.StatusReport) -> c.FinalEvent:
-        """Return what the completion says; its status bits name what is still to be done."""
-        assert isinstance(message, m.Completion), "a status report answers 05 01 only"
-        needs = needs_of(message.status)
-        said = {
-            "terminal_id": message.terminal_id,
-            "date": message.full_date,
-            "time": message.time,
-            "code": "" if message.result is None else f"{message.result:02X}",
-        }
-        facts = {key: value for key, value in said.items() if value}
-        if message.result in (None, OK, UPDATE_STARTS, REBOOTS):
-            return c.Diagnosis(passed=not needs, text="; ".join(needs), facts=facts)
-        return c.Diagnosis(passed=False, text=refusal(message.result).text, facts=facts)
+
+def _without_success(end: Own | c.Failed | c.Unclear, line: ZvtExchange) -> c.FinalEvent:
+    """Return what it means that a command ended so; a plain end brought nothing but its end."""
+    match end:
+        case m.Abort(code=code):
+            return denial(code, "", stopped=line.abort_sent)
+        case c.Failed() | c.Unclear():
+            return end
+        case _:
+            return c.Done()
