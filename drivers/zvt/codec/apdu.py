@@ -13,7 +13,6 @@ from typing import Any
 
 from drivers.contract import ProtocolError
 from drivers.zvt.codec import messages as m
-from drivers.zvt.codec import service_messages as u
 from drivers.zvt.codec.fields import (
     bcd_or_none,
     decode_bcd,
@@ -42,7 +41,7 @@ _TRACKS = frozenset((0x23, 0x24, 0x2D))
 _NEVER_KEPT = frozenset((0x3A, 0xD1))  # CVC and PIN data: not even masked
 _LINES = range(0xF1, 0xF9)
 
-_COMMANDS: dict[int, type[m.BmpCommand | u.Plain]] = {
+_COMMANDS: dict[int, type[m.BmpCommand]] = {
     kind.CONTROL: kind
     for kind in (
         *(m.Authorization, m.PreAuthorization, m.PartialReversal, m.BookTotal, m.Tip),
@@ -55,10 +54,9 @@ _COMMANDS: dict[int, type[m.BmpCommand | u.Plain]] = {
             m.EndOfDay,
         ),
         *(m.Totals, m.Initialization, m.StatusEnquiry, m.Diagnosis, m.LogOff, m.AbortRequest),
-        *u.PLAIN,
     )
 }
-_WITH_PASSWORD = frozenset((0x0630, 0x0631, 0x0620, 0x0650, 0x0610, 0x0693)) | u.WITH_PASSWORD
+_WITH_PASSWORD = frozenset((0x0630, 0x0631, 0x0620, 0x0650, 0x0610, 0x0693))
 
 _Decoder = Callable[[bytes], object]
 _Encoder = Callable[[Any], bytes]
@@ -134,9 +132,7 @@ _REGISTRATION = _Layout("service", "tlv")
 _CONTAINER_ONLY = _Layout("tlv")
 
 
-def decode(
-    apdu: bytes, charset: str = "auto", answer_to: int = 0
-) -> m.Message | u.Upkeep | m.Unknown:
+def decode(apdu: bytes, charset: str = "auto", answer_to: int = 0) -> m.Message | m.Unknown:
     """Return what one whole APDU says; `answer_to` is the command it ends, for 06 0F.
 
     Raises:
@@ -157,9 +153,7 @@ def decode(
     return message or m.Unknown(control, len(data))
 
 
-def encode(
-    message: m.Message | u.Upkeep, charset: str = "cp437", sequence: int | None = None
-) -> bytes:
+def encode(message: m.Message, charset: str = "cp437", sequence: int | None = None) -> bytes:
     """Return `message` as one APDU, with a message sequence id if it is to carry one.
 
     Raises:
@@ -204,8 +198,6 @@ def encode(
             for bmp, line in zip(_LINES, lines, strict=False):
                 data += encode_bmp(bmp, encode_text(line, charset))
             data += _optional(0xF9, message.beeps) + _written(message, _CONTAINER_ONLY, charset)
-        case _ if isinstance(message, u.Positional):
-            data = u.write(message)
         case _:
             data = bytes.fromhex(message.password) + _written(message, _COMMAND, charset)
     return encode_apdu(message.CONTROL, data)
@@ -245,7 +237,7 @@ def _keep_other(
         others.append((bmp, mask_raw(raw)))
 
 
-def _written(message: m.Message | u.Upkeep, layout: _Layout, charset: str) -> bytes:
+def _written(message: m.Message, layout: _Layout, charset: str) -> bytes:
     parts: list[bytes] = []
     for name, bmp, encoder in layout.written:
         value = getattr(message, name)
@@ -267,7 +259,7 @@ def _optional(bmp: int, value: int | None) -> bytes:
 # --- commands of the register
 
 
-def _decode_command(control: int, data: bytes, charset: str) -> m.Message | u.Upkeep | None:
+def _decode_command(control: int, data: bytes, charset: str) -> m.Message | None:
     if control == m.Registration.CONTROL:
         return _decode_registration(data, charset)
     if control == m.ReadCard.CONTROL:
@@ -276,7 +268,7 @@ def _decode_command(control: int, data: bytes, charset: str) -> m.Message | u.Up
         return _decode_display(data, charset)
     kind = _COMMANDS.get(control)
     if kind is None:
-        return u.read(control, data)
+        return None
     optional = control == m.StatusEnquiry.CONTROL and len(data) >= _PASSWORD_BYTES
     position = _PASSWORD_BYTES if optional or control in _WITH_PASSWORD else 0
     if len(data) < position:

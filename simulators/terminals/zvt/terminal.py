@@ -18,7 +18,6 @@ from drivers.zvt.codec import apdu as codec
 from drivers.zvt.codec import messages as m
 from drivers.zvt.codec.framing import LinkTimers
 from drivers.zvt.codec.sequence import sequence_of
-from drivers.zvt.codec.service_messages import Upkeep
 from simulators.terminals.shared.cable import Line, Port
 from simulators.terminals.shared.ledger import TerminalLedger
 from simulators.terminals.shared.shopper import Scenario, Shopper
@@ -89,7 +88,7 @@ class ZvtTerminal:
         )
         self._port: Port | None = None
         self._group: asyncio.TaskGroup | None = None
-        self._commands: deque[tuple[m.Message | Upkeep | m.Unknown, int, int | None]] = deque()
+        self._commands: deque[tuple[m.Message | m.Unknown, int, int | None]] = deque()
         self._wake = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
@@ -217,7 +216,7 @@ class ZvtTerminal:
                 self._running.cancel()
 
     async def _run_one(
-        self, message: m.Message | Upkeep | m.Unknown, session: int, number: int | None
+        self, message: m.Message | m.Unknown, session: int, number: int | None
     ) -> None:
         self._device.begin(session, number)
         handler = HANDLERS.get(type(message))

@@ -13,7 +13,6 @@ from typing import Literal
 from drivers.zvt.codec import apdu as codec
 from drivers.zvt.codec import messages as m
 from drivers.zvt.codec.framing import Link, LinkTimers, SerialLink, TcpLink
-from drivers.zvt.codec.service_messages import Upkeep
 from simulators.terminals.shared.cable import Inbox, Line
 
 Answer = Callable[[m.Message], m.Reply | None]
@@ -44,7 +43,7 @@ class RawRegister:
         while not self._apdus:
             await self._hear(until)
         message = codec.decode(self._apdus.popleft(), answer_to=answer_to)
-        assert not isinstance(message, m.Unknown | Upkeep)
+        assert not isinstance(message, m.Unknown)
         return message
 
     async def _hear(self, until: float) -> None:
