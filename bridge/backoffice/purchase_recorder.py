@@ -98,7 +98,6 @@ class Recorder:
         self._asking = False
         self.problem = ""  # what a person must mend before any purchase can be recorded
         self.reachable: bool | None = None
-        self.last_error = ""
         self.login_needed = False
         self.draining = False  # no new attempt begins; those under way end
         self.attempts_under_way = 0
@@ -169,7 +168,6 @@ class Recorder:
             # After a doubt the API has to show that it also writes, one purchase at a time.
             if not self._doubts:
                 self._wait_until = 0.0
-                self.last_error = self.problem
             self._tell(True, login_needed=self.login_needed)
         finally:
             self._asking = False
@@ -184,14 +182,12 @@ class Recorder:
         while True:
             try:
                 await self._tokens.access_token()
-            except LoginRequired as error:
-                self.last_error = str(error)
+            except LoginRequired:
                 self._tell(self.reachable, login_needed=True)  # the log hears it from the login
                 await asyncio.sleep(LOGIN_LOOK_SECONDS)
-            except BackOfficeUnavailable as error:
+            except BackOfficeUnavailable:
                 failures += 1
                 self._tell(False, login_needed=self.login_needed)
-                self.last_error = str(error)
                 await asyncio.sleep(min(backoff_seconds(failures, self._rng), PROVIDER_SECONDS_MAX))
             else:
                 if failures or self.login_needed:  # what comes after a login is not an outage
@@ -257,13 +253,12 @@ class Recorder:
         self._outages = self._doubts = 0
         self._careful = self._must_ask = False
         self._wait_until = 0.0
-        self.problem = self.last_error = ""
+        self.problem = ""
         self._tell(True, login_needed=self.login_needed)
 
     def _note_outage(self, reason: str, retry_after: float | None, longest: float) -> None:
         if self.reachable is not False:
             _LOGGER.warning("back office away reason=%s", reason)
-        self.last_error = reason
         self._must_ask = True
         self._troubles += 1
         self._outages += 1
@@ -274,7 +269,7 @@ class Recorder:
         """Something about all purchases is refused: wait for a person, and try one now and then."""
         if self.problem != words:
             _LOGGER.error("no purchase can be recorded problem=%s", words)
-        self.problem = self.last_error = words
+        self.problem = words
         self._careful = True
         self._troubles += 1
         self._outages += 1
@@ -283,7 +278,6 @@ class Recorder:
         self._ledger.payments.something_changed.set()
 
     def _note_doubt(self, reason: str) -> None:
-        self.last_error = reason
         self._careful = self._must_ask = True
         self._troubles += 1
         self._doubts += 1

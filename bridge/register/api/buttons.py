@@ -108,11 +108,3 @@ BUTTONS: Final[dict[str, ButtonFacts]] = {
     ),
 }
 """Every button that the bridge may show. A new one needs a row here and nothing else."""
-
-
-def button_name(button_id: str) -> str:
-    """Return the row of `BUTTONS` that a button's id stands for: a question's name left out."""
-    verb, *rest = button_id.split(":")
-    if verb == "answer" and len(rest) > 1:
-        return f"answer:{PROMPT}:{rest[-1]}"
-    return button_id

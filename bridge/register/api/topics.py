@@ -168,11 +168,6 @@ class Topics:
         """Retained."""
         return f"{self.base}/bridge/health"
 
-    @property
-    def bridge_event(self) -> str:
-        """Not retained."""
-        return f"{self.base}/bridge/event"
-
     def fence(self, client_id: str) -> str:
         """The marker that divides queued commands from live ones. Not retained."""
         return f"{self.base}/bridge/fence/{client_id}"

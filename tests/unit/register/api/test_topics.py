@@ -65,7 +65,6 @@ TOPICS = Topics("paybridge/v1")
         (TOPICS.bridge_state, "paybridge/v1/bridge/state", BridgeTopic("state")),
         (TOPICS.bridge_info, "paybridge/v1/bridge/info", BridgeTopic("info")),
         (TOPICS.bridge_health, "paybridge/v1/bridge/health", BridgeTopic("health")),
-        (TOPICS.bridge_event, "paybridge/v1/bridge/event", BridgeTopic("event")),
     ],
 )
 def test_topic_is_built_and_read_back(text: str, topic: str, meaning: Topic) -> None:

@@ -14,7 +14,7 @@ from bridge.money.background.signature_reversals import REASON
 from bridge.money.payment.signature import Signature
 from bridge.money.wording import fitted
 from bridge.register import api as k
-from bridge.register.api.buttons import BUTTONS, button_name
+from bridge.register.api.buttons import BUTTONS, PROMPT
 from bridge.register.publishing.clerk_display import Means, amount_text, display_of, means_of
 from bridge.register.publishing.refusals import CARD_REFUSED, NOT_DONE
 from drivers import amounts
@@ -123,6 +123,11 @@ def test_a_contradiction_that_was_decided_calls_nobody_any_more() -> None:
 def test_a_doubt_about_a_refund_says_do_not_refund_again() -> None:
     doubt = of_type(STATES["in_doubt"], p.PaymentType.REFUND)
     assert shown(doubt).lines[0] == "Do not refund again"
+
+
+def button_name(button_id: str) -> str:
+    verb, *rest = button_id.split(":")
+    return f"answer:{PROMPT}:{rest[-1]}" if verb == "answer" and len(rest) > 1 else button_id
 
 
 def test_every_button_is_in_the_published_contract() -> None:
