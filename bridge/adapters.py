@@ -24,10 +24,13 @@ from bridge.backoffice.api.client import BackOffice, TokenSource
 from bridge.backoffice.http_exchange import open_client
 from bridge.backoffice.login.login import Login
 from bridge.backoffice.login.session import LoginStatus
+from bridge.errors import ConfigError
 from bridge.money.store.custody import MARK_NAME, JournalMark
 from bridge.money.store.database import Ownership, open_database
 from bridge.money.store.journal import Journal
+from bridge.private_files import make_folder
 from bridge.register.commands import router
+from bridge.register.mqtt.authority import Other
 from bridge.register.mqtt.client import Mqtt
 from bridge.register.mqtt.instance import INSTANCE_NAME, Instance
 from bridge.register.publishing import sources
@@ -59,14 +62,28 @@ class BackOfficeLogin(TokenSource, Protocol):
         """Keep the login fresh until cancelled."""
 
 
+class BridgeInstance(Protocol):
+    """Which bridge this is; `Instance` is one, in a file."""
+
+    @property
+    def instance_id(self) -> str:
+        """The id, made once."""
+
+    @property
+    def behind(self) -> Other | None:
+        """Behind whom this bridge stands; None: the base topic is ours."""
+
+    def remember(self, behind: Other | None) -> None:
+        """Keep it over restarts; raises JournalError."""
+
+
 @dataclass(frozen=True, slots=True)
 class State:
     """What one process has of the state directory. No other process has it meanwhile."""
 
     journal: Journal
-    mark: JournalMark
-    remembered: int | None  # the journal's last entry, as the mark had it before this start
-    instance: Instance
+    remembered: int | None  # the journal's last entry before this start, as known outside of it
+    instance: BridgeInstance
 
 
 def utc_now() -> datetime:
@@ -88,11 +105,16 @@ def real_chance(_concern: str) -> random.Random:
 async def open_state(
     folder: Path, new_id: Callable[[], str], make_journal: Callable[..., Journal] = Journal
 ) -> AsyncIterator[State]:
-    """Yield what lies in the state directory `folder`, and let go of it afterwards.
+    """Yield what lies in the state directory `folder`, made if need be; let go of it afterwards.
 
     Raises:
+        ConfigError: The folder cannot be made.
         JournalError: The journal is somebody else's, damaged, or cannot be written.
     """
+    try:
+        make_folder(folder)
+    except OSError as error:
+        raise ConfigError("site.state_directory", f"{folder}: {error.strerror}") from error
     async with AsyncExitStack() as opened:  # closed in reverse: the journal after its thread
         ownership = Ownership(folder / JOURNAL_NAME)
         opened.callback(ownership.release)
@@ -105,7 +127,9 @@ async def open_state(
         remembered = mark.read()
         journal = make_journal(connection, executor, remember=mark.write)
         opened.push_async_callback(journal.finish)
-        yield State(journal, mark, remembered, Instance(folder / INSTANCE_NAME, new_id))
+        if remembered is None:
+            mark.write(journal.last_seq())  # from now on it remembers
+        yield State(journal, remembered, Instance(folder / INSTANCE_NAME, new_id))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,11 +11,10 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from bridge import config as cfg
-from bridge.adapters import Adapters, BackOfficeLogin, Bus, State
+from bridge.adapters import Adapters, BackOfficeLogin, BridgeInstance, Bus, State
 from bridge.backoffice.api.client import BackOffice
 from bridge.backoffice.gift_cards.payment_method import GiftCards
 from bridge.backoffice.gift_cards.steps import GiftCardSteps
@@ -32,11 +31,9 @@ from bridge.money.ledger import Ledger
 from bridge.money.payment import GIFT_CARDS
 from bridge.money.store.custody import Custody
 from bridge.money.store.journal import Journal
-from bridge.private_files import make_folder
 from bridge.register import api as k
 from bridge.register.commands.router import Desk
 from bridge.register.mqtt.authority import Authority, Other
-from bridge.register.mqtt.instance import Instance
 from bridge.register.publishing import holds
 from bridge.register.publishing.clerk_display import means_of
 from bridge.register.publishing.publisher import Publisher
@@ -151,7 +148,7 @@ async def build(
         JournalError: The journal is somebody else's, damaged, or cannot be written.
     """
     drivers = load_drivers(config, adapters)
-    state = _state_directory(config)
+    state = config.site.state_directory
     async with AsyncExitStack() as opened:
         stored = await opened.enter_async_context(adapters.open_state(state, adapters.new_id))
         journal = stored.journal
@@ -159,8 +156,6 @@ async def build(
         clock.learn(journal.latest_times(ENTRIES_COMPARED))
         custody = Custody(journal, lambda: k.format_time(clock.now()))
         await custody.recover(stored.remembered)
-        if stored.remembered is None:
-            stored.mark.write(journal.last_seq())  # from now on it remembers
 
         def store_time(moment: datetime | None) -> str:
             """Return local time without an offset, as the books want it; "" for None."""
@@ -228,20 +223,6 @@ async def build(
             gift_cards=gift_cards,
             records=books,
         )
-
-
-def _state_directory(config: cfg.Config) -> Path:
-    """Return where the journal lies, made if need be.
-
-    Raises:
-        ConfigError: It cannot be made.
-    """
-    state = config.site.state_directory
-    try:
-        make_folder(state)
-    except OSError as error:
-        raise ConfigError("site.state_directory", f"{state}: {error.strerror}") from error
-    return state
 
 
 def _assemble(
@@ -364,7 +345,7 @@ def _bus(
     config: cfg.Config,
     environment: Mapping[str, str],
     adapters: Adapters,
-    instance: Instance,
+    instance: BridgeInstance,
     changed: Callable[[], None],
 ) -> Bus:
     authority = Authority(

@@ -74,7 +74,8 @@ _ROOMS: dict[str, tuple[str, ...]] = {
     "status": ("money", "register.api", "terminal"),
     "settings": ("backoffice", "config", "register", "terminal"),
     "adapters": (
-        *("backoffice", "money", "register", "settings", "status", "takeover", "terminal"),
+        *("backoffice", "money", "private_files", "register"),
+        *("settings", "status", "takeover", "terminal"),
     ),
     "assembly": ("",),
     "service": ("",),

@@ -38,7 +38,6 @@ WIRE_CALLS = frozenset(
 PARTS = frozenset({"Ledger", "Station", "Desk", "Publisher", "GiftCards", "Recorder"})
 BY_HAND = frozenset(
     {
-        "tests/simulation/incarnation.py",  # a life of a world, on a disk that is simulated, too
         "tests/simulation/test_regressions.py",
         "tests/component/backoffice/test_purchase_recorder.py",  # a ledger to record from
     }

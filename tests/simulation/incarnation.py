@@ -1,4 +1,4 @@
-"""One life of the bridge's process: the real parts, put together as `service.py` does.
+"""One life of the bridge's process: the real parts, built as the service builds them.
 
 It ends by itself only when the journal cannot be written; otherwise it is killed, and from then on
 nothing of it has any effect.
@@ -7,42 +7,49 @@ nothing of it has any effect.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 import sqlite3
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, Protocol
+from unittest.mock import patch
 
 import httpx
 
-from bridge.backoffice.api.client import BackOffice
-from bridge.backoffice.gift_cards.payment_method import GiftCards
-from bridge.backoffice.gift_cards.steps import GiftCardSteps
-from bridge.backoffice.purchase_recorder import IN_FLIGHT_MAX, Recorder
+from bridge import assembly
+from bridge import config as cfg
+from bridge.adapters import Adapters, State
+from bridge.assembly import Parts
+from bridge.backoffice.purchase_recorder import IN_FLIGHT_MAX
 from bridge.errors import JournalError
-from bridge.money.background.signature_reversals import Reversals, SignaturePolicy
-from bridge.money.background.split_payments import SplitPayments
-from bridge.money.commit_decision import BooksPolicy
 from bridge.money.ledger import Ledger
 from bridge.money.store.database import prepare
 from bridge.money.store.journal import Journal
 from bridge.money.store.journal_entries import EventCodec
 from bridge.register import api as k
-from bridge.register.commands.router import Desk, DeskSettings
+from bridge.register.commands.router import Desk
+from bridge.register.mqtt.authority import Other
 from bridge.register.mqtt.messages import Delivery
 from bridge.register.outbox import Outgoing
-from bridge.register.publishing.publisher import Publisher
-from bridge.terminal.station import Station
-from bridge.terminal.status import StationSettings
+from bridge.terminal.transport import SerialAddress, TcpAddress
 from drivers import contract as c
 from simulators.broker import Broker
 from simulators.terminals.shared.cable import MemoryPort
 from tests.simulation.disk import Disk, DiskDoor, Witness, open_journal
 from tests.simulation.makes import Make
 from tests.simulation.office import Office
-from tests.simulation.ports import Alive, BridgeBus, OfficeDoor, TokenPocket, WatchedTerminal
+from tests.simulation.ports import (
+    Alive,
+    BridgeBus,
+    OfficeDoor,
+    TokenPocket,
+    WatchedLine,
+    WatchedTerminal,
+)
 
 OFFICE_DEADLINE_SECONDS = 10.0
 SIGNATURE_SECONDS = 10.0  # the tills here answer no questions: worlds end before a real clerk would
@@ -130,6 +137,33 @@ class StatusDocuments:
         return {}
 
 
+class Alone:
+    """The bridge of a world, where there is one only."""
+
+    instance_id = "world"
+    behind: Other | None = None
+
+    def remember(self, behind: Other | None) -> None:
+        """There is nobody to stand behind."""
+
+
+def works(parts: Parts) -> list[Coroutine[Any, Any, None]]:
+    """Return what runs in a world, in the order of the service."""
+    assert parts.recorder is not None
+    assert parts.gift_cards is not None
+    return [
+        *(one.run() for one in parts.stations.values()),
+        *(parts.recorder.run() for _ in range(IN_FLIGHT_MAX)),
+        parts.gift_cards.run(),
+        parts.plans.run(),
+        parts.publisher.run(),
+        parts.desk.run(),
+        parts.desk.late_answers.run(),
+        parts.bus.run(),
+        parts.reversals.run(),
+    ]
+
+
 class Incarnation(Witness):
     """One process. `run` returns when it is dead; `kill` makes it so."""
 
@@ -153,16 +187,8 @@ class Incarnation(Witness):
         )
         self.terminals: dict[str, WatchedTerminal] = {}
         self._connection: sqlite3.Connection | None = None
-        self._http = httpx.AsyncClient(
-            transport=OfficeDoor(around.office, self.alive, self._random("http")), trust_env=False
-        )
-        self.journal: Journal
         self.ledger: Ledger
-        self.stations: dict[str, Station]
-        self.gift_cards: GiftCards
-        self.plans: SplitPayments
         self.desk: Desk
-        self.reversals: Reversals
 
     async def run(self) -> None:
         """Live.
@@ -172,25 +198,14 @@ class Incarnation(Witness):
         """
         self._task = asyncio.current_task()
         try:
-            recorder, publisher = self._build()
-            await self.ledger.recover()
-            self.plans.recover()
-            self.ready = True
-            async with asyncio.TaskGroup() as group:
-                for station in self.stations.values():
-                    group.create_task(station.run())
-                for _ in range(IN_FLIGHT_MAX):
-                    group.create_task(recorder.run())
-                group.create_task(self.gift_cards.run())
-                group.create_task(self.plans.run())
-                for work in (
-                    publisher.run(),
-                    self.desk.run(),
-                    self.desk.late_answers.run(),
-                    self.bus.run(),
-                    self.reversals.run(),
-                ):
-                    group.create_task(work)
+            async with self._built() as parts:
+                self.ledger, self.desk = parts.ledger, parts.desk
+                await parts.ledger.recover()
+                parts.plans.recover()
+                self.ready = True
+                async with asyncio.TaskGroup() as group:
+                    for work in works(parts):
+                        group.create_task(work)
         finally:
             self._let_go()
 
@@ -233,85 +248,94 @@ class Incarnation(Witness):
     def _random(self, concern: str) -> random.Random:
         return random.Random(f"{self._around.seed}/life/{self.number}/{concern}")
 
-    def _build(self) -> tuple[Recorder, Publisher]:
+    @contextlib.asynccontextmanager
+    async def _built(self) -> AsyncIterator[Parts]:
+        """Yield the bridge as the service builds it; only its health is smaller."""
         around = self._around
+        for name, port in around.ports.items():
+            self.terminals[name] = self._watched(name, port)
+        small = StatusDocuments(around.now)
+        async with contextlib.AsyncExitStack() as opened:
+            with patch.object(assembly, "StatusDocuments", lambda *_args, **_more: small):
+                building = assembly.build(self._config(), {}, self._adapters())
+                parts = await opened.enter_async_context(building)
+            yield parts
+
+    def _config(self) -> cfg.Config:
+        around = self._around
+        return cfg.parse(
+            {
+                "site": {
+                    "store_code": "S1",
+                    "state_directory": "/the/world/has/a/disk/of/its/own",
+                    "unsigned": "stands" if around.unsigned_stands else "reversed",
+                    "signature_seconds": SIGNATURE_SECONDS,
+                },
+                "terminals": {name: self._table(name) for name in around.ports},
+                "back_office": {
+                    "endpoint": "https://office.test/",
+                    "login": {"issuer": "https://office.test/", "client_id": "world"},
+                    "deadline_seconds": OFFICE_DEADLINE_SECONDS,
+                    "gift_card_activation": True,
+                    "store_credit": True,
+                },
+            }
+        )
+
+    def _table(self, name: str) -> dict[str, Any]:
+        make, port = self._around.makes[name], self._around.ports[name]
+        persistent = self._around.persistent and not make.hangs_up
+        return {
+            "driver": name,
+            "settings": asdict(make.settings),
+            "connection": "persistent" if persistent else "on_demand",
+            **({"tcp": f"{name}:20007"} if port.kind == "tcp" else {"port": name}),
+        }
+
+    def _adapters(self) -> Adapters:
+        around = self._around
+        return Adapters(
+            open_state=self._open_state,
+            bus=lambda *_args, **_more: self.bus,
+            load_driver=lambda name, _key: self.terminals[name],
+            open_line=self._open_line,
+            open_client=lambda _ca_file: httpx.AsyncClient(
+                transport=OfficeDoor(around.office, self.alive, self._random("http")),
+                trust_env=False,
+            ),
+            login=lambda *_args: TokenPocket(around.office, self.alive),
+            utc_now=around.now,
+            to_local=lambda moment: moment,
+            monotonic=asyncio.get_running_loop().time,
+            new_id=lambda: f"{self._rng.getrandbits(128):032x}",
+            chance=self._random,
+        )
+
+    @contextlib.asynccontextmanager
+    async def _open_state(self, _folder: Path, _new_id: Callable[[], str]) -> AsyncIterator[State]:
+        """Yield the journal on the world's disk; `close` gives it back."""
         try:
             self._connection = open_journal(self.door, self)
             prepare(self._connection)
         except sqlite3.Error as error:
             raise JournalError(f"the journal cannot be opened: {error}") from error
-        self.journal = Journal(self._connection, ThreadPoolExecutor(max_workers=1), CODEC)
-        self.ledger = Ledger(
-            self.journal,
-            books=BooksPolicy(store_code="S1"),
-            now=lambda: k.format_time(around.now()),
-            local_now=lambda: around.now().strftime("%Y-%m-%dT%H:%M:%S"),
-            terminals=around.ports,
-        )
-        self.stations = {name: self._station(name, port) for name, port in around.ports.items()}
-        pocket = TokenPocket(around.office, self.alive)
-        books = BackOffice(
-            self._http, "https://office.test/", pocket, deadline_seconds=OFFICE_DEADLINE_SECONDS
-        )
-        steps = GiftCardSteps(self.ledger, books, deadline_seconds=OFFICE_DEADLINE_SECONDS)
-        self.gift_cards = GiftCards(self.ledger, books, steps, activates=True, store_credit=True)
-        self.plans = SplitPayments(
-            self.ledger, lambda terminal, payment: self.stations[terminal].release(payment)
-        )
-        self.desk = Desk(
-            self.bus,
-            self.ledger,
-            self.stations,
-            DeskSettings(TOPICS),
-            now=around.now,
-            gift_cards=self.gift_cards,
-            plans=self.plans,
-        )
-        self.reversals = Reversals(
-            self.ledger,
-            self.stations,
-            SignaturePolicy(around.unsigned_stands, answer_seconds=SIGNATURE_SECONDS),
-            now=around.now,
-            is_connected=lambda: self.bus.connected,
-        )
-        publisher = Publisher(
-            self.bus,
-            self.ledger,
-            self.desk.outbox,
-            StatusDocuments(around.now),  # type: ignore[arg-type]  # a smaller health
-            TOPICS,
-            terminal_names={},
-            signatures=self.reversals,
-            now=around.now,
-        )
-        recorder = Recorder(self.ledger, books, pocket, self._random("recorder"))
-        return recorder, publisher
+        journal = Journal(self._connection, ThreadPoolExecutor(max_workers=1), CODEC)
+        yield State(journal, None, Alone())
 
-    def _station(self, name: str, port: MemoryPort) -> Station:
-        around, make = self._around, self._around.makes[name]
-        terminal = WatchedTerminal(
-            make,
+    async def _open_line(self, address: SerialAddress | TcpAddress) -> WatchedLine:
+        name = address.path if isinstance(address, SerialAddress) else address.host
+        return await self.terminals[name].open_line()
+
+    def _watched(self, name: str, port: MemoryPort) -> WatchedTerminal:
+        around = self._around
+        return WatchedTerminal(
+            around.makes[name],
             port,
             self.alive,
             self._random(name),
             on_order=lambda order, number: around.watch.ordered(self, name, order, number),
             on_begin=lambda operation: around.watch.began(self, name, operation),
             on_reliance=around.watch.relied_on,
-        )
-        self.terminals[name] = terminal
-        return Station(
-            StationSettings(
-                terminal_id=name,
-                transport=port.kind,
-                address=name,
-                persistent=around.persistent and not make.hangs_up,
-            ),
-            terminal,
-            make.settings,
-            open_line=terminal.open_line,
-            ledger=self.ledger,
-            changed=self.ledger.payments.something_changed,
-            now=lambda: k.format_time(around.now()),
         )
 
 

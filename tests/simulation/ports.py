@@ -10,6 +10,8 @@ from typing import Any, Literal
 
 import httpx
 
+from bridge.backoffice.login.session import LoginStatus
+from bridge.backoffice.login.token_file import Storage
 from bridge.backoffice.one_shot_transport import PHASE, Phase
 from bridge.errors import BackOfficeUnavailable, BusError, LineError, LoginRequired
 from bridge.register.mqtt.messages import Away, Connected, Delivery
@@ -320,7 +322,8 @@ class OfficeDoor(httpx.AsyncBaseTransport):
         answer = await self._office.answer(body, request.headers["authorization"])
         if answer is None:
             raise httpx.RemoteProtocolError("Server disconnected without sending a response")
-        return httpx.Response(answer.status, headers=answer.headers, content=answer.body)
+        stream = httpx.ByteStream(answer.body)  # read once, as from a socket
+        return httpx.Response(answer.status, headers=answer.headers, stream=stream)
 
 
 class TokenPocket:
@@ -330,6 +333,11 @@ class TokenPocket:
         self._office = office
         self._alive = alive
         self._token = ""
+
+    status = LoginStatus(True, "till", "", None, "", Storage.PLAIN)
+
+    async def run(self) -> None:
+        """There is nothing to renew."""
 
     async def access_token(self) -> str:
         await self._alive.or_for_ever_silent()

@@ -32,6 +32,7 @@ from bridge.money.store.custody import MARK_NAME, JournalMark
 from bridge.money.store.database import Ownership, open_database
 from bridge.money.store.journal import Journal
 from bridge.money.store.journal_entries import EventCodec
+from bridge.private_files import make_folder
 from bridge.register.mqtt.instance import INSTANCE_NAME, Instance
 from bridge.register.mqtt.messages import Connected, Delivery
 from bridge.settings import JOURNAL_NAME
@@ -164,6 +165,7 @@ async def mortal_state(
     folder: Path, new_id: Callable[[], str], *, make_journal: MakeJournal = Journal
 ) -> AsyncIterator[State]:
     """Yield the state in `folder`. The end is a process's death: what is not on disk is lost."""
+    make_folder(folder)
     with ExitStack() as opened:
         ownership = Ownership(folder / JOURNAL_NAME)
         opened.callback(ownership.release)
@@ -173,7 +175,9 @@ async def mortal_state(
         opened.callback(mark.close)
         remembered = mark.read()
         journal = make_journal(connection, EXECUTOR, CODEC, remember=mark.write)
-        yield State(journal, mark, remembered, Instance(folder / INSTANCE_NAME, new_id))
+        if remembered is None:
+            mark.write(journal.last_seq())
+        yield State(journal, remembered, Instance(folder / INSTANCE_NAME, new_id))
 
 
 async def _nobody_answers(request: httpx.Request) -> httpx.Response:

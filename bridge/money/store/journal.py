@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from bridge.errors import JournalError
 from bridge.money.store.journal_entries import (
@@ -112,13 +112,28 @@ class Journal:
         return self._broken
 
     def last_seq(self) -> int:
-        """Return the number of the last entry; for the start, before anything is appended."""
-        return int(self._connection.execute("select max(seq) from entry").fetchone()[0] or 0)
+        """Return the number of the last entry; for the start, before anything is appended.
+
+        Raises:
+            JournalError: It cannot be read.
+        """
+        ((seq,),) = self._read_at_once("select max(seq) from entry")
+        return int(seq or 0)
 
     def latest_times(self, count: int) -> list[str]:
-        """Return when the last `count` entries were written, newest first; for the start."""
-        rows = self._connection.execute("select at from entry order by seq desc limit ?", (count,))
+        """Return when the last `count` entries were written, newest first; for the start.
+
+        Raises:
+            JournalError: It cannot be read.
+        """
+        rows = self._read_at_once("select at from entry order by seq desc limit ?", count)
         return [at for (at,) in rows]
+
+    def _read_at_once(self, query: str, *values: int) -> list[tuple[Any, ...]]:
+        try:
+            return self._connection.execute(query, values).fetchall()
+        except sqlite3.Error as error:
+            raise JournalError(f"the journal cannot be read: {error}") from error
 
     def append(self, change: Change, *, urgent: bool = True) -> asyncio.Future[int]:
         """Return a future of the last `seq` written; done once the change is on disk.
