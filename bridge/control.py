@@ -183,7 +183,7 @@ class Control:
                 account = await self._desk.known.resolve(order.payment_id, answer)
                 return {"payment_id": order.payment_id, "status": account.payment.status.value}
             case NoteGaps(terminal_id=name):
-                noted = await self._desk.errands.day_ends.note(name, order.by, order.text)
+                noted = await self._desk.operations.day_ends.note(name, order.by, order.text)
                 return {"terminal_id": name, "noted": noted}
             case ResolvePurchase():
                 return await self._resolve_purchase(order)

@@ -252,7 +252,7 @@ async def _drain(parts: Parts, notifier: Notifier) -> None:
 def _under_way(parts: Parts) -> bool:
     """Say whether a stop would break off a conversation with a terminal or the back office."""
     booking = parts.recorder is not None and parts.recorder.attempts_under_way > 0
-    closing = parts.desk.errands.closing
+    closing = parts.desk.operations.closing
     unfinished = parts.ledger.payments.unfinished()
     return booking or closing or any(one.payment.doubt is None for one in unfinished)
 

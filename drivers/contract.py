@@ -315,8 +315,8 @@ class Diagnose:
 
 
 MoneyOperation = Pay | Authorize | Capture | Refund | Reverse | AdjustTip | LoadGift
-Errand = EndOfDay | ReadCard | ShowText | ReadBalance | ReadLast | Diagnose
-Operation = MoneyOperation | Inquire | Probe | Errand
+TerminalOperation = EndOfDay | ReadCard | ShowText | ReadBalance | ReadLast | Diagnose
+Operation = MoneyOperation | Inquire | Probe | TerminalOperation
 
 
 # --- what a terminal tells the bridge

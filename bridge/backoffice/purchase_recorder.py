@@ -238,7 +238,7 @@ class Recorder:
             case Unknown(reason):
                 self._known.discard(transaction_id)
                 _LOGGER.error("booking unconfirmed reason=%s: a person must look", reason)
-                self._note_doubt(reason)
+                self._note_doubt()
                 await self._ledger.apply_purchase(transaction_id, s.Unproven(reason))
 
     def _came_through(self, began_in: int) -> None:
@@ -277,7 +277,7 @@ class Recorder:
         self._tell(True, login_needed=self.login_needed)
         self._ledger.payments.something_changed.set()
 
-    def _note_doubt(self, reason: str) -> None:
+    def _note_doubt(self) -> None:
         self._careful = self._must_ask = True
         self._troubles += 1
         self._doubts += 1

@@ -35,7 +35,7 @@ class Lease:
         self.taken_by = ""  # a payment's id
         self.early = ""  # the payment that was taken before anybody had looked at the terminal
 
-    def take(self, payment_id: str, register_id: str, *, on_errand: bool) -> None:
+    def take(self, payment_id: str, register_id: str, *, in_operation: bool) -> None:
         """Keep the terminal for one new payment.
 
         A terminal that is looked at for the first time since our start is kept as well: not
@@ -59,7 +59,7 @@ class Lease:
                 register_id=state.register_id,
                 terminal_id=name,
             )
-        if on_errand:
+        if in_operation:
             raise RequestError("terminal_busy", f"{name} is doing something else", terminal_id=name)
         doubtful = self._doubts.blocking()
         if doubtful:

@@ -26,16 +26,16 @@ from bridge.terminal.payment_runner import PaymentRunner
 from bridge.terminal.status import StationSettings, StationState, TerminalStatus
 from drivers import contract as c
 
-ERRANDS_WAITING_MAX = 10  # one register asks at a time; more is a register that hammers
+OPERATIONS_WAITING_MAX = 10  # one register asks at a time; more is a register that hammers
 DUE_SOON_SECONDS = 3_600.0  # with nothing to do the station still looks up once an hour
 
 
 @dataclass(frozen=True, slots=True)
-class _Errand:
+class _Waiting:
     """An operation that moves no money; `name` is unique, its result is found under it."""
 
     name: str
-    operation: c.Errand
+    operation: c.TerminalOperation
     keep: Keep | None
 
 
@@ -88,9 +88,9 @@ class Station:
             doubts=self._doubts,
             probing=self._probing,
         )
-        self._errands: deque[_Errand] = deque()
-        self._on_errand = False
-        self.errand_results: dict[str, c.FinalEvent] = {}  # fetched, and removed, by who asked
+        self._operations: deque[_Waiting] = deque()
+        self._in_operation = False
+        self.operation_results: dict[str, c.FinalEvent] = {}  # fetched, and removed, by who asked
 
     # --- asked by the desk, never waiting
 
@@ -108,8 +108,8 @@ class Station:
         Raises:
             RequestError: `terminal_offline`, `terminal_busy`, `terminal_maintenance`.
         """
-        on_errand = self._on_errand or bool(self._errands)
-        self._lease.take(payment_id, register_id, on_errand=on_errand)
+        in_operation = self._in_operation or bool(self._operations)
+        self._lease.take(payment_id, register_id, in_operation=in_operation)
         if self.connection.must_probe or self._doubts.open() or self._doubts.unchecked():
             return None
         return p.Started(self.connection.baseline)
@@ -132,8 +132,10 @@ class Station:
         """The payments that wait for the terminal; the first is next."""
         return self._lease.in_line
 
-    def begin_errand(self, name: str, operation: c.Errand, keep: Keep | None = None) -> None:
-        """Do something that moves no money, once the terminal is idle; see `errand_results`.
+    def begin_operation(
+        self, name: str, operation: c.TerminalOperation, keep: Keep | None = None
+    ) -> None:
+        """Do something that moves no money, once the terminal is idle; see `operation_results`.
 
         `keep` stores the answer, before the terminal hears that we have it.
 
@@ -141,7 +143,7 @@ class Station:
             RequestError: `terminal_offline`, `terminal_busy`, `terminal_maintenance`.
         """
         mine = self.settings.terminal_id
-        if len(self._errands) >= ERRANDS_WAITING_MAX:
+        if len(self._operations) >= OPERATIONS_WAITING_MAX:
             raise RequestError("terminal_busy", f"{mine} has too much to do", terminal_id=mine)
         if self._doubts.forbid(operation):
             raise RequestError(
@@ -150,14 +152,14 @@ class Station:
                 terminal_id=mine,
             )
         self._lease.refuse_unfit()
-        self._errands.append(_Errand(name, operation, keep))
+        self._operations.append(_Waiting(name, operation, keep))
         self._queue.wake()
 
-    def drop_errand(self, name: str) -> bool:
-        """Forget an errand that has not begun; False when it runs or is done."""
-        waiting = next((one for one in self._errands if one.name == name), None)
+    def drop_operation(self, name: str) -> bool:
+        """Forget one that has not begun; False when it runs or is done."""
+        waiting = next((one for one in self._operations if one.name == name), None)
         if waiting is not None:
-            self._errands.remove(waiting)
+            self._operations.remove(waiting)
         return waiting is not None
 
     def ask_for_probe(self) -> int:
@@ -191,8 +193,8 @@ class Station:
         if work is not None:
             with about(work.payment_id):
                 await self._do(work)
-        elif self._errands and not self._lease.taken_by:
-            await self._run_errand(self._errands.popleft())
+        elif self._operations and not self._lease.taken_by:
+            await self._run_operation(self._operations.popleft())
         elif now >= self.connection.probe_at and self._may_probe():
             await self._probing.probe()
         else:
@@ -222,7 +224,7 @@ class Station:
     def _next_at(self, now: float) -> float:
         """Return when there is something to do next, in seconds of the loop's clock."""
         times = [now + DUE_SOON_SECONDS, *self._doubts.ends()]
-        if self._errands and not self._lease.taken_by:
+        if self._operations and not self._lease.taken_by:
             times.append(now)
         due_at = self._queue.next_due(self._may_begin)
         if due_at is not None:
@@ -244,7 +246,7 @@ class Station:
             case p.StopOnTerminal():
                 pass  # its conversation is over; whatever it came to is in the ledger
 
-    async def _reaches_for(self, operation: c.Errand) -> bool:
+    async def _reaches_for(self, operation: c.TerminalOperation) -> bool:
         """Open the line if there is none; say whether there is one."""
         if isinstance(operation, c.EndOfDay) and operation.close:
             await self._runner.check_answers()  # a batch that is closed tells nothing any more
@@ -252,25 +254,25 @@ class Station:
             await self._probing.look()
         return await self.connection.reach()
 
-    async def _run_errand(self, errand: _Errand) -> None:
-        operation = errand.operation
+    async def _run_operation(self, waiting: _Waiting) -> None:
+        operation = waiting.operation
         text = "the terminal cannot be reached"
         final: c.FinalEvent = c.Failed("not_begun", text, "terminal_offline")
         if self._doubts.forbid(operation):  # of a payment that ran when it was accepted
             text = "a payment is in doubt; the terminal's memory must stay as it is"
             final = c.Failed("not_begun", text, "terminal_busy")
         elif await self._reaches_for(operation):
-            self._on_errand = True
+            self._in_operation = True
             self._status.show(activity="busy")
             if isinstance(operation, c.EndOfDay) and operation.close:
-                await self._ledger.batches.begin_close(self.settings.terminal_id, errand.name)
-            final = await self.connection.converse(operation, keep=errand.keep)
-            self._on_errand = False
+                await self._ledger.batches.begin_close(self.settings.terminal_id, waiting.name)
+            final = await self.connection.converse(operation, keep=waiting.keep)
+            self._in_operation = False
             self._status.show(activity="idle")
         if isinstance(final, c.Unclear):
             self.connection.give_up()
         # What the terminal remembers last may be another thing now.
         self.connection.baseline_is_fresh = False
         self.connection.probe_at = asyncio.get_running_loop().time()
-        self.errand_results[errand.name] = final
+        self.operation_results[waiting.name] = final
         self._changed.set()

@@ -182,7 +182,7 @@ async def _send_all(shop: Shop, wanted: list[tuple[str, str, bytes]]) -> None:
         topic = f"{TOPICS.register(till)}/request/{operation}"
         shop.broker.send(Message(topic, payload, correlation=correlation))
         await asyncio.sleep(2.0)
-    await asyncio.sleep(700.0)  # the longest deadline, and what errands may take
+    await asyncio.sleep(700.0)  # the longest deadline, and what operations may take
     names = {f"q-{number}" for number in range(len(wanted))}
     assert names - set(responses) == set(), "every command is answered"
     accepted = {

@@ -28,8 +28,8 @@ MATRIX = {
     "tip_adjust": "test_a_tip_is_added_or_refused",
     "totals": "test_the_end_of_day_agrees_to_the_cent_or_is_refused",
     "reconcile": "test_the_end_of_day_agrees_to_the_cent_or_is_refused",
-    "display": "test_other_errands_are_done_or_refused",
-    "card_read": "test_other_errands_are_done_or_refused",
+    "display": "test_other_operations_are_done_or_refused",
+    "card_read": "test_other_operations_are_done_or_refused",
     "last_transaction": "test_what_can_be_asked_of_a_terminal_is_told_or_refused",
     "diagnose": "test_what_can_be_asked_of_a_terminal_is_told_or_refused",
     "balance": "test_what_a_terminal_cannot_do_with_gift_cards_is_refused",
@@ -312,7 +312,7 @@ def test_the_end_of_day_agrees_to_the_cent_or_is_refused(kind: Kind, tmp_path: P
 
 @every_kind
 @pytest.mark.parametrize("operation", ["terminal/display", "card/read"])
-def test_other_errands_are_done_or_refused(kind: Kind, operation: str, tmp_path: Path) -> None:
+def test_other_operations_are_done_or_refused(kind: Kind, operation: str, tmp_path: Path) -> None:
     async def visit(counter: Counter) -> None:
         word = operation.partition("/")[2] if operation == "terminal/display" else "card_read"
         fields = {"lines": ["Hello"]} if word == "display" else {}

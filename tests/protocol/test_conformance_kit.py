@@ -155,7 +155,7 @@ class ShowsTheCard(ZvtDialogue):
         return replace(step, events=(shown, *step.events)) if step.events else step
 
 
-class EndsAnErrandTwice(ZvtDialogue):
+class EndsAnOperationTwice(ZvtDialogue):
     def receive(self, data: bytes, now: float) -> c.Step:
         step = super().receive(data, now)
         last = step.events[-1:]
@@ -214,7 +214,7 @@ SALE = Scene(
 DECLINED_SALE = replace(
     SALE, stub=partial(ScriptedTerminal, "tcp", {"0601": (YES, ["06 1E 01 05"])})
 )
-ERRANDS: dict[str, c.Errand] = {
+OPERATIONS: dict[str, c.TerminalOperation] = {
     "last": c.ReadLast(),
     "diagnosis": c.Diagnose(),
     "card": c.ReadCard(),
@@ -264,14 +264,14 @@ def test_a_broken_dialogue_is_caught(kind: type[ZvtDialogue], scene: Scene, foun
     assert any(found in problem for problem in problems), problems
 
 
-@pytest.mark.parametrize("name", ERRANDS)
-def test_an_errand_that_moves_money_or_has_no_single_end_is_caught(name: str) -> None:
-    scene = replace(PROBE, operation=ERRANDS[name])
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_an_operation_that_moves_money_or_has_no_single_end_is_caught(name: str) -> None:
+    scene = replace(PROBE, operation=OPERATIONS[name])
     kind = type(scene.operation).__name__
     expected = {
         BeginsWithASale: f"rule 4: {kind} sent a command that moves money",
         SilentEnd: "rule 2: the conversation ended without a final event",
-        EndsAnErrandTwice: "rule 2: more than one final event",
+        EndsAnOperationTwice: "rule 2: more than one final event",
     }
     for broken, found in expected.items():
         problems = check(BrokenDriver(kind=broken), ZvtSettings(), [scene])

@@ -6,7 +6,7 @@ One source for the running bridge and for the schemas that are published. Pure: 
     requests   what a register may ask        decode     bytes to a request, or the refusal
     faults     why one cannot be read         salvage    what can still be read of it
     buttons    what is sent when one is pressed   results   what stands in a response
-    envelope   what all requests share        starts, payments, errands  their kinds
+    envelope   what all requests share        starts, payments, operations  their kinds
     documents  what is told of payments       amounts    decimal strings to money and back
     states     what is told of the bridge and its terminals
     fields     the types they share
@@ -125,16 +125,16 @@ from bridge.register.api.state_documents import (
     is_state_of,
 )
 from bridge.register.api.terminal_commands import (
-    AnyErrand,
+    AnyTerminalOperation,
     CardBalance,
     CardRead,
     TerminalCheck,
     TerminalDiagnose,
     TerminalDisplay,
-    TerminalErrand,
     TerminalLastTransaction,
     TerminalLogin,
     TerminalNote,
+    TerminalOperation,
     TerminalReconcile,
     TerminalTotals,
 )
@@ -169,9 +169,9 @@ __all__ = [
     "SPEC",
     "AcquirerFacts",
     "Amounts",
-    "AnyErrand",
     "AnyFollowUp",
     "AnyRequest",
+    "AnyTerminalOperation",
     "BridgeHealth",
     "BridgeInfo",
     "BridgeLimits",
@@ -268,7 +268,6 @@ __all__ = [
     "TerminalCheckResult",
     "TerminalDiagnose",
     "TerminalDisplay",
-    "TerminalErrand",
     "TerminalInfo",
     "TerminalLastTransaction",
     "TerminalLimits",
@@ -276,6 +275,7 @@ __all__ = [
     "TerminalLogin",
     "TerminalNote",
     "TerminalNoteResult",
+    "TerminalOperation",
     "TerminalReconcile",
     "TerminalResult",
     "TerminalState",

@@ -33,7 +33,7 @@ from bridge.register.api.payment_commands import (
     PaymentTipAdjust,
     PaymentVoid,
 )
-from bridge.register.api.terminal_commands import AnyErrand, TerminalNote
+from bridge.register.api.terminal_commands import AnyTerminalOperation, TerminalNote
 
 AnyRequest = (
     PaymentStart
@@ -55,7 +55,7 @@ AnyRequest = (
     | PaymentResolve
     | PromptAnswer
     | SaleAttach
-    | AnyErrand
+    | AnyTerminalOperation
     | TerminalNote
     | ReceiptReprint
 )

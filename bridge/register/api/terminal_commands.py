@@ -36,7 +36,7 @@ class TerminalNote(Request):
     """What was found, in a sentence; kept in the journal."""
 
 
-class TerminalErrand(Request):
+class TerminalOperation(Request):
     """Something for a terminal that moves no money. No terminal named: the register's own."""
 
     page = "terminal"
@@ -47,17 +47,17 @@ class TerminalErrand(Request):
     """The terminal, by its name in the bridge's configuration; a register may leave it out if it
     has one of its own."""
     operation_id: PaymentId | None = None
-    """The register's own name of an errand: a UUID in lower case."""
+    """The register's own name of this operation: a UUID in lower case."""
 
 
-class TerminalCheck(TerminalErrand):
+class TerminalCheck(TerminalOperation):
     """Ask how a terminal is, without money. No terminal named: the register's own."""
 
     operation = "terminal/check"
     result = TerminalCheckResult
 
 
-class TerminalTotals(TerminalErrand):
+class TerminalTotals(TerminalOperation):
     """Read the totals of the open batch; nothing is closed."""
 
     operation = "terminal/totals"
@@ -65,7 +65,7 @@ class TerminalTotals(TerminalErrand):
     needs = "totals"
 
 
-class TerminalReconcile(TerminalErrand):
+class TerminalReconcile(TerminalOperation):
     """End of day: close the batch and compare it with the journal and what is recorded."""
 
     operation = "terminal/reconcile"
@@ -82,14 +82,14 @@ class TerminalReconcile(TerminalErrand):
     """Close the batch; `false`: only compare."""
 
 
-class TerminalLogin(TerminalErrand):
+class TerminalLogin(TerminalOperation):
     """Log the bridge on to the terminal again and see how it is."""
 
     operation = "terminal/login"
     result = TerminalCheckResult
 
 
-class TerminalDisplay(TerminalErrand):
+class TerminalDisplay(TerminalOperation):
     """Show lines on the terminal for some seconds."""
 
     operation = "terminal/display"
@@ -102,7 +102,7 @@ class TerminalDisplay(TerminalErrand):
     """For how long, from 1 to 60 s."""
 
 
-class TerminalDiagnose(TerminalErrand):
+class TerminalDiagnose(TerminalOperation):
     """Have the terminal test its connection to its host; the answer's `result` has `passed`."""
 
     operation = "terminal/diagnose"
@@ -110,7 +110,7 @@ class TerminalDiagnose(TerminalErrand):
     needs = "diagnose"
 
 
-class TerminalLastTransaction(TerminalErrand):
+class TerminalLastTransaction(TerminalOperation):
     """Read the terminal's last transaction, and whose it is: `payment_id`, null for a stranger's.
 
     Also while a payment is in doubt; it settles nothing.
@@ -121,7 +121,7 @@ class TerminalLastTransaction(TerminalErrand):
     needs = "last_transaction"
 
 
-class CardRead(TerminalErrand):
+class CardRead(TerminalOperation):
     """Read a card without money: brand and last digits, never the number."""
 
     operation = "card/read"
@@ -132,7 +132,7 @@ class CardRead(TerminalErrand):
     """How long the terminal may wait for a card, in seconds, from 10 to 120."""
 
 
-class CardBalance(TerminalErrand):
+class CardBalance(TerminalOperation):
     """Read what is left on a gift card that is presented at the terminal."""
 
     operation = "card/balance"
@@ -144,7 +144,7 @@ class CardBalance(TerminalErrand):
     """How long the terminal may wait for a gift card, in seconds, from 10 to 120."""
 
 
-AnyErrand = (
+AnyTerminalOperation = (
     TerminalCheck
     | TerminalTotals
     | TerminalReconcile

@@ -8,7 +8,7 @@ from bridge.errors import RequestError
 from bridge.register import api as k
 from bridge.register.commands.gift_card_balance import Balances
 from bridge.register.commands.replies import Replies
-from bridge.register.commands.terminal_operation import Errands
+from bridge.register.commands.terminal_operation import TerminalOperations
 from bridge.register.mqtt.messages import Delivery
 
 
@@ -16,10 +16,14 @@ class LateAnswers:
     """Queues the responses of commands that were not answered at once."""
 
     def __init__(
-        self, errands: Errands, balances: Balances, replies: Replies, changed: asyncio.Event
+        self,
+        operations: TerminalOperations,
+        balances: Balances,
+        replies: Replies,
+        changed: asyncio.Event,
     ) -> None:
         """Look for answers whenever `changed` is set; nobody else clears it."""
-        self._errands = errands
+        self._operations = operations
         self._balances = balances
         self._replies = replies
         self._changed = changed
@@ -36,7 +40,7 @@ class LateAnswers:
         """
         while True:
             try:
-                async with asyncio.timeout_at(self._errands.next_at):
+                async with asyncio.timeout_at(self._operations.next_at):
                     await self._changed.wait()
             except TimeoutError:
                 pass  # a terminal took too long
@@ -51,7 +55,7 @@ class LateAnswers:
         """
         for asked, answer in self._balances.finished():
             self._respond(asked.delivery, asked.register_id, asked.request, answer)
-        for one in await self._errands.finished():
+        for one in await self._operations.finished():
             self._respond(one.delivery, one.register_id, one.request, one.result)
 
     def _respond(

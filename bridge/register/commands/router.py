@@ -25,14 +25,14 @@ from bridge.register.api.payment_commands import LEGS_MAX
 from bridge.register.commands import existing_payment as known
 from bridge.register.commands import gift_card_balance as balances
 from bridge.register.commands import start_payment as starts
-from bridge.register.commands import terminal_operation as errands
+from bridge.register.commands import terminal_operation as operations
 from bridge.register.commands.existing_payment import KnownPayments
 from bridge.register.commands.gift_card_balance import Balances, Question
 from bridge.register.commands.late_answers import LateAnswers
 from bridge.register.commands.presence import Presence
 from bridge.register.commands.replies import Replies
 from bridge.register.commands.start_payment import Starts
-from bridge.register.commands.terminal_operation import Errands
+from bridge.register.commands.terminal_operation import TerminalOperations
 from bridge.register.commands.terminal_queue import TakerState, WaitedFor, WaitingLines
 from bridge.register.commands.terminal_selection import Choice
 from bridge.register.mqtt.messages import Connected, Delivery
@@ -60,11 +60,11 @@ class Bus(Protocol):
         """Whether registers can be heard now."""
 
 
-class TerminalState(errands.State, TakerState, Protocol):
+class TerminalState(operations.State, TakerState, Protocol):
     """What a station shows of its terminal."""
 
 
-class Terminal(errands.Terminal, WaitedFor, Protocol):
+class Terminal(operations.Terminal, WaitedFor, Protocol):
     """What the desk may ask of a station."""
 
     @property
@@ -119,9 +119,12 @@ class Desk:
         self._waiting = WaitingLines(ledger, terminals)
         self.outbox = Outbox(ledger.payments.something_changed.set, self._waiting.positions)
         self._replies = Replies(self.outbox, settings.topics, ledger, now)
-        self.errands = Errands(ledger, terminals, self.outbox)
+        self.operations = TerminalOperations(ledger, terminals, self.outbox)
         self.late_answers = LateAnswers(
-            self.errands, self._balances, self._replies, ledger.payments.something_changed.listen()
+            self.operations,
+            self._balances,
+            self._replies,
+            ledger.payments.something_changed.listen(),
         )
         self._starts = Starts(
             ledger,
@@ -158,7 +161,7 @@ class Desk:
             JournalError: It could not be stored.
         """
         self._starts.draining = True
-        self.errands.draining = True
+        self.operations.draining = True
         await self._waiting.cancel_all()
 
     async def run(self) -> None:
@@ -167,7 +170,7 @@ class Desk:
         Raises:
             JournalError: Nothing can be stored any more; the register was told.
         """
-        self.errands.recall()
+        self.operations.recall()
         while True:
             try:
                 ends = [self._waiting.next_end, self._presence.next_end]
@@ -320,14 +323,14 @@ class Desk:
                 return None
             case k.TerminalNote():
                 name = self._choice.terminal_of(register_id, request.terminal_id)
-                noted = await self.errands.day_ends.note(
+                noted = await self.operations.day_ends.note(
                     name, request.approved_by, request.text or ""
                 )
                 result = k.TerminalNoteResult(terminal_id=name, noted=noted)
                 return self._replies.response(request, "ok", result=result)
             case _:
                 terminal_id = self._choice.terminal_of(register_id, request.terminal_id)
-                done = self.errands.begin(delivery, register_id, request, terminal_id)
+                done = self.operations.begin(delivery, register_id, request, terminal_id)
                 self.late_answers.wake()
                 return self._replies.response(request, "ok", result=done) if done else None
 

@@ -17,16 +17,16 @@ from bridge.errors import RequestError
 from bridge.money.ledger import Ledger
 from bridge.register import api as k
 from bridge.register.commands.reconciliation import DayEnds, unknown
-from bridge.register.commands.terminal_result import finding
+from bridge.register.commands.terminal_result import result_of
 from bridge.register.mqtt.messages import Delivery
 from bridge.register.outbox import Outbox
 from drivers import contract as c
 
 # What the longest of them may take: an end of day goes online for minutes (ZVT T4 is 180 s).
-ERRAND_SECONDS_MAX = 300.0
+OPERATION_SECONDS_MAX = 300.0
 CHECK_SECONDS_MAX = 15.0  # a terminal that is asked how it is answers within T3 of its protocol
-ERRANDS_WAITING_MAX = 50  # over all terminals and registers
-ERRANDS_OF_REGISTER_MAX = 8  # one that hammers leaves room for the others
+OPERATIONS_WAITING_MAX = 50  # over all terminals and registers
+OPERATIONS_OF_REGISTER_MAX = 8  # one that hammers leaves room for the others
 
 
 Keep = Callable[[c.FinalEvent], Awaitable[None]]
@@ -66,14 +66,16 @@ class Terminal(Protocol):
         """What it can do."""
 
     @property
-    def errand_results(self) -> dict[str, c.FinalEvent]:
-        """What errands came to, by name."""
+    def operation_results(self) -> dict[str, c.FinalEvent]:
+        """What operations came to, by name."""
 
-    def begin_errand(self, name: str, operation: c.Errand, keep: Keep | None = None) -> None:
+    def begin_operation(
+        self, name: str, operation: c.TerminalOperation, keep: Keep | None = None
+    ) -> None:
         """Do it once the terminal is idle; raises RequestError. `keep` stores its answer."""
 
-    def drop_errand(self, name: str) -> bool:
-        """Forget an errand that has not begun; False when it runs or is done."""
+    def drop_operation(self, name: str) -> bool:
+        """Forget one that has not begun; False when it runs or is done."""
 
     def ask_for_probe(self) -> int:
         """Have it probed; done when `state.probes` exceeds the returned number."""
@@ -85,19 +87,19 @@ class Asked:
 
     register_id: str
     delivery: Delivery
-    request: k.AnyErrand
+    request: k.AnyTerminalOperation
 
-    def is_repeated_by(self, register_id: str, request: k.AnyErrand) -> bool:
+    def is_repeated_by(self, register_id: str, request: k.AnyTerminalOperation) -> bool:
         """Tell whether a register sends this very command again."""
         mine = (self.register_id, self.request.operation, self.request.request_id)
         return mine == (register_id, request.operation, request.request_id)
 
 
 @dataclass(slots=True)
-class _Errand:
+class _Pending:
     name: str  # unique
     terminal_id: str
-    operation: c.Errand | None  # None is a probe
+    operation: c.TerminalOperation | None  # None is a probe
     until: float  # then nobody waits for the answer any more
     probes_before: int = 0
     looks: bool = False  # at the totals, because of an earlier end of day; then it begins
@@ -121,18 +123,18 @@ class OperationAnswer:
 
     register_id: str
     delivery: Delivery
-    request: k.AnyErrand
+    request: k.AnyTerminalOperation
     result: Result | RequestError
 
 
-class Errands:
+class TerminalOperations:
     """Commands that wait for their terminal: begun by the router, answered by `late_answers.py`."""
 
     def __init__(self, ledger: Ledger, terminals: Mapping[str, Terminal], outbox: Outbox) -> None:
         """Wait for `terminals`; end of day compares with `ledger`, for `outbox`."""
         self._ledger = ledger
         self._terminals = terminals
-        self._running: dict[str, _Errand] = {}
+        self._running: dict[str, _Pending] = {}
         self._numbers = 0
         self.draining = False  # no terminal begins anything new
         self.day_ends = DayEnds(ledger, outbox)
@@ -142,7 +144,11 @@ class Errands:
         self.day_ends.recall(self._terminals)
 
     def begin(
-        self, delivery: Delivery, register_id: str, request: k.AnyErrand, terminal_id: str
+        self,
+        delivery: Delivery,
+        register_id: str,
+        request: k.AnyTerminalOperation,
+        terminal_id: str,
     ) -> Result | None:
         """Start waiting for the terminal; return the answer if it is known already.
 
@@ -150,11 +156,11 @@ class Errands:
             RequestError: `operation_not_supported`, or what the terminal refuses.
         """
         asked = Asked(register_id, delivery, request)
-        waiting = [one for errand in self._running.values() for one in errand.asked]
+        waiting = [one for pending in self._running.values() for one in pending.asked]
         if any(one.is_repeated_by(register_id, request) for one in waiting):
             return None  # a register that repeats itself gets the one answer when it is there
         mine = sum(one.register_id == register_id for one in waiting)
-        if len(waiting) >= ERRANDS_WAITING_MAX or mine >= ERRANDS_OF_REGISTER_MAX:
+        if len(waiting) >= OPERATIONS_WAITING_MAX or mine >= OPERATIONS_OF_REGISTER_MAX:
             raise RequestError("terminal_busy", "too many commands are waiting")
         terminal = self._terminals[terminal_id]
         word = request.needs
@@ -170,29 +176,29 @@ class Errands:
             return None
         operation = _operation(request)
         now = asyncio.get_running_loop().time()
-        errand = _Errand(name, terminal_id, operation, now + ERRAND_SECONDS_MAX, asked=[asked])
-        if isinstance(request, k.TerminalReconcile) and errand.closes:
-            errand.lasting = request.operation_id is not None
-            done = self.day_ends.known(terminal_id, name, lasting=errand.lasting)
+        pending = _Pending(name, terminal_id, operation, now + OPERATION_SECONDS_MAX, asked=[asked])
+        if isinstance(request, k.TerminalReconcile) and pending.closes:
+            pending.lasting = request.operation_id is not None
+            done = self.day_ends.known(terminal_id, name, lasting=pending.lasting)
             if done is not None:
                 return done
         if self.draining:
             raise RequestError("bridge_draining", "the bridge is about to stop; try again soon")
-        if errand.closes:
+        if pending.closes:
             if any(one.closes and one.terminal_id == terminal_id for one in self._running.values()):
                 raise RequestError(
                     "terminal_busy", "an end of day is under way", terminal_id=terminal_id
                 )
             can_look = k.TerminalTotals.needs in terminal.capabilities.operations
-            errand.looks = self.day_ends.is_open(terminal_id) and can_look
+            pending.looks = self.day_ends.is_open(terminal_id) and can_look
         if operation is None:
-            errand.until = now + CHECK_SECONDS_MAX
-            errand.probes_before = terminal.ask_for_probe()
+            pending.until = now + CHECK_SECONDS_MAX
+            pending.probes_before = terminal.ask_for_probe()
         else:
-            keep = partial(self._keep, errand) if errand.closes and not errand.looks else None
-            terminal.begin_errand(errand.now_called, LOOK if errand.looks else operation, keep)
-        self._running[name] = errand
-        if errand.closes:
+            keep = partial(self._keep, pending) if pending.closes and not pending.looks else None
+            terminal.begin_operation(pending.now_called, LOOK if pending.looks else operation, keep)
+        self._running[name] = pending
+        if pending.closes:
             self.day_ends.under_way.add(name)
         return None
 
@@ -214,67 +220,67 @@ class Errands:
         """
         now = asyncio.get_running_loop().time()
         answers: list[OperationAnswer] = []
-        for errand in tuple(self._running.values()):
-            terminal = self._terminals[errand.terminal_id]
-            final = terminal.errand_results.pop(errand.now_called, None)
-            probed = errand.operation is None and terminal.state.probes > errand.probes_before
-            if final is None and not probed and now < errand.until:
+        for pending in tuple(self._running.values()):
+            terminal = self._terminals[pending.terminal_id]
+            final = terminal.operation_results.pop(pending.now_called, None)
+            probed = pending.operation is None and terminal.state.probes > pending.probes_before
+            if final is None and not probed and now < pending.until:
                 continue
-            dropped = not probed and final is None and terminal.drop_errand(errand.now_called)
-            result = await self._result(errand, final, dropped=dropped)
+            dropped = not probed and final is None and terminal.drop_operation(pending.now_called)
+            result = await self._result(pending, final, dropped=dropped)
             if result is None:
                 continue
             # A command that came meanwhile hears it, too: nothing is awaited from here on.
             answers += [
-                OperationAnswer(o.register_id, o.delivery, o.request, result) for o in errand.asked
+                OperationAnswer(o.register_id, o.delivery, o.request, result) for o in pending.asked
             ]
-            errand.asked.clear()
-            if errand.operation is None or final is not None or dropped:
-                del self._running[errand.name]
-                self.day_ends.under_way.discard(errand.name)
+            pending.asked.clear()
+            if pending.operation is None or final is not None or dropped:
+                del self._running[pending.name]
+                self.day_ends.under_way.discard(pending.name)
             else:  # it runs: nobody waits any more, but what it does to the batch must be noted
-                errand.until = math.inf
+                pending.until = math.inf
         return answers
 
-    def _name(self, register_id: str, request: k.AnyErrand, terminal_id: str) -> str:
+    def _name(self, register_id: str, request: k.AnyTerminalOperation, terminal_id: str) -> str:
         if isinstance(request, k.TerminalReconcile) and request.close:
             return self.day_ends.name(register_id, request, terminal_id)
         self._numbers += 1
         return str(self._numbers)
 
     async def _result(
-        self, errand: _Errand, final: c.FinalEvent | None, *, dropped: bool
+        self, pending: _Pending, final: c.FinalEvent | None, *, dropped: bool
     ) -> Result | RequestError | None:
         """Return what came of it, None when it goes on."""
-        terminal_id = errand.terminal_id
-        if errand.operation is None:
-            return self._condition(terminal_id, errand.probes_before)
-        if final is None and (dropped or not errand.closes):
+        terminal_id = pending.terminal_id
+        if pending.operation is None:
+            return self._check_result(terminal_id, pending.probes_before)
+        if final is None and (dropped or not pending.closes):
             text = "the terminal was busy with something else, or did not come to an end"
             return RequestError("terminal_busy", text, terminal_id=terminal_id)
-        if errand.looks and final is not None:
-            return await self._go_on(errand, final)
+        if pending.looks and final is not None:
+            return await self._go_on(pending, final)
         match final:
-            case c.BatchTotals(closed=True) if errand.closes:
-                stored = self.day_ends.known(terminal_id, errand.name, lasting=True)
-                return stored or await self.day_ends.ended(terminal_id, errand.name, final)
+            case c.BatchTotals(closed=True) if pending.closes:
+                stored = self.day_ends.known(terminal_id, pending.name, lasting=True)
+                return stored or await self.day_ends.ended(terminal_id, pending.name, final)
             case c.BatchTotals():
-                if errand.closes:
-                    await self.day_ends.kept(terminal_id, errand.name, "the terminal kept it")
+                if pending.closes:
+                    await self.day_ends.kept(terminal_id, pending.name, "the terminal kept it")
                 return await self.day_ends.totals(terminal_id, final)
-            case c.Declined() | c.Canceled() | c.Failed() if errand.closes:
-                await self.day_ends.kept(terminal_id, errand.name, final.text or final.code)
-                return finding(terminal_id, final, None)
+            case c.Declined() | c.Canceled() | c.Failed() if pending.closes:
+                await self.day_ends.kept(terminal_id, pending.name, final.text or final.code)
+                return result_of(terminal_id, final, None)
             case c.LastTransaction(approval) if approval is not None:
                 newest = await self._ledger.batches.newest_of(terminal_id)
                 ours = next((one for one in newest if one.payment.made(approval.fingerprint)), None)
-                return finding(terminal_id, final, ours.payment_id if ours else None)
-            case _ if errand.closes or final is None:
+                return result_of(terminal_id, final, ours.payment_id if ours else None)
+            case _ if pending.closes or final is None:
                 return unknown(terminal_id)
             case _:
-                return finding(terminal_id, final, None)
+                return result_of(terminal_id, final, None)
 
-    async def _keep(self, errand: _Errand, final: c.FinalEvent) -> None:
+    async def _keep(self, pending: _Pending, final: c.FinalEvent) -> None:
         """Store what a terminal says of its end of day; called in its own conversation.
 
         Raises:
@@ -282,33 +288,33 @@ class Errands:
         """
         match final:
             case c.BatchTotals(closed=True):
-                await self.day_ends.ended(errand.terminal_id, errand.name, final)
+                await self.day_ends.ended(pending.terminal_id, pending.name, final)
             case c.BatchTotals():
-                await self.day_ends.kept(errand.terminal_id, errand.name, "the terminal kept it")
+                await self.day_ends.kept(pending.terminal_id, pending.name, "the terminal kept it")
             case c.Declined() | c.Canceled() | c.Failed():
                 why = final.text or final.code
-                await self.day_ends.kept(errand.terminal_id, errand.name, why)
+                await self.day_ends.kept(pending.terminal_id, pending.name, why)
             case _:
                 pass  # nobody knows; the next totals may tell
 
-    async def _go_on(self, errand: _Errand, final: c.FinalEvent) -> Result | RequestError | None:
+    async def _go_on(self, pending: _Pending, final: c.FinalEvent) -> Result | RequestError | None:
         """Begin an end of day once the totals told what came of the one before it."""
-        terminal_id = errand.terminal_id
+        terminal_id = pending.terminal_id
         if not isinstance(final, c.BatchTotals):
-            return finding(terminal_id, final, None)
+            return result_of(terminal_id, final, None)
         try:
-            await self.day_ends.look(terminal_id, errand.name, final)
-            done = self.day_ends.known(terminal_id, errand.name, lasting=errand.lasting)
-            if done is not None or not errand.asked:
+            await self.day_ends.look(terminal_id, pending.name, final)
+            done = self.day_ends.known(terminal_id, pending.name, lasting=pending.lasting)
+            if done is not None or not pending.asked:
                 return done or unknown(terminal_id)
-            errand.looks = False
-            keep = partial(self._keep, errand)
-            self._terminals[terminal_id].begin_errand(errand.name, c.EndOfDay(), keep)
+            pending.looks = False
+            keep = partial(self._keep, pending)
+            self._terminals[terminal_id].begin_operation(pending.name, c.EndOfDay(), keep)
         except RequestError as error:
             return error
         return None
 
-    def _condition(self, terminal_id: str, probes_before: int) -> k.TerminalCheckResult:
+    def _check_result(self, terminal_id: str, probes_before: int) -> k.TerminalCheckResult:
         state = self._terminals[terminal_id].state
         return k.TerminalCheckResult(
             terminal_id=terminal_id,
@@ -319,7 +325,7 @@ class Errands:
         )
 
 
-def _operation(request: k.AnyErrand) -> c.Errand | None:
+def _operation(request: k.AnyTerminalOperation) -> c.TerminalOperation | None:
     """Return what the terminal is asked; None is a probe."""
     match request:
         case k.TerminalCheck() | k.TerminalLogin():

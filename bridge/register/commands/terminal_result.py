@@ -1,4 +1,4 @@
-"""What a terminal's answer to an errand means for a register. Pure."""
+"""What a terminal's answer to a terminal operation means for a register. Pure."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from bridge.register import api as k
 from drivers import contract as c
 
 
-def finding(terminal_id: str, final: c.FinalEvent, payment_id: str | None) -> k.Wire | RequestError:
+def result_of(
+    terminal_id: str, final: c.FinalEvent, payment_id: str | None
+) -> k.Wire | RequestError:
     """Return the `result` of a response, or why there is none.
 
     `payment_id` is the payment that a last transaction belongs to, None for one that the bridge

@@ -13,7 +13,7 @@ from bridge.register import api as k
 from bridge.register.commands.gift_card_balance import Balances
 from bridge.register.commands.late_answers import LateAnswers
 from bridge.register.commands.replies import Replies
-from bridge.register.commands.terminal_operation import ERRAND_SECONDS_MAX
+from bridge.register.commands.terminal_operation import OPERATION_SECONDS_MAX
 from drivers import contract as c
 from tests.component.register.test_terminal_operation import Counter, at_a_counter, totals
 from tests.support.shop import TOPICS
@@ -28,7 +28,7 @@ async def answering(counter: Counter) -> AsyncIterator[LateAnswers]:
     ledger = counter.till.ledger
     replies = Replies(counter.outbox, TOPICS, ledger, lambda: NOON)
     late = LateAnswers(
-        counter.errands, Balances(None), replies, ledger.payments.something_changed.listen()
+        counter.operations, Balances(None), replies, ledger.payments.something_changed.listen()
     )
     task = asyncio.create_task(late.run())
     await asyncio.sleep(LITTLE_SECONDS)
@@ -51,7 +51,7 @@ def test_a_terminals_answer_becomes_a_response_while_nothing_is_published(tmp_pa
             await counter.terminal.do(totals(5000))
             counter.till.ledger.payments.something_changed.set()
             counter.till.ledger.payments.take_changed()  # the publisher clears its own event only
-            async with asyncio.timeout(ERRAND_SECONDS_MAX / 2):
+            async with asyncio.timeout(OPERATION_SECONDS_MAX / 2):
                 while not counter.outbox.responses:  # noqa: ASYNC110 - virtual time
                     await asyncio.sleep(LITTLE_SECONDS)
             assert [(one.op, one.status) for one in responses(counter)] == [
@@ -67,7 +67,7 @@ def test_a_wait_ends_in_time_although_nothing_else_happens(tmp_path: Path) -> No
             assert counter.ask(k.TerminalTotals) is None
             assert counter.terminal.waiting[0][1] == c.EndOfDay(close=False)
             late.wake()
-            await asyncio.sleep(ERRAND_SECONDS_MAX - 1)
+            await asyncio.sleep(OPERATION_SECONDS_MAX - 1)
             assert counter.outbox.responses == []
             await asyncio.sleep(2)
             error = responses(counter)[0].error

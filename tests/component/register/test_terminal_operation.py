@@ -1,4 +1,4 @@
-"""Errands: what a terminal without money is asked, and an end of day that is done once."""
+"""Terminal operations without money, and an end of day that is done once."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from bridge.money import purchase as s
 from bridge.register import api as k
 from bridge.register.commands.terminal_operation import (
     CHECK_SECONDS_MAX,
-    ERRAND_SECONDS_MAX,
-    ERRANDS_OF_REGISTER_MAX,
-    Errands,
+    OPERATION_SECONDS_MAX,
+    OPERATIONS_OF_REGISTER_MAX,
     Keep,
+    TerminalOperations,
 )
 from bridge.register.mqtt.messages import Delivery
 from bridge.register.outbox import Outbox
@@ -49,26 +49,28 @@ class Condition:
 
 
 class FakeTerminal:
-    """Takes errands and answers when the test says so. It closes batches as a station does."""
+    """Takes operations and answers when the test says so. It closes batches as a station does."""
 
     def __init__(self, till: Till, capabilities: c.Capabilities = ALL) -> None:
         self._till = till
         self.capabilities = capabilities
         self.state = Condition()
-        self.errand_results: dict[str, c.FinalEvent] = {}
-        self.waiting: list[tuple[str, c.Errand]] = []
+        self.operation_results: dict[str, c.FinalEvent] = {}
+        self.waiting: list[tuple[str, c.TerminalOperation]] = []
         self.keepers: dict[str, Keep | None] = {}
-        self.asked: list[c.Errand] = []
+        self.asked: list[c.TerminalOperation] = []
         self.refusal: RequestError | None = None
 
-    def begin_errand(self, name: str, operation: c.Errand, keep: Keep | None = None) -> None:
+    def begin_operation(
+        self, name: str, operation: c.TerminalOperation, keep: Keep | None = None
+    ) -> None:
         """Take it, or refuse it."""
         if self.refusal is not None:
             raise self.refusal
         self.waiting.append((name, operation))
         self.keepers[name] = keep
 
-    def drop_errand(self, name: str) -> bool:
+    def drop_operation(self, name: str) -> bool:
         """Forget what has not begun."""
         before = len(self.waiting)
         self.waiting = [one for one in self.waiting if one[0] != name]
@@ -80,7 +82,7 @@ class FakeTerminal:
         return self.state.probes - 1
 
     async def begin(self) -> str:
-        """Begin the next errand and return its name; its answer is not heard yet."""
+        """Begin the next operation and return its name; its answer is not heard yet."""
         name, operation = self.waiting.pop(0)
         self.asked.append(operation)
         if isinstance(operation, c.EndOfDay) and operation.close:
@@ -88,12 +90,12 @@ class FakeTerminal:
         return name
 
     async def do(self, final: c.FinalEvent) -> None:
-        """Do the next errand, with this answer."""
+        """Do the next operation, with this answer."""
         name = await self.begin()
         keep = self.keepers[name]
         if keep is not None:  # in the conversation, before the terminal hears that we have it
             await keep(final)
-        self.errand_results[name] = final
+        self.operation_results[name] = final
 
     @property
     def closes(self) -> int:
@@ -103,37 +105,39 @@ class FakeTerminal:
 
 @dataclass(slots=True)
 class Counter:
-    """A register, its errands and its terminal."""
+    """A register, its operations and its terminal."""
 
     till: Till
     terminal: FakeTerminal
     outbox: Outbox
-    errands: Errands
+    operations: TerminalOperations
     numbers: int = 0
     found: list[Any] = field(default_factory=list)
 
     def ask(
-        self, model: type[k.AnyErrand], register_id: str = "till-1", **fields: Any
+        self, model: type[k.AnyTerminalOperation], register_id: str = "till-1", **fields: Any
     ) -> dict[str, Any] | None:
         """Send a command; returns what is answered at once."""
         self.numbers += 1
         fields.setdefault("request_id", f"r-{self.numbers}")
         request = model.model_validate(fields)
-        known = self.errands.begin(Delivery("", b""), register_id, request, TERMINAL)
+        known = self.operations.begin(Delivery("", b""), register_id, request, TERMINAL)
         return known.model_dump(mode="json") if isinstance(known, k.Wire) else known
 
     async def answers(self) -> list[Any]:
         """Return the results of the commands that are answered now; codes of refusals."""
-        return [_told(one.result) for one in await self.errands.finished()]
+        return [_told(one.result) for one in await self.operations.finished()]
 
     async def reborn(self) -> None:
         """Kill the bridge and start it again; the terminal lives on."""
         await self.till.reborn()
-        self.terminal.errand_results.clear()
+        self.terminal.operation_results.clear()
         self.terminal.waiting.clear()
         self.outbox = Outbox(self.till.ledger.payments.something_changed.set)
-        self.errands = Errands(self.till.ledger, {TERMINAL: self.terminal}, self.outbox)
-        self.errands.recall()
+        self.operations = TerminalOperations(
+            self.till.ledger, {TERMINAL: self.terminal}, self.outbox
+        )
+        self.operations.recall()
 
 
 def _told(result: k.Wire | dict[str, Any] | RequestError) -> Any:
@@ -152,8 +156,8 @@ def at_a_counter(folder: Path, test: Test, capabilities: c.Capabilities = ALL) -
         async with open_till(folder) as till:
             terminal = FakeTerminal(till, capabilities)
             outbox = Outbox(till.ledger.payments.something_changed.set)
-            errands = Errands(till.ledger, {TERMINAL: terminal}, outbox)
-            await test(Counter(till, terminal, outbox, errands))
+            operations = TerminalOperations(till.ledger, {TERMINAL: terminal}, outbox)
+            await test(Counter(till, terminal, outbox, operations))
 
     run_virtual(main)
 
@@ -298,10 +302,10 @@ def test_the_balance_of_a_card_at_the_terminal(tmp_path: Path) -> None:
 def test_what_nobody_waits_for_any_more_is_not_begun(tmp_path: Path) -> None:
     async def test(counter: Counter) -> None:
         counter.ask(k.CardRead)
-        await asyncio.sleep(ERRAND_SECONDS_MAX + 1)
+        await asyncio.sleep(OPERATION_SECONDS_MAX + 1)
         assert await counter.answers() == ["terminal_busy"]
         assert counter.terminal.waiting == [], "no terminal lights up for nobody"
-        assert counter.errands.next_at is None
+        assert counter.operations.next_at is None
 
     at_a_counter(tmp_path, test)
 
@@ -514,7 +518,7 @@ def test_what_was_not_begun_proves_nothing_about_an_earlier_attempt(tmp_path: Pa
         reconcile(counter, operation_id="018f6f50-0000-7000-8000-0000000000f2")
         name, _ = counter.terminal.waiting.pop()
         gone = c.Failed("not_begun", "gone", "terminal_offline")
-        counter.terminal.errand_results[name] = gone
+        counter.terminal.operation_results[name] = gone
         assert await counter.answers() == ["terminal_offline"]
         reconcile(counter)
         await counter.terminal.do(totals(0))
@@ -529,9 +533,9 @@ def test_a_close_that_nobody_waits_for_any_more_is_noted_all_the_same(tmp_path: 
         await counter.till.done(pay(1, 5000))
         reconcile(counter)
         name = await counter.terminal.begin()
-        await asyncio.sleep(ERRAND_SECONDS_MAX + 1)
+        await asyncio.sleep(OPERATION_SECONDS_MAX + 1)
         assert await counter.answers() == ["outcome_unknown"]
-        counter.terminal.errand_results[name] = closed(5000)
+        counter.terminal.operation_results[name] = closed(5000)
         assert await counter.answers() == []
         known = reconcile(counter)
         assert known is not None
@@ -543,7 +547,7 @@ def test_a_close_that_nobody_waits_for_any_more_is_noted_all_the_same(tmp_path: 
 def test_a_close_that_waited_too_long_is_not_begun(tmp_path: Path) -> None:
     async def test(counter: Counter) -> None:
         reconcile(counter)
-        await asyncio.sleep(ERRAND_SECONDS_MAX + 1)
+        await asyncio.sleep(OPERATION_SECONDS_MAX + 1)
         assert await counter.answers() == ["terminal_busy"]
         assert counter.terminal.waiting == []
 
@@ -565,14 +569,14 @@ def test_a_terminal_without_totals_is_closed_without_a_look(tmp_path: Path) -> N
 def test_a_bridge_that_stops_begins_nothing_and_waits_for_a_close(tmp_path: Path) -> None:
     async def test(counter: Counter) -> None:
         reconcile(counter)
-        counter.errands.draining = True
+        counter.operations.draining = True
         assert reconcile(counter, register_id="till-2") is None, "the same one, under way"
         with refused("bridge_draining"):
             counter.ask(k.TerminalDiagnose)
-        assert counter.errands.closing
+        assert counter.operations.closing
         await counter.terminal.do(closed(0))
         first, _ = await counter.answers()
-        assert not counter.errands.closing
+        assert not counter.operations.closing
         assert reconcile(counter) == first, "what is known is told to the end"
 
     at_a_counter(tmp_path, test)
@@ -607,7 +611,7 @@ def test_totals_that_were_read_before_a_close_say_nothing_about_it(tmp_path: Pat
 
 def test_one_register_that_hammers_leaves_room_for_the_others(tmp_path: Path) -> None:
     async def test(counter: Counter) -> None:
-        for _ in range(ERRANDS_OF_REGISTER_MAX):
+        for _ in range(OPERATIONS_OF_REGISTER_MAX):
             counter.ask(k.CardRead)
         with refused("terminal_busy"):
             counter.ask(k.CardRead)

@@ -153,7 +153,7 @@ def test_the_end_of_day_is_refused_while_a_payment_is_in_doubt(close: bool, tmp_
         )
         written = bytes(counter.written)
         with pytest.raises(RequestError, match="in doubt") as refusal:
-            counter.life.station.begin_errand("till-1/1", c.EndOfDay(close))
+            counter.life.station.begin_operation("till-1/1", c.EndOfDay(close))
         assert refusal.value.code == "terminal_busy"
         answer = await counter.ask("terminal/reconcile", close=close)
         assert answer["error"]["code"] == "terminal_busy"
@@ -173,12 +173,12 @@ def test_an_end_of_day_that_waits_is_not_begun_once_its_payment_is_in_doubt(
         counter.shoppers(trouble("silent", "status", seconds=400))
         payment_id = await counter.start("20.40")
         await asyncio.sleep(1)
-        counter.life.station.begin_errand("till-1/1", c.EndOfDay())
+        counter.life.station.begin_operation("till-1/1", c.EndOfDay())
         await counter.until(
             lambda: counter.payment(payment_id).status is p.Status.IN_DOUBT, "a doubt"
         )
-        await counter.until(lambda: bool(counter.life.station.errand_results), "its end")
-        (final,) = counter.life.station.errand_results.values()
+        await counter.until(lambda: bool(counter.life.station.operation_results), "its end")
+        (final,) = counter.life.station.operation_results.values()
         assert isinstance(final, c.Failed)
         assert "closed" not in [one.kind for one in counter.terminal.ledger.entries]
         payment = await counter.end_of(payment_id)
