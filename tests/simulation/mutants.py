@@ -237,9 +237,11 @@ def _any_status_is_applied(original: AnyCallable) -> AnyCallable:
 
 def _ignores_the_baseline(original: AnyCallable) -> AnyCallable:
     def verdict(self: Any) -> Any:
-        reading = self._reading
-        if reading is not None and reading.result == 0:
-            return self._new_transaction(reading)
+        readings = self._readings
+        if readings and readings[-1].result == 0:
+            found = self._fitting(readings[-1])
+            if isinstance(found, c.Approval):
+                return c.Approved(found)
         return original(self)
 
     return verdict
