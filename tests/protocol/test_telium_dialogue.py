@@ -374,6 +374,19 @@ def test_a_babbling_terminal_cannot_keep_a_conversation_alive() -> None:
     assert isinstance(script.final, Unclear)
 
 
+def test_babble_between_two_enquiries_ends_the_conversation_too() -> None:
+    script = Script(PAY)
+    assert script.silence() == EOT
+    for _ in range(1000):
+        script.now += 1.0
+        script.hear(b"7")
+        if script.over:
+            break
+    assert script.now < 100 + 200
+    assert isinstance(script.final, Failed)
+    assert REQUEST not in script.sent
+
+
 def test_nothing_is_said_after_the_end() -> None:
     script = requested()
     script.hear(ENQ)
