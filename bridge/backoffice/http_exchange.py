@@ -210,7 +210,7 @@ async def _read_body(response: httpx.Response) -> bytes:
         raise NoAnswer("the answer is coded in a way that was not asked for")
     unpack = zlib.decompressobj(_WINDOW_BITS[coding]) if coding in _WINDOW_BITS else None
     body = bytearray()
-    async for chunk in response.aiter_raw():
+    async for chunk in response.aiter_raw() if unpack is not None else response.aiter_bytes():
         try:
             # One byte more than allowed is enough to see that it is too long.
             room = BODY_BYTES_MAX + 1 - len(body)
