@@ -304,7 +304,7 @@ def _gap_reason(gap: k.GapHealth) -> str:
 
 # What the desk hands on; what a driver can do beyond is not announced.
 IMPLEMENTED = frozenset({one.value for one in p.PaymentType}) | {
-    *("totals", "reconcile", "display", "card_read", "balance", "diagnose", "last_transaction"),
+    *(model.needs for model in k.REQUESTS.values() if issubclass(model, k.TerminalOperation)),
     *("gift_redeem", "gift_load"),
 }
 

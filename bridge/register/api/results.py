@@ -137,10 +137,10 @@ class TerminalCheckResult(TerminalResult):
 
 
 class DiagnosisResult(TerminalResult):
-    """What the terminal found when it called its host."""
+    """What the terminal found in a test."""
 
     passed: bool
-    """Whether it reached its host."""
+    """Whether it found nothing wrong; of a diagnosis, that it reached its host."""
     text: str | None = None
     """What it said, in words; null where it said nothing."""
     facts: dict[str, str] = Field(default_factory=dict)

@@ -5,15 +5,13 @@ from __future__ import annotations
 from typing import Literal
 
 from drivers.contract import (
-    Diagnose,
     EndOfDay,
     Inquire,
+    MoneyOperation,
     Operation,
     Probe,
     ReadBalance,
-    ReadCard,
     ReadLast,
-    ShowText,
     Unclear,
 )
 from drivers.pax.codec.framing import Sign
@@ -49,7 +47,7 @@ class PaxDialogue(ScriptedDialogue[Ask, bytes | Sign, Answer]):
                 return read_balance(operation, settings)
             case ReadLast():
                 return read_last(settings)
-            case ReadCard() | ShowText() | Diagnose():
-                return Unclear("operation_not_supported")
-            case _:
+            case _ if isinstance(operation, MoneyOperation):
                 return move_money(operation, settings, self._poslink.wishes, greet=serial)
+            case _:
+                return Unclear("operation_not_supported")

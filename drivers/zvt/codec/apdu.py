@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import Any, get_args
 
 from drivers.contract import ProtocolError
 from drivers.zvt.codec import messages as m
@@ -41,21 +41,7 @@ _TRACKS = frozenset((0x23, 0x24, 0x2D))
 _NEVER_KEPT = frozenset((0x3A, 0xD1))  # CVC and PIN data: not even masked
 _LINES = range(0xF1, 0xF9)
 
-_COMMANDS: dict[int, type[m.BmpCommand]] = {
-    kind.CONTROL: kind
-    for kind in (
-        *(m.Authorization, m.PreAuthorization, m.PartialReversal, m.BookTotal, m.Tip),
-        *(
-            m.CancelPreAuthorization,
-            m.ExternalReversal,
-            m.Reversal,
-            m.Refund,
-            m.RepeatReceipt,
-            m.EndOfDay,
-        ),
-        *(m.Totals, m.Initialization, m.StatusEnquiry, m.Diagnosis, m.LogOff, m.AbortRequest),
-    )
-}
+_COMMANDS: dict[int, type[m.BmpCommand]] = {kind.CONTROL: kind for kind in get_args(m.BmpCommand)}
 _WITH_PASSWORD = frozenset((0x0630, 0x0631, 0x0620, 0x0650, 0x0610, 0x0693))
 
 _Decoder = Callable[[bytes], object]
