@@ -314,8 +314,13 @@ class Diagnose:
     """Have the terminal test its connection to its host. Moves no money. Yields `Diagnosis`."""
 
 
+@dataclass(frozen=True, slots=True)
+class SelfTest:
+    """Have the terminal examine itself. Moves no money. Yields `Diagnosis`."""
+
+
 MoneyOperation = Pay | Authorize | Capture | Refund | Reverse | AdjustTip | LoadGift
-TerminalOperation = EndOfDay | ReadCard | ShowText | ReadBalance | ReadLast | Diagnose
+TerminalOperation = EndOfDay | ReadCard | ShowText | ReadBalance | ReadLast | Diagnose | SelfTest
 Operation = MoneyOperation | Inquire | Probe | TerminalOperation
 
 
@@ -505,7 +510,7 @@ class LastTransaction:
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
-    """Answer to `Diagnose`: the terminal reached its host, or says why not. Final."""
+    """Answer to `Diagnose` (it reached its host) and `SelfTest`, or why not. Final."""
 
     passed: bool
     text: str = ""

@@ -31,7 +31,7 @@ class ZvtDriver:
         locked = bool(traits.config_byte & AMOUNT_ENTRY_LOCKED)
         operations = {
             *("sale", "preauth", "increment", "capture", "refund", "void", "tip_adjust"),
-            *("reconcile", "totals", "card_read", "display"),
+            *("reconcile", "totals", "card_read", "display", "self_test"),
         }
         if traits.repeat_receipt_usable:
             operations.add("last_transaction")

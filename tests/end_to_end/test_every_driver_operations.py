@@ -32,6 +32,7 @@ MATRIX = {
     "card_read": "test_other_operations_are_done_or_refused",
     "last_transaction": "test_what_can_be_asked_of_a_terminal_is_told_or_refused",
     "diagnose": "test_what_can_be_asked_of_a_terminal_is_told_or_refused",
+    "self_test": "test_what_can_be_asked_of_a_terminal_is_told_or_refused",
     "balance": "test_what_a_terminal_cannot_do_with_gift_cards_is_refused",
     "gift_redeem": "test_what_a_terminal_cannot_do_with_gift_cards_is_refused",
     "gift_load": "test_what_a_terminal_cannot_do_with_gift_cards_is_refused",

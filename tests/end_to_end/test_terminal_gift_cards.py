@@ -273,7 +273,7 @@ def test_what_a_terminal_cannot_do_with_gift_cards_is_refused(
 
 
 @every_kind
-@pytest.mark.parametrize("word", ["last_transaction", "diagnose"])
+@pytest.mark.parametrize("word", ["last_transaction", "diagnose", "self_test"])
 def test_what_can_be_asked_of_a_terminal_is_told_or_refused(
     kind: Kind, word: str, tmp_path: Path
 ) -> None:

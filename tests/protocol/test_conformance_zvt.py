@@ -68,6 +68,7 @@ SCRIPTS: dict[str, tuple[c.Operation, dict[str, tuple[str, list[str]]]]] = {
     "show": (c.ShowText(("hello",)), {"06E0": (YES, [])}),
     "read_last": (c.ReadLast(), IDLE_TERMINAL),
     "diagnose": (c.Diagnose(), {"0670": (YES, ["04 01 00", PLEASE_WAIT, LAST_LINE, DONE])}),
+    "self_test": (c.SelfTest(), {"0679": (YES, [PLEASE_WAIT, LAST_LINE, DONE])}),
 }
 TRUTHS: dict[str, type] = {
     "paid": c.Approved,
@@ -93,6 +94,7 @@ TRUTHS: dict[str, type] = {
     "show": c.Done,
     "read_last": c.LastTransaction,
     "diagnose": c.Diagnosis,
+    "self_test": c.Diagnosis,
 }
 
 

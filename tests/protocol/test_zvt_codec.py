@@ -86,7 +86,7 @@ status_informations = st.builds(
 )
 commands: list[type[Any]] = [
     *(m.Authorization, m.PreAuthorization, m.PartialReversal, m.BookTotal),
-    *(m.CancelPreAuthorization, m.Tip, m.Diagnosis),
+    *(m.CancelPreAuthorization, m.Tip, m.Diagnosis, m.SelfTest),
 ]
 with_password: list[type[Any]] = [m.Reversal, m.Refund, m.RepeatReceipt, m.EndOfDay, m.Totals]
 command_fields: dict[str, st.SearchStrategy[Any]] = {

@@ -38,6 +38,26 @@ def test_a_diagnosis_passes_with_what_the_terminal_says_of_itself() -> None:
     assert desk.last == c.Diagnosis(passed=True, facts=facts)
 
 
+@pytest.mark.parametrize(
+    ("end", "passed", "facts"),
+    [
+        (DONE, True, {}),
+        ("06 0F 02 27 9B", False, {"code": "9B"}),
+        ("06 1E 01 A3", False, {"code": "A3"}),
+    ],
+)
+def test_a_self_test_tells_whether_the_terminal_found_a_fault(
+    end: str, passed: bool, facts: dict[str, str]
+) -> None:
+    desk = register()
+    assert desk.begin(c.SelfTest()) == "06 79 00"
+    assert desk.hear(YES) == ""
+    assert desk.hear("06 D1 05 81 4F 4B 21 21") == YES
+    assert desk.hear(end) == YES
+    assert isinstance(desk.last, c.Diagnosis)
+    assert (desk.last.passed, desk.last.facts) == (passed, facts)
+
+
 def test_the_kind_of_diagnosis_is_a_setting() -> None:
     desk = register(ZvtSettings(diagnosis_type=1))
     assert desk.begin(c.Diagnose()) == "06 70 05 06 03 1B 01 01"
@@ -86,9 +106,12 @@ def test_a_stopped_diagnosis_says_nothing_about_the_line() -> None:
     assert isinstance(desk.last, c.Canceled)
 
 
-def test_a_terminal_without_the_command_has_failed_and_not_been_diagnosed() -> None:
+@pytest.mark.parametrize("operation", [c.Diagnose(), c.SelfTest()])
+def test_a_terminal_without_the_command_has_failed_and_not_been_diagnosed(
+    operation: c.TerminalOperation,
+) -> None:
     desk = register()
-    desk.begin(c.Diagnose())
+    desk.begin(operation)
     assert desk.hear("84 83 00") == ""
     assert desk.last == c.Failed("83", "function not possible", "operation_not_supported")
 

@@ -110,6 +110,14 @@ class TerminalDiagnose(TerminalOperation):
     needs = "diagnose"
 
 
+class TerminalSelfTest(TerminalOperation):
+    """Have the terminal examine itself, and print what it found; `result` has `passed`."""
+
+    operation = "terminal/self_test"
+    result = DiagnosisResult
+    needs = "self_test"
+
+
 class TerminalLastTransaction(TerminalOperation):
     """Read the terminal's last transaction, and whose it is: `payment_id`, null for a stranger's.
 
@@ -150,6 +158,7 @@ AnyTerminalOperation = (
     | TerminalReconcile
     | TerminalLogin
     | TerminalDiagnose
+    | TerminalSelfTest
     | TerminalLastTransaction
     | TerminalDisplay
     | CardRead

@@ -16,6 +16,7 @@ from typing import Any, Protocol
 from bridge.errors import RequestError
 from bridge.money.ledger import Ledger
 from bridge.register import api as k
+from bridge.register.api import terminal_commands as t
 from bridge.register.commands.reconciliation import DayEnds, unknown
 from bridge.register.commands.terminal_result import result_of
 from bridge.register.mqtt.messages import Delivery
@@ -338,6 +339,8 @@ def _operation(request: k.AnyTerminalOperation) -> c.TerminalOperation | None:
             return c.ShowText(lines, seconds)
         case k.TerminalDiagnose():
             return c.Diagnose()
+        case t.TerminalSelfTest():
+            return c.SelfTest()
         case k.TerminalLastTransaction():
             return c.ReadLast()
         case k.CardRead(deadline_s=seconds):

@@ -176,6 +176,13 @@ class Diagnosis(Command):
 
 
 @dataclass(frozen=True, slots=True)
+class SelfTest(Command):
+    """06 79: examine yourself."""
+
+    CONTROL: ClassVar[int] = 0x0679
+
+
+@dataclass(frozen=True, slots=True)
 class LogOff(Command):
     """06 02: back to the terminal's own configuration."""
 
@@ -389,6 +396,7 @@ BmpCommand = (
     | Initialization
     | StatusEnquiry
     | Diagnosis
+    | SelfTest
     | LogOff
     | AbortRequest
 )

@@ -54,8 +54,8 @@ class ZvtDialogue(ScriptedDialogue[Ask, bytes, Message]):
                 script = show_text(operation, line, settings)
             case c.ReadLast():
                 script = read_last(line, settings)
-            case c.Diagnose():
-                script = diagnose(line, settings)
+            case c.Diagnose() | c.SelfTest():
+                script = diagnose(operation, line, settings)
             case c.ReadBalance():
                 raise AssertionError(f"{operation} is not among the capabilities")
             case _:

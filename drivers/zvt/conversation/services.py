@@ -1,6 +1,6 @@
 """Conversations without a payment: end of day, totals, cards, texts, diagnosis, last transaction.
 
-Source: PA00P015 rev 13.08, commands 06 50, 06 10, 06 C0, 06 E0, 06 70, 06 20.
+Source: PA00P015 rev 13.08, commands 06 50, 06 10, 06 C0, 06 E0, 06 70, 06 79, 06 20.
 """
 
 from __future__ import annotations
@@ -209,11 +209,18 @@ def read_last(line: ZvtExchange, settings: ZvtSettings) -> Script:
     return c.LastTransaction(approval, last.text)
 
 
-def diagnose(line: ZvtExchange, settings: ZvtSettings) -> Script:
-    """Have the terminal call its host. However it ends: it got through, or it says why not."""
+def diagnose(
+    operation: c.Diagnose | c.SelfTest, line: ZvtExchange, settings: ZvtSettings
+) -> Script:
+    """Have the terminal call its host, or examine itself.
+
+    However it ends: all is well, or it says what is not.
+    """
     kind = settings.diagnosis_type
     tlv = None if kind is None else (Tlv(_DIAGNOSIS_TYPE, bytes([kind])),)
-    end = yield from _carry_out(m.Diagnosis(tlv=tlv), line, settings, [])
+    own = isinstance(operation, c.SelfTest)
+    command = m.SelfTest() if own else m.Diagnosis(tlv=tlv)
+    end = yield from _carry_out(command, line, settings, [])
     match end:
         case m.Abort(code=code) if not line.abort_sent:
             text = tlv_text(end.tlv, settings.traits.charset)

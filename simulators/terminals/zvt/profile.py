@@ -56,6 +56,7 @@ class Profile:
     refuses_wrong_currency: bool = True  # at registration
     registrations_refused: int = 0  # the first ones after power-up get 84 1E 01 7D, as by CCV
     diagnosis_code: int | None = 0  # 06 70 ends with this result; None: the command is not known
+    self_test_code: int | None = 0  # 06 79, as 06 70
     # In the completion. With E0 or FC it goes away afterwards; with another result than these and
     # 0 the batch stays open, whatever an earlier 04 0F said.
     end_of_day_result: int | None = None

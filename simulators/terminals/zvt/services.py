@@ -251,6 +251,25 @@ async def diagnose(device: Device, command: m.Command) -> None:
     )
 
 
+async def examine_itself(device: Device, command: m.Command) -> None:
+    """06 79: look at what it is made of, print what came of it, and end as a diagnosis does."""
+    profile = device.profile
+    if profile.self_test_code is None:
+        device.reply(m.Reply(UNKNOWN_COMMAND))
+        return
+    device.plan = device.shopper.scenario.without_card
+    await device.reach("command")
+    device.reply()
+    passed = not profile.self_test_code
+    verdict = profile.words.passed if passed else profile.words.failed
+    lines = ((0, "Self-Test"), (LAST_LINE, verdict))
+    with contextlib.suppress(NoReply, NotAccepted):  # nothing depends on the paper
+        await print_lines(device, lines, ADMINISTRATION, 0, PRINTS_ADMINISTRATION)
+    await device.reach("completion")
+    failed = m.Abort(profile.self_test_code)
+    await device.tell_calmly(m.Completion(terminal_id=profile.terminal_id) if passed else failed)
+
+
 async def initialize(device: Device, command: m.Command) -> None:
     """06 93: nothing to load here."""
     device.reply()

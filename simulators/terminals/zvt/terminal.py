@@ -37,6 +37,7 @@ HANDLERS: dict[type[object], Handler] = {
     m.EndOfDay: services.end_of_day,
     m.Totals: services.totals,
     m.Diagnosis: services.diagnose,
+    m.SelfTest: services.examine_itself,
     m.Initialization: services.initialize,
     m.DisplayText: services.display,
     m.ReadCard: services.read_card,

@@ -34,6 +34,7 @@ TERMINAL = "counter-1"
 OPERATION = "018f6f50-0000-7000-8000-0000000000f1"
 EVERYTHING = frozenset(
     {"totals", "reconcile", "display", "card_read", "balance", "diagnose", "last_transaction"}
+    | {"self_test"}
 )
 ALL = c.Capabilities(EVERYTHING, "last_transaction", "any_time")
 

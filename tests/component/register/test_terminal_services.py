@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
+import pytest
+
 from simulators.terminals.shared.shopper import Plan, Scenario
 from tests.support.shop import Plans, Shop, in_a_shop, payment_id
 from tests.support.virtual_store import Json
@@ -41,9 +43,10 @@ def test_the_last_transaction_is_read_while_a_payment_is_in_doubt(tmp_path: Path
     in_a_shop(tmp_path, test, SLOW_FIRST)
 
 
-def test_a_diagnosis_reaches_the_terminal(tmp_path: Path) -> None:
+@pytest.mark.parametrize("operation", ["terminal/diagnose", "terminal/self_test"])
+def test_a_diagnosis_reaches_the_terminal(tmp_path: Path, operation: str) -> None:
     async def test(shop: Shop) -> None:
-        found = (await shop.ask("till-1", "terminal/diagnose"))["result"]
+        found = (await shop.ask("till-1", operation))["result"]
         assert found["passed"] is True
         assert (await shop.pay("till-1", 1))["status"] == "accepted"
 
