@@ -10,7 +10,7 @@ from bridge.errors import RequestError
 from bridge.money import payment as p
 from bridge.money.admission import refuse_unsafe_start
 from drivers.contract import Baseline, Declined, Money, Unclear
-from tests.attack.till import EUR, after, approval, goods, open_till, pay
+from tests.support.till import EUR, after, approval, goods, open_till, pay
 
 PREAUTH = p.PaymentType.PREAUTH
 

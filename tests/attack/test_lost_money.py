@@ -11,7 +11,7 @@ import pytest
 from bridge.money import payment as p
 from bridge.money.store.payment_store import SETTLED_IN_MEMORY_MAX
 from drivers.contract import Approved, Baseline, Declined, Money, Unclear
-from tests.attack.till import EUR, Till, after, approval, goods, open_till, pay
+from tests.support.till import EUR, Till, after, approval, goods, open_till, pay
 
 
 async def at_once(till: Till, *wanted: p.PaymentRequest) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from bridge.money import payment as p
 from drivers.contract import Approval, Approved, Baseline, Declined, Money, Unclear
-from tests.attack.till import EUR, after, approval, goods, open_till, pay
+from tests.support.till import EUR, after, approval, goods, open_till, pay
 
 
 async def test_a_sale_with_a_tip_is_paid_although_the_tip_is_not_the_sale_s(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from bridge.money.store.journal import Change, Journal
 from bridge.money.terminal_batch import BatchClosed
 from bridge.register import api as k
 from bridge.register.mqtt.messages import Delivery
-from tests.end_to_end.counter import KINDS, TERMINAL, Counter, Kind, at_a_counter
+from tests.support.counter import KINDS, TERMINAL, Counter, Kind, at_a_counter
 
 OPERATION = "018f6f50-0000-7000-8000-0000000000f1"
 CLOSES = [one for one in KINDS if "reconcile" in one.can.operations]

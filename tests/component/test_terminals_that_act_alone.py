@@ -11,7 +11,7 @@ import pytest
 
 from simulators.terminals.pax.terminal import PaxTerminal
 from simulators.terminals.zvt import ZvtTerminal
-from tests.end_to_end.counter import KINDS, Counter, Kind, at_a_counter
+from tests.support.counter import KINDS, Counter, Kind, at_a_counter
 
 BY_NAME = {kind.name: kind for kind in KINDS}
 ZVT = [BY_NAME[name] for name in ("zvt-serial", "zvt-tcp")]

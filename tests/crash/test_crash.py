@@ -18,7 +18,7 @@ import pytest_asyncio
 
 from tests.end_to_end.parts import QUICK_TERMINAL, Store, open_store, plan
 from tests.end_to_end.program import Json, Program
-from tests.end_to_end.till import start_fields
+from tests.support.commands import start_fields
 
 pytestmark = [pytest.mark.mosquitto, pytest.mark.asyncio(loop_scope="module")]
 

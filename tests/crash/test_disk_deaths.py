@@ -18,9 +18,9 @@ from bridge.money.store.journal import Change, Journal
 from bridge.money.store.journal_entries import Entry, read_entries, read_payments
 from bridge.money.store.records import fold_payment
 from simulators.loop import run_virtual
-from tests.attack.till import pay
 from tests.simulation.disk import Disk, DiskDoor, Witness, open_journal
 from tests.simulation.incarnation import CODEC
+from tests.support.till import pay
 
 AT = "2026-11-23T12:00:00.000Z"
 COMMITS = 6

@@ -20,9 +20,9 @@ from bridge.money.background.split_payments import SplitPayments
 from bridge.money.store.journal import Change, Journal
 from drivers.contract import Approval, Approved, Card, Declined, Failed, Money
 from simulators.back_office.records import TransStatus
-from tests.component.backoffice.giftcard_store import PIN, Store
 from tests.component.backoffice.test_giftcard_plans import CARD_ID, PLAN, SECOND, legs
-from tests.component.backoffice.world import play
+from tests.support.gift_card_store import PIN, Store
+from tests.support.office import play
 
 Side = Literal["before", "after"]
 

@@ -12,7 +12,8 @@ import pytest
 import pytest_asyncio
 
 from tests.end_to_end.parts import Store
-from tests.end_to_end.till import BASE, Json, start_fields
+from tests.end_to_end.till import BASE, Json
+from tests.support.commands import start_fields
 
 pytestmark = [pytest.mark.mosquitto, pytest.mark.asyncio(loop_scope="module")]
 

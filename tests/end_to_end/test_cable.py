@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.end_to_end.parts import QUICK_TERMINAL, open_store, plan
-from tests.end_to_end.till import start_fields
+from tests.support.commands import start_fields
 
 pytestmark = pytest.mark.mosquitto
 

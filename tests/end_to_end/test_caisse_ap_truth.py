@@ -10,7 +10,7 @@ import pytest
 
 from bridge.money import payment as p
 from simulators.terminals.telium.program import PROFILES, CaisseApTerminal
-from tests.end_to_end.counter import KINDS, Counter, Kind, at_a_counter, plan
+from tests.support.counter import KINDS, Counter, Kind, at_a_counter, plan
 
 (CAISSE_AP,) = (kind for kind in KINDS if kind.driver.name == "caisse_ap")
 

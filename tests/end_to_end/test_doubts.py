@@ -9,7 +9,7 @@ import pytest
 
 from bridge.errors import RequestError
 from bridge.money import payment as p
-from tests.end_to_end.counter import KINDS, Counter, at_a_counter, plan, trouble
+from tests.support.counter import KINDS, Counter, at_a_counter, plan, trouble
 
 BY_NAME = {kind.name: kind for kind in KINDS}
 LIFE_SECONDS = 40.0  # shorter than the wait for a person

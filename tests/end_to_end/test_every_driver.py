@@ -9,7 +9,7 @@ import pytest
 
 from bridge.money import payment as p
 from simulators.terminals.shared.shopper import MischiefKind, Place
-from tests.end_to_end.counter import KINDS, Counter, Kind, at_a_counter, plan, trouble
+from tests.support.counter import KINDS, Counter, Kind, at_a_counter, plan, trouble
 
 every_kind = pytest.mark.parametrize("kind", KINDS, ids=[one.name for one in KINDS])
 PLACES: tuple[Place, ...] = ("command", "replied", "status", "prints", "completion")

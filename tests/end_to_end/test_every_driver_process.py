@@ -14,10 +14,11 @@ import pytest_asyncio
 
 from simulators.terminals.shared.ledger import Entry, read_ledger, standing
 from tests.end_to_end.broker import Mosquitto
-from tests.end_to_end.counter import KINDS, Kind
 from tests.end_to_end.parts import TERMINAL, base_tables, plan, scenario, write_config
 from tests.end_to_end.program import Json, Program
-from tests.end_to_end.till import BASE, Account, Till, start_fields
+from tests.end_to_end.till import BASE, Account, Till
+from tests.support.commands import start_fields
+from tests.support.counter import KINDS, Kind
 
 pytestmark = [pytest.mark.mosquitto, pytest.mark.asyncio(loop_scope="module")]
 

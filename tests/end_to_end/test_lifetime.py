@@ -11,7 +11,8 @@ import pytest
 from tests.end_to_end.broker import Mosquitto, make_certificates
 from tests.end_to_end.parts import base_tables, open_store, plan, terminal_program, write_config
 from tests.end_to_end.program import Program
-from tests.end_to_end.till import Account, Till, start_fields
+from tests.end_to_end.till import Account, Till
+from tests.support.commands import start_fields
 
 pytestmark = pytest.mark.mosquitto
 

@@ -11,7 +11,7 @@ from bridge.register import api as k
 from bridge.register.publishing.payment_document import payment_document
 from drivers.contract import ALREADY_REVERSED, Money
 from simulators.terminals.pax.terminal import PaxTerminal
-from tests.end_to_end.counter import KINDS, Counter, Kind, at_a_counter, plan
+from tests.support.counter import KINDS, Counter, Kind, at_a_counter, plan
 
 on_every_line = pytest.mark.parametrize(
     "kind", [one for one in KINDS if one.driver.name == "pax"], ids=lambda kind: kind.name

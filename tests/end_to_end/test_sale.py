@@ -7,7 +7,7 @@ import uuid
 import pytest
 
 from tests.end_to_end.parts import Store, plan
-from tests.end_to_end.till import start_fields
+from tests.support.commands import start_fields
 
 pytestmark = [pytest.mark.mosquitto, pytest.mark.asyncio(loop_scope="module")]
 

@@ -20,7 +20,7 @@ from simulators.terminals.pax.gift_host import GIFT_CARD
 from simulators.terminals.pax.profile import PaxProfile
 from simulators.terminals.pax.terminal import PaxTerminal
 from simulators.terminals.shared.shopper import MischiefKind, Place
-from tests.end_to_end.counter import (
+from tests.support.counter import (
     KINDS,
     TERMINAL,
     Counter,

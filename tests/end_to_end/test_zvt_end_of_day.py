@@ -11,7 +11,7 @@ import pytest
 
 from simulators.terminals.zvt import ZvtTerminal
 from simulators.terminals.zvt.profile import Profile
-from tests.end_to_end.counter import KINDS, Counter, Kind, at_a_counter
+from tests.support.counter import KINDS, Counter, Kind, at_a_counter
 
 DAY = "018f6f0e-8a44-7c1b-9a3e-3d2f4b5c6d7e"
 (ZVT,) = [kind for kind in KINDS if kind.name == "zvt-serial"]

@@ -16,6 +16,7 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
 from tests.published import check_bridge
+from tests.support.commands import start_fields
 
 BASE = "paybridge/v1"
 WAIT_SECONDS_MAX = 15.0
@@ -250,9 +251,3 @@ class Till:
         response = await self.ask("payment/start", start_fields(payment_id, amount, **fields))
         assert response["status"] == "accepted", response
         return payment_id
-
-
-def start_fields(payment_id: str, amount: str = "12.00", **fields: Any) -> Json:
-    """Return what a start of a sale says."""
-    amounts = {"currency": "EUR", "requested_amount": amount}
-    return {"payment_id": payment_id, "amounts": amounts, **fields}

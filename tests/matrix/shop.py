@@ -37,8 +37,8 @@ from simulators.loop import run_virtual
 from simulators.terminals.shared.cable import MemoryPort
 from simulators.terminals.shared.shopper import Plan, Scenario
 from simulators.terminals.zvt import ZvtTerminal
-from tests.component.backoffice.world import BEGIN, ENDPOINT, World
 from tests.simulation.loop import WorldLoop
+from tests.support.office import BEGIN, ENDPOINT, World
 from tests.support.virtual_store import EPOCH, Device, Json, QueueBus, VirtualStore, office_table
 
 TERMINAL, REGISTER = "counter-1", "till-1"

@@ -11,9 +11,9 @@ import pytest
 from bridge.money.payment import Funds, Status
 from simulators.back_office.records import CodeType
 from simulators.back_office.resolvers import ALL_PERMISSIONS, TILL_PERMISSIONS
-from tests.component.backoffice.world import BEGIN
 from tests.matrix.judge import judge
 from tests.matrix.shop import GIFT, PIN, SECOND_GIFT, Shop, euros, gift, in_shop, new_id
+from tests.support.office import BEGIN
 from tests.support.virtual_store import Json
 
 EMPTY, EXPIRED, PERSONAL, EXTERNAL = "E0", "X0", "M-7", "EXT-9"

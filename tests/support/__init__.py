@@ -1,1 +1,1 @@
-"""What several kinds of test share: one virtual store, built by the bridge's own assembly."""
+"""What several kinds of test share: the virtual store, and the stores and counters made of it."""

@@ -24,7 +24,7 @@ from simulators.http_server import InProcessTransport
 from simulators.identity_provider import site as oidc
 from simulators.identity_provider.provider import Provider
 from simulators.identity_provider.records import Client, IdTokenFault
-from tests.component.backoffice.world import BEGIN, ISSUER, signing_key
+from tests.support.office import BEGIN, ISSUER, signing_key
 
 
 def free_port() -> int:

@@ -11,8 +11,8 @@ from bridge.money import payment as p
 from bridge.money.payment import Funds, Status
 from drivers.contract import Approval, Approved, Declined, Money, Unclear
 from simulators.back_office.records import TransStatus
-from tests.component.backoffice.giftcard_store import Store
 from tests.component.backoffice.test_giftcards import InStore, in_store
+from tests.support.gift_card_store import Store
 from tests.unit.backoffice.gift_cards.requests import gift_request
 
 __all__ = ["in_store"]  # the fixture

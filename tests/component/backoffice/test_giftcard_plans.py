@@ -15,8 +15,8 @@ from bridge.money.payment import Funds, Status, leg_id
 from bridge.money.purchase import SaleDetails, SaleLine
 from drivers.contract import Approval, Approved, Canceled, Card, Declined, Money, Unclear
 from simulators.back_office.records import TransStatus
-from tests.component.backoffice.giftcard_store import PIN, Store
 from tests.component.backoffice.test_giftcards import InStore, in_store
+from tests.support.gift_card_store import PIN, Store
 from tests.unit.backoffice.gift_cards.requests import CARD, gift_request
 
 __all__ = ["in_store"]  # the fixture

@@ -15,8 +15,8 @@ from bridge.money import payment as p
 from bridge.money.payment import Funds, Status
 from drivers.contract import Baseline, Money, Unclear
 from simulators.back_office.records import CodeType, TransStatus
-from tests.component.backoffice.giftcard_store import PIN, Store
-from tests.component.backoffice.world import play
+from tests.support.gift_card_store import PIN, Store
+from tests.support.office import play
 from tests.unit.backoffice.gift_cards.requests import CODE, gift_request
 
 SALE = gift_request()

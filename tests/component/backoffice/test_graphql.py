@@ -32,7 +32,7 @@ from bridge.backoffice.api.documents import (
 from bridge.backoffice.api.names import ApiNames
 from bridge.errors import BackOfficeUnavailable, ConfigError, LoginRequired, Rejected
 from simulators.back_office.faults import NAMED, fault_named
-from tests.component.backoffice.world import World, play
+from tests.support.office import World, play
 
 LINE = PurchaseLine(1, 'SKU "1" \\ ü', False, "1.99", "1.99", "0.00", "0.00", "1", "EA")
 PURCHASE = Purchase(

@@ -25,7 +25,7 @@ from bridge.backoffice.login.provider import Grant, ProviderWire
 from bridge.backoffice.login.settings import Flow, LoginSettings
 from bridge.errors import BackOfficeUnavailable, ConfigError, LoginRequired, Rejected
 from simulators.identity_provider.records import IdTokenFault
-from tests.component.backoffice.world import BEGIN, ISSUER, TOKEN_PATH, World, play
+from tests.support.office import BEGIN, ISSUER, TOKEN_PATH, World, play
 
 DISCOVERY = "/.well-known/openid-configuration"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from tests.component.backoffice.test_graphql import PURCHASE, Tokens, open_world
-from tests.component.backoffice.world import play
+from tests.support.office import play
 
 
 def test_the_documented_api_cannot_tell_and_says_so(tmp_path: Path) -> None:

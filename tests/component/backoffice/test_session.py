@@ -17,7 +17,7 @@ from bridge.backoffice.login.session import CLIENT_CODES, PERSON_CODES
 from bridge.backoffice.login.token_file import Storage
 from bridge.errors import BackOfficeUnavailable, LoginRequired
 from simulators.loop import VirtualLoop
-from tests.component.backoffice.world import BEGIN, TOKEN_PATH, World, play
+from tests.support.office import BEGIN, TOKEN_PATH, World, play
 
 HOUR = 3600.0
 

@@ -18,7 +18,7 @@ from bridge.money.store.database import open_for_reading
 from bridge.money.store.records import PaymentRecord
 from bridge.register.api import format_time
 from drivers.contract import Approval, Approved, Baseline, Card, MaskedPan, Money, Receipt
-from tests.attack.till import EUR, Till, after, open_till, pay
+from tests.support.till import EUR, Till, after, open_till, pay
 
 DAY = "2026-11-23T12:00:00.000Z"  # when the till's clock begins
 

@@ -13,7 +13,7 @@ from bridge.money.terminal_batch import (
     advance_batch,
 )
 from drivers.contract import BatchTotals, Money
-from tests.attack.till import EUR, Till, after, open_till, pay
+from tests.support.till import EUR, Till, after, open_till, pay
 from tests.unit.money.test_terminal_batch import CLOSING
 
 TERMINAL = "counter-1"

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from bridge.errors import JournalError
-from tests.attack.till import SlowJournal
 from tests.component.register.test_queue import SLOW_FIRST
 from tests.support.shop import Plans, Shop, in_a_shop, payment_id
+from tests.support.till import SlowJournal
 
 HELD = Plans(shoppers=SLOW_FIRST.shoppers, journal=SlowJournal)
 

@@ -28,7 +28,7 @@ from bridge.register.mqtt.messages import Delivery
 from bridge.register.outbox import Outbox
 from drivers import contract as c
 from simulators.loop import run_virtual
-from tests.attack.till import EUR, Till, approval, open_till, pay
+from tests.support.till import EUR, Till, approval, open_till, pay
 
 TERMINAL = "counter-1"
 OPERATION = "018f6f50-0000-7000-8000-0000000000f1"

@@ -10,7 +10,7 @@ import pytest
 from bridge.money import payment as p
 from bridge.money.payment.machine import ANSWER_CHECKS_MAX
 from drivers import contract as c
-from tests.end_to_end.counter import KINDS, Counter, Kind, at_a_counter, trouble
+from tests.support.counter import KINDS, Counter, Kind, at_a_counter, trouble
 
 TELLS = [one for one in KINDS if one.can.status_query != "none" and one.persistent]
 EVERY_ONE_THAT_TELLS = pytest.mark.parametrize("kind", TELLS, ids=[one.name for one in TELLS])

@@ -10,7 +10,7 @@ from bridge.money import payment as p
 from bridge.money.store.journal_entries import read_entries
 from simulators.terminals.zvt import ZvtTerminal
 from simulators.terminals.zvt.profile import Profile
-from tests.end_to_end.counter import KINDS, Counter, at_a_counter, plan, trouble
+from tests.support.counter import KINDS, Counter, at_a_counter, plan, trouble
 from tests.support.virtual_store import CODEC
 
 BY_NAME = {kind.name: kind for kind in KINDS}

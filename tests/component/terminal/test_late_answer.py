@@ -11,7 +11,7 @@ import pytest
 
 from bridge.money import payment as p
 from simulators.terminals.telium.program import PROFILES, TeliumTerminal
-from tests.end_to_end.counter import KINDS, Counter, at_a_counter, plan
+from tests.support.counter import KINDS, Counter, at_a_counter, plan
 
 SERIAL = next(kind for kind in KINDS if kind.name == "telium-serial")
 STUBBORN = replace(SERIAL, terminal=partial(TeliumTerminal, profile=PROFILES["stubborn"]))

@@ -15,7 +15,7 @@ from simulators.terminals.pax.terminal import PaxTerminal
 from simulators.terminals.shared.shopper import Mischief
 from simulators.terminals.zvt import ZvtTerminal
 from simulators.terminals.zvt.profile import Profile
-from tests.end_to_end.counter import KINDS, Counter, Kind, at_a_counter, plan
+from tests.support.counter import KINDS, Counter, Kind, at_a_counter, plan
 
 BY_NAME = {kind.name: replace(kind, persistent=False) for kind in KINDS if kind.transport == "tcp"}
 

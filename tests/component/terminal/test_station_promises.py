@@ -11,7 +11,7 @@ from bridge.errors import RequestError
 from bridge.money import payment as p
 from drivers import contract as c
 from drivers.contract import Money
-from tests.end_to_end.counter import KINDS, TERMINAL, Counter, Kind, at_a_counter, plan, trouble
+from tests.support.counter import KINDS, TERMINAL, Counter, Kind, at_a_counter, plan, trouble
 
 BY_NAME = {kind.name: kind for kind in KINDS}
 LINES = [BY_NAME[name] for name in ("zvt-serial", "zvt-tcp", "pax-serial", "pax-tcp")]

@@ -11,7 +11,7 @@ import pytest
 
 from bridge.money import payment as p
 from simulators.terminals.zvt import PROFILES, ZvtTerminal
-from tests.end_to_end.counter import KINDS, Counter, Kind, at_a_counter, trouble
+from tests.support.counter import KINDS, Counter, Kind, at_a_counter, trouble
 
 WITH_IDS = [
     replace(

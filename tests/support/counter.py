@@ -33,7 +33,7 @@ from simulators.terminals.shared.ledger import Entry, TerminalLedger, standing
 from simulators.terminals.shared.shopper import Mischief, MischiefKind, Place, Plan, Scenario
 from simulators.terminals.telium.program import CaisseApTerminal, TeliumTerminal
 from simulators.terminals.zvt import ZvtTerminal
-from tests.end_to_end.till import start_fields
+from tests.support.commands import start_fields
 from tests.support.virtual_store import Device, Json, QueueBus, VirtualStore, open_cable
 
 START = datetime(2026, 11, 23, 12, tzinfo=UTC)

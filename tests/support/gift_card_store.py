@@ -19,7 +19,7 @@ from bridge.money.store.journal import Journal
 from simulators.back_office.faults import fault_named
 from simulators.back_office.records import TransStatus
 from simulators.terminals.shared.cable import MemoryPort
-from tests.component.backoffice.world import ENDPOINT, World
+from tests.support.office import ENDPOINT, World
 from tests.support.virtual_store import Device, VirtualStore, office_table
 from tests.unit.backoffice.gift_cards.requests import CODE
 
