@@ -423,6 +423,11 @@ class GiftCardSteps:
         others = look.others_on_card(account, self._ledger.payments.in_memory())
         card = h.card_of(payment.request)
         found = await self._office.gift_card_balance(card.code, CodeType(card.kind))
+        if isinstance(found, Refused) and found.code == "NOT_FOUND":
+            _LOGGER.error("a gift card is gone ref_no=%s: look it up in the back office", name)
+            text = f"the card is not shown any more: look Ref No {name} up in the back office"
+            await self._ledger.apply(name, p.LookedAgain("moved", text))
+            return
         if not isinstance(found, GiftCardBalance) or any(not o.payment.is_final for o in others):
             self._ask_at(name, asyncio.get_running_loop().time() + LOOK_AGAIN_SECONDS)
             return

@@ -318,6 +318,23 @@ def test_what_we_took_from_the_card_meanwhile_is_not_taken_for_a_late_hold(
     in_store(main)
 
 
+def test_a_card_that_is_gone_at_the_second_look_is_told_to_a_person_once(
+    in_store: InStore,
+) -> None:
+    async def main(store: Store) -> None:
+        store.fault("drop_before_apply", "giftcardTransAdd")
+        async with store.alive():
+            await store.ask(SALE)
+            assert (await store.settled(NAME, 140.0)).status is Status.FAILED
+            store.state.gift_cards.clear()
+            payment = await store.settled(NAME, LATER_SECONDS)
+            assert [odd.kind for odd in payment.discrepancies] == ["balance_moved"]
+            assert NAME in payment.discrepancies[0].text
+            assert payment.looked_again, "nobody looks for it every minute for ever"
+
+    in_store(main)
+
+
 def test_a_late_hold_is_found_beside_our_own_use_of_the_card(in_store: InStore) -> None:
     async def main(store: Store) -> None:
         store.fault("hold_applied_late", "giftcardTransAdd")
