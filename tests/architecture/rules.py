@@ -20,6 +20,9 @@ DRIVER_MODULES = frozenset(
 # What bridge and drivers share: the contract, and how amounts are written.
 SHARED_WITH_DRIVERS = frozenset({"drivers.contract", "drivers.amounts"})
 DRIVER_FOLDERS = frozenset({"codec", "mapping", "conversation"})
+FOR_ALL_DRIVERS = frozenset(
+    {"__init__.py", "amounts.py", "conformance.py", "contract.py", "script.py"}
+)
 
 COLUMNS = frozenset({"register", "terminal", "discovery", "backoffice", "console"})
 BEHAVIORS = frozenset(
@@ -180,13 +183,16 @@ def bridge_knows_no_protocol(module: str, tree: ast.AST) -> Iterator[str]:
 def driver_folders_are_alike(paths: Iterable[str]) -> Iterator[str]:
     """Yield what a driver's folder lacks or has besides; `paths` of modules begin below `drivers/`.
 
-    A driver is its door, its settings and three folders. What lies beside the drivers is for all.
+    A driver is its door, its settings and three folders. What lies beside the drivers is for all
+    of them, and there is not much of that.
     """
     found: dict[str, set[str]] = {}
     for path in paths:
         driver, _, rest = path.partition("/")
         if rest:
             found.setdefault(driver, set()).add(rest.partition("/")[0])
+        elif path not in FOR_ALL_DRIVERS:
+            yield f"drivers/{path} is of one driver, or for none"
     for driver, parts in sorted(found.items()):
         expected = {"__init__.py", "settings.py", *DRIVER_FOLDERS}
         yield from (f"drivers/{driver} lacks {part}" for part in sorted(expected - parts))
