@@ -59,6 +59,19 @@ class Money:
         if len(self.currency) != CURRENCY_LETTERS or not self.currency.isupper():
             raise ValueError(f"currency must be three capital letters, not {self.currency!r}")
 
+    def __add__(self, other: Money) -> Money:
+        """Return the sum; ValueError where the currencies differ."""
+        return Money(self.minor + other._minor_in(self.currency), self.currency)
+
+    def __sub__(self, other: Money) -> Money:
+        """Return what is left; ValueError where the currencies differ, or less than 0 would be."""
+        return Money(self.minor - other._minor_in(self.currency), self.currency)
+
+    def _minor_in(self, currency: str) -> int:
+        if self.currency != currency:
+            raise ValueError(f"{self.currency} and {currency} are not one currency")
+        return self.minor
+
 
 @dataclass(frozen=True, slots=True)
 class MaskedPan:

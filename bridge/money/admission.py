@@ -203,7 +203,7 @@ def most_asked(request: PaymentRequest, others: Sequence[Payment]) -> Money:
 def _own_amount(request: PaymentRequest) -> Money:
     """Return what a start, with the rest of its plan, brings to its sale."""
     whole = request.plan.total if request.plan else request.amount
-    return Money(whole.minor - _tip_minor(request), whole.currency)
+    return whole - request.tip if request.tip else whole
 
 
 def _tip_minor(request: PaymentRequest) -> int:

@@ -77,7 +77,8 @@ class Plan:
     @property
     def total(self) -> Money:
         """What all legs together bring."""
-        return Money(sum(leg.amount.minor for leg in self.legs), self.legs[0].amount.currency)
+        first, *others = self.legs
+        return sum((leg.amount for leg in others), first.amount)
 
 
 # What a register says of a payment for its own use: kept as it was said, and shown again where the

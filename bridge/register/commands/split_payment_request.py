@@ -80,17 +80,17 @@ def leg_amounts(request: k.PaymentStart) -> tuple[Money, ...]:
     """
     wanted = request.amounts.requested
     amounts: list[Money] = []
+    total = Money(0, wanted.currency)
     for number, leg in enumerate(request.plan or ()):
         path = f"plan.{number}.amount"
         if leg.amount == "remaining":
-            rest = wanted.minor - sum(one.minor for one in amounts)
-            amount = Money(max(rest, 0), wanted.currency)
+            amount = Money(max(wanted.minor - total.minor, 0), wanted.currency)
         else:
             amount = k.parse_amount(leg.amount, wanted.currency, path=path)
         if amount.minor == 0:
             raise RequestError("invalid_amount", "nothing is left for this leg", path=path)
         amounts.append(amount)
-    total = Money(sum(one.minor for one in amounts), wanted.currency)
+        total += amount
     if total != wanted:
         raise RequestError(
             "invalid_request",

@@ -34,3 +34,17 @@ def test_every_currency_is_written_with_its_digits_as_the_contract_writes_it() -
                 assert int(said.split()[2] if int(rest) else "0") == int(rest)
             else:
                 assert said == f"{format_amount(money)} {currency}"
+
+
+def test_amounts_of_one_currency_are_added_and_taken_from_each_other() -> None:
+    assert Money(1250, "EUR") + Money(50, "EUR") == Money(1300, "EUR")
+    assert Money(1250, "EUR") - Money(1250, "EUR") == Money(0, "EUR")
+
+
+def test_amounts_of_two_currencies_are_never_added_nor_is_more_taken_than_there_is() -> None:
+    with pytest.raises(ValueError, match="not one currency"):
+        Money(1250, "EUR") + Money(50, "USD")
+    with pytest.raises(ValueError, match="not one currency"):
+        Money(1250, "EUR") - Money(50, "USD")
+    with pytest.raises(ValueError, match="0 or more"):
+        Money(1250, "EUR") - Money(1251, "EUR")
