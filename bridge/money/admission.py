@@ -11,6 +11,7 @@ from bridge.money.payment import (
     GIVES,
     TAKES,
     Funds,
+    Method,
     Payment,
     PaymentRequest,
     PaymentType,
@@ -94,7 +95,7 @@ def refuse_unsafe_start(
     Raises:
         RequestError: `payment_in_doubt`, `sale_already_paid` or `invalid_request`.
     """
-    if request.gift and request.type is PaymentType.LOAD:
+    if request.method is Method.TERMINAL_GIFT_CARD and request.type is PaymentType.LOAD:
         _refuse_unpaid_load(request, siblings)
     if _tip_minor(request) > request.tip_limit_minor and not request.approved_by:
         raise _tip_above_limit(request.tip_limit_minor, request, "amounts.tip.tip_amount")
@@ -457,7 +458,7 @@ def _refuse_void(
         why = f"its money is {original.funds.value}"
     elif original.may_be_reversed:
         why = "it may have been taken back at the terminal; somebody must look at it first"
-    elif original.request.method == "gift_card" and original.funds is Funds.CAPTURED:
+    elif original.request.method is Method.OFFICE_GIFT_CARD and original.funds is Funds.CAPTURED:
         why, way_out = "what a gift card paid is put back by a refund", True
     elif running:
         why = "another operation on it is still running"
@@ -502,7 +503,7 @@ def refuse_correction(
     why = ""
     if not payment.answers or payment.pruned:
         why = f"the payment is {payment.status.value}, not in doubt"
-    elif payment.request.method == "gift_card":
+    elif payment.request.method is Method.OFFICE_GIFT_CARD:
         why = "what became of a gift card's money is corrected by a refund, or taken off the card"
     elif was_paid and kind not in UNDONE_BY_CORRECTION:
         why = f"a {kind.value} is undone by what follows it, under a payment_id of its own"

@@ -16,7 +16,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Literal
 
-from bridge.money.payment import GIVES, Funds, Payment, PaymentType, Plan, PlanLeg, Status
+from bridge.money.payment import GIVES, Funds, Method, Payment, PaymentType, Plan, PlanLeg, Status
 from bridge.money.payment.signature import Signature
 
 _MAY_PAY = frozenset({PaymentType.SALE, PaymentType.CAPTURE})
@@ -68,7 +68,9 @@ def next_step(
         return Wait()
     legs = [payments.get(leg.payment_id) for leg in plan.legs]
     is_paid = any(
-        one is not None and one.request.method == "card" and not _brings_nothing(one)
+        one is not None
+        and one.request.method is not Method.OFFICE_GIFT_CARD
+        and not _brings_nothing(one)
         for one in legs
     )
     is_whole = all(one is not None and one.status is Status.APPROVED for one in legs)

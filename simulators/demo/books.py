@@ -81,7 +81,7 @@ def read_journal(path: Path) -> list[Entry]:
 def _entry(payment: p.Payment, purchases: list[PurchaseDue]) -> Entry:
     request = payment.request
     reference = ""
-    if request.method == "gift_card":
+    if request.method is p.Method.OFFICE_GIFT_CARD:
         # What ends a hold is booked under the hold.
         reference = request.original_payment_id or request.payment_id
     return Entry(

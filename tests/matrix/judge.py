@@ -22,7 +22,7 @@ def judge(shop: Shop) -> None:
     """Raise AssertionError for anything that is silently wrong."""
     for account in shop.accounts():
         _judge_status(account.payment)
-        if account.payment.request.method == "gift_card":
+        if account.payment.request.method is p.Method.OFFICE_GIFT_CARD:
             _judge_gift_card_payment(shop, account.payment)
     _judge_balances(shop)
     _judge_terminal(shop)
@@ -100,7 +100,8 @@ def _judge_balances(shop: Shop) -> None:
 
 def _judge_terminal(shop: Shop) -> None:
     """What the terminal took is what the approved card payments say, if none is open."""
-    payments = [one.payment for one in shop.accounts() if one.payment.request.method == "card"]
+    office = p.Method.OFFICE_GIFT_CARD
+    payments = [one.payment for one in shop.accounts() if one.payment.request.method is not office]
     if any(not one.is_final for one in payments):
         return
     said = sum(

@@ -87,7 +87,7 @@ def account_of(payment: p.Payment) -> str:
 
     A terminal's baseline is its driver's own text.
     """
-    if payment.baseline is None or payment.request.method != "gift_card":
+    if payment.baseline is None or payment.request.method is not p.Method.OFFICE_GIFT_CARD:
         return ""
     return before_of(payment).account
 

@@ -27,7 +27,7 @@ def others_on_card(ours: PaymentRecord, accounts: Iterable[PaymentRecord]) -> li
         one
         for one in accounts
         if one.payment_id != ours.payment_id
-        and one.payment.request.method == "gift_card"
+        and one.payment.request.method is p.Method.OFFICE_GIFT_CARD
         and (
             one.payment.request.gift_card == card
             or (account != "" and account == h.account_of(one.payment))

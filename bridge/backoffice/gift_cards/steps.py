@@ -343,7 +343,8 @@ class GiftCardSteps:
         doubts = [
             one.payment_id
             for one in self._ledger.payments.unfinished()
-            if one.payment.doubt is not None and one.payment.request.method == "gift_card"
+            if one.payment.doubt is not None
+            and one.payment.request.method is p.Method.OFFICE_GIFT_CARD
         ]
         await self._doubt_ages.look(now, doubts)
 

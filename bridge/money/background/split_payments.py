@@ -125,7 +125,8 @@ class SplitPayments:
     def _give_up(self, plan_id: str) -> None:
         """Forget the legs that have not begun; a card's terminal is free again."""
         for leg in self._legs.pop(plan_id, {}).values():
-            if leg.method == "card" and self._ledger.payments.get(leg.payment_id) is None:
+            at_terminal = leg.method is not p.Method.OFFICE_GIFT_CARD
+            if at_terminal and leg.payment_id not in self._ledger.payments:
                 self._give_back(leg.terminal_id, leg.payment_id)
         self._ledger.payments.something_changed.set()  # the plan's document says so
 

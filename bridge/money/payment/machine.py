@@ -53,6 +53,7 @@ from bridge.money.payment import (
     LinesAttached,
     LinesOverdue,
     LookedAgain,
+    Method,
     NotReached,
     OperatorAnswer,
     Outcome,
@@ -322,7 +323,7 @@ def _resolve(payment: Payment, event: Resolved) -> Outcome:
     else:
         denial = Denial("not_charged", f"answered by {event.by}: {event.outcome}")
         resolved, actions = deny(payment, Status.FAILED, denial)
-        if payment.offer is not None and payment.request.method == "gift_card":
+        if payment.offer is not None and payment.request.method is Method.OFFICE_GIFT_CARD:
             actions = (StopOnTerminal(), *actions)  # its hold must not stay
     answer = OperatorAnswer(
         event.outcome, event.by, event.approval_code, event.source, event.amount
@@ -644,7 +645,7 @@ def correct(payment: Payment, event: Corrected) -> Outcome:
 def needs_signature(payment: Payment, approval: Approval) -> bool:
     """Say whether somebody must compare a signature now that `payment` is approved."""
     request = payment.request
-    if request.type not in SIGNED_TYPES or request.method != "card":
+    if request.type not in SIGNED_TYPES or request.method is Method.OFFICE_GIFT_CARD:
         return False
     slip = any(one.requires_signature for one in payment.receipts)
     return slip or approval.card.verification == "signature"

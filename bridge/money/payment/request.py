@@ -38,6 +38,19 @@ STARTS = frozenset({PaymentType.SALE, PaymentType.PREAUTH, PaymentType.LOAD})
 FOLLOW_UPS = frozenset(PaymentType) - STARTS
 
 
+class Method(Enum):
+    """What is paid with, and who serves it."""
+
+    CARD = "card"  # at a terminal
+    OFFICE_GIFT_CARD = "gift_card"  # the back office keeps its balance
+    TERMINAL_GIFT_CARD = "terminal_gift_card"  # the terminal reads it, and its own host keeps it
+
+    @property
+    def word(self) -> Literal["card", "gift_card"]:
+        """The contract's word: a register need not know who serves a gift card."""
+        return "card" if self is Method.CARD else "gift_card"
+
+
 @dataclass(frozen=True, slots=True)
 class GiftCardCode:
     """Which gift card: its kind of code and the code, a secret of the shopper.
@@ -126,9 +139,11 @@ class PaymentRequest:
     metadata: Mapping[str, JsonValue] = field(default_factory=dict)
 
     @property
-    def method(self) -> Literal["card", "gift_card"]:
-        """What is paid with; a gift card's work waits in its own queue."""
-        return "gift_card" if self.terminal_id == GIFT_CARDS else "card"
+    def method(self) -> Method:
+        """What is paid with."""
+        if self.terminal_id == GIFT_CARDS:
+            return Method.OFFICE_GIFT_CARD
+        return Method.TERMINAL_GIFT_CARD if self.gift else Method.CARD
 
     @property
     def goods_minor(self) -> int:

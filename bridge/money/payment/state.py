@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Literal
 
-from bridge.money.payment.request import TAKES, PaymentRequest, PaymentType
+from bridge.money.payment.request import TAKES, Method, PaymentRequest, PaymentType
 from bridge.money.payment.signature import UNDECIDED, Signature
 from bridge.money.purchase import OtherTenders, SaleDetails
 from drivers.contract import ALREADY_REVERSED, Approval, Baseline, Money, Receipt, Stage
@@ -219,7 +219,7 @@ class Payment:
         return (
             self.status is Status.FAILED
             and self.resolved_by == "operator"
-            and self.request.method == "gift_card"
+            and self.request.method is Method.OFFICE_GIFT_CARD
             and self.offer is not None
             and not self.hold_ended
         )
@@ -229,7 +229,7 @@ class Payment:
         """True while a gift card must be looked at again that only a balance called not charged."""
         return (
             self.status is Status.FAILED
-            and self.request.method == "gift_card"
+            and self.request.method is Method.OFFICE_GIFT_CARD
             and self.denial is not None
             and self.denial.terminal_code == BALANCE_UNCHANGED
             and not self.looked_again

@@ -188,7 +188,7 @@ class KnownPayments:
         _refuse_without_code(answer)
         refuse_amount(answer, account.payment)
         _LOGGER.warning("resolved outcome=%s by=%s", answer.outcome, answer.by)
-        by_card = account.payment.request.method == "card"
+        by_card = account.payment.request.method is not p.Method.OFFICE_GIFT_CARD
         can_tell = account.payment.doubt is not None and not account.payment.doubt.evidence_lost
         checked = replace(answer, check=by_card and can_tell)
         resolved = await self._ledger.apply(payment_id, checked)

@@ -20,7 +20,7 @@ def listed(account: PaymentRecord, hold_days: Mapping[str, int]) -> k.ListedPaym
             "payment_id": request.payment_id,
             "terminal_id": request.terminal_id,
             "type": request.type.value,
-            "method": "gift_card" if request.gift else request.method,
+            "method": request.method.word,
             "sale_id": request.sale_id or None,
             "plan_id": request.plan.plan_id if request.plan else None,
             "original_payment_id": request.original_payment_id or None,

@@ -110,7 +110,7 @@ def refuse_unsupported_follow_up(
         RequestError: `operation_not_supported` or `not_allowed`.
     """
     kind = wanted.type.value
-    if wanted.gift_card is not None and wanted.method != "gift_card":
+    if wanted.gift_card is not None and wanted.method is not p.Method.OFFICE_GIFT_CARD:
         raise RequestError(
             "not_allowed", "what a gift card paid does not go to another card", path="terminal_id"
         )

@@ -140,7 +140,9 @@ class Starts:
         followed = original.payment if original else None
         same = followed.request.terminal_id if followed else None
         card = request.gift_card if isinstance(request, k.WithGiftCard) else None
-        at_terminal = followed is not None and followed.request.gift
+        at_terminal = (
+            followed is not None and followed.request.method is p.Method.TERMINAL_GIFT_CARD
+        )
         stores_value = isinstance(request, k.GiftCardUnload | k.GiftCardReverse) and not at_terminal
         if stores_value or (card is not None and request.terminal_id is None):
             same = p.GIFT_CARDS
@@ -170,7 +172,7 @@ class Starts:
             return found
         payment = found.payment
         if (
-            payment.request.method != "gift_card"
+            payment.request.method is not p.Method.OFFICE_GIFT_CARD
             or payment.request.type is not p.PaymentType.PREAUTH
         ):
             return found

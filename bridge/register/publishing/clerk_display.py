@@ -14,6 +14,7 @@ from bridge.money.payment import (
     FOLLOW_UPS,
     INFERRED,
     Funds,
+    Method,
     Payment,
     PaymentType,
     Recording,
@@ -128,7 +129,7 @@ def display_of(
     """
     match payment.status:
         case Status.QUEUED:
-            if payment.request.method == "gift_card":
+            if payment.request.method is Method.OFFICE_GIFT_CARD:
                 return _display("info", "queued", "Asking the back office", "", _CANCEL)
             if position:
                 place = "You are next" if position == 1 else f"Number {position} in line"
@@ -192,7 +193,7 @@ def _is_reversal(payment: Payment) -> bool:
 
 def _running(payment: Payment, means: Means) -> Display:
     stage = payment.stage or Stage.STARTING
-    if payment.request.method == "gift_card":
+    if payment.request.method is Method.OFFICE_GIFT_CARD:
         line = amount_text(payment.request.amount)
         waits = payment.request.type is PaymentType.LOAD and payment.offer is not None
         text = "Loaded as soon as the sale is paid" if waits else "Asking the back office"
@@ -215,7 +216,7 @@ def not_again(payment: Payment) -> str:
 
 
 def _doubtful(payment: Payment) -> Display:
-    by_gift_card = payment.request.method == "gift_card"
+    by_gift_card = payment.request.method is Method.OFFICE_GIFT_CARD
     if payment.doubt is None or not payment.doubt.needs_operator:
         text = f"Checking with the {'back office' if by_gift_card else 'terminal'}…"
         return _leave("warning", "in_doubt", not_again(payment), text)
@@ -286,7 +287,7 @@ def _undo(payment: Payment, means: Means) -> tuple[str, *tuple[Button, ...]]:
     request = payment.request
     if request.plan is not None:
         return ("The rest of the plan decides",)
-    by_back_office = request.method == "gift_card"
+    by_back_office = request.method is Method.OFFICE_GIFT_CARD
     captured_there = by_back_office and payment.funds is Funds.CAPTURED
     if payment.funds in {Funds.CAPTURED, Funds.HELD} and request.type in VOIDABLE:
         if not captured_there and (means.void or by_back_office):

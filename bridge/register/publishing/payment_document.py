@@ -74,7 +74,7 @@ def payment_document(
             "register_id": request.register_id,
             "terminal_id": request.terminal_id,
             "type": request.type.value,
-            "method": "gift_card" if request.gift else request.method,
+            "method": request.method.word,
             "sale_id": request.sale_id or None,
             "original_payment_id": request.original_payment_id or None,
             "plan_id": request.plan.plan_id if request.plan else None,
@@ -181,14 +181,15 @@ def _gift_card(payment: p.Payment) -> k.GiftCardFacts | None:
     evidence = payment.approval or payment.offer
     if evidence is None:
         return None
-    if payment.request.gift:  # the terminal's own words, in minor units
+    if payment.request.method is p.Method.TERMINAL_GIFT_CARD:
+        # The terminal's own words, in minor units.
         left = evidence.extra.get("balance_minor", "")
         money = Money(int(left), evidence.amount.currency) if left.isdecimal() else None
         return k.GiftCardFacts(
             transaction_id=evidence.transaction_id or None,
             balance_after=k.format_amount(money) if money is not None else None,
         )
-    if payment.request.method != "gift_card":
+    if payment.request.method is not p.Method.OFFICE_GIFT_CARD:
         return None
     return k.GiftCardFacts(
         transaction_id=evidence.transaction_id or None,
@@ -293,7 +294,7 @@ def _resolution(payment: p.Payment) -> k.Resolution | None:
     if not payment.is_final:
         return None
     by = payment.resolved_by or "bridge"
-    if by == "terminal" and payment.request.method == "gift_card":
+    if by == "terminal" and payment.request.method is p.Method.OFFICE_GIFT_CARD:
         by = "host"
     answers = [
         {

@@ -127,13 +127,13 @@ def is_card_refused(payment: p.Payment) -> bool:
     """Say whether it was the card that was refused, and nothing technical."""
     if payment.status is not p.Status.DECLINED or payment.denial is None:
         return False
-    by_back_office = payment.request.method == "gift_card"
+    by_back_office = payment.request.method is p.Method.OFFICE_GIFT_CARD
     return payment.denial.code in CARD_REFUSED and not by_back_office
 
 
 def _why(payment: p.Payment, code: str) -> Why:
-    by_back_office = payment.request.method == "gift_card"
-    gift_card = _GIFT_CARD_WHYS.get(code) if by_back_office or payment.request.gift else None
+    by_back_office = payment.request.method is p.Method.OFFICE_GIFT_CARD
+    gift_card = _GIFT_CARD_WHYS.get(code) if payment.request.method is not p.Method.CARD else None
     if gift_card is not None and (by_back_office or code.startswith("gift_card_")):
         return gift_card
     if code in _WHYS:

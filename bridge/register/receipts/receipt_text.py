@@ -208,7 +208,7 @@ def _compose(
     words = _words(request.language)
     german = words is _GERMAN
     kind = request.type.value
-    if request.method == "gift_card" and request.type in p.TAKES:
+    if request.method is p.Method.OFFICE_GIFT_CARD and request.type in p.TAKES:
         kind = "gift_card"
     card = approval.card
     rule = "-" * columns
