@@ -293,7 +293,8 @@ def _return_due(
     approval = account.payment.approval
     assert approval is not None, "settled means approved"
     amount = approval.amount
-    if original is not None:
+    # What was given back of nothing goes out of the books whole.
+    if original is not None and original.payment.funds is not p.Funds.NONE:
         request = account.payment.request
         event = p.FollowedUp(request.type, account.payment_id, amount, request.is_last)
         after, _ = fold_event(original, event, moment.at)

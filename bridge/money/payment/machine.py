@@ -526,6 +526,10 @@ def follow(payment: Payment, event: FollowedUp) -> Outcome:
             whole = refunded >= payment.taken_minor
             funds = Funds.REFUNDED if whole else Funds.PARTIALLY_REFUNDED
             after = replace(payment, refunded_minor=refunded, funds=funds)
+            if payment.funds is Funds.NONE:  # a person took its approval back meanwhile
+                after = replace(after, funds=Funds.NONE)
+        case PaymentType.VOID if payment.funds is Funds.NONE:
+            after = payment
         case PaymentType.VOID | PaymentType.UNLOAD:
             after = replace(payment, funds=Funds.VOIDED)
         case PaymentType.INCREMENT:

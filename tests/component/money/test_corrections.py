@@ -330,3 +330,25 @@ async def test_the_newest_record_of_a_payment_can_be_answered_though_a_clock_wen
     assert newest is not None
     assert newest.purchase.content.transaction_id == f"S012-{PAYMENT}-c1"
     assert newest.purchase.state is s.PurchaseState.REJECTED
+
+
+@pytest.mark.parametrize("kind", [p.PaymentType.REFUND, p.PaymentType.VOID])
+async def test_money_given_back_of_what_was_never_charged_leaves_the_books_whole(
+    disk: Disk, kind: p.PaymentType
+) -> None:
+    ledger = disk.ledger()
+    await answered(ledger, "approved")
+    await recorded(ledger, f"S012-{PAYMENT}", "P1")
+    back = follow_up(2, kind, 4790)
+    await ledger.accept(back, p.Started(c.Baseline("")))
+    await ledger.apply(back.payment_id, c.Failed("absent"))
+    await corrected(ledger, "not_charged")
+    await recorded(ledger, f"S012-{PAYMENT}-c1", "P2")
+    await ledger.apply(back.payment_id, c.Approved(approval(4790, "T1/9")))
+    await ledger.apply(back.payment_id, p.Decided("book", "carl"))
+    original = ledger.payments.get(PAYMENT)
+    assert original is not None
+    assert original.payment.funds is p.Funds.NONE, "it is not told as charged again"
+    due = ledger.payments.purchase(f"S012-{back.payment_id}")
+    assert due is not None
+    assert due.purchase.content.sale.refund_minor == 4790
