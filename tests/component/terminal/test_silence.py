@@ -74,17 +74,23 @@ def test_a_bank_that_is_silent_is_told_as_in_doubt_and_its_late_answer_is_taken(
 def test_a_terminal_that_hangs_is_asked_on_a_new_line_and_the_truth_comes_out(
     tmp_path: Path, outcome: str
 ) -> None:
+    """Its memory is proof: it shows an older payment, and nobody can type in another one."""
+
     async def test(shop: Shop) -> None:
+        await shop.pay("till-1", 2, "1.00")
+        await shop.until("till-1", 2, final=True)
         document, took = await silence(shop)
         assert took < AUTHORIZING + 3
         document = await shop.until("till-1", 1, final=True)
         charged = document["status"] == "approved"
-        assert shop.charged() == ([4790] if charged else [])
+        assert shop.charged() == ([100, 4790] if charged else [100])
         assert document["discrepancy"] is None
 
     mischief = Mischief(kind="silent", at="status", seconds=AUTHORIZING + LISTEN_SECONDS + 20)
     hangs = Plan.model_validate({"outcome": outcome, "mischief": (mischief,)})
-    in_a_shop(tmp_path, test, a_shop(hangs))
+    shoppers = {"counter-1": Scenario(payments=(Plan(),), otherwise=hangs)}
+    locked = {"settings": {"keypad_stays_locked": True}}
+    in_a_shop(tmp_path, test, Plans(shoppers=shoppers, terminal=locked))
 
 
 def test_a_shopper_who_is_slow_before_the_tap_is_no_doubt(tmp_path: Path) -> None:
