@@ -180,7 +180,7 @@ class Control:
                     currency = asked.payment.request.amount.currency
                     amount = parse_amount(order.amount, currency, path="amount")
                     answer = replace(answer, amount=amount)
-                account = await self._desk.known.resolve(order.payment_id, answer)
+                account = await self._desk.existing.resolve(order.payment_id, answer)
                 return {"payment_id": order.payment_id, "status": account.payment.status.value}
             case NoteGaps(terminal_id=name):
                 noted = await self._desk.operations.day_ends.note(name, order.by, order.text)

@@ -17,7 +17,7 @@ from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 from starlette.routing import Route
 
-from simulators.back_office.faults import Answer, Effect, Fault, FaultPlan, fault_named
+from simulators.back_office.faults import Effect, Fault, FaultAnswer, FaultPlan, fault_named
 from simulators.back_office.graphql import (
     Execution,
     GraphQlApi,
@@ -116,7 +116,7 @@ class BackOffice:
                         done.set_result(execution)
 
                 loop.call_later(fault.late_seconds, apply)
-                return await done if fault.answer is Answer.NORMAL else Execution(None)
+                return await done if fault.answer is FaultAnswer.NORMAL else Execution(None)
 
     def control(self, command: Mapping[str, Any]) -> Json | None:
         """Do what a control command says; None when it is none of ours.
@@ -237,36 +237,36 @@ def _answer(fault: Fault, execution: Execution, operation: str) -> HttpAnswer:
     honest = execution.answer()
     retry = (("Retry-After", str(fault.retry_after_seconds)),) if fault.retry_after_seconds else ()
     match fault.answer:
-        case Answer.NORMAL:
+        case FaultAnswer.NORMAL:
             return honest
-        case Answer.DROP | Answer.RESET:
-            raise ConnectionDropped(reset=fault.answer is Answer.RESET)
-        case Answer.EMPTY_401:
+        case FaultAnswer.DROP | FaultAnswer.RESET:
+            raise ConnectionDropped(reset=fault.answer is FaultAnswer.RESET)
+        case FaultAnswer.EMPTY_401:
             return EMPTY_401
-        case Answer.PERMISSION_401:
+        case FaultAnswer.PERMISSION_401:
             return error_answer(401, "NOT_AUTHORIZED", "a permission is missing")
-        case Answer.NOT_AUTHENTICATED_401:
+        case FaultAnswer.NOT_AUTHENTICATED_401:
             return error_answer(401, "NOT_AUTHENTICATED", "log in first")
-        case Answer.ERROR_400:
+        case FaultAnswer.ERROR_400:
             named = {"Property": fault.property_name, "ValidationType": "Invalid"}
             return error_answer(
                 400, fault.code, "something went wrong", named if fault.property_name else None
             )
-        case Answer.DATA_AND_ERRORS:
+        case FaultAnswer.DATA_AND_ERRORS:
             errors = [*execution.errors, error_body("FUSION_ERROR", "something went wrong")]
             return json_answer(400, {"errors": errors, "data": execution.data})
-        case Answer.WITHOUT_ID:
+        case FaultAnswer.WITHOUT_ID:
             field = (execution.data or {}).get(operation) or {}
             return json_answer(200, {"data": {operation: {**field, "id": None}}})
-        case Answer.HTML_200:
+        case FaultAnswer.HTML_200:
             return HttpAnswer(200, PORTAL_HTML, "text/html")
-        case Answer.TRUNCATED:
+        case FaultAnswer.TRUNCATED:
             return HttpAnswer(honest.status, honest.body[: len(honest.body) // 2])
-        case Answer.TOO_MANY_429:
+        case FaultAnswer.TOO_MANY_429:
             return HttpAnswer(429, headers=retry)
-        case Answer.SERVER_ERROR_500:
+        case FaultAnswer.SERVER_ERROR_500:
             return HttpAnswer(500, b"Internal Server Error", "text/plain")
-        case Answer.UNAVAILABLE_503:
+        case FaultAnswer.UNAVAILABLE_503:
             return HttpAnswer(503, b"Service Unavailable", "text/plain", retry)
-        case Answer.GATEWAY_TIMEOUT_504:
+        case FaultAnswer.GATEWAY_TIMEOUT_504:
             return HttpAnswer(504, b"<h1>504 Gateway Time-out</h1>", "text/html")

@@ -27,7 +27,7 @@ class Effect(Enum):
     LOST = "lost"  # carried out and answered, then never committed
 
 
-class Answer(Enum):
+class FaultAnswer(Enum):
     """What the client is told."""
 
     NORMAL = "normal"
@@ -64,7 +64,7 @@ class Fault:
     """
 
     effect: Effect = Effect.APPLIED
-    answer: Answer = Answer.NORMAL
+    answer: FaultAnswer = FaultAnswer.NORMAL
     operation: str = ANY_OPERATION
     times: int = 1
     after: int = 0
@@ -80,14 +80,14 @@ class Fault:
             raise ValueError(f"an answer {self.answer.value} without effect is effect lost")
         if self.effect is Effect.LOST and self.answer not in _CLAIMS_SUCCESS:
             raise ValueError(f"effect lost needs an answer from data, not {self.answer.value}")
-        if self.effect is Effect.LATE and self.answer in _CLAIMS_SUCCESS - {Answer.NORMAL}:
+        if self.effect is Effect.LATE and self.answer in _CLAIMS_SUCCESS - {FaultAnswer.NORMAL}:
             raise ValueError(f"effect late cannot answer {self.answer.value}")
         if self.effect is Effect.LATE and self.late_seconds <= 0:
             raise ValueError("effect late needs late_seconds above 0")
 
 
 _CLAIMS_SUCCESS = frozenset(
-    {Answer.NORMAL, Answer.DATA_AND_ERRORS, Answer.WITHOUT_ID, Answer.TRUNCATED}
+    {FaultAnswer.NORMAL, FaultAnswer.DATA_AND_ERRORS, FaultAnswer.WITHOUT_ID, FaultAnswer.TRUNCATED}
 )
 """Answers made from the data of the effect."""
 
@@ -98,46 +98,46 @@ _SLOW_SECONDS = 5.0
 """Default of `slow`: noticed by a person, endured by a patient client."""
 
 NAMED: dict[str, Fault] = {
-    "apply_then_drop": Fault(Effect.APPLIED, Answer.DROP),
-    "drop_before_apply": Fault(Effect.NONE, Answer.DROP),
-    "apply_then_reset": Fault(Effect.APPLIED, Answer.RESET),
-    "apply_late": Fault(Effect.LATE, Answer.NORMAL, late_seconds=_LATE_SECONDS),
-    "drop_then_apply_late": Fault(Effect.LATE, Answer.DROP, late_seconds=_LATE_SECONDS),
+    "apply_then_drop": Fault(Effect.APPLIED, FaultAnswer.DROP),
+    "drop_before_apply": Fault(Effect.NONE, FaultAnswer.DROP),
+    "apply_then_reset": Fault(Effect.APPLIED, FaultAnswer.RESET),
+    "apply_late": Fault(Effect.LATE, FaultAnswer.NORMAL, late_seconds=_LATE_SECONDS),
+    "drop_then_apply_late": Fault(Effect.LATE, FaultAnswer.DROP, late_seconds=_LATE_SECONDS),
     "timeout_then_apply_late": Fault(
-        Effect.LATE, Answer.GATEWAY_TIMEOUT_504, late_seconds=_LATE_SECONDS
+        Effect.LATE, FaultAnswer.GATEWAY_TIMEOUT_504, late_seconds=_LATE_SECONDS
     ),
-    "lost_commit": Fault(Effect.LOST, Answer.NORMAL),
-    "error_after_commit": Fault(Effect.APPLIED, Answer.DATA_AND_ERRORS),
-    "without_id": Fault(Effect.APPLIED, Answer.WITHOUT_ID),
-    "truncated": Fault(Effect.APPLIED, Answer.TRUNCATED),
+    "lost_commit": Fault(Effect.LOST, FaultAnswer.NORMAL),
+    "error_after_commit": Fault(Effect.APPLIED, FaultAnswer.DATA_AND_ERRORS),
+    "without_id": Fault(Effect.APPLIED, FaultAnswer.WITHOUT_ID),
+    "truncated": Fault(Effect.APPLIED, FaultAnswer.TRUNCATED),
     "validation": Fault(
-        Effect.NONE, Answer.ERROR_400, code="VALIDATION", property_name="storeCode"
+        Effect.NONE, FaultAnswer.ERROR_400, code="VALIDATION", property_name="storeCode"
     ),
-    "not_authorized": Fault(Effect.NONE, Answer.ERROR_400, code="NOT_AUTHORIZED"),
-    "not_authenticated": Fault(Effect.NONE, Answer.ERROR_400, code="NOT_AUTHENTICATED"),
-    "unknown_code": Fault(Effect.NONE, Answer.ERROR_400, code="LOYALTY_CLOSED"),
-    "fusion_error": Fault(Effect.NONE, Answer.ERROR_400),
-    "fusion_error_applied": Fault(Effect.APPLIED, Answer.ERROR_400),
-    "empty_401": Fault(Effect.NONE, Answer.EMPTY_401),
-    "permission_401": Fault(Effect.NONE, Answer.PERMISSION_401),
-    "not_authenticated_401": Fault(Effect.NONE, Answer.NOT_AUTHENTICATED_401),
-    "html_200": Fault(Effect.NONE, Answer.HTML_200),
-    "too_many_429": Fault(Effect.NONE, Answer.TOO_MANY_429, retry_after_seconds=2),
-    "server_error_500": Fault(Effect.NONE, Answer.SERVER_ERROR_500),
-    "server_error_500_applied": Fault(Effect.APPLIED, Answer.SERVER_ERROR_500),
-    "unavailable_503": Fault(Effect.NONE, Answer.UNAVAILABLE_503),
-    "unavailable_503_applied": Fault(Effect.APPLIED, Answer.UNAVAILABLE_503),
+    "not_authorized": Fault(Effect.NONE, FaultAnswer.ERROR_400, code="NOT_AUTHORIZED"),
+    "not_authenticated": Fault(Effect.NONE, FaultAnswer.ERROR_400, code="NOT_AUTHENTICATED"),
+    "unknown_code": Fault(Effect.NONE, FaultAnswer.ERROR_400, code="LOYALTY_CLOSED"),
+    "fusion_error": Fault(Effect.NONE, FaultAnswer.ERROR_400),
+    "fusion_error_applied": Fault(Effect.APPLIED, FaultAnswer.ERROR_400),
+    "empty_401": Fault(Effect.NONE, FaultAnswer.EMPTY_401),
+    "permission_401": Fault(Effect.NONE, FaultAnswer.PERMISSION_401),
+    "not_authenticated_401": Fault(Effect.NONE, FaultAnswer.NOT_AUTHENTICATED_401),
+    "html_200": Fault(Effect.NONE, FaultAnswer.HTML_200),
+    "too_many_429": Fault(Effect.NONE, FaultAnswer.TOO_MANY_429, retry_after_seconds=2),
+    "server_error_500": Fault(Effect.NONE, FaultAnswer.SERVER_ERROR_500),
+    "server_error_500_applied": Fault(Effect.APPLIED, FaultAnswer.SERVER_ERROR_500),
+    "unavailable_503": Fault(Effect.NONE, FaultAnswer.UNAVAILABLE_503),
+    "unavailable_503_applied": Fault(Effect.APPLIED, FaultAnswer.UNAVAILABLE_503),
     # Longer than the two minutes after which servers usually have given up.
     "hold_applied_late": Fault(
         Effect.LATE,
-        Answer.GATEWAY_TIMEOUT_504,
+        FaultAnswer.GATEWAY_TIMEOUT_504,
         operation="giftcardTransAdd",
         late_seconds=150.0,
     ),
     "capture_always_refused": Fault(
-        Effect.NONE, Answer.ERROR_400, operation="giftcardTransCapture", times=UNLIMITED
+        Effect.NONE, FaultAnswer.ERROR_400, operation="giftcardTransCapture", times=UNLIMITED
     ),
-    "purchase_lost": Fault(Effect.LOST, Answer.NORMAL, operation="purchaseAdd"),
+    "purchase_lost": Fault(Effect.LOST, FaultAnswer.NORMAL, operation="purchaseAdd"),
     "slow": Fault(delay_seconds=_SLOW_SECONDS),
 }
 """Every fault that has a name; the names are part of the control endpoint."""
@@ -163,7 +163,7 @@ def fault_named(name: str, **settings: Any) -> Fault:
     effect, plus, answer = name.partition("+")
     if not plus:
         raise ValueError(f"unknown fault {name}, known: {sorted(NAMED)}")
-    return Fault(Effect(effect), Answer(answer), **settings)
+    return Fault(Effect(effect), FaultAnswer(answer), **settings)
 
 
 class FaultPlan:

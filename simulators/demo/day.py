@@ -11,7 +11,7 @@ from typing import Any
 
 from simulators.demo.books import read_bookings, read_charges, read_gift_moves
 from simulators.demo.comparison import on_gift_cards
-from simulators.demo.environment import Stage
+from simulators.demo.environment import Environment
 from simulators.demo.screen_model import Document, PromiseBroken
 from simulators.register.open_payments import new_payment_id
 
@@ -43,7 +43,7 @@ FAST = Pace(
 class Day:
     """One day at the till."""
 
-    def __init__(self, stage: Stage) -> None:
+    def __init__(self, stage: Environment) -> None:
         self.stage = stage
         self.picture = stage.picture
         self.pace = FAST if stage.fast else FOR_VIEWERS

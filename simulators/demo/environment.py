@@ -63,7 +63,7 @@ client_id = "paybridge"
 
 
 @dataclass(slots=True)
-class Stage:
+class Environment:
     """Everything that runs, and where it is."""
 
     folder: Path
@@ -216,9 +216,9 @@ class Stage:
 
 
 @asynccontextmanager
-async def running(folder: Path, picture: Picture, *, fast: bool) -> AsyncIterator[Stage]:
+async def running(folder: Path, picture: Picture, *, fast: bool) -> AsyncIterator[Environment]:
     """Run the till within the block, and end everything that was started on the stage."""
-    stage = Stage(folder, picture, _free_port(), fast)
+    stage = Environment(folder, picture, _free_port(), fast)
     async with AsyncExitStack() as ends:
         for part in (stage.broker, stage.office, stage.terminal, stage.service):
             ends.push_async_callback(part.end)

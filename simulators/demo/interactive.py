@@ -11,7 +11,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from simulators.demo.environment import BASE_TOPIC, HOST, Stage
+from simulators.demo.environment import BASE_TOPIC, HOST, Environment
 from simulators.demo.process import PartFailed
 from simulators.register.open_payments import new_payment_id
 from simulators.terminals.shared.shopper import describe_amounts
@@ -21,7 +21,7 @@ LINE_BYTES_MAX = 4096
 AWAY_SECONDS = 3600.0
 
 
-def commands(stage: Stage) -> str:
+def commands(stage: Environment) -> str:
     """Return what to copy into another terminal, ready to run there."""
     activate = Path(sys.prefix) / "bin" / "activate"
     if activate.exists():
@@ -48,7 +48,7 @@ mosquitto_pub -h {HOST} -p {port} -q 1 -t {topic}/request/payment/start -m \
 curl -s {stage.office_control} -d '{{"do":"away","seconds":20}}'"""
 
 
-async def stay(stage: Stage, console: Console) -> None:
+async def stay(stage: Environment, console: Console) -> None:
     """Keep everything up until Ctrl-C, which is the end and no failure; obey what is typed."""
     task = asyncio.current_task()
     assert task is not None, "asyncio.run made one"
@@ -58,7 +58,7 @@ async def stay(stage: Stage, console: Console) -> None:
         task.uncancel()
 
 
-async def _stay(stage: Stage, console: Console) -> None:
+async def _stay(stage: Environment, console: Console) -> None:
     await stage.command_terminal(do="scenario", scenario={"by_amount": True})
     console.rule("everything stays up; Ctrl-C ends it", style="dim")
     console.print(commands(stage), markup=False, highlight=False, soft_wrap=True)
@@ -72,7 +72,7 @@ async def _stay(stage: Stage, console: Console) -> None:
             await _obey(stage, (await words.get()).strip(), console)
 
 
-async def _obey(stage: Stage, word: str, console: Console) -> None:
+async def _obey(stage: Environment, word: str, console: Console) -> None:
     picture = stage.picture
     try:
         match word:

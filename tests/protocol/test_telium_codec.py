@@ -32,9 +32,9 @@ REQUESTS = st.builds(
     m.Request, DIGITS, AMOUNTS, CURRENCIES, PRIVATE, LETTER, LETTER, *[st.booleans()] * 3
 )
 CARDS = st.none() | st.text("0123456789", min_size=12, max_size=19).map(MaskedPan.of)
-SHORT = st.builds(m.Answer, DIGITS, LETTER, AMOUNTS, LETTER, CURRENCIES, PRIVATE)
+SHORT = st.builds(m.ConcertAnswer, DIGITS, LETTER, AMOUNTS, LETTER, CURRENCIES, PRIVATE)
 LONG = st.builds(
-    m.Answer, DIGITS, LETTER, AMOUNTS, LETTER, CURRENCIES, PRIVATE, st.just(True), CARDS
+    m.ConcertAnswer, DIGITS, LETTER, AMOUNTS, LETTER, CURRENCIES, PRIVATE, st.just(True), CARDS
 )
 NAMES = st.text(string.ascii_uppercase, min_size=2, max_size=2)
 VALUES = st.text(st.characters(min_codepoint=0x20, max_codepoint=0x7E), max_size=40)
@@ -63,7 +63,7 @@ def test_the_worked_request_asks_for_twelve_fifty() -> None:
 def test_the_worked_refusal_is_about_forty_two_sixty() -> None:
     [frame] = items([WORKED_REFUSAL])
     assert isinstance(frame, Frame)
-    assert m.decode_answer(frame.body) == m.Answer("01", "7", 4260, "1", "978", " " * 10)
+    assert m.decode_answer(frame.body) == m.ConcertAnswer("01", "7", 4260, "1", "978", " " * 10)
 
 
 def test_a_frame_between_signals_is_found() -> None:
@@ -103,7 +103,7 @@ def test_a_request_survives_the_way_there_and_back(request: m.Request) -> None:
 
 
 @given(SHORT | LONG)
-def test_an_answer_survives_the_way_there_and_back(answer: m.Answer) -> None:
+def test_an_answer_survives_the_way_there_and_back(answer: m.ConcertAnswer) -> None:
     assert m.decode_answer(m.encode(answer)) == answer
 
 
@@ -126,7 +126,7 @@ def test_every_byte_fits_a_line_of_seven_bits(message: m.Message) -> None:
 def test_the_card_number_of_a_report_is_masked_as_it_is_read(
     report: str, last4: str | None
 ) -> None:
-    body = m.encode(m.Answer("01", "0", 1250, "1", "978", " " * 10, is_long=True), report)
+    body = m.encode(m.ConcertAnswer("01", "0", 1250, "1", "978", " " * 10, is_long=True), report)
     answer = m.decode_answer(body)
     assert (answer.card.last4 if answer.card else None) == last4
     assert "690463" not in repr(answer)

@@ -41,7 +41,7 @@ class SerialStub:
         match item:
             case Frame(body):
                 asked = m.decode_request(body)
-                said = m.Answer(
+                said = m.ConcertAnswer(
                     asked.till,
                     self.result,
                     self.amount_minor or asked.amount_minor,
@@ -128,7 +128,7 @@ def concert(name: str, stub: Callable[[], SerialStub], operation: Operation = PA
 
 def late(result: str, private: str) -> bytes:
     """Return an answer that a terminal gives by itself."""
-    said = m.Answer("01", result, 11245, "1", "978", private)
+    said = m.ConcertAnswer("01", result, 11245, "1", "978", private)
     return ENQ + encode_frame(m.encode(said))
 
 

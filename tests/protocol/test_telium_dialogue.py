@@ -42,7 +42,7 @@ REQUEST = b"\x020100001250010978EODICKQBS6A010B010\x03y"
 def answer(
     result: str = "0", private: str = OURS, amount: int = 1250, till: str = "01", euro: str = "978"
 ) -> bytes:
-    return encode_frame(m.encode(m.Answer(till, result, amount, "1", euro, private)))
+    return encode_frame(m.encode(m.ConcertAnswer(till, result, amount, "1", euro, private)))
 
 
 class Script:

@@ -280,7 +280,7 @@ def test_our_number_comes_after_both_sides() -> None:
     numbers.agree(bytes.fromhex("060f0806061f7303999998"))
     assert numbers.agreed
     assert numbers.next() == 999_999
-    assert numbers.weigh(bytes.fromhex(with_number("04 FF 01 0A", 1))) == "ours"
+    assert numbers.classify(bytes.fromhex(with_number("04 FF 01 0A", 1))) == "ours"
     assert numbers.next() == 2
 
 

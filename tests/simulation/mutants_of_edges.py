@@ -23,7 +23,7 @@ from bridge.money.store import records as accounts
 from bridge.money.store.journal import Journal
 from bridge.money.store.payment_store import PaymentStore
 from bridge.register.commands import start_payment as starts
-from bridge.register.commands.existing_payment import KnownPayments
+from bridge.register.commands.existing_payment import ExistingPayments
 from bridge.register.commands.reconciliation import DayEnds
 from bridge.register.commands.router import Desk
 from bridge.terminal.conversation import Conversation
@@ -104,7 +104,7 @@ def _nobody_is_called(original: AnyCallable) -> AnyCallable:
 
 
 def _no_correction(original: AnyCallable) -> AnyCallable:
-    async def correct(self: KnownPayments, account: Any, answer: Any) -> Any:
+    async def correct(self: ExistingPayments, account: Any, answer: Any) -> Any:
         return account
 
     return correct
@@ -169,7 +169,7 @@ def _never_expires(original: AnyCallable) -> AnyCallable:
 
 
 def _the_clerk_always_agrees(original: AnyCallable) -> AnyCallable:
-    async def judge(self: KnownPayments, register_id: str, request: Any) -> Any:
+    async def judge(self: ExistingPayments, register_id: str, request: Any) -> Any:
         answer = request.answer.model_copy(update={"confirmed": True})
         agreed = request.model_copy(update={"answer": answer})
         return await original(self, register_id, agreed)
@@ -332,7 +332,7 @@ EDGE_MUTANTS: dict[str, tuple[Plant, ...]] = {
         Plant(DoubtAges, "_age_at_first_sight", _young_for_ever),
     ),
     "nobody is called about a doubt": (Plant(DoubtAges, "look", _nobody_is_called),),
-    "an answer is never taken back": (Plant(KnownPayments, "_correct", _no_correction),),
+    "an answer is never taken back": (Plant(ExistingPayments, "_correct", _no_correction),),
     "a corrected answer leaves the books": (
         Plant(commit_decision, "_settle_correction", _corrects_no_books),
     ),
@@ -342,7 +342,7 @@ EDGE_MUTANTS: dict[str, tuple[Plant, ...]] = {
     "PUBACK although the journal failed": (Plant(Desk, "_serve", _pubacks_what_failed),),
     "the epoch of another connection counts": (Plant(starts, "refuse_unfresh", _any_epoch_counts),),
     "a command never expires": (Plant(starts, "refuse_unfresh", _never_expires),),
-    "the clerk always agrees": (Plant(KnownPayments, "judge", _the_clerk_always_agrees),),
+    "the clerk always agrees": (Plant(ExistingPayments, "judge", _the_clerk_always_agrees),),
     "what nobody signed is reversed": (
         Plant(SignaturePolicy, "__init__", _reverses_what_nobody_signed),
     ),

@@ -18,7 +18,7 @@ from bridge.money.background.signature_reversals import Reversals
 from bridge.money.payment import machine
 from bridge.money.payment.state import Payment
 from bridge.money.store.journal import GROUP_COMMITS_MAX, Journal
-from bridge.register.commands.existing_payment import KnownPayments
+from bridge.register.commands.existing_payment import ExistingPayments
 from bridge.register.commands.router import Desk
 from bridge.register.mqtt.client import Mqtt
 from bridge.register.mqtt.connection import BrokerConnection
@@ -39,7 +39,7 @@ class Named:
 
 
 def _answers_before_the_commit(original: AnyCallable) -> AnyCallable:
-    async def cancel(self: KnownPayments, register_id: str, request: Any) -> Any:
+    async def cancel(self: ExistingPayments, register_id: str, request: Any) -> Any:
         apply = self._ledger.apply
 
         async def early(payment_id: str, event: p.Event, *, wait: bool = True) -> Any:
@@ -137,7 +137,7 @@ def _a_cent_is_nothing(original: AnyCallable) -> AnyCallable:
 
 NAMED_MUTANTS: dict[str, Named] = {
     "a cancel is answered before its commit": Named(
-        (Plant(KnownPayments, "cancel", _answers_before_the_commit),),
+        (Plant(ExistingPayments, "cancel", _answers_before_the_commit),),
         "tests/component/register/test_before_the_disk.py"
         "::test_a_cancel_is_answered_only_once_it_is_on_disk",
     ),

@@ -12,7 +12,7 @@ from decimal import Decimal
 from functools import cache
 from typing import Any
 
-from simulators.back_office.faults import NAMED, Answer, Effect, Fault
+from simulators.back_office.faults import NAMED, Effect, Fault, FaultAnswer
 from simulators.back_office.graphql import Execution, GraphQlApi, HttpAnswer, Request
 from simulators.back_office.records import Json, TransType
 from simulators.back_office.resolvers import TILL_PERMISSIONS
@@ -172,37 +172,37 @@ HONEST = Fault()
 
 def _spell(fault: Fault, operation: str, execution: Execution) -> Reply | None:
     match fault.answer:
-        case Answer.NORMAL:
+        case FaultAnswer.NORMAL:
             return _reply_of(execution.answer())
-        case Answer.DROP | Answer.RESET:
+        case FaultAnswer.DROP | FaultAnswer.RESET:
             return None
-        case Answer.EMPTY_401:
+        case FaultAnswer.EMPTY_401:
             return Reply(401)
-        case Answer.PERMISSION_401:
+        case FaultAnswer.PERMISSION_401:
             return error_reply(401, "NOT_AUTHORIZED")
-        case Answer.NOT_AUTHENTICATED_401:
+        case FaultAnswer.NOT_AUTHENTICATED_401:
             return error_reply(401, "NOT_AUTHENTICATED")
-        case Answer.ERROR_400:
+        case FaultAnswer.ERROR_400:
             named = {"Property": fault.property_name} if fault.property_name else {}
             return error_reply(400, fault.code, named)
-        case Answer.DATA_AND_ERRORS:
+        case FaultAnswer.DATA_AND_ERRORS:
             errors = [{"message": "odd", "extensions": {"code": "FUSION_ERROR"}}]
             return json_reply(400, {"errors": errors, "data": execution.data})
-        case Answer.WITHOUT_ID:
+        case FaultAnswer.WITHOUT_ID:
             row = (execution.data or {}).get(operation) or {}
             without = {**row, "id": None} if isinstance(row, Mapping) else None
             return json_reply(200, {"data": {operation: without}})
-        case Answer.HTML_200:
+        case FaultAnswer.HTML_200:
             return Reply(200, b"<h1>Welcome</h1>", {"content-type": "text/html"})
-        case Answer.TRUNCATED:
+        case FaultAnswer.TRUNCATED:
             return Reply(200, b'{"data": {"purch', {"content-type": "application/json"})
-        case Answer.TOO_MANY_429:
+        case FaultAnswer.TOO_MANY_429:
             return Reply(429, headers={"retry-after": "2"})
-        case Answer.SERVER_ERROR_500:
+        case FaultAnswer.SERVER_ERROR_500:
             return Reply(500, b"Internal Server Error")
-        case Answer.UNAVAILABLE_503:
+        case FaultAnswer.UNAVAILABLE_503:
             return Reply(503, b"Service Unavailable")
-        case Answer.GATEWAY_TIMEOUT_504:
+        case FaultAnswer.GATEWAY_TIMEOUT_504:
             return Reply(504, b"<h1>504</h1>")
 
 

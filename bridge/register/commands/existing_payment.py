@@ -44,7 +44,7 @@ class SplitPayments(Protocol):
         """Begin no further leg, and ask the one that is open to stop."""
 
 
-class KnownPayments:
+class ExistingPayments:
     """Does what is asked about payments that were accepted."""
 
     def __init__(

@@ -22,16 +22,18 @@ from bridge.money.ledger import Ledger
 from bridge.money.payment.request import leg_id
 from bridge.register import api as k
 from bridge.register.api.payment_commands import LEGS_MAX
-from bridge.register.commands import existing_payment as known
-from bridge.register.commands import gift_card_balance as balances
-from bridge.register.commands import start_payment as starts
-from bridge.register.commands import terminal_operation as operations
-from bridge.register.commands.existing_payment import KnownPayments
+from bridge.register.commands import (
+    existing_payment,
+    gift_card_balance,
+    start_payment,
+    terminal_operation,
+)
+from bridge.register.commands.existing_payment import ExistingPayments
 from bridge.register.commands.gift_card_balance import Balances, Question
 from bridge.register.commands.late_answers import LateAnswers
 from bridge.register.commands.presence import Presence
 from bridge.register.commands.replies import Replies
-from bridge.register.commands.start_payment import Starts
+from bridge.register.commands.start_payment import PaymentStarter
 from bridge.register.commands.terminal_operation import TerminalOperations
 from bridge.register.commands.terminal_queue import TakerState, WaitedFor, WaitingLines
 from bridge.register.commands.terminal_selection import Choice
@@ -60,11 +62,11 @@ class Bus(Protocol):
         """Whether registers can be heard now."""
 
 
-class TerminalState(operations.State, TakerState, Protocol):
+class TerminalState(terminal_operation.State, TakerState, Protocol):
     """What a station shows of its terminal."""
 
 
-class Terminal(operations.Terminal, WaitedFor, Protocol):
+class Terminal(terminal_operation.Terminal, WaitedFor, Protocol):
     """What the desk may ask of a station."""
 
     @property
@@ -72,11 +74,11 @@ class Terminal(operations.Terminal, WaitedFor, Protocol):
         """How the terminal is now."""
 
 
-class SplitPayments(known.SplitPayments, starts.SplitPayments, Protocol):
+class SplitPayments(existing_payment.SplitPayments, start_payment.SplitPayments, Protocol):
     """Who carries on split payments."""
 
 
-class GiftCards(starts.GiftCards, balances.GiftCards, Protocol):
+class GiftCards(start_payment.GiftCards, gift_card_balance.GiftCards, Protocol):
     """What the desk may ask of who talks about gift cards."""
 
 
@@ -126,7 +128,7 @@ class Desk:
             self._replies,
             ledger.payments.something_changed.listen(),
         )
-        self._starts = Starts(
+        self._starter = PaymentStarter(
             ledger,
             self._choice,
             self._waiting,
@@ -136,7 +138,7 @@ class Desk:
             now=now,
             clock_is_doubtful=clock_is_doubtful,
         )
-        self.known = KnownPayments(
+        self.existing = ExistingPayments(
             ledger,
             self._replies,
             self.outbox,
@@ -160,7 +162,7 @@ class Desk:
         Raises:
             JournalError: It could not be stored.
         """
-        self._starts.draining = True
+        self._starter.draining = True
         self.operations.draining = True
         await self._waiting.cancel_all()
 
@@ -184,7 +186,7 @@ class Desk:
             match came:
                 case Connected() as connection:
                     self._presence.begin_anew(asyncio.get_running_loop().time())
-                    self._starts.epoch = connection.epoch
+                    self._starter.epoch = connection.epoch
                     self.outbox.connected(connection)
                 case Delivery() as delivery:
                     await self.journal_compared.wait()
@@ -282,9 +284,9 @@ class Desk:
     ) -> k.Response | None:
         match request:
             case k.PaymentStart():
-                return await self._starts.start(delivery, register_id, request)
+                return await self._starter.start(delivery, register_id, request)
             case k.GiftCardLoad():
-                return await self._starts.load(delivery, register_id, request)
+                return await self._starter.load(delivery, register_id, request)
             case (
                 k.PaymentIncrement()
                 | k.PaymentCapture()
@@ -293,31 +295,31 @@ class Desk:
                 | k.PaymentTipAdjust()
                 | k.GiftCardUnload()
             ):
-                return await self._starts.follow_up(delivery, register_id, request)
+                return await self._starter.follow_up(delivery, register_id, request)
             case k.GiftCardReverse():
-                undone = await self.known.cancel_load(register_id, request)
-                return undone or await self._starts.follow_up(delivery, register_id, request)
+                undone = await self.existing.cancel_load(register_id, request)
+                return undone or await self._starter.follow_up(delivery, register_id, request)
             case k.GiftCardDeactivate():
                 raise RequestError(
                     "operation_not_supported",
                     "the back office documents no way to deactivate a gift card; do it there",
                 )
             case k.PaymentCancel():
-                return await self.known.cancel(register_id, request)
+                return await self.existing.cancel(register_id, request)
             case k.PaymentStatus():
-                return await self.known.status(register_id, request)
+                return await self.existing.status(register_id, request)
             case k.PaymentList():
-                return await self.known.list(register_id, request)
+                return await self.existing.list(register_id, request)
             case k.PaymentAcknowledge():
-                return await self.known.acknowledge(register_id, request)
+                return await self.existing.acknowledge(register_id, request)
             case k.PaymentResolve():
-                return await self.known.answer(register_id, request)
+                return await self.existing.answer(register_id, request)
             case k.PromptAnswer():
-                return await self.known.judge(register_id, request)
+                return await self.existing.judge(register_id, request)
             case k.SaleAttach():
-                return await self.known.attach(register_id, request)
+                return await self.existing.attach(register_id, request)
             case k.ReceiptReprint():
-                return await self.known.reprint(register_id, request)
+                return await self.existing.reprint(register_id, request)
             case k.GiftCardBalance():
                 self._balances.begin(Question(register_id, delivery, request))
                 return None
@@ -360,4 +362,4 @@ class Desk:
             return
         for register_id in self._presence.take_gone(now):
             _LOGGER.info("register=%s is gone", register_id)
-            await self.known.register_lost(register_id)
+            await self.existing.register_lost(register_id)

@@ -53,7 +53,7 @@ class GiftCards(Taker, Protocol):
         """Remember the PIN of a payment that is about to be accepted."""
 
 
-class Starts:
+class PaymentStarter:
     """Turns commands into payments, each once."""
 
     def __init__(

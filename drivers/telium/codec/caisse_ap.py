@@ -56,7 +56,7 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class CaisseApAnswer:
     """What the terminal says. "" and None mean that it did not say."""
 
     status: str  # AE: `10` done, `01` not done, `11` accepted for later
@@ -168,7 +168,7 @@ def decode_request(tags: Mapping[str, str]) -> Request:
         raise ProtocolError(f"tag {error.args[0]} is missing") from error
 
 
-def decode_answer(tags: Mapping[str, str]) -> Answer:
+def decode_answer(tags: Mapping[str, str]) -> CaisseApAnswer:
     """Return the answer in `tags`; what is not known is left out.
 
     Raises:
@@ -180,7 +180,7 @@ def decode_answer(tags: Mapping[str, str]) -> Answer:
     card = MaskedPan.of(tags["AA"]) if tags.get("AA") else None
     tags = {tag: mask_cards(value) for tag, value in tags.items()}
     explained = tags.get("AF", "")
-    return Answer(
+    return CaisseApAnswer(
         status=tags["AE"],
         reason=explained[:REASON_CHARACTERS],
         text=_plain(explained[REASON_CHARACTERS:]),
@@ -197,7 +197,7 @@ def decode_answer(tags: Mapping[str, str]) -> Answer:
     )
 
 
-def encode_answer(answer: Answer, card_number: str = "") -> bytes:
+def encode_answer(answer: CaisseApAnswer, card_number: str = "") -> bytes:
     """Return the tags of an answer, without the CZ and CJ that a terminal repeats before them.
 
     `card_number` replaces the masked one: only a simulated terminal has it.

@@ -49,7 +49,7 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class ConcertAnswer:
     """What the terminal says became of a request."""
 
     till: str
@@ -62,7 +62,7 @@ class Answer:
     card: MaskedPan | None = None  # from the report of a long answer, masked before it gets here
 
 
-Message = Request | Answer
+Message = Request | ConcertAnswer
 
 
 def encode(message: Message, report: str = "") -> bytes:
@@ -81,7 +81,7 @@ def encode(message: Message, report: str = "") -> bytes:
                 f"A01{message.answer_at_once:d}B01{message.force_online:d}"
             )
             fits = _REQUEST.fullmatch(text)
-        case Answer():
+        case ConcertAnswer():
             if message.is_long:
                 shown = report or (message.card.text if message.card else "")
                 report = f"{shown:<{REPORT_CHARACTERS}}"
@@ -95,7 +95,7 @@ def encode(message: Message, report: str = "") -> bytes:
     return text.encode("ascii")
 
 
-def decode_answer(body: bytes) -> Answer:
+def decode_answer(body: bytes) -> ConcertAnswer:
     """Return the answer in a frame's body.
 
     Raises:
@@ -105,7 +105,7 @@ def decode_answer(body: bytes) -> Answer:
     if found is None:
         raise ProtocolError(f"a body of {len(body)} characters is no answer")
     report = found["report"]
-    return Answer(
+    return ConcertAnswer(
         till=found["till"],
         result=found["result"],
         amount_minor=int(found["amount"]),

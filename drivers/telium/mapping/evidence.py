@@ -44,7 +44,7 @@ def want(operation: contract.Pay | contract.Refund, *, till: str, currency: str)
     )
 
 
-def judge(answer: messages.Answer, wanted: Wanted, *, echoes: bool) -> Verdict:
+def judge(answer: messages.ConcertAnswer, wanted: Wanted, *, echoes: bool) -> Verdict:
     """Return what an answer of Concert E+ proves; `echoes`: it must bring our reference back."""
     amount = f"{answer.amount_minor} in minor units of currency {answer.currency}"
     if answer.currency == wanted.currency:
@@ -81,7 +81,7 @@ def judge(answer: messages.Answer, wanted: Wanted, *, echoes: bool) -> Verdict:
             return Unclear("unknown_result", f"the terminal's result is unknown: {said}")
 
 
-def judge_ip(answer: caisse_ap.Answer, wanted: Wanted) -> Verdict:
+def judge_ip(answer: caisse_ap.CaisseApAnswer, wanted: Wanted) -> Verdict:
     """Return what an answer of Caisse-AP proves."""
     said = f"status {answer.status}, reason {answer.reason or 'none'}{_taken(answer, wanted)}"
     if answer.status == caisse_ap.DONE:
@@ -142,7 +142,7 @@ def _unsupported(what: str) -> Failed:
     return Failed("not_supported", f"this terminal cannot: {what}", "operation_not_supported")
 
 
-def _taken(answer: caisse_ap.Answer, wanted: Wanted) -> str:
+def _taken(answer: caisse_ap.CaisseApAnswer, wanted: Wanted) -> str:
     if answer.amount_minor is None:
         return ", no amount"
     if answer.currency != wanted.currency:
@@ -150,7 +150,7 @@ def _taken(answer: caisse_ap.Answer, wanted: Wanted) -> str:
     return f", amount {amount_text(Money(answer.amount_minor, wanted.amount.currency))}"
 
 
-def _approval_ip(answer: caisse_ap.Answer, wanted: Wanted, amount_minor: int) -> Approval:
+def _approval_ip(answer: caisse_ap.CaisseApAnswer, wanted: Wanted, amount_minor: int) -> Approval:
     brand, label = codes.APPLICATIONS.get(answer.application, ("", ""))
     return Approval(
         amount=Money(amount_minor, wanted.amount.currency),

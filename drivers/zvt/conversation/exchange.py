@@ -84,7 +84,7 @@ class Listen:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer(Aside):
+class Respond(Aside):
     """Reply to the terminal's message: yes, or 84 `code`."""
 
     code: int | None = None
@@ -102,7 +102,7 @@ class Interrupt(Aside):
     """Send 06 B0 beside the command that runs."""
 
 
-Ask = Command | Follow | Pause | Listen | Answer | Hurry | Interrupt
+Ask = Command | Follow | Pause | Listen | Respond | Hurry | Interrupt
 Reaction = script.Reaction[Message]
 Part = script.Part[Ask, Message, script.ResultT]
 Script = script.Script[Ask, Message]
@@ -180,7 +180,7 @@ class ZvtExchange(Exchange[Ask, bytes, Message]):
                 self.due_at = self.now + seconds
             case Listen():
                 pass
-            case Answer(code):
+            case Respond(code):
                 self._reply(code)
             case Hurry(seconds):
                 self._hurry(seconds)
@@ -291,12 +291,12 @@ class ZvtExchange(Exchange[Ask, bytes, Message]):
 
     def _is_news(self, apdu: bytes, numbering: Numbering) -> bool:
         """Say whether a message is ours by its number; answer it here if it is not."""
-        standing = numbering.weigh(apdu)
+        standing = numbering.classify(apdu)
         if standing == "repeat" and self._last_reply is not None:
             self._write(self._last_reply)
-        elif standing == "strange" and decides(apdu):
+        elif standing == "unexpected" and decides(apdu):
             self._hurry(STRANGE_SECONDS)
-        elif standing == "strange":
+        elif standing == "unexpected":
             self._reply()
         return standing == "ours"
 

@@ -37,7 +37,6 @@ from drivers.script import Heard, Note, NotHeard, Stored, Tell
 from drivers.zvt.codec import messages as m
 from drivers.zvt.codec.codes import BUSY, HOLDS_LISTED, NOT_READY, OK, READY_STATUS, refusal
 from drivers.zvt.conversation.exchange import (
-    Answer,
     Ask,
     Command,
     End,
@@ -46,6 +45,7 @@ from drivers.zvt.conversation.exchange import (
     Listen,
     Part,
     Pause,
+    Respond,
     Script,
     Stray,
     ZvtExchange,
@@ -77,7 +77,7 @@ _NOT_NOW = frozenset((BUSY, NOT_READY))  # while the old dialogue runs
 _ALWAYS_LEAVES_A_TRACE = (c.Pay, c.Authorize, c.Refund, c.Reverse)
 
 
-class Stage(Enum):
+class Question(Enum):
     """Which question the terminal is at."""
 
     STOP = "stop"
@@ -89,13 +89,13 @@ class Stage(Enum):
     OPEN_HOLDS = "open_holds"
 
 
-_BEFORE_THE_QUESTIONS = frozenset((Stage.STOP, Stage.OLD_DIALOGUE, Stage.STATUS))
+_BEFORE_THE_QUESTIONS = frozenset((Question.STOP, Question.OLD_DIALOGUE, Question.STATUS))
 
 
-def _questions(settings: ZvtSettings) -> list[Stage]:
-    first = [Stage.STATUS, Stage.REGISTER]
+def _questions(settings: ZvtSettings) -> list[Question]:
+    first = [Question.STATUS, Question.REGISTER]
     first = first[::-1] if settings.sequence_ids else first
-    return [*first, Stage.REPEAT, Stage.TOTALS, Stage.OPEN_HOLDS]
+    return [*first, Question.REPEAT, Question.TOTALS, Question.OPEN_HOLDS]
 
 
 _Last = c.Approved | c.Unclear
@@ -110,7 +110,7 @@ class InquiryScript:
         self._inquiry = inquiry
         self._settings = settings
         self._case = Case(inquiry.about, settings)
-        self._stage = Stage.STOP
+        self._question = Question.STOP
         self._questions = _questions(settings)
         self._polls = 0
         self._idle = False  # it said that it is ready, and nothing to the contrary since
@@ -136,21 +136,21 @@ class InquiryScript:
 
     # --- questions
 
-    def _put(self, stage: Stage) -> Part[c.StillRunning | _Last | None]:
+    def _put(self, question: Question) -> Part[c.StillRunning | _Last | None]:
         """Put one question, again while the terminal is busy; None when the next may follow."""
-        polls = stage is Stage.STATUS or (
-            stage is Stage.REGISTER and Stage.STATUS in self._questions
+        polls = question is Question.STATUS or (
+            question is Question.REGISTER and Question.STATUS in self._questions
         )
         while True:
             yield from self._note_work()
-            self._stage = stage
+            self._question = question
             self._line.heard = False
-            command = self._command_for(stage)
+            command = self._command_for(question)
             if command is None:
                 return None
             answer = yield from self._listen(Command(command, ANSWER_SECONDS))
             while isinstance(answer, End):
-                yield Answer()
+                yield Respond()
                 if not self._may_be_about_the_stop(answer):
                     break
                 # Some terminals answer our 06 B0 that late.
@@ -173,48 +173,48 @@ class InquiryScript:
             if meanwhile is None or isinstance(meanwhile, _Last):
                 return meanwhile
 
-    def _command_for(self, stage: Stage) -> m.Message | None:
+    def _command_for(self, question: Question) -> m.Message | None:
         settings = self._settings
-        match stage:
-            case Stage.STATUS:
+        match question:
+            case Question.STATUS:
                 return m.StatusEnquiry()
-            case Stage.REGISTER:
+            case Question.REGISTER:
                 return registration(settings)
-            case Stage.REPEAT if settings.traits.repeat_receipt_usable:
+            case Question.REPEAT if settings.traits.repeat_receipt_usable:
                 return repeat_command(settings)
-            case Stage.TOTALS if self._may_never_have_begun and self._was_and_is_empty:
+            case Question.TOTALS if self._may_never_have_begun and self._was_and_is_empty:
                 return m.Totals(settings.password)
-            case Stage.OPEN_HOLDS if self._hold and isinstance(self._verdict(), c.Unclear):
+            case Question.OPEN_HOLDS if self._hold and isinstance(self._verdict(), c.Unclear):
                 return m.PartialReversal(receipt=NO_RECEIPT)
             case _:
                 return None
 
     def _may_be_about_the_stop(self, end: End) -> bool:
         is_abort = isinstance(end, m.Abort) and end.code not in _BUSY_STATUS
-        return self._stage is Stage.STATUS and is_abort and not self._aborted
+        return self._question is Question.STATUS and is_abort and not self._aborted
 
     def _heed(self, answer: _Answer, *, polls: bool) -> Literal["next", "busy", "unanswered"]:
         """Note what a question brought, and return what follows from it."""
-        stage = self._stage
+        question = self._question
         match answer:
             case m.Reply(code=code):
-                if stage is Stage.STATUS or (polls and code in _NOT_NOW):
+                if question is Question.STATUS or (polls and code in _NOT_NOW):
                     return "busy"
                 self._idle = self._idle and code not in _NOT_NOW
             case NotHeard():
                 if polls:
                     return "busy"
-                return "unanswered" if stage in (Stage.REGISTER, Stage.REPEAT) else "next"
-            case _ if stage is Stage.STATUS:
+                return "unanswered" if question in (Question.REGISTER, Question.REPEAT) else "next"
+            case _ if question is Question.STATUS:
                 said = answer.status if isinstance(answer, m.StatusReport) else None
                 if isinstance(answer, m.Abort):
                     said = answer.code
                 if said in _BUSY_STATUS:
                     return "busy"
                 self._idle = isinstance(answer, m.StatusReport) and said in READY_STATUS
-            case m.Completion() if stage is Stage.REGISTER:
+            case m.Completion() if question is Question.REGISTER:
                 self._terminal_id = answer.terminal_id
-            case m.Completion() if stage is Stage.REPEAT:
+            case m.Completion() if question is Question.REPEAT:
                 self._told = True
             case m.Abort(code=code) if code == HOLDS_LISTED:
                 self._open_holds = open_holds_of(answer)
@@ -228,16 +228,16 @@ class InquiryScript:
         while True:
             match heard:
                 case Heard(m.Reply() as reply):
-                    if self._stage is Stage.STOP or not reply.positive:
+                    if self._question is Question.STOP or not reply.positive:
                         return reply
                     heard = yield Follow()
                     continue
-                case Heard(m.StatusInformation() as status) if self._stage is Stage.REPEAT:
+                case Heard(m.StatusInformation() as status) if self._question is Question.REPEAT:
                     self._readings.append(status)
-                    yield Answer()
-                case Heard(m.StatusInformation() as status) if self._stage is Stage.TOTALS:
+                    yield Respond()
+                case Heard(m.StatusInformation() as status) if self._question is Question.TOTALS:
                     self._totals = status
-                    yield Answer()
+                    yield Respond()
                 case Heard(
                     (m.StatusInformation() as status) | Stray(m.StatusInformation() as status)
                 ):
@@ -263,7 +263,7 @@ class InquiryScript:
 
     def _note_work(self) -> Part[None]:
         """Note that it was at something before it was asked: it began after all, then."""
-        if self._stage in _BEFORE_THE_QUESTIONS and self._line.at_work:
+        if self._question in _BEFORE_THE_QUESTIONS and self._line.at_work:
             if self._inquiry.taken is False and not self._worked:
                 yield Note(c.Taken())  # a later question, or another life, must know it, too
             self._worked = True
@@ -272,24 +272,24 @@ class InquiryScript:
     def _hear_old(self, status: m.StatusInformation) -> Part[c.Approval | c.Unclear | None]:
         """Weigh a 04 0F of the old dialogue; an approval is still to be stored and answered."""
         if status.result == OK and not identifies(status):
-            yield Answer()  # how some terminals say that 05 01 went well
+            yield Respond()  # how some terminals say that 05 01 went well
         elif self._is_the_old_one(status):
             # The rest of an earlier question for the last transaction, not our order's result.
-            yield Answer()
+            yield Respond()
         elif status.result == OK and self._inquiry.taken is False:
             return c.Unclear("other_transaction")
         else:
             answer = self._case.hear(status)
             if isinstance(answer, c.Approval):
                 return answer
-            yield Answer(answer)
+            yield Respond(answer)
         return None
 
     def _end_old(self, approval: c.Approval) -> Part[_Last | None]:
         """Acknowledge what the old dialogue approved, and let it come to its end."""
         stored = yield Tell(c.Offered(approval))
-        yield Answer(self._case.stored(stored=stored == Stored(done=True)))
-        self._stage = Stage.OLD_DIALOGUE
+        yield Respond(self._case.stored(stored=stored == Stored(done=True)))
+        self._question = Question.OLD_DIALOGUE
         self._idle = False
         self._readings.clear()
         self._told = False
@@ -309,7 +309,7 @@ class InquiryScript:
         if not isinstance(event, c.Unclear) and self._case.refused:
             self._old_end = event
         self._aborted = self._aborted or isinstance(end, m.Abort)
-        yield Answer()
+        yield Respond()
         return None
 
     # --- the answer

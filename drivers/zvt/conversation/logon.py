@@ -18,10 +18,10 @@ from drivers.script import Heard, NotHeard
 from drivers.zvt.codec import messages as m
 from drivers.zvt.codec.codes import OK, SYSTEM_ERROR, refusal
 from drivers.zvt.conversation.exchange import (
-    Answer,
     Command,
     Follow,
     Listen,
+    Respond,
     Running,
     Stray,
     ZvtExchange,
@@ -56,7 +56,7 @@ def log_on_first(script: Running, line: ZvtExchange, settings: ZvtSettings) -> R
             case Heard(m.Completion() | m.StatusReport()):
                 break
             case Heard():
-                yield Answer()
+                yield Respond()
             case NotHeard(lost=True):
                 return _not_sent("the line was lost", "terminal_offline")
             case NotHeard():
@@ -66,7 +66,7 @@ def log_on_first(script: Running, line: ZvtExchange, settings: ZvtSettings) -> R
         heard = yield Listen()
     if line.wishes.stop:
         return c.Canceled("cashier", text="before it was sent")
-    yield Answer()
+    yield Respond()
     return (yield from script)
 
 

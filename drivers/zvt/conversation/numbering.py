@@ -24,7 +24,7 @@ from drivers.zvt.codec import messages as m
 from drivers.zvt.codec.framing import is_reply
 from drivers.zvt.codec.sequence import OFFER, following, is_newer, sequence_of
 
-Standing = Literal["ours", "repeat", "strange"]
+Standing = Literal["ours", "repeat", "unexpected"]
 _DECIDING = frozenset(
     (m.StatusInformation.CONTROL, m.Completion.CONTROL, m.Abort.CONTROL, m.StatusReport.CONTROL)
 )
@@ -59,18 +59,18 @@ class Numbering:
         self._said = following(newest)
         return self._said
 
-    def weigh(self, apdu: bytes) -> Standing:
+    def classify(self, apdu: bytes) -> Standing:
         """Say what a message of the terminal is by its number, and note it."""
         number = sequence_of(apdu)
         if is_reply(apdu):
-            return "ours" if not self.agreed or number == self._said else "strange"
+            return "ours" if not self.agreed or number == self._said else "unexpected"
         self.answering = number
         if not self.agreed:
             return "ours"
         if number is None:
-            return "strange"
+            return "unexpected"
         if is_newer(number, self._heard):
             self._heard = number
             self._last_command = apdu
             return "ours"
-        return "repeat" if apdu == self._last_command else "strange"
+        return "repeat" if apdu == self._last_command else "unexpected"

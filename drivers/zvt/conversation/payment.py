@@ -36,7 +36,6 @@ from drivers.zvt.codec.codes import (
 )
 from drivers.zvt.conversation.exchange import (
     ABORTING_SECONDS,
-    Answer,
     Command,
     End,
     Follow,
@@ -45,6 +44,7 @@ from drivers.zvt.conversation.exchange import (
     Listen,
     Part,
     Pause,
+    Respond,
     Script,
     Stray,
     ZvtExchange,
@@ -234,14 +234,14 @@ def move_money(order: c.MoneyOperation, line: ZvtExchange, settings: ZvtSettings
                 answer = case.hear(status)
                 if isinstance(answer, c.Approval):
                     stored = yield Tell(c.Offered(answer))
-                    yield Answer(case.stored(stored=stored == Stored(done=True)))
+                    yield Respond(case.stored(stored=stored == Stored(done=True)))
                     heard = yield Follow()
                     continue
-                yield Answer(answer)
+                yield Respond(answer)
             case Heard(m.Completion() | m.StatusReport() | m.Abort() as end):
                 if not _may_be_about_the_stop(end, case, line):
                     return case.close(end, stopped=line.abort_sent)
-                yield Answer()
+                yield Respond()
                 yield Hurry(ABORTING_SECONDS)
             case StopWanted():
                 yield from _stop(case, line, settings)
@@ -276,7 +276,7 @@ def _hand_out(command: m.Message, line: ZvtExchange) -> Part[c.Failed | c.Unclea
                 # Not ours to accept or to refuse: it began before our command was taken.
                 return c.Unclear("other_transaction")
             case Heard():
-                yield Answer()  # leftovers of an older dialogue are answered and forgotten
+                yield Respond()  # leftovers of an older dialogue are answered and forgotten
             case NotHeard(reason, lost=True):
                 return c.Unclear(reason)
             case NotHeard() if told_to_wait:

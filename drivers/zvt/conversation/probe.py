@@ -29,12 +29,12 @@ from drivers.zvt.codec.codes import (
 )
 from drivers.zvt.codec.fields import find_tlv
 from drivers.zvt.conversation.exchange import (
-    Answer,
     Command,
     End,
     Follow,
     Listen,
     Part,
+    Respond,
     Script,
     Stray,
 )
@@ -53,7 +53,7 @@ def probe(settings: ZvtSettings) -> Script:
         registered = yield from _ask(registration(settings))
         match registered:
             case m.Completion():
-                yield Answer()
+                yield Respond()
             case m.Reply() if WRONG_CURRENCY in (registered.code, *registered.rest[:1]):
                 text = f"the terminal does not take {settings.currency}"
                 return c.TerminalNotReady("terminal_maintenance", text)
@@ -62,7 +62,7 @@ def probe(settings: ZvtSettings) -> Script:
         report = yield from _ask(m.StatusEnquiry())
         if not isinstance(report, m.Completion | m.StatusReport):
             return _not_ready(report)
-        yield Answer()
+        yield Respond()
         status = report.status if isinstance(report, m.StatusReport) else None
         needs = needs_of(registered.status)
         usable = settings.traits.initialization_usable and not initialized
@@ -73,7 +73,7 @@ def probe(settings: ZvtSettings) -> Script:
         if isinstance(answer, NotHeard | c.TerminalNotReady):
             return _not_ready(answer)
         if not isinstance(answer, m.Reply):
-            yield Answer()
+            yield Respond()
         if not isinstance(answer, m.Completion) or answer.result:
             break
     problem = not_ready(status) if status is not None else None
@@ -86,7 +86,7 @@ def probe(settings: ZvtSettings) -> Script:
         if isinstance(told, NotHeard | c.TerminalNotReady):
             return _not_ready(told)
         if not isinstance(told, m.Reply):
-            yield Answer()
+            yield Respond()
         if readings:
             baseline = _baseline(readings[-1])
         elif isinstance(told, m.Completion):
@@ -96,7 +96,7 @@ def probe(settings: ZvtSettings) -> Script:
                 case NotHeard(lost=True) | c.TerminalNotReady():
                     return _not_ready(told)
                 case m.Completion() | m.StatusReport() | m.Abort():
-                    yield Answer()
+                    yield Respond()
                 case _:
                     pass
             baseline = c.Baseline("") if totals and store_is_empty(totals[-1]) else None
@@ -131,14 +131,14 @@ def _ask(
                 return end
             case Heard(m.StatusInformation() as status) if told is not None:
                 told.append(status)
-                yield Answer()
+                yield Respond()
             case Heard(
                 m.StatusInformation(result=result) | Stray(m.StatusInformation(result=result))
             ) if result == OK:
                 text = "a transaction of an older conversation is open"
                 return c.TerminalNotReady("terminal_busy", text)
             case Heard():
-                yield Answer()  # the end of an older dialogue
+                yield Respond()  # the end of an older dialogue
             case NotHeard():
                 return heard
             case _:

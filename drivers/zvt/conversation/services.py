@@ -20,13 +20,13 @@ from drivers.zvt.codec.codes import (
 )
 from drivers.zvt.codec.fields import Tlv
 from drivers.zvt.conversation.exchange import (
-    Answer,
     Command,
     Follow,
     Interrupt,
     Listen,
     Own,
     Part,
+    Respond,
     Running,
     Script,
     Stray,
@@ -76,13 +76,13 @@ def _carry_out(
                 if card_read:
                     return status
                 told.append(status)
-                yield Answer()
+                yield Respond()
             case Heard(m.Completion() | m.StatusReport() | m.Abort() as end):
                 return end
             case Heard(Stray(m.StatusInformation(result=result))) if result == OK:
                 return c.Unclear("other_transaction")  # an older dialogue's: left alone
             case Heard():
-                yield Answer()  # the rest of an older dialogue
+                yield Respond()  # the rest of an older dialogue
             case StopWanted() if line.leads and stoppable and not line.abort_sent:
                 if settings.traits.abort_supported:
                     yield Interrupt()
@@ -179,7 +179,7 @@ def read_card(operation: c.ReadCard, line: ZvtExchange, settings: ZvtSettings) -
             return _without_success(end, line)
     stored = yield Tell(event)
     if stored == Stored(done=True):
-        yield Answer()
+        yield Respond()
     return None
 
 

@@ -177,7 +177,7 @@ class CaisseApTerminal:
             request = caisse_ap.decode_request(tags)
         except ProtocolError:
             reason = UNKNOWN_ACTION if tags.get("CD", "0") not in "01" else FORMAT_ERROR
-            refusal = caisse_ap.Answer(caisse_ap.NOT_DONE, reason, till=tags.get("CA", ""))
+            refusal = caisse_ap.CaisseApAnswer(caisse_ap.NOT_DONE, reason, till=tags.get("CA", ""))
             return caisse_ap.encode_tags(head) + caisse_ap.encode_answer(refusal)
         plan = device.next_plan(request.amount_minor)
         await device.reach("command")
@@ -206,7 +206,7 @@ class CaisseApTerminal:
             amount = request.amount_minor + 100
         if stopped and not device.profile.names_amount_when_stopped:
             amount = None
-        answer = caisse_ap.Answer(
+        answer = caisse_ap.CaisseApAnswer(
             status=caisse_ap.NOT_DONE if stopped else caisse_ap.DONE,
             reason=reason if device.profile.explains_refusals else "",
             text=_padded(device.profile.refusal_words) if stopped else "",
@@ -218,7 +218,7 @@ class CaisseApTerminal:
         if stopped or ticket is None:
             return caisse_ap.encode_answer(answer)
         contactless = device.plan.entry == "contactless"
-        paid = caisse_ap.Answer(
+        paid = caisse_ap.CaisseApAnswer(
             status=answer.status,
             till=answer.till,
             amount_minor=answer.amount_minor,

@@ -35,7 +35,7 @@ FRAME_ATTEMPTS_MAX = 4  # one and three repeats, as the till's own rule
 RESULTS = {"approved": RESULT_ACCEPTED, "unverified": RESULT_NOT_VERIFIED}
 
 
-class Talk:
+class ConcertSession:
     """Signals and frames to and from the till, over whatever line is plugged in."""
 
     def __init__(self) -> None:
@@ -109,7 +109,7 @@ class TeliumTerminal:
         self.memory = memory or Memory()
         self.ledger = ledger or TerminalLedger()
         self.shopper = Shopper(scenario or Scenario())
-        self._talk = Talk()
+        self._talk = ConcertSession()
         self._talk.on_enquiry_while_busy = Signal.NAK if profile.busy == "nak" else None
         self._device = Device(
             profile=profile,
@@ -281,7 +281,7 @@ class TeliumTerminal:
             private = f"{ticket.approval_code:<10}"
         other = device.suffers("other_transaction")
         card = device.plan.card
-        answer = m.Answer(
+        answer = m.ConcertAnswer(
             till=request.till,
             result=result,
             amount_minor=request.amount_minor,

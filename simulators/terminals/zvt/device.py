@@ -21,7 +21,7 @@ from drivers.zvt.codec.fields import Tlv, decode_tlv, encode_text, find_tlv
 from simulators.terminals.shared.ledger import Entry, Kind, TerminalLedger
 from simulators.terminals.shared.shopper import CARDS, Mischief, Place, Plan, Shopper
 from simulators.terminals.zvt.flash import Flash, Transaction
-from simulators.terminals.zvt.line_end import NoReply, Talk
+from simulators.terminals.zvt.line_end import LineEnd, NoReply
 from simulators.terminals.zvt.profile import SENDS_INTERMEDIATE_STATUS, TERMINAL_FORMATS, Profile
 from simulators.terminals.zvt.sequence import Numbers
 
@@ -72,7 +72,7 @@ class Device:
     flash: Flash
     ledger: TerminalLedger
     shopper: Shopper
-    talk: Talk
+    talk: LineEnd
     rng: random.Random
     clock: Callable[[], datetime]
     unplug: Callable[[float], None]

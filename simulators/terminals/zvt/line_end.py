@@ -50,7 +50,7 @@ class Spoiler:
     glue: bool = False
 
 
-class Talk:
+class LineEnd:
     """APDUs to and from the register.
 
     On a serial line the conversation survives a replug; on TCP each connection is one of its own,

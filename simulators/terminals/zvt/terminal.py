@@ -24,7 +24,7 @@ from simulators.terminals.shared.shopper import Scenario, Shopper
 from simulators.terminals.zvt import bookings, payments, services
 from simulators.terminals.zvt.device import Device, PowerCut
 from simulators.terminals.zvt.flash import Flash
-from simulators.terminals.zvt.line_end import Talk
+from simulators.terminals.zvt.line_end import LineEnd
 from simulators.terminals.zvt.profile import LOCKS_PAYMENTS, PROFILES, Profile
 
 UNKNOWN_COMMAND = m.Reply(0x83)
@@ -75,7 +75,7 @@ class ZvtTerminal:
         timers = LinkTimers(
             profile.byte_gap_seconds, profile.acknowledge_seconds, profile.reply_seconds
         )
-        self._talk = Talk(kind, timers, rng, self._on_command)
+        self._talk = LineEnd(kind, timers, rng, self._on_command)
         self._device = Device(
             profile=profile,
             flash=self.flash,

@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from simulators.back_office.answers import GRAPHQL_PATH, REQUEST_BYTES_MAX, BackOffice
-from simulators.back_office.faults import NAMED, Answer, Effect
+from simulators.back_office.faults import NAMED, Effect, FaultAnswer
 from simulators.back_office.program import create_app
 from simulators.back_office.resolvers import ALL_PERMISSIONS
 from simulators.identity_provider import site as oidc
@@ -224,10 +224,10 @@ async def test_a_fault_has_exactly_the_effect_its_name_says(
 ) -> None:
     done = await control(client, {"do": "fault", "fault": name, "operation": "purchaseAdd"})
     assert done.status_code == 200
-    if NAMED[name].answer is Answer.RESET:
+    if NAMED[name].answer is FaultAnswer.RESET:
         with pytest.raises(httpx.ReadError):
             await send(client, BUY, id="T1")
-    elif NAMED[name].answer is Answer.DROP:
+    elif NAMED[name].answer is FaultAnswer.DROP:
         with pytest.raises(httpx.RemoteProtocolError, match="without sending a response"):
             await send(client, BUY, id="T1")
     else:

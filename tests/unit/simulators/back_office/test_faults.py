@@ -6,7 +6,14 @@ import random
 
 import pytest
 
-from simulators.back_office.faults import NAMED, UNLIMITED, Answer, Effect, FaultPlan, fault_named
+from simulators.back_office.faults import (
+    NAMED,
+    UNLIMITED,
+    Effect,
+    FaultAnswer,
+    FaultPlan,
+    fault_named,
+)
 
 
 def answers(plan: FaultPlan, *operations: str) -> list[str]:
@@ -47,8 +54,8 @@ def test_chance_is_drawn_from_the_seed() -> None:
 
 def test_every_combination_is_either_named_or_spelled_out() -> None:
     fault = fault_named("applied+html_200")
-    assert (fault.effect, fault.answer) == (Effect.APPLIED, Answer.HTML_200)
-    assert {fault.answer for fault in NAMED.values()} == set(Answer)
+    assert (fault.effect, fault.answer) == (Effect.APPLIED, FaultAnswer.HTML_200)
+    assert {fault.answer for fault in NAMED.values()} == set(FaultAnswer)
     assert {fault.effect for fault in NAMED.values()} == set(Effect)
 
 
