@@ -259,10 +259,10 @@ class Publisher:
         due = asyncio.get_running_loop().time() >= self._health_at
         if due:
             await self._retire_old()
-            self._look_at_holds()
         health = self._status.health()
         facts = health.model_dump(exclude=MOVES_BY_ITSELF)
         if due or facts != self._told.health:
+            self._look_at_holds()  # health may have begun to name one: its document says so, too
             self._health_at = asyncio.get_running_loop().time() + HEALTH_SECONDS
             await self._publish_state(self._topics.bridge_health, health)
             self._told.health = facts
