@@ -38,7 +38,7 @@ BEHAVIORS = frozenset(
 _ROOMS: dict[str, tuple[str, ...]] = {
     # addresses and a version; nothing of what is said there
     "register.mqtt": ("private_files", "register.api.fields", "register.api.topics"),
-    "register.api": ("money.amounts",),
+    "register.api": ("money.amounts", "money.payment.state"),
     "register.api.published": ("register.api",),
     "register.receipts": ("money", "register.api"),
     "register.outbox": ("register.api", "register.mqtt.messages"),

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from bridge.errors import RequestError
+from bridge.money import payment as p
 from bridge.register.api import (
     BridgeState,
     Display,
@@ -30,7 +31,6 @@ from bridge.register.api import (
     encode,
     error_body,
 )
-from bridge.register.api.documents import Status
 from bridge.register.mqtt.client import Mqtt
 from bridge.register.mqtt.messages import Delivery, MqttSettings
 from simulators.register.broker_address import Broker
@@ -44,8 +44,8 @@ TOPICS = Topics()
 WAIT_SECONDS_MAX = 10.0
 
 
-def document(request: PaymentStart, rev: int, status: Status) -> PaymentDocument:
-    paid = status == "approved"
+def document(request: PaymentStart, rev: int, status: p.Status) -> PaymentDocument:
+    paid = status is p.Status.APPROVED
     return PaymentDocument(
         rev=rev,
         payment_id=request.payment_id,
@@ -53,13 +53,15 @@ def document(request: PaymentStart, rev: int, status: Status) -> PaymentDocument
         type=request.type,
         method=request.method,
         status=status,
-        funds="captured" if paid else "none",
+        funds=p.Funds.CAPTURED if paid else p.Funds.NONE,
         final=paid,
         amounts=PaymentAmounts(
             currency=request.amounts.currency, requested_amount=request.amounts.requested_amount
         ),
-        recording=Recording(status="pending" if paid else "not_required"),
-        display=Display(severity="info", code=status, lines=(status,), may_leave_screen=True),
+        recording=Recording(status=p.Recording.PENDING if paid else p.Recording.NOT_REQUIRED),
+        display=Display(
+            severity="info", code=status.value, lines=(status.value,), may_leave_screen=True
+        ),
         created_at=NOW,
         updated_at=NOW,
     )
@@ -99,9 +101,9 @@ class Desk:
         match request:
             case PaymentStart():
                 self.payments[request.payment_id] = request
-                await self._publish(request, 1, "queued")
-                await self._publish(request, 2, "approved")
-                await self._publish(request, 1, "queued", retain=False)  # late, as QoS 1 may
+                await self._publish(request, 1, p.Status.QUEUED)
+                await self._publish(request, 2, p.Status.APPROVED)
+                await self._publish(request, 1, p.Status.QUEUED, retain=False)  # late, as QoS 1 may
             case PaymentStatus() if request.payment_id not in self.payments:
                 error = error_body(RequestError("payment_not_found", "never heard of it"))
                 response = response.model_copy(update={"status": "error", "error": error})
@@ -109,7 +111,7 @@ class Desk:
         await self._mqtt.publish(where, encode(response))
 
     async def _publish(
-        self, request: PaymentStart, rev: int, status: Status, *, retain: bool = True
+        self, request: PaymentStart, rev: int, status: p.Status, *, retain: bool = True
     ) -> None:
         where = TOPICS.payment("till-1", request.payment_id)
         await self._mqtt.publish(where, encode(document(request, rev, status)), retain=retain)
@@ -158,7 +160,7 @@ async def test_payment_is_followed_to_its_end_and_late_revisions_are_ignored(
         response = await register.pay("12.50", sale_id="T1")
         assert response["status"] == "accepted"
         final = await register.final(response["payment_id"])
-        assert (final["rev"], final["status"]) == (2, "approved")
+        assert (final["rev"], final["status"]) == (2, p.Status.APPROVED)
         await register.acknowledge(response["payment_id"])
         assert register.documents[response["payment_id"]]["rev"] == 2
         assert desk.seen[-1][0] == "payment/acknowledge"

@@ -36,11 +36,11 @@ class Funds(Enum):
     NONE = "none"
     HELD = "held"
     CAPTURED = "captured"
-    RETURNED = "returned"
     PARTIALLY_REFUNDED = "partially_refunded"
     REFUNDED = "refunded"
     VOIDED = "voided"
     EXPIRED = "expired"
+    RETURNED = "returned"
     UNKNOWN = "unknown"
     LOADED = "loaded"  # on the gift card that was filled
     UNLOADED = "unloaded"  # off the gift card again

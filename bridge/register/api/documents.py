@@ -7,38 +7,19 @@ tell "not yet" from "not in this version".
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, JsonValue
 
-from bridge.register.api.fields import SPEC, AmountText, Currency, UtcTime, Wire
+from bridge.money.payment import state
+from bridge.register.api.fields import SPEC, AmountText, Currency, UtcTime, Wire, Words
 
 MoneyMoved = Literal["no", "yes", "unknown"]
 Retry = Literal["same_id", "new_id", "after_check", "no"]
-Status = Literal[
-    "queued",
-    "in_progress",
-    "canceling",
-    "in_doubt",
-    "approved",
-    "declined",
-    "canceled",
-    "failed",
-]
-Funds = Literal[
-    "none",
-    "held",
-    "captured",
-    "partially_refunded",
-    "refunded",
-    "voided",
-    "expired",
-    "returned",
-    "unknown",
-    "loaded",
-    "unloaded",
-]
-RecordingStatus = Literal["not_required", "pending", "recorded", "unconfirmed", "rejected"]
+Status = Annotated[state.Status, Words()]
+Funds = Annotated[state.Funds, Words()]
+RecordingStatus = Annotated[state.Recording, Words()]
+AnswerCheck = Annotated[state.AnswerCheck, Words()]
 CancelReason = Literal[
     "cashier",
     "cardholder",
@@ -315,7 +296,7 @@ class Resolution(Wire):
     """The person; null unless `by` is `operator`."""
     evidence: dict[str, JsonValue] | None = None
     """What the person saw; null unless `by` is `operator`."""
-    checked: Literal["due", "agreed", "contradicted", "cannot_tell"] | None = None
+    checked: AnswerCheck | None = None
     """What the terminal says of the person's answer: `due` until it can be asked again, `agreed`,
     `contradicted` (a discrepancy says how), or `cannot_tell`; null where no person answered, or
     where it could not tell any more when one did."""

@@ -7,7 +7,9 @@ source.
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from enum import Enum
 from functools import lru_cache
 from typing import Annotated, Any, Final
 
@@ -16,12 +18,15 @@ from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
     PlainSerializer,
     StringConstraints,
     WithJsonSchema,
     model_validator,
 )
-from pydantic_core import PydanticCustomError
+from pydantic_core import CoreSchema, PydanticCustomError
+from pydantic_core.core_schema import enum_schema
 
 from bridge.register.api.topics import ID_PATTERN, UUID_PATTERN
 from drivers.amounts import MINOR_DIGITS
@@ -100,6 +105,26 @@ UtcTime = Annotated[
     WithJsonSchema({"type": "string", "format": "date-time", "examples": ["2026-03-02T09:13:41Z"]}),
 ]
 """A moment: ISO 8601, UTC, written with `Z`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """Marks an enum of the bridge whose words are the contract's; its empty word is none of them.
+
+    The schema lists them in place, so that no name inside the bridge is published.
+    """
+
+    def __get_pydantic_core_schema__(
+        self, kind: type[Enum], _handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        return enum_schema(kind, list(kind))
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, _handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        assert schema["type"] == "enum", "it marks nothing else"
+        return {"enum": [one.value for one in schema["members"] if one.value], "type": "string"}
+
 
 PaymentId = Annotated[
     str,

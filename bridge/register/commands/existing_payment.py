@@ -267,9 +267,7 @@ class ExistingPayments:
             account,
             "ok",
             duplicate=duplicate,
-            result=k.SaleAttachResult.model_validate(
-                {"recording": account.payment.recording.value}
-            ),
+            result=k.SaleAttachResult.model_validate({"recording": account.payment.recording}),
         )
 
     async def reprint(self, register_id: str, request: k.ReceiptReprint) -> k.Response:

@@ -61,7 +61,7 @@ class Replies:
             request,
             status,
             payment_id=account.payment_id,
-            payment_status=account.payment.status.value,
+            payment_status=account.payment.status,
             rev=account.rev,
             **more,
         )
@@ -101,7 +101,7 @@ class Replies:
             op=operation[:64],
             status="error",
             payment_id=payment_id,
-            payment_status=known[0].status.value if known else None,
+            payment_status=known[0].status if known else None,
             error=_error_body(error, known),
             time=self._now(),
         )

@@ -232,7 +232,7 @@ class PaymentStarter:
             request,
             "accepted",
             payment_id=request.payment_id,
-            payment_status=first.payment.status.value,
+            payment_status=first.payment.status,
             rev=first.rev,
             duplicate=duplicate,
             result=k.StartResult(plan_id=request.payment_id, legs=legs),

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 
+from bridge.money import payment as p
 from bridge.money.store.records import HistoryLine, PaymentRecord
 from bridge.register import api as k
 
@@ -52,7 +53,8 @@ class Stream:
             kind = "payment_stage" if line.stage else "payment_status"
             if number == 0 and last is None:
                 kind = "payment_created"
-            self._add(account, kind, line.at, status=line.status, stage=line.stage or None)
+            status = p.Status(line.status)
+            self._add(account, kind, line.at, status=status, stage=line.stage or None)
         if account.payment.signature is not None:
             self._collect_prompt(account)
 
@@ -70,11 +72,13 @@ class Stream:
                 account,
                 kind,
                 account.updated_at,
-                status=account.payment.status.value,
+                status=account.payment.status,
                 prompt_id=k.prompt_id(account.payment_id),
             )
 
-    def _add(self, account: PaymentRecord, kind: str, at: str, **more: str | None) -> None:
+    def _add(
+        self, account: PaymentRecord, kind: str, at: str, **more: p.Status | str | None
+    ) -> None:
         self._seq += 1
         request = account.payment.request
         event = k.PaymentEvent.model_validate(

@@ -5,6 +5,7 @@ Nothing is decided here; what a field means stands in the contract, what is true
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime
 
 from bridge.money import payment as p
@@ -24,20 +25,20 @@ from drivers.contract import Approval, Money
 SHOWN_AS_SAID = tuple(name for name in p.AS_SAID if name in k.PaymentDocument.model_fields)
 
 _EVIDENCE = {  # what a discrepancy's evidence says of the payment
-    "approved_without_start": "approved",
-    "approved_after_declined": "approved",
-    "approved_after_canceled": "approved",
-    "approved_after_failed": "approved",
-    "second_approval": "approved",
-    "more_than_asked": "approved",
-    "less_than_asked": "approved",
-    "inferred": "approved",
-    "denied_after_approved": "failed",
-    "another_amount": "approved",
-    "another_currency": "approved",
-    "hold_not_released": "in_doubt",
-    "taken_after_all": "approved",
-    "balance_moved": "in_doubt",
+    "approved_without_start": p.Status.APPROVED,
+    "approved_after_declined": p.Status.APPROVED,
+    "approved_after_canceled": p.Status.APPROVED,
+    "approved_after_failed": p.Status.APPROVED,
+    "second_approval": p.Status.APPROVED,
+    "more_than_asked": p.Status.APPROVED,
+    "less_than_asked": p.Status.APPROVED,
+    "inferred": p.Status.APPROVED,
+    "denied_after_approved": p.Status.FAILED,
+    "another_amount": p.Status.APPROVED,
+    "another_currency": p.Status.APPROVED,
+    "hold_not_released": p.Status.IN_DOUBT,
+    "taken_after_all": p.Status.APPROVED,
+    "balance_moved": p.Status.IN_DOUBT,
 }
 
 
@@ -78,11 +79,11 @@ def payment_document(
             "sale_id": request.sale_id or None,
             "original_payment_id": request.original_payment_id or None,
             "plan_id": request.plan.plan_id if request.plan else None,
-            "status": payment.status.value,
+            "status": payment.status,
             "stage": payment.stage.value if payment.stage else None,
             "queue_position": position or None,
             "result": _result(payment),
-            "funds": payment.funds.value,
+            "funds": payment.funds,
             "hold_expires_at": hold_expires_at,
             "final": payment.is_final,
             "amounts": _amounts(payment, remaining),
@@ -108,16 +109,17 @@ def payment_document(
             "possible_duplicate": request.possible_duplicate,
             "created_at": k.read_time(account.created_at),
             "updated_at": k.read_time(account.updated_at),
-            "history": tuple(
-                k.HistoryEntry.model_validate(
-                    {"status": h.status, "stage": h.stage or None, "at": k.read_time(h.at)}
-                )
-                for h in account.history
-            ),
+            "history": tuple(_history(account)),
             "metadata": dict(request.metadata) or None,
             **{name: getattr(request, name) or None for name in SHOWN_AS_SAID},
         }
     )
+
+
+def _history(account: PaymentRecord) -> Iterator[k.HistoryEntry]:
+    for line in account.history:
+        at, stage = k.read_time(line.at), line.stage or None
+        yield k.HistoryEntry(status=p.Status(line.status), stage=stage, at=at)
 
 
 def _result(payment: p.Payment) -> str | None:
@@ -233,7 +235,7 @@ def _recording(payment: p.Payment, purchase: PurchaseRecord | None) -> k.Recordi
         error = _body(code, payment.recording_error)
     return k.Recording.model_validate(
         {
-            "status": payment.recording.value,
+            "status": payment.recording,
             "record_id": payment.record_id or None,
             "attempts": purchase.purchase.attempts if purchase else 0,
             "recorded_at": k.read_time(purchase.updated_at) if recorded and purchase else None,
@@ -293,7 +295,7 @@ def _seen(transaction: Approval | None) -> k.SeenTransaction | None:
 def _resolution(payment: p.Payment) -> k.Resolution | None:
     if not payment.is_final:
         return None
-    by = payment.resolved_by or "bridge"
+    by, checked = payment.resolved_by or "bridge", payment.answer_check
     if by == "terminal" and payment.request.method is p.Method.OFFICE_GIFT_CARD:
         by = "host"
     answers = [
@@ -310,7 +312,7 @@ def _resolution(payment: p.Payment) -> k.Resolution | None:
         {
             "by": by,
             "operator_id": payment.approved_by or None,
-            "checked": payment.answer_check.value or None,
+            "checked": checked if checked is not p.AnswerCheck.NONE else None,
             "answers": tuple(answers),
         }
     )
@@ -352,8 +354,10 @@ def _discrepancy(account: PaymentRecord) -> k.Discrepancy | None:
     if not account.payment.discrepancies:
         return None
     odd = account.payment.discrepancies[-1]
-    said = account.payment.status.value
-    evidence = _EVIDENCE.get(odd.kind, "failed" if said == "approved" else "approved")
+    said = account.payment.status
+    evidence = _EVIDENCE.get(
+        odd.kind, p.Status.FAILED if said is p.Status.APPROVED else p.Status.APPROVED
+    )
     return k.Discrepancy.model_validate(
         {
             "since": k.read_time(account.updated_at),

@@ -50,8 +50,8 @@ def plan_document(
                     "payment_id": leg.payment_id,
                     "method": leg.method,
                     "amount": k.format_amount(leg.amount),
-                    "status": part.status.value if part is not None else None,
-                    "funds": part.funds.value if part is not None else None,
+                    "status": part.status if part is not None else None,
+                    "funds": part.funds if part is not None else None,
                 }
                 for leg, part in parts
             ),
