@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -38,7 +37,7 @@ async def answering(counter: Counter) -> AsyncIterator[LateAnswers]:
 
 
 def responses(counter: Counter) -> list[k.Response]:
-    return [k.Response(**json.loads(one.payload)) for one in counter.outbox.responses]
+    return [k.Response.model_validate_json(one.payload) for one in counter.outbox.responses]
 
 
 def test_a_terminals_answer_becomes_a_response_while_nothing_is_published(tmp_path: Path) -> None:
