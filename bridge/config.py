@@ -89,7 +89,7 @@ class Pool(Section):
     terminals: tuple[Name, ...] = Field(min_length=1, max_length=32)
 
 
-Patience = Annotated[float | None, Field(default=None, ge=5.0, le=600.0)]
+SecondsOrNone = Annotated[float | None, Field(default=None, ge=5.0, le=600.0)]
 
 
 class StageSeconds(Section):
@@ -98,12 +98,12 @@ class StageSeconds(Section):
     Only stages before the bank is asked. Without a value, `deadline_s` of the payment ends it.
     """
 
-    waiting_for_card: Patience = None
-    try_again: Patience = None
-    card_presented: Patience = None  # many terminals call it so while the PIN is entered
-    select_application: Patience = 60.0
-    entering_tip: Patience = 60.0
-    entering_pin: Patience = 60.0  # terminals give up by themselves after some 30 s
+    waiting_for_card: SecondsOrNone = None
+    try_again: SecondsOrNone = None
+    card_presented: SecondsOrNone = None  # many terminals call it so while the PIN is entered
+    select_application: SecondsOrNone = 60.0
+    entering_tip: SecondsOrNone = 60.0
+    entering_pin: SecondsOrNone = 60.0  # terminals give up by themselves after some 30 s
 
 
 Silence = Annotated[float, Field(ge=10.0, le=600.0)]
