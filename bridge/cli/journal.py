@@ -10,6 +10,7 @@ from bridge.config import Config
 from bridge.money.amounts import format_amount, parse_amount
 from bridge.money.store.database import open_for_reading
 from bridge.money.store.journal_entries import (
+    KIND_OF,
     EventCodec,
     PaymentRow,
     read_entries,
@@ -180,7 +181,7 @@ def find_payment(config: Config, part: str) -> dict[str, Any] | None:
             {
                 "seq": entry.seq,
                 "at": entry.at,
-                "event": type(entry.event).__name__,
+                "event": KIND_OF[type(entry.event)],
                 "facts": _facts(entry.event),
             }
             for entry in entries

@@ -83,7 +83,7 @@ EVENT_TYPES: dict[str, type] = {
     "JournalDoubted": JournalDoubted,
 }
 """Every event by its name in the journal. The names are for ever; the classes may be renamed."""
-_KIND_OF = {event: kind for kind, event in EVENT_TYPES.items()}
+KIND_OF = {event: kind for kind, event in EVENT_TYPES.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +140,7 @@ class EventCodec:
 
     def encode(self, event: JournalEvent) -> tuple[str, str]:
         """Return kind and body."""
-        kind = _KIND_OF[type(event)]
+        kind = KIND_OF[type(event)]
         return kind, self._adapters[kind].dump_json(event).decode()
 
     def decode(self, kind: str, body: str) -> JournalEvent:
