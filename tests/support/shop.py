@@ -72,6 +72,7 @@ class Plans:
     unsigned: str = "stands"  # what nobody signed for
     records: bool = True  # False: the register's own extract records sales
     journal: type[Journal] = Journal
+    serves_gift_cards: bool = True  # False: a test plays what becomes of their payments
 
 
 class Shop:
@@ -227,7 +228,8 @@ async def _main(folder: Path, test: Test, plans: Plans, *, switched_on: bool) ->
         register = (parts.bus, parts.desk, parts.desk.late_answers, parts.publisher)
         running = (*register, parts.reversals, parts.plans)
         stations = [one.run() for one in parts.stations.values()]
-        return [one.run() for one in running] + stations + [parts.gift_cards.run()]
+        cards = [parts.gift_cards.run()] if plans.serves_gift_cards else []
+        return [one.run() for one in running] + stations + cards
 
     async with asyncio.TaskGroup() as group, shop.store.alive(works) as parts:
         shop.use(parts)

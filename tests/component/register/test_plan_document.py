@@ -10,7 +10,7 @@ from pathlib import Path
 from bridge.money import payment as p
 from drivers import contract as c
 from tests.published import check
-from tests.support.shop import TOPICS, Shop, in_a_shop, payment_id
+from tests.support.shop import TOPICS, Plans, Shop, in_a_shop, payment_id
 from tests.support.virtual_store import Json
 from tests.unit.money.payment.test_machine import REQUEST
 
@@ -71,7 +71,7 @@ def test_a_plan_has_a_document_from_its_first_moment_to_its_end(tmp_path: Path) 
         await asyncio.sleep(2)
         assert document(shop) == {}, "its last part is gone"
 
-    in_a_shop(tmp_path, test)
+    in_a_shop(tmp_path, test, Plans(serves_gift_cards=False))
 
 
 def test_a_plans_document_survives_a_broker_that_forgot_everything(tmp_path: Path) -> None:
@@ -84,4 +84,4 @@ def test_a_plans_document_survives_a_broker_that_forgot_everything(tmp_path: Pat
         await asyncio.sleep(10)
         assert document(shop) == before
 
-    in_a_shop(tmp_path, test)
+    in_a_shop(tmp_path, test, Plans(serves_gift_cards=False))
