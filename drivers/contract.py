@@ -277,6 +277,9 @@ class Inquire:
     # True: the terminal told that it took the command (`Taken`). False: it answered that it did
     # not, and said nothing else (`Unclear.not_taken`). None: neither is known.
     taken: bool | None = None
+    # An earlier conversation may have asked for the last transaction and not heard the answer: what
+    # the terminal says now without being asked may be that one, and is no evidence of its own.
+    memory_asked: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from bridge.money import payment as p
 from bridge.money.ledger import Ledger
 from bridge.money.store.records import PaymentRecord
 from bridge.terminal.connection import TerminalConnection
-from bridge.terminal.operations import money_operation
+from bridge.terminal.operations import inquiry_about
 from bridge.terminal.status import WRONG_DEVICE, StationSettings, TerminalStatus
 from drivers import contract as c
 
@@ -138,8 +138,7 @@ class Probing:
         if account is None or not self._connection.is_open:
             return False
         payment = account.payment
-        about = money_operation(payment.request)
-        question = c.Inquire(about, payment.baseline, payment.offer, payment.taken)
+        question = inquiry_about(payment)
         final = await self._connection.converse(question, account.payment_id)
         if not isinstance(final, c.MoneyEvidence):
             return False

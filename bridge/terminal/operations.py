@@ -42,3 +42,14 @@ def money_operation(request: p.PaymentRequest, last: c.Baseline | None = None) -
             return c.AdjustTip(name, amount, original)
         case _:
             raise AssertionError(f"{request.type} is none of a terminal's operations")
+
+
+def inquiry_about(payment: p.Payment) -> c.Inquire:
+    """Return the question what became of a payment, with all that is known of it."""
+    return c.Inquire(
+        money_operation(payment.request),
+        payment.baseline,
+        payment.offer,
+        payment.taken,
+        memory_asked=payment.doubt is not None and payment.doubt.memory_asked,
+    )

@@ -17,7 +17,7 @@ from bridge.terminal.connection import TerminalConnection
 from bridge.terminal.health_check import Probing
 from bridge.terminal.in_doubt import PaymentsInDoubt
 from bridge.terminal.lease import Lease
-from bridge.terminal.operations import money_operation
+from bridge.terminal.operations import inquiry_about, money_operation
 from bridge.terminal.status import WRONG_DEVICE, StationSettings, TerminalStatus
 from drivers import contract as c
 
@@ -123,8 +123,7 @@ class PaymentRunner:
             await self._ledger.apply(payment_id, p.NotReached("terminal_offline", text))
             return
         self._show_busy(payment.request)
-        about = money_operation(payment.request)
-        question = c.Inquire(about, payment.baseline, payment.offer, payment.taken)
+        question = inquiry_about(payment)
         final = await self._connection.converse(question, payment_id)
         if self._capabilities.status_query == "none":
             await self._ledger.apply(payment_id, p.DoubtAged())  # only a person can know

@@ -16,6 +16,7 @@ from tests.protocol.test_zvt_dialogue import (
     register,
 )
 
+INSERT_CARD = "04 FF 01 0A"
 STOP, HOW_ARE_YOU = "06 B0 00", "05 01 00"
 LOG_ON = "06 00 0E 00 00 00 BE 09 78 06 06 26 04 0A 02 06 D3"
 LAST, TOTALS = "06 20 05 00 00 00 03 03", "06 10 03 00 00 00"
@@ -84,6 +85,35 @@ def test_what_may_have_been_typed_in_at_the_terminal_is_shown_and_not_told_as_ou
     assert final.reason == "not_provably_ours"
     assert final.seen is not None
     assert (final.seen.amount, final.seen.fingerprint) == (c.Money(2040, "EUR"), FINGERPRINT)
+
+
+@pytest.mark.parametrize(
+    ("memory_asked", "showed_stage", "locked", "ours"),
+    [
+        (False, False, False, True),  # the old dialogue's own result
+        (True, True, False, True),  # it is at a payment, and this is how it ends
+        (True, False, True, True),  # nobody else can type one in
+        (True, False, False, False),  # it may answer what a life before this one asked
+    ],
+)
+def test_an_answer_to_an_earlier_question_is_not_told_as_the_old_dialogues_result(
+    memory_asked: bool, showed_stage: bool, locked: bool, ours: bool
+) -> None:
+    desk = register(LOCKED if locked else None)
+    desk.begin(c.Inquire(PAY, OLDER, memory_asked=memory_asked))
+    if showed_stage:
+        assert desk.hear(INSERT_CARD) == YES
+        desk.events.clear()
+    desk.hear(APPROVED)
+    if ours:
+        (offered,) = desk.events
+        assert isinstance(offered, c.Offered)
+    else:
+        (final,) = desk.events
+        assert isinstance(final, c.Unclear)
+        assert final.reason == "not_provably_ours"
+        assert final.seen is not None
+        assert final.seen.amount == c.Money(2040, "EUR")
 
 
 @pytest.mark.parametrize(

@@ -50,7 +50,7 @@ LOOK_SECONDS = 1.0
 HANGS_UP = 0.4  # of the makes that may: the line serves one exchange
 BLANK_CARDS = 3  # in the drawer, to be sold
 # Whether ZVT terminals, which echo no reference of ours, see hand payments of equal amounts.
-SAME_BY_HAND = False
+SAME_BY_HAND = True
 
 
 class World:

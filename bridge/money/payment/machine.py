@@ -261,12 +261,19 @@ def _while_in_doubt(payment: Payment, event: Event) -> Outcome:
         case Declined() | Canceled() | Failed():
             return apply_no_charge(payment, event)
         case Unclear() | StillRunning() | NotReached():
-            asked = replace(doubt, inquiries=doubt.inquiries + 1)
+            asked = replace(
+                doubt,
+                inquiries=doubt.inquiries + 1,
+                memory_asked=doubt.memory_asked or isinstance(event, Unclear),
+            )
             if isinstance(event, Unclear) and event.seen is not None:
                 asked = replace(asked, seen=event.seen)
             return replace(payment, doubt=asked), (*_ask_again(asked), Publish())
         case Restarted():
-            return payment, () if doubt.evidence_lost else (AskTerminal(0.0),)
+            # The life before may have asked, and what it asked may still be answered.
+            asked = replace(doubt, memory_asked=True)
+            ask = () if doubt.evidence_lost else (AskTerminal(0.0),)
+            return replace(payment, doubt=asked), ask
         case DoubtAged() if not doubt.needs_operator:
             return replace(payment, doubt=replace(doubt, needs_operator=True)), (Publish(),)
         case DoubtMeasured(seconds):

@@ -70,6 +70,7 @@ class Doubt:
     needs_operator: bool = False
     evidence_lost: bool = False  # another payment ran on the terminal: it can no longer tell
     seen: Approval | None = None  # in the terminal's memory: this payment, or somebody else's
+    memory_asked: bool = False  # an earlier question for it may still be answered
 
 
 @dataclass(frozen=True, slots=True)

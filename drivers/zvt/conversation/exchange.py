@@ -135,6 +135,7 @@ class ZvtExchange(Exchange[Ask, bytes, Message]):
         self.timers = timers
         self.heard = False  # whether the terminal said anything; scripts may forget it
         self.at_work = False  # whether it showed a stage, a receipt or a result of its own
+        self.showed_stage = False  # whether it ever showed a stage of a payment: 04 FF
         self.abort_sent = False
         self._phase = Phase.IDLE
         self._link = link
@@ -305,6 +306,7 @@ class ZvtExchange(Exchange[Ask, bytes, Message]):
         self._show_life(max(self._patience, float(minutes * SECONDS_PER_MINUTE)))
         stage = stage_of(message.code)
         if stage is not None:
+            self.showed_stage = True
             self.events.append(Progress(stage, tlv_text(message.tlv, self._charset)))
 
     def _show_life(self, patience_seconds: float | None = None) -> None:

@@ -5,8 +5,9 @@ refuse the 06 B0, an empty answer to 06 20 may say that it keeps no memory. So t
 
 1. First 06 B0. Whatever the terminal still says of the old dialogue is answered; an approval in it
    that fits the order is offered and acknowledged like in its own conversation. The baseline
-   told again (an earlier question broke off) is acknowledged, and is no evidence. If the command
-   was not taken, an approval is neither acknowledged nor refused.
+   told again (an earlier question broke off) is acknowledged, and is no evidence; what else may be
+   the answer to an earlier question is judged like the memory (5). If the command was not taken, an
+   approval is neither acknowledged nor refused.
 2. Nothing is concluded before the terminal answers 05 01 as ready; a busy one is `StillRunning`.
 3. Then it is registered again and told to repeat its last transaction (06 20). With message
    sequence ids the registration comes first: their numbers are those of a conversation that is
@@ -280,10 +281,25 @@ class InquiryScript:
             return c.Unclear("other_transaction")
         else:
             answer = self._case.hear(status)
+            if isinstance(answer, c.Approval) and self._may_be_the_memory(status, answer):
+                yield Respond()
+                text = "it may be what the terminal was asked for before, and typed in there"
+                return c.Unclear("not_provably_ours", text, seen=answer)
             if isinstance(answer, c.Approval):
                 return answer
             yield Respond(answer)
         return None
+
+    def _may_be_the_memory(self, status: m.StatusInformation, approval: c.Approval) -> bool:
+        """Whether an approval may answer a 06 20 of an earlier conversation, not our order.
+
+        A terminal at a payment shows its stages by 04 FF; one that repeats its memory does not.
+        """
+        offer = self._inquiry.offer
+        if offer is not None and same_transaction(approval.fingerprint, offer.fingerprint):
+            return False
+        ours = self._nobody_else_can or echoes(status, self._inquiry.about)
+        return self._inquiry.memory_asked and not self._line.showed_stage and not ours
 
     def _end_old(self, approval: c.Approval) -> Part[_Last | None]:
         """Acknowledge what the old dialogue approved, and let it come to its end."""

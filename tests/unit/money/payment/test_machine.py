@@ -219,6 +219,27 @@ def test_questions_come_after_1_2_5_5_seconds_and_slower_for_a_person() -> None:
     assert p.AskTerminal(30.0) in actions
 
 
+@pytest.mark.parametrize(
+    ("events", "asked"),
+    [
+        ((), False),
+        ((c.StillRunning(),), False),  # it was not yet asked for its memory
+        ((p.NotReached("terminal_offline"),), False),
+        ((c.Unclear("link_lost"),), True),
+        ((p.Restarted(),), True),  # the life before may have asked
+        ((c.Unclear("link_lost"), c.StillRunning()), True),
+    ],
+)
+def test_a_question_that_may_still_be_answered_is_remembered(
+    events: tuple[p.Event, ...], asked: bool
+) -> None:
+    payment = STATES["in_doubt"]
+    for event in events:
+        payment, _ = advance(payment, event)
+    assert payment.doubt is not None
+    assert payment.doubt.memory_asked is asked
+
+
 def test_a_terminal_that_moved_on_is_not_asked_again() -> None:
     lost, _ = advance(STATES["in_doubt"], p.EvidenceLost())
     assert lost.doubt is not None
