@@ -17,7 +17,7 @@ from typing import Any, Literal
 from bridge.discovery.usb_ids import COMMUNICATIONS_CLASS, UsbKind, kind_of
 from bridge.errors import LineError
 from bridge.terminal.conversation import Line
-from bridge.terminal.transport import SerialAddress, TcpAddress, open_line
+from bridge.terminal.transport import SerialAddress, TcpAddress, entries_of, open_line
 from drivers import contract as c
 
 SYSFS = Path("/sys")
@@ -110,7 +110,7 @@ def list_serial_ports(sysfs: Path = SYSFS, devices: Path = DEVICES) -> tuple[Ser
     by_id = _links(devices / "serial" / "by-id")
     by_path = _links(devices / "serial" / "by-path")
     ports = []
-    for entry in _entries(sysfs / "class" / "tty"):
+    for entry in entries_of(sysfs / "class" / "tty"):
         port = _describe(entry, str(devices / entry.name))
         if port is not None:
             target = os.path.realpath(port.device)
@@ -169,14 +169,7 @@ def _attribute(folder: Path, name: str) -> str:
 
 
 def _links(folder: Path) -> dict[str, str]:
-    return {os.path.realpath(link): str(link) for link in _entries(folder)}
-
-
-def _entries(folder: Path) -> list[Path]:
-    try:
-        return sorted(folder.iterdir())
-    except OSError:  # no port, no folder
-        return []
+    return {os.path.realpath(link): str(link) for link in entries_of(folder)}
 
 
 # --- asking

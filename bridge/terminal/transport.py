@@ -300,13 +300,14 @@ def _why_not_opened(address: SerialAddress, error: OSError | ValueError) -> Line
 
 
 def _what_is_there() -> str:
-    names = [str(link) for link in _links(BY_ID_FOLDER)]
+    names = [str(link) for link in entries_of(BY_ID_FOLDER)]
     if not names:
         return "no USB serial port is there at all: check the cable and the terminal's power"
     return f"these are there: {', '.join(names[:NAMED_PORTS_MAX])}"
 
 
-def _links(folder: Path) -> list[Path]:
+def entries_of(folder: Path) -> list[Path]:
+    """Return what is in a folder, in order; nothing where there is none."""
     try:
         return sorted(folder.iterdir())
     except OSError:  # udev makes the folder with the first port and removes it with the last

@@ -60,8 +60,8 @@ def read_names(schema: Mapping[str, Any], known: ApiNames) -> ApiNames:
     `schema` is the value of `__schema` as `documents.names_query` asks for it; a part it does not
     show leaves the known name.
     """
-    mutations = _rows(schema.get("mutationType"), "fields")
-    queries = _rows(schema.get("queryType"), "fields")
+    mutations = rows_of(schema.get("mutationType"), "fields")
+    queries = rows_of(schema.get("queryType"), "fields")
     trans = _argument_type(mutations, TRANS_FIELD, "trans")
     capture = _argument_type(mutations, CAPTURE_FIELD, "trans")
     return ApiNames(
@@ -81,7 +81,7 @@ def read_names(schema: Mapping[str, Any], known: ApiNames) -> ApiNames:
 
 def _choose(kind: Mapping[str, Any], known: str, parts: tuple[str, ...]) -> str:
     """Return the input field of `kind` that is called as known, or else contains a part."""
-    names = [_name(row) for row in _rows(kind, "inputFields")]
+    names = [_name(row) for row in rows_of(kind, "inputFields")]
     if not names or known in names:
         return known
     return next((name for name in names if any(part in name.lower() for part in parts)), "")
@@ -90,7 +90,7 @@ def _choose(kind: Mapping[str, Any], known: str, parts: tuple[str, ...]) -> str:
 def _argument_type(fields: list[dict[str, Any]], name: str, argument: str) -> dict[str, Any]:
     """Return the named type, without its non-null wrapping, of one argument; {} if not shown."""
     for row in fields:
-        for part in _rows(row, "args") if row.get("name") == name else []:
+        for part in rows_of(row, "args") if row.get("name") == name else []:
             kind = part.get("type")
             if part.get("name") == argument and isinstance(kind, dict):
                 inner = kind.get("ofType")
@@ -103,6 +103,7 @@ def _name(row: Mapping[str, Any]) -> str:
     return name if isinstance(name, str) else ""
 
 
-def _rows(owner: object, key: str) -> list[dict[str, Any]]:
+def rows_of(owner: object, key: str) -> list[dict[str, Any]]:
+    """Return the objects of a list in an introspection answer, whatever else it may hold."""
     rows = owner.get(key) if isinstance(owner, dict) else None
     return [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bridge.backoffice.api.documents import Document
+from bridge.backoffice.api.names import rows_of
 
 QUERY_NAMES = ("purchase", "purchases")
 TRANSACTION_FIELD = "transactionId"  # as `purchaseAdd` calls it
@@ -134,7 +135,7 @@ def is_shown(
 
 
 def _find_query(schema: Mapping[str, Any]) -> dict[str, Any] | None:
-    for row in _rows(schema.get("queryType"), "fields"):
+    for row in rows_of(schema.get("queryType"), "fields"):
         if row.get("name") in QUERY_NAMES and _id_type(row):
             return row
     return None
@@ -160,7 +161,7 @@ def _nested(what: str, depth: int) -> str:
 
 
 def _id_type(row: Mapping[str, Any]) -> str:
-    for argument in _rows(row, "args"):
+    for argument in rows_of(row, "args"):
         kind = argument.get("type")
         if argument.get("name") != "id" or not isinstance(kind, dict):
             continue
@@ -176,7 +177,7 @@ def _id_type(row: Mapping[str, Any]) -> str:
 def _fields(kind: object) -> dict[str, object]:
     """Return the fields of a type below its wrappings, with their types."""
     while isinstance(kind, dict):
-        rows = _rows(kind, "fields")
+        rows = rows_of(kind, "fields")
         if rows:
             return {name: row.get("type") for name, row in _named(rows)}
         kind = kind.get("ofType")
@@ -185,8 +186,3 @@ def _fields(kind: object) -> dict[str, object]:
 
 def _named(rows: Iterable[dict[str, Any]]) -> list[tuple[str, dict[str, Any]]]:
     return [(name, row) for row in rows if isinstance(name := row.get("name"), str)]
-
-
-def _rows(owner: object, key: str) -> list[dict[str, Any]]:
-    rows = owner.get(key) if isinstance(owner, dict) else None
-    return [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []

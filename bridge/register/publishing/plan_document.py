@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
-from datetime import datetime
 
 from bridge.money import payment as p
 from bridge.money.split_payment import ENDS, brought_minor, plan_status
@@ -55,11 +54,7 @@ def plan_document(
                 }
                 for leg, part in parts
             ),
-            "created_at": _moment(min(one.created_at for one in accounts)),
-            "updated_at": _moment(max(one.updated_at for one in accounts)),
+            "created_at": k.read_time(min(one.created_at for one in accounts)),
+            "updated_at": k.read_time(max(one.updated_at for one in accounts)),
         }
     )
-
-
-def _moment(text: str) -> datetime:
-    return datetime.fromisoformat(text)
