@@ -17,7 +17,7 @@ from typing import Any
 from bridge import config as cfg
 from bridge.adapters import Adapters
 from bridge.assembly import Parts, build
-from bridge.backoffice.purchase_recorder import IN_FLIGHT_MAX
+from bridge.backoffice.purchase_recorder import IN_FLIGHT_MAX, Recorder
 from bridge.errors import BusError, RequestError
 from bridge.money.payment import GIFT_CARDS, DoubtAged
 from bridge.register import api as k
@@ -138,7 +138,9 @@ class _Life:
         parts.desk.lost_payments = parts.custody.lost
         tasks += [group.create_task(one.run()) for one in parts.stations.values()]
         if parts.recorder is not None and parts.login is not None:
-            tasks += [group.create_task(parts.recorder.run()) for _ in range(IN_FLIGHT_MAX)]
+            tasks += [
+                group.create_task(_record(parts, parts.recorder)) for _ in range(IN_FLIGHT_MAX)
+            ]
             tasks.append(group.create_task(parts.login.run()))
         if parts.gift_cards is not None:
             tasks.append(group.create_task(parts.gift_cards.run()))
@@ -186,6 +188,16 @@ class _Life:
             "since, then run `paybridge take-over --by NAME`",
             doubt.text,
         )
+
+
+async def _record(parts: Parts, recorder: Recorder) -> None:
+    """Record what is due, once the broker showed that this journal is not an older copy.
+
+    What a copy calls pending may be in the books since, and a broker that is away for long keeps
+    registers from paying anyway.
+    """
+    await parts.desk.journal_compared.wait()
+    await recorder.run()
 
 
 async def _call_persons(parts: Parts) -> None:

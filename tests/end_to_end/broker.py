@@ -139,6 +139,16 @@ class Mosquitto:
         """End it as a power cut does."""
         await self._end(signal.SIGKILL)
 
+    def pause(self) -> None:
+        """Let it hear and say nothing, and forget nothing."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let it go on."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGCONT)
+
     async def _end(self, number: signal.Signals) -> None:
         process, self._process = self._process, None
         if process is None:

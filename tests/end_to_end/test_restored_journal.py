@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 from pathlib import Path
 
 import pytest
 
+from bridge.service import FIRST_WORD_SECONDS
 from tests.end_to_end.parts import Store, open_store
 from tests.support.commands import start_fields
 
@@ -68,6 +70,38 @@ async def test_a_journal_put_back_begins_nothing_until_a_person_confirmed(
         assert len(await store.office.purchases(paid)) == 1
         new = await store.till.start("13.00")
         await store.till.recorded(new)
+
+
+async def test_a_directory_put_back_books_nothing_before_the_broker_was_heard(
+    tmp_path: Path,
+) -> None:
+    async with open_store(tmp_path) as store:
+        state, copy = tmp_path / "state", tmp_path / "yesterday"
+        await store.office.go_away()
+        paid = await store.till.start("14.00")
+        await store.till.status(paid, "approved")
+        assert await store.bridge.stop() == 0
+        shutil.copytree(state, copy)  # in here the purchase is still due
+        await store.office.control({"do": "back"})
+        await store.start_bridge()
+        await store.till.recorded(paid)
+        later = await store.till.start("15.00")
+        await store.till.recorded(later)
+        assert await store.bridge.stop() == 0
+        shutil.rmtree(state)
+        shutil.copytree(copy, state)
+
+        store.broker.pause()
+        try:
+            await store.bridge.start()
+            await asyncio.sleep(FIRST_WORD_SECONDS + 3.0)  # it goes on without a broker
+            assert len(await store.office.purchases(paid)) == 1
+        finally:
+            store.broker.resume()
+        await asyncio.sleep(3.0)
+        assert len(await store.office.purchases(paid)) == 1
+        status = await store.till.ask("payment/status", {"payment_id": later})
+        assert status["error"]["code"] == "journal_unconfirmed"
 
 
 def charges(store: Store) -> int:
