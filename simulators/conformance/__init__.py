@@ -4,10 +4,10 @@ The register is somebody else's program. It is told, or its command is run, whic
 start; a simulated terminal, a back office and the real bridge do the rest, and only what the
 register publishes is looked at.
 
-    transcript  what was heard        rules    what is right and wrong in it, pure
-    lessons     what is played        clerk    who starts payments, and pulls plugs
-    store       the parts around it   ear      the broker
-    findings    what was seen         certificate  the same in words
+    scenarios          what is played            transcript   what the broker delivered
+    register_operator  who uses the register     rules        what is right and wrong in it, pure
+    environment        the store around it       findings     what was seen
+    message_recorder   listens at the broker     certificate  the same in words
 """
 
 from simulators.conformance.certificate import certificate

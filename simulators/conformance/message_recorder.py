@@ -23,7 +23,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class BrokerAddress:
-    """Where the broker is, and as whom the bridge and the ear go there."""
+    """Where the broker is, and as whom the bridge and the recorder go there."""
 
     host: str
     port: int
@@ -44,7 +44,7 @@ class BrokerAddress:
         )
 
 
-class Ear:
+class MessageRecorder:
     """One connection for the whole run. `run` listens; the rest looks at what was heard."""
 
     def __init__(self, address: BrokerAddress, register_id: str, topics: Topics) -> None:

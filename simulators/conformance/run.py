@@ -14,7 +14,7 @@ from bridge.errors import BusError
 from bridge.register.api import DEFAULT_BASE, Topics
 from simulators.conformance.environment import Store, embedded_broker
 from simulators.conformance.findings import Report
-from simulators.conformance.message_recorder import BrokerAddress, Ear
+from simulators.conformance.message_recorder import BrokerAddress, MessageRecorder
 from simulators.conformance.register_operator import Clerk, CommandClerk, Commands, PersonClerk
 from simulators.conformance.rules import judge
 from simulators.conformance.scenarios import LESSONS, Day
@@ -48,15 +48,15 @@ async def conform(settings: ConformanceSettings, say: Callable[[str], None]) -> 
     with tempfile.TemporaryDirectory(prefix="paybridge-conformance-") as name:
         folder = Path(name)
         async with _broker(settings) as address:
-            ear = Ear(address, settings.register_id, Topics(settings.base_topic))
+            recorder = MessageRecorder(address, settings.register_id, Topics(settings.base_topic))
             store = Store(folder, address, settings.base_topic)
             clerk: Clerk = PersonClerk(say)
             if settings.commands is not None:
                 clerk = CommandClerk(settings.commands, folder / "register.log")
-            day = Day(ear, store, clerk)
+            day = Day(recorder, store, clerk)
             try:
                 async with asyncio.TaskGroup() as tasks:
-                    listening = tasks.create_task(ear.run())
+                    listening = tasks.create_task(recorder.run())
                     await _play(settings, day, say)
                     listening.cancel()
             except* BusError as group:
@@ -65,49 +65,51 @@ async def conform(settings: ConformanceSettings, say: Callable[[str], None]) -> 
                 await clerk.finish()
             return Report(
                 register_id=settings.register_id,
-                software=ear.transcript.software,
+                software=recorder.transcript.software,
                 played_at=datetime.now(UTC),
                 lessons=tuple(settings.lessons),
-                findings=(*day.findings, *judge(ear.transcript)),
+                findings=(*day.findings, *judge(recorder.transcript)),
             )
 
 
 async def _play(settings: ConformanceSettings, day: Day, say: Callable[[str], None]) -> None:
-    ear = day.ear
-    await ear.connected()
-    await _refuse_another_bridge(ear)
+    recorder = day.recorder
+    await recorder.connected()
+    await _refuse_another_bridge(recorder)
     async with day.store.running():
         for name in settings.lessons:
             lesson = LESSONS[name]
-            ear.lesson = name
+            recorder.lesson = name
             say(f"{name}: {(lesson.__doc__ or '').strip()}")
             await lesson(day)
             await day.clerk.finish()
-        await ear.sweep()
-    await _forget(ear)
+        await recorder.sweep()
+    await _forget(recorder)
 
 
-async def _refuse_another_bridge(ear: Ear) -> None:
+async def _refuse_another_bridge(recorder: MessageRecorder) -> None:
     """A second bridge would answer, too, and might charge real cards."""
-    state = ear.transcript.topics.bridge_state
+    state = recorder.transcript.topics.bridge_state
 
     def look() -> str | None:
-        said = [one.content.get("state") for one in ear.transcript.heard if one.topic == state]
+        said = [one.content.get("state") for one in recorder.transcript.heard if one.topic == state]
         return said[-1] if said else None
 
-    if await ear.until(look, LOOK_SECONDS) in {"online", "draining"}:
+    if await recorder.until(look, LOOK_SECONDS) in {"online", "draining"}:
         raise BusError("a bridge is online at this broker; stop it first, or take another broker")
-    ear.transcript.heard.clear()
+    recorder.transcript.heard.clear()
 
 
-async def _forget(ear: Ear) -> None:
+async def _forget(recorder: MessageRecorder) -> None:
     """Empty what our bridge has left retained at somebody's broker."""
-    topics = ear.transcript.topics
+    topics = recorder.transcript.topics
     own = (f"{topics.base}/bridge/", f"{topics.base}/terminals/")
-    mine = f"{topics.register(ear.transcript.register_id)}/"
+    mine = f"{topics.register(recorder.transcript.register_id)}/"
     kept = (f"{mine}payments/", f"{mine}receipts/")
-    for topic in {one.topic for one in ear.transcript.heard if one.topic.startswith(own + kept)}:
-        await ear.say(topic, b"", retain=True)
+    for topic in {
+        one.topic for one in recorder.transcript.heard if one.topic.startswith(own + kept)
+    }:
+        await recorder.say(topic, b"", retain=True)
 
 
 @asynccontextmanager

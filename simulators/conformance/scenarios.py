@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from simulators.conformance.environment import TERMINAL_ID, Store
 from simulators.conformance.findings import Finding, Verdict
-from simulators.conformance.message_recorder import Ear
+from simulators.conformance.message_recorder import MessageRecorder
 from simulators.conformance.register_operator import Clerk
 from simulators.conformance.transcript import Json
 
@@ -32,7 +32,7 @@ QUIET_SECONDS: Final = 2.0  # for a mistake to show
 class Day:
     """What a lesson can do and say."""
 
-    ear: Ear
+    recorder: MessageRecorder
     store: Store
     clerk: Clerk
     findings: list[Finding] = field(default_factory=list)
@@ -41,7 +41,7 @@ class Day:
 
     def found(self, verdict: Verdict, text: str) -> None:
         """Say what was seen."""
-        self.findings.append(Finding(self.ear.lesson, verdict, text))
+        self.findings.append(Finding(self.recorder.lesson, verdict, text))
 
     def expect(self, holds: bool, right: str, wrong: str) -> bool:
         """Say which of two things was seen."""
@@ -50,17 +50,17 @@ class Day:
 
     async def ready(self) -> bool:
         """Wait until a payment can be taken."""
-        topics = self.ear.transcript.topics
+        topics = self.recorder.transcript.topics
 
         def look() -> bool | None:
             last: dict[str, Json] = {}
-            for one in self.ear.transcript.heard:
+            for one in self.recorder.transcript.heard:
                 last[one.topic] = one.content
             online = last.get(topics.bridge_state, {}).get("state") == "online"
             terminal = last.get(topics.terminal_state(TERMINAL_ID), {})
             return True if online and terminal.get("ready") else None
 
-        return await self.ear.until(look, READY_SECONDS_MAX) is not None
+        return await self.recorder.until(look, READY_SECONDS_MAX) is not None
 
     async def pay(self, plan: dict[str, Any]) -> str:
         """Let a shopper with this plan pay; return the payment's id, "" if nothing was started."""
@@ -74,18 +74,18 @@ class Day:
         """Let the clerk start a payment; return its id, "" if nothing was started."""
         self._count += 1
         amount, sale = f"{10 + self._count}.{self._count:02d}", f"C-{self._count:04d}"
-        after = len(self.ear.transcript.heard)
+        after = len(self.recorder.transcript.heard)
         await self.clerk.start(amount, sale)
 
         def look() -> Json | None:
-            for one in self.ear.transcript.requests("payment/start", after=after):
+            for one in self.recorder.transcript.requests("payment/start", after=after):
                 amounts = one.content.get("amounts")
                 if isinstance(amounts, dict) and amounts.get("requested_amount") == amount:
                     return one.content
             return None
 
         patience = patience_seconds or self.clerk.patience_seconds
-        start = await self.ear.until(look, patience)
+        start = await self.recorder.until(look, patience)
         if start is None:
             verdict = Verdict.WRONG if self.clerk.obeys else Verdict.NOT_SHOWN
             self.found(verdict, f"sent no payment/start for {amount}")
@@ -97,8 +97,8 @@ class Day:
         self, payment_id: str, fits: Callable[[Json], bool], seconds: float = STAGE_SECONDS_MAX
     ) -> Json | None:
         """Wait for a document of the payment that fits."""
-        documents = self.ear.transcript.documents
-        return await self.ear.until(
+        documents = self.recorder.transcript.documents
+        return await self.recorder.until(
             lambda: next((one for one in documents(payment_id) if fits(one)), None), seconds
         )
 
@@ -122,7 +122,7 @@ class Day:
 
     async def acknowledged(self, payment_id: str) -> bool:
         """Wait for the register to acknowledge the payment."""
-        requests = self.ear.transcript.requests
+        requests = self.recorder.transcript.requests
 
         def look() -> bool | None:
             found = requests("payment/acknowledge")
@@ -130,7 +130,7 @@ class Day:
 
         for _ in range(ACKNOWLEDGE_LOOKS_MAX):
             is_over = self.clerk.is_at_rest  # what was said before is heard within the look
-            if await self.ear.until(look, LOOK_SECONDS) is not None:
+            if await self.recorder.until(look, LOOK_SECONDS) is not None:
                 return True
             if is_over:
                 return False
@@ -138,7 +138,7 @@ class Day:
 
     async def quiet(self) -> None:
         """Give a mistake time to show."""
-        await self.ear.until(lambda: None, QUIET_SECONDS)
+        await self.recorder.until(lambda: None, QUIET_SECONDS)
 
 
 async def approve(day: Day) -> None:
@@ -159,7 +159,7 @@ async def partial(day: Day) -> None:
     if not day.accepts_partial:
         day.found(Verdict.NOT_SHOWN, "was not seen to accept part payments (accept_partial)")
         return
-    after = len(day.ear.transcript.heard)
+    after = len(day.recorder.transcript.heard)
     payment_id = await day.pay({"partial_minor": 500})
     if not payment_id:
         return
@@ -172,25 +172,25 @@ async def partial(day: Day) -> None:
         return
 
     def look() -> bool | None:
-        found = day.ear.transcript.requests("payment/start", after=after)
+        found = day.recorder.transcript.requests("payment/start", after=after)
         return any(one.content.get("payment_id") != payment_id for one in found) or None
 
-    if await day.ear.until(look, QUIET_SECONDS) is None:
+    if await day.recorder.until(look, QUIET_SECONDS) is None:
         day.found(Verdict.NOT_SHOWN, "was not seen to take the rest; it may have been cash")
 
 
 async def signature(day: Day) -> None:
     """The shopper signs, and somebody must compare the signature."""
-    after = len(day.ear.transcript.heard)
+    after = len(day.recorder.transcript.heard)
     payment_id = await day.pay({"signature": True, "entry": "chip", "brand": "visa"})
     if not payment_id:
         return
     await day.end(payment_id, "approved")
 
     def look() -> bool | None:
-        return any(day.ear.transcript.requests("prompt/answer", after=after)) or None
+        return any(day.recorder.transcript.requests("prompt/answer", after=after)) or None
 
-    if await day.ear.until(look, ANSWER_SECONDS_MAX * day.clerk.pace) is None:
+    if await day.recorder.until(look, ANSWER_SECONDS_MAX * day.clerk.pace) is None:
         day.found(Verdict.NOT_SHOWN, "left the question about the signature to its default answer")
     else:
         day.found(Verdict.RIGHT, "answered the question about the signature")
@@ -209,10 +209,10 @@ async def cancel_race(day: Day) -> None:
         return
 
     def look() -> bool | None:
-        found = day.ear.transcript.requests("payment/cancel")
+        found = day.recorder.transcript.requests("payment/cancel")
         return any(one.content.get("payment_id") == payment_id for one in found) or None
 
-    asked = await day.ear.until(look, day.clerk.patience_seconds) is not None
+    asked = await day.recorder.until(look, day.clerk.patience_seconds) is not None
     day.expect(asked, "asked for the cancel by its payment_id", "sent no payment/cancel")
     await day.end(payment_id, "approved", "canceled")
     await day.quiet()
@@ -224,12 +224,12 @@ async def silence(day: Day) -> None:
         day.found(Verdict.NOT_SHOWN, "the simulated terminal was not ready")
         return
     await day.store.shopper({})
-    after = len(day.ear.transcript.heard)
+    after = len(day.recorder.transcript.heard)
     day.store.freeze_bridge()
     try:
         payment_id = await day.ring_up(SILENT_START_SECONDS_MAX)
-        requests = day.ear.transcript.requests
-        again = await day.ear.until(
+        requests = day.recorder.transcript.requests
+        again = await day.recorder.until(
             lambda: len(list(requests("payment/start", after=after))) > 1 or None,
             RESEND_SECONDS_MAX,
         )
@@ -253,14 +253,14 @@ async def duplicate(day: Day) -> None:
     if not payment_id:
         return
     first = await day.document(payment_id, _at_the_bank)
-    transcript = day.ear.transcript
+    transcript = day.recorder.transcript
     topic = transcript.topics.payment(transcript.register_id, payment_id)
     old = [one.payload for one in transcript.heard if one.topic == topic and one.payload]
     if first is None or first["final"]:
         day.found(Verdict.NOT_SHOWN, "the payment was over too soon")
         return
     for payload in (old[-1], old[0], old[0]):
-        await day.ear.say(topic, payload)
+        await day.recorder.say(topic, payload)
     await day.end(payment_id, "approved")
     await day.quiet()
 
@@ -271,7 +271,7 @@ async def power_cut(day: Day) -> None:
     if not payment_id:
         return
     await day.document(payment_id, _at_the_bank)
-    after = len(day.ear.transcript.heard)
+    after = len(day.recorder.transcript.heard)
     can_recover = await day.clerk.cut_power()
     await day.document(payment_id, lambda d: bool(d["final"]), FINAL_SECONDS_MAX)
     if not can_recover or not await day.clerk.recover(f"C-{day._count:04d}", payment_id):
@@ -279,13 +279,13 @@ async def power_cut(day: Day) -> None:
         return
 
     def look() -> bool | None:
-        for one in day.ear.transcript.requests(after=after):
+        for one in day.recorder.transcript.requests(after=after):
             operation = one.topic.partition("/request/")[2]
             if operation == "payment/list" or one.content.get("payment_id") == payment_id:
                 return True
         return None
 
-    looked = await day.ear.until(look, day.clerk.patience_seconds) is not None
+    looked = await day.recorder.until(look, day.clerk.patience_seconds) is not None
     day.expect(
         looked,
         "looked after the open payment when it was on again",
