@@ -34,7 +34,7 @@ def certificate(report: Report) -> str:
     if report.is_kept:
         lines += [
             "",
-            "Only what can be seen at the broker was judged: whether the clerk is shown the",
+            "Only what can be seen at the broker was judged: whether the cashier is shown the",
         ]
         lines += ["right words, a person must look at."]
     return "\n".join(lines)

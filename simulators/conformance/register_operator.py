@@ -15,7 +15,7 @@ from typing import Protocol
 END_SECONDS_MAX = 10.0  # a command that has its result should end
 
 
-class Clerk(Protocol):
+class RegisterOperator(Protocol):
     """Does what a lesson asks; each method tells whether that can be done here."""
 
     @property
@@ -59,7 +59,7 @@ class Commands:
     recover: str = ""
 
 
-class CommandClerk:
+class CommandOperator:
     """Runs commands, each in a session of its own, so that it can be killed with its children."""
 
     patience_seconds = 20.0  # programs start within seconds
@@ -124,7 +124,7 @@ class CommandClerk:
                     os.killpg(process.pid, signal.SIGKILL)
 
 
-class PersonClerk:
+class PersonOperator:
     """Tells a person what to do."""
 
     patience_seconds = 180.0  # people read, walk and type

@@ -1,6 +1,6 @@
 """What a register must do whatever happens, judged from what was heard. Pure.
 
-Only what can be seen at the broker is judged: whether it shows the right words to its clerk, a
+Only what can be seen at the broker is judged: whether it shows the right words to its cashier, a
 person must look at.
 """
 

@@ -15,7 +15,12 @@ from bridge.register.api import DEFAULT_BASE, Topics
 from simulators.conformance.environment import Store, embedded_broker
 from simulators.conformance.findings import Report
 from simulators.conformance.message_recorder import BrokerAddress, MessageRecorder
-from simulators.conformance.register_operator import Clerk, CommandClerk, Commands, PersonClerk
+from simulators.conformance.register_operator import (
+    CommandOperator,
+    Commands,
+    PersonOperator,
+    RegisterOperator,
+)
 from simulators.conformance.rules import judge
 from simulators.conformance.scenarios import LESSONS, Day
 
@@ -50,10 +55,10 @@ async def conform(settings: ConformanceSettings, say: Callable[[str], None]) -> 
         async with _broker(settings) as address:
             recorder = MessageRecorder(address, settings.register_id, Topics(settings.base_topic))
             store = Store(folder, address, settings.base_topic)
-            clerk: Clerk = PersonClerk(say)
+            operator: RegisterOperator = PersonOperator(say)
             if settings.commands is not None:
-                clerk = CommandClerk(settings.commands, folder / "register.log")
-            day = Day(recorder, store, clerk)
+                operator = CommandOperator(settings.commands, folder / "register.log")
+            day = Day(recorder, store, operator)
             try:
                 async with asyncio.TaskGroup() as tasks:
                     listening = tasks.create_task(recorder.run())
@@ -62,7 +67,7 @@ async def conform(settings: ConformanceSettings, say: Callable[[str], None]) -> 
             except* BusError as group:
                 raise group.exceptions[0] from None
             finally:
-                await clerk.finish()
+                await operator.finish()
             return Report(
                 register_id=settings.register_id,
                 software=recorder.transcript.software,
@@ -82,7 +87,7 @@ async def _play(settings: ConformanceSettings, day: Day, say: Callable[[str], No
             recorder.lesson = name
             say(f"{name}: {(lesson.__doc__ or '').strip()}")
             await lesson(day)
-            await day.clerk.finish()
+            await day.operator.finish()
         await recorder.sweep()
     await _forget(recorder)
 

@@ -1,6 +1,6 @@
 """What is played at the register, one misfortune at a time.
 
-A lesson arranges, lets the clerk start a payment, waits for documents, and says what it saw.
+A lesson arranges, has the register start a payment, waits for documents, and says what it saw.
 What must never happen in any lesson, the rules judge afterwards.
 """
 
@@ -13,7 +13,7 @@ from typing import Any, Final
 from simulators.conformance.environment import TERMINAL_ID, Store
 from simulators.conformance.findings import Finding, Verdict
 from simulators.conformance.message_recorder import MessageRecorder
-from simulators.conformance.register_operator import Clerk
+from simulators.conformance.register_operator import RegisterOperator
 from simulators.conformance.transcript import Json
 
 READY_SECONDS_MAX: Final = 30.0  # a bridge that starts, and a terminal that is found
@@ -21,7 +21,7 @@ STAGE_SECONDS_MAX: Final = 12.0  # three times a start that is not answered
 FINAL_SECONDS_MAX: Final = 60.0  # the slowest is a doubt with its questions
 ACKNOWLEDGE_LOOKS_MAX: Final = 10  # a register that stores a document does it at once
 LOOK_SECONDS: Final = 1.0
-ANSWER_SECONDS_MAX: Final = 3.0  # a clerk's glance; times the pace of a person
+ANSWER_SECONDS_MAX: Final = 3.0  # a cashier's glance; times the pace of a person
 RESEND_SECONDS_MAX: Final = 8.0  # the contract says 3 s
 SILENT_START_SECONDS_MAX: Final = 8.0  # with the above still less than the bridge's keep-alive
 UNPLUGGED_SECONDS: Final = 6.0  # longer than the patience of a register that guesses
@@ -34,7 +34,7 @@ class Day:
 
     recorder: MessageRecorder
     store: Store
-    clerk: Clerk
+    operator: RegisterOperator
     findings: list[Finding] = field(default_factory=list)
     accepts_partial: bool = False
     _count: int = 0
@@ -71,11 +71,11 @@ class Day:
         return await self.ring_up()
 
     async def ring_up(self, patience_seconds: float | None = None) -> str:
-        """Let the clerk start a payment; return its id, "" if nothing was started."""
+        """Let the register start a payment; return its id, "" if nothing was started."""
         self._count += 1
         amount, sale = f"{10 + self._count}.{self._count:02d}", f"C-{self._count:04d}"
         after = len(self.recorder.transcript.heard)
-        await self.clerk.start(amount, sale)
+        await self.operator.start(amount, sale)
 
         def look() -> Json | None:
             for one in self.recorder.transcript.requests("payment/start", after=after):
@@ -84,10 +84,10 @@ class Day:
                     return one.content
             return None
 
-        patience = patience_seconds or self.clerk.patience_seconds
+        patience = patience_seconds or self.operator.patience_seconds
         start = await self.recorder.until(look, patience)
         if start is None:
-            verdict = Verdict.WRONG if self.clerk.obeys else Verdict.NOT_SHOWN
+            verdict = Verdict.WRONG if self.operator.obeys else Verdict.NOT_SHOWN
             self.found(verdict, f"sent no payment/start for {amount}")
             return ""
         self.accepts_partial = start.get("accept_partial") is True
@@ -129,7 +129,7 @@ class Day:
             return any(one.content.get("payment_id") == payment_id for one in found) or None
 
         for _ in range(ACKNOWLEDGE_LOOKS_MAX):
-            is_over = self.clerk.is_at_rest  # what was said before is heard within the look
+            is_over = self.operator.is_at_rest  # what was said before is heard within the look
             if await self.recorder.until(look, LOOK_SECONDS) is not None:
                 return True
             if is_over:
@@ -190,20 +190,20 @@ async def signature(day: Day) -> None:
     def look() -> bool | None:
         return any(day.recorder.transcript.requests("prompt/answer", after=after)) or None
 
-    if await day.recorder.until(look, ANSWER_SECONDS_MAX * day.clerk.pace) is None:
+    if await day.recorder.until(look, ANSWER_SECONDS_MAX * day.operator.pace) is None:
         day.found(Verdict.NOT_SHOWN, "left the question about the signature to its default answer")
     else:
         day.found(Verdict.RIGHT, "answered the question about the signature")
 
 
 async def cancel_race(day: Day) -> None:
-    """The clerk cancels while the bank already says yes."""
-    plan = {"seconds_at_host": 4.0 * day.clerk.pace, "abort": "approve_anyway"}
+    """The cashier cancels while the bank already says yes."""
+    plan = {"seconds_at_host": 4.0 * day.operator.pace, "abort": "approve_anyway"}
     payment_id = await day.pay(plan)
     if not payment_id:
         return
     await day.document(payment_id, _at_the_bank)
-    if not await day.clerk.cancel(payment_id):
+    if not await day.operator.cancel(payment_id):
         day.found(Verdict.NOT_SHOWN, "nobody can cancel here (--cancel)")
         await day.end(payment_id, "approved")
         return
@@ -212,7 +212,7 @@ async def cancel_race(day: Day) -> None:
         found = day.recorder.transcript.requests("payment/cancel")
         return any(one.content.get("payment_id") == payment_id for one in found) or None
 
-    asked = await day.recorder.until(look, day.clerk.patience_seconds) is not None
+    asked = await day.recorder.until(look, day.operator.patience_seconds) is not None
     day.expect(asked, "asked for the cancel by its payment_id", "sent no payment/cancel")
     await day.end(payment_id, "approved", "canceled")
     await day.quiet()
@@ -267,14 +267,14 @@ async def duplicate(day: Day) -> None:
 
 async def power_cut(day: Day) -> None:
     """The register loses its power in the middle of a payment."""
-    payment_id = await day.pay({"seconds_at_host": 3.0 * day.clerk.pace})
+    payment_id = await day.pay({"seconds_at_host": 3.0 * day.operator.pace})
     if not payment_id:
         return
     await day.document(payment_id, _at_the_bank)
     after = len(day.recorder.transcript.heard)
-    can_recover = await day.clerk.cut_power()
+    can_recover = await day.operator.cut_power()
     await day.document(payment_id, lambda d: bool(d["final"]), FINAL_SECONDS_MAX)
-    if not can_recover or not await day.clerk.recover(f"C-{day._count:04d}", payment_id):
+    if not can_recover or not await day.operator.recover(f"C-{day._count:04d}", payment_id):
         day.found(Verdict.NOT_SHOWN, "nobody can switch it on again here (--recover)")
         return
 
@@ -285,7 +285,7 @@ async def power_cut(day: Day) -> None:
                 return True
         return None
 
-    looked = await day.recorder.until(look, day.clerk.patience_seconds) is not None
+    looked = await day.recorder.until(look, day.operator.patience_seconds) is not None
     day.expect(
         looked,
         "looked after the open payment when it was on again",
