@@ -56,7 +56,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "{sale} are filled in",
     )
     parser.add_argument(
-        "--lesson", action="append", default=[], metavar="NAME", help="only this one; repeatable"
+        "--scenario", action="append", default=[], metavar="NAME", help="only this one; repeatable"
+    )
+    parser.add_argument(  # as it was called first; scripts go on
+        "--lesson", dest="scenario", action="append", default=[], help=argparse.SUPPRESS
     )
 
 
@@ -69,13 +72,13 @@ def settings_from(options: argparse.Namespace) -> ConformanceSettings:
     from bridge.register.api import is_id
     from simulators.conformance import ConformanceSettings
     from simulators.conformance.register_operator import Commands
-    from simulators.conformance.scenarios import LESSONS
+    from simulators.conformance.scenarios import SCENARIOS
 
     if not is_id(options.register):
         raise ConfigError("--register", f"{options.register!r} is no register id, like till-1")
-    for name in options.lesson:
-        if name not in LESSONS:
-            raise ConfigError("--lesson", f"there are: {', '.join(LESSONS)}")
+    for name in options.scenario:
+        if name not in SCENARIOS:
+            raise ConfigError("--scenario", f"there are: {', '.join(SCENARIOS)}")
     if (options.cancel or options.recover) and not options.pay:
         raise ConfigError("--command", "--cancel and --recover belong to a --command")
     commands = Commands(options.pay, options.cancel, options.recover) if options.pay else None
@@ -84,7 +87,7 @@ def settings_from(options: argparse.Namespace) -> ConformanceSettings:
         broker=_broker(options) if options.broker else None,
         port=options.port,
         commands=commands,
-        lessons=tuple(options.lesson) or tuple(LESSONS),
+        scenarios=tuple(options.scenario) or tuple(SCENARIOS),
     )
 
 
@@ -95,9 +98,11 @@ def facts(report: Report) -> dict[str, Any]:
         "register_id": report.register_id,
         "software": report.software,
         "played_at": f"{report.played_at:%Y-%m-%dT%H:%M:%SZ}",
-        "lessons": list(report.lessons),
+        "scenarios": list(report.scenarios),
+        "lessons": list(report.scenarios),  # as they were called first; scripts go on
         "findings": [
-            asdict(finding) | {"verdict": finding.verdict.value} for finding in report.findings
+            asdict(finding) | {"lesson": finding.scenario, "verdict": finding.verdict.value}
+            for finding in report.findings
         ],
     }
 
@@ -111,7 +116,7 @@ def print_report(report: Report) -> None:
 
     table = Table(box=None, show_header=False)
     for finding in report.findings:
-        table.add_row(MARKS[finding.verdict.value], finding.lesson, finding.text)
+        table.add_row(MARKS[finding.verdict.value], finding.scenario, finding.text)
     console = Console()
     console.print(table)
     console.rule(style="dim")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bridge import __version__
 from bridge.register.api.fields import SPEC
 from simulators.conformance.findings import Finding, Report, Verdict
-from simulators.conformance.scenarios import LESSONS
+from simulators.conformance.scenarios import SCENARIOS
 
 
 def certificate(report: Report) -> str:
@@ -14,7 +14,7 @@ def certificate(report: Report) -> str:
     It names what it does not cover, so that nobody reads more out of it.
     """
     found = {verdict: _of(report, verdict) for verdict in Verdict}
-    shown = [name for name in report.lessons if any(_shows(one, name) for one in report.findings)]
+    shown = [name for name in report.scenarios if any(_shows(one, name) for one in report.findings)]
     lines = [
         "CERTIFICATE" if report.is_kept else "NO CERTIFICATE",
         "",
@@ -22,7 +22,7 @@ def certificate(report: Report) -> str:
         + (f", {report.software}" if report.software else ", which does not say what it runs"),
         f"  contract   paybridge register API {SPEC}, judged by paybridge {__version__}",
         f"  played     {report.played_at:%Y-%m-%d %H:%M} UTC, "
-        f"{len(report.lessons)} of {len(LESSONS)} lessons",
+        f"{len(report.scenarios)} of {len(SCENARIOS)} scenarios",
         f"  seen       {', '.join(shown) or 'nothing'}",
         "",
     ]
@@ -44,15 +44,15 @@ def _of(report: Report, verdict: Verdict) -> list[Finding]:
     return [finding for finding in report.findings if finding.verdict is verdict]
 
 
-def _shows(finding: Finding, lesson: str) -> bool:
-    return finding.lesson == lesson and finding.verdict is not Verdict.NOT_SHOWN
+def _shows(finding: Finding, scenario: str) -> bool:
+    return finding.scenario == scenario and finding.verdict is not Verdict.NOT_SHOWN
 
 
 def _listed(title: str, findings: list[Finding]) -> list[str]:
-    """Return each sentence once, with the lessons that it was said in."""
+    """Return each sentence once, with the scenarios that it was said in."""
     if not findings:
         return []
     said: dict[str, list[str]] = {}
     for one in findings:
-        said.setdefault(one.text, []).append(one.lesson)
+        said.setdefault(one.text, []).append(one.scenario)
     return ["", f"{title}:", *(f"  {text} ({', '.join(where)})" for text, where in said.items())]

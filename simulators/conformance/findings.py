@@ -17,9 +17,9 @@ class Verdict(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One sentence about what the register did in one lesson."""
+    """One sentence about what the register did in one scenario."""
 
-    lesson: str
+    scenario: str
     verdict: Verdict
     text: str
 
@@ -31,7 +31,7 @@ class Report:
     register_id: str
     software: str  # as the register calls itself, "" when it does not
     played_at: datetime  # when the run ended, in UTC
-    lessons: tuple[str, ...]
+    scenarios: tuple[str, ...]
     findings: tuple[Finding, ...]
 
     @property

@@ -49,7 +49,7 @@ class MessageRecorder:
 
     def __init__(self, address: BrokerAddress, register_id: str, topics: Topics) -> None:
         self.transcript = Transcript([], register_id, topics)
-        self.lesson = ""
+        self.scenario = ""
         self._address = address
         self._topics = topics
         self._news = asyncio.Event()
@@ -122,7 +122,7 @@ class MessageRecorder:
                 str(message.topic),
                 bytes(message.payload),
                 datetime.now(UTC),
-                self.lesson,
+                self.scenario,
                 bool(message.retain) or kept,
                 message.qos,
                 expiry,

@@ -16,7 +16,7 @@ END_SECONDS_MAX = 10.0  # a command that has its result should end
 
 
 class RegisterOperator(Protocol):
-    """Does what a lesson asks; each method tells whether that can be done here."""
+    """Does what a scenario asks; each method tells whether that can be done here."""
 
     @property
     def patience_seconds(self) -> float:
@@ -47,7 +47,7 @@ class RegisterOperator(Protocol):
         """Switch it on again and let it look after what was open."""
 
     async def finish(self) -> None:
-        """End what a lesson has left running."""
+        """End what a scenario has left running."""
 
 
 @dataclass(frozen=True, slots=True)

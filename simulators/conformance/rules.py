@@ -54,7 +54,7 @@ class _Known:
     """One payment as the broker saw it."""
 
     request: PaymentStart
-    lesson: str
+    scenario: str
     answered: bool = False
     refused: bool = False
     document: Json = field(default_factory=dict)
@@ -62,8 +62,8 @@ class _Known:
 
     @property
     def sale(self) -> tuple[str, str]:
-        """What the payment is for; without a number, the amount in this lesson must do."""
-        return self.lesson, self.request.sale_id or self.request.amounts.requested_amount
+        """What the payment is for; without a number, the amount in this scenario must do."""
+        return self.scenario, self.request.sale_id or self.request.amounts.requested_amount
 
     @property
     def leaves_room(self) -> bool:
@@ -91,7 +91,7 @@ class _Judge:
     def __init__(self, transcript: Transcript) -> None:
         self._transcript = transcript
         self.seen: set[str] = set()
-        self.wrong: list[tuple[str, str, str]] = []  # rule, lesson, text
+        self.wrong: list[tuple[str, str, str]] = []  # rule, scenario, text
         self._payments: dict[str, _Known] = {}
         self._requests: dict[str, tuple[str, str]] = {}  # request_id: operation, payment
 
@@ -147,7 +147,7 @@ class _Judge:
             self._judge("identity", one, "" if same else reused)
             return
         self._judge("identity", one, "")
-        fresh = _Known(request, one.lesson)
+        fresh = _Known(request, one.scenario)
         rivals = [
             other
             for other in self._payments.values()
@@ -204,7 +204,7 @@ class _Judge:
     def _judge(self, rule: str, one: Heard, wrong: str) -> None:
         self.seen.add(rule)
         if wrong:
-            self.wrong.append((rule, one.lesson, wrong))
+            self.wrong.append((rule, one.scenario, wrong))
 
 
 def judge(transcript: Transcript) -> list[Finding]:
@@ -215,7 +215,7 @@ def judge(transcript: Transcript) -> list[Finding]:
     findings = []
     for rule, text in RULES.items():
         faults = list(dict.fromkeys((f[1], f[2]) for f in judged.wrong if f[0] == rule))
-        findings += [Finding(lesson, Verdict.WRONG, said) for lesson, said in faults]
+        findings += [Finding(scenario, Verdict.WRONG, said) for scenario, said in faults]
         if not faults:
             verdict = Verdict.RIGHT if rule in judged.seen else Verdict.NOT_SHOWN
             findings.append(Finding("always", verdict, text))

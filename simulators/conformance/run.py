@@ -1,4 +1,4 @@
-"""The conformance run: opens the store, plays the lessons, judges. Composes; decides nothing."""
+"""The conformance run: opens the store, plays the scenarios, judges. Composes; decides nothing."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from simulators.conformance.register_operator import (
     RegisterOperator,
 )
 from simulators.conformance.rules import judge
-from simulators.conformance.scenarios import LESSONS, Day
+from simulators.conformance.scenarios import SCENARIOS, Day
 
 LOOK_SECONDS = 1.0  # for the retained state of a bridge that is there already
 
@@ -36,11 +36,11 @@ class ConformanceSettings:
     port: int = 1883
     commands: Commands | None = None
     base_topic: str = DEFAULT_BASE
-    lessons: Sequence[str] = field(default_factory=lambda: tuple(LESSONS))
+    scenarios: Sequence[str] = field(default_factory=lambda: tuple(SCENARIOS))
 
 
 async def conform(settings: ConformanceSettings, say: Callable[[str], None]) -> Report:
-    """Play the lessons at the register; return what it did right and wrong.
+    """Play the scenarios at the register; return what it did right and wrong.
 
     Args:
         settings: What is judged, and where.
@@ -72,7 +72,7 @@ async def conform(settings: ConformanceSettings, say: Callable[[str], None]) -> 
                 register_id=settings.register_id,
                 software=recorder.transcript.software,
                 played_at=datetime.now(UTC),
-                lessons=tuple(settings.lessons),
+                scenarios=tuple(settings.scenarios),
                 findings=(*day.findings, *judge(recorder.transcript)),
             )
 
@@ -82,11 +82,11 @@ async def _play(settings: ConformanceSettings, day: Day, say: Callable[[str], No
     await recorder.connected()
     await _refuse_another_bridge(recorder)
     async with day.store.running():
-        for name in settings.lessons:
-            lesson = LESSONS[name]
-            recorder.lesson = name
-            say(f"{name}: {(lesson.__doc__ or '').strip()}")
-            await lesson(day)
+        for name in settings.scenarios:
+            scenario = SCENARIOS[name]
+            recorder.scenario = name
+            say(f"{name}: {(scenario.__doc__ or '').strip()}")
+            await scenario(day)
             await day.operator.finish()
         await recorder.sweep()
     await _forget(recorder)

@@ -1,7 +1,7 @@
 """What is played at the register, one misfortune at a time.
 
-A lesson arranges, has the register start a payment, waits for documents, and says what it saw.
-What must never happen in any lesson, the rules judge afterwards.
+A scenario arranges, has the register start a payment, waits for documents, and says what it saw.
+What must never happen in any scenario, the rules judge afterwards.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ QUIET_SECONDS: Final = 2.0  # for a mistake to show
 
 @dataclass(slots=True)
 class Day:
-    """What a lesson can do and say."""
+    """What a scenario can do and say."""
 
     recorder: MessageRecorder
     store: Store
@@ -41,7 +41,7 @@ class Day:
 
     def found(self, verdict: Verdict, text: str) -> None:
         """Say what was seen."""
-        self.findings.append(Finding(self.recorder.lesson, verdict, text))
+        self.findings.append(Finding(self.recorder.scenario, verdict, text))
 
     def expect(self, holds: bool, right: str, wrong: str) -> bool:
         """Say which of two things was seen."""
@@ -324,9 +324,9 @@ def _at_the_bank(document: Json) -> bool:
     return document["stage"] == "authorizing" or bool(document["final"])
 
 
-Lesson = Callable[[Day], Awaitable[None]]
+Scenario = Callable[[Day], Awaitable[None]]
 
-LESSONS: Final[dict[str, Lesson]] = {
+SCENARIOS: Final[dict[str, Scenario]] = {
     "approve": approve,
     "decline": decline,
     "partial": partial,

@@ -21,7 +21,7 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """One message; `at` is the wall clock in UTC, `lesson` what was being played.
+    """One message; `at` is the wall clock in UTC, `scenario` what was being played.
 
     `retained` is true for what was published to be kept, as far as the broker tells.
     """
@@ -29,7 +29,7 @@ class Heard:
     topic: str
     payload: bytes
     at: datetime
-    lesson: str = ""
+    scenario: str = ""
     retained: bool = False
     qos: int = 1
     expiry_seconds: int | None = None

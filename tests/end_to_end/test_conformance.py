@@ -14,7 +14,7 @@ from pathlib import Path
 import aiomqtt
 import pytest
 
-from simulators.conformance.scenarios import LESSONS
+from simulators.conformance.scenarios import SCENARIOS
 from tests.end_to_end.broker import Mosquitto, free_port, running
 from tests.end_to_end.program import Json, Program
 
@@ -64,20 +64,20 @@ async def conformance(folder: Path, *arguments: str) -> tuple[int, Json]:
     return status, answer
 
 
-def lessons(*names: str) -> list[str]:
-    return [word for name in names for word in ("--lesson", name)]
+def scenarios(*names: str) -> list[str]:
+    return [word for name in names for word in ("--scenario", name)]
 
 
 def wrong(answer: Json) -> list[tuple[str, str]]:
-    return [(f["lesson"], f["text"]) for f in answer["findings"] if f["verdict"] == "wrong"]
+    return [(f["scenario"], f["text"]) for f in answer["findings"] if f["verdict"] == "wrong"]
 
 
 def not_shown(answer: Json) -> list[tuple[str, str]]:
-    return [(f["lesson"], f["text"]) for f in answer["findings"] if f["verdict"] == "not shown"]
+    return [(f["scenario"], f["text"]) for f in answer["findings"] if f["verdict"] == "not shown"]
 
 
 def right(answer: Json) -> set[str]:
-    return {f["lesson"] for f in answer["findings"] if f["verdict"] == "right"}
+    return {f["scenario"] for f in answer["findings"] if f["verdict"] == "right"}
 
 
 def at(broker: Mosquitto) -> list[str]:
@@ -90,7 +90,7 @@ async def test_our_own_register_keeps_the_contract(tmp_path: Path, broker: Mosqu
         tmp_path,
         *at(broker),
         *good(tmp_path, broker.port),
-        *lessons("approve", "silence", "power cut of the register", "in doubt"),
+        *scenarios("approve", "silence", "power cut of the register", "in doubt"),
     )
     assert wrong(answer) == []
     assert (status, answer["kept"]) == (0, True)
@@ -100,7 +100,7 @@ async def test_our_own_register_keeps_the_contract(tmp_path: Path, broker: Mosqu
 
 
 @pytest.mark.slow
-async def test_our_own_register_keeps_the_contract_in_every_lesson_with_a_broker_of_its_own(
+async def test_our_own_register_keeps_the_contract_in_every_scenario_with_a_broker_of_its_own(
     tmp_path: Path,
 ) -> None:
     port = free_port()
@@ -109,22 +109,22 @@ async def test_our_own_register_keeps_the_contract_in_every_lesson_with_a_broker
     )
     assert wrong(answer) == []
     assert (status, answer["kept"]) == (0, True)
-    assert right(answer) == {*LESSONS, "always"}
+    assert right(answer) == {*SCENARIOS, "always"}
     assert not_shown(answer) == []
 
 
 @pytest.mark.slow
 @pytest.mark.mosquitto
-async def test_the_example_register_keeps_the_contract_in_every_lesson_it_can_show(
+async def test_the_example_register_keeps_the_contract_in_every_scenario_it_can_show(
     tmp_path: Path, broker: Mosquitto
 ) -> None:
     words = f"cd {tmp_path} && MQTT_PORT={broker.port} {sys.executable} {EXAMPLE} till-1"
     commands = ["--command", f"{words} {{amount}} {{sale}}", "--recover", words]
     status, answer = await conformance(tmp_path, *at(broker), *commands)
     assert (status, wrong(answer)) == (0, [])
-    assert right(answer) == {*LESSONS, "always"}
+    assert right(answer) == {*SCENARIOS, "always"}
     # It cannot cancel: that needs somebody who presses a button.
-    assert [lesson for lesson, _ in not_shown(answer)] == ["cancel race"]
+    assert [scenario for scenario, _ in not_shown(answer)] == ["cancel race"]
 
 
 def from_the_readme(port: int) -> str:
@@ -144,7 +144,7 @@ async def test_the_readmes_own_start_carries_a_guard_and_keeps_the_contract(
 ) -> None:
     command = ["--command", from_the_readme(broker.port)]
     status, answer = await conformance(
-        tmp_path, *at(broker), *command, *lessons("approve", "decline", "duplicate delivery")
+        tmp_path, *at(broker), *command, *scenarios("approve", "decline", "duplicate delivery")
     )
     assert (status, wrong(answer)) == (0, [])
     assert {"approve", "decline", "duplicate delivery", "always"} <= right(answer)
@@ -153,7 +153,7 @@ async def test_the_readmes_own_start_carries_a_guard_and_keeps_the_contract(
 @pytest.mark.mosquitto
 async def test_a_naive_register_is_found_out(tmp_path: Path, broker: Mosquitto) -> None:
     status, answer = await conformance(
-        tmp_path, *at(broker), *naive(broker.port), *lessons("silence", "in doubt")
+        tmp_path, *at(broker), *naive(broker.port), *scenarios("silence", "in doubt")
     )
     assert (status, answer["kept"]) == (1, False)
     said = wrong(answer)
@@ -168,13 +168,13 @@ async def test_a_naive_register_is_found_out(tmp_path: Path, broker: Mosquitto) 
 
 
 @pytest.mark.slow
-async def test_a_naive_register_fails_in_every_lesson_and_hears_why(tmp_path: Path) -> None:
+async def test_a_naive_register_fails_in_every_scenario_and_hears_why(tmp_path: Path) -> None:
     port = free_port()
     status, answer = await conformance(tmp_path, "--port", str(port), *naive(port))
     assert (status, answer["kept"]) == (1, False)
     said = wrong(answer)
-    assert {lesson for lesson, _ in said} >= set(LESSONS)
-    for lesson, words in {
+    assert {scenario for scenario, _ in said} >= set(SCENARIOS)
+    for scenario, words in {
         "approve": "never acknowledged the final document",
         "decline": "never acknowledged the final document",
         "partial": "although the part payment left",
@@ -186,7 +186,7 @@ async def test_a_naive_register_fails_in_every_lesson_and_hears_why(tmp_path: Pa
         "bridge restart": "a second payment_id",
         "in doubt": "while the first payment was in doubt",
     }.items():
-        assert any(name == lesson and words in text for name, text in said), (lesson, said)
+        assert any(name == scenario and words in text for name, text in said), (scenario, said)
 
 
 async def test_it_brings_a_broker_of_its_own_which_tells_of_retained_commands_too(
@@ -194,7 +194,7 @@ async def test_it_brings_a_broker_of_its_own_which_tells_of_retained_commands_to
 ) -> None:
     port = free_port()
     status, answer = await conformance(
-        tmp_path, "--port", str(port), *naive(port, "retain"), *lessons("approve")
+        tmp_path, "--port", str(port), *naive(port, "retain"), *scenarios("approve")
     )
     assert status == 1
     assert ("approve", "payment/start was retained") in wrong(answer)
@@ -217,7 +217,7 @@ async def test_it_refuses_a_broker_where_a_bridge_is_online(
     [
         (["--broker", "127.0.0.1"], "--broker"),
         (["--broker", "mqtts://127.0.0.1"], "--ca-file"),
-        (["--lesson", "lunch"], "--lesson"),
+        (["--scenario", "lunch"], "--scenario"),
         (["--cancel", "true"], "--command"),
         (["--broker", "mqtt://h", "--password-file", "/nowhere"], "--password-file"),
     ],
@@ -241,7 +241,7 @@ async def test_a_person_is_told_what_to_do_and_gets_a_certificate(
 ) -> None:
     words = (sys.executable, "-u", "-m", "bridge", "conformance", "--register", "till-1")
     process = await asyncio.create_subprocess_exec(
-        *words, *at(broker), *lessons("approve"), stdin=DEVNULL, stdout=PIPE, stderr=STDOUT
+        *words, *at(broker), *scenarios("approve"), stdin=DEVNULL, stdout=PIPE, stderr=STDOUT
     )
     assert process.stdout is not None
     async with asyncio.timeout(RUN_SECONDS_MAX):

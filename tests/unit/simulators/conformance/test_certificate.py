@@ -17,7 +17,7 @@ REPORT = Report(
     register_id="till-1",
     software="MyTill 7.2",
     played_at=datetime(2026, 3, 2, 9, 13, 41, tzinfo=UTC),
-    lessons=("approve", "partial"),
+    scenarios=("approve", "partial"),
     findings=(RIGHT, HIDDEN, ALWAYS),
 )
 
@@ -39,7 +39,7 @@ def test_a_certificate_says_who_what_when_and_what_it_does_not_cover() -> None:
 
 
 def test_a_register_that_did_something_wrong_gets_none_and_reads_what_to_change() -> None:
-    again = replace(WRONG, lesson="silence")
+    again = replace(WRONG, scenario="silence")
     report = replace(REPORT, findings=(*REPORT.findings, WRONG, again), software="")
 
     text = certificate(report)

@@ -21,7 +21,7 @@ THREE = "018f6f0e-8a44-7c1b-9a3e-3d2f4b5c6d73"
 
 
 def heard(topic: str, content: dict[str, Any], **more: Any) -> Heard:
-    return Heard(f"{TILL}/{topic}", json.dumps(content).encode(), NOW, "lesson", **more)
+    return Heard(f"{TILL}/{topic}", json.dumps(content).encode(), NOW, "scenario", **more)
 
 
 def start(payment_id: str = ONE, *, amount: str = "12.50", **fields: Any) -> dict[str, Any]:
