@@ -17,8 +17,7 @@ from pathlib import Path
 from rich.console import Console
 
 from simulators.demo import environment as stage
-from simulators.demo import interactive as encore
-from simulators.demo import outcome, view
+from simulators.demo import interactive, outcome, view
 from simulators.demo import scenario as story
 from simulators.demo.books import read_books
 from simulators.demo.comparison import compare
@@ -82,7 +81,7 @@ async def _play(console: Console, *, stay: bool, fast: bool, as_json: bool) -> i
                     if not stay:
                         outcome.show_what_next(console)
                 if stay:
-                    await encore.stay(running, console)
+                    await interactive.stay(running, console)
     except* (PartFailed, PromiseBroken) as group:
         for error in group.exceptions:
             print(f"the demo could not be played: {error}", file=sys.stderr)
