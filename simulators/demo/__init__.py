@@ -17,8 +17,7 @@ from pathlib import Path
 from rich.console import Console
 
 from simulators.demo import environment as stage
-from simulators.demo import interactive, outcome, view
-from simulators.demo import scenario as story
+from simulators.demo import interactive, outcome, scenario, view
 from simulators.demo.books import read_books
 from simulators.demo.comparison import compare
 from simulators.demo.day import Day
@@ -36,7 +35,7 @@ def play(*, stay: bool, fast: bool, as_json: bool) -> int:
     Args:
         stay: Keep everything up afterwards, with commands to copy, until Ctrl-C.
         fast: Without the pauses for viewers.
-        as_json: Print the outcome as JSON; the story goes to standard error.
+        as_json: Print the outcome as JSON; what is played goes to standard error.
     """
     # Libraries complain of every broken line; here lines are broken on purpose.
     logging.disable(logging.CRITICAL)
@@ -64,8 +63,8 @@ async def _play(console: Console, *, stay: bool, fast: bool, as_json: bool) -> i
             async with stage.running(Path(folder), picture, fast=fast) as running:
                 day = Day(running)
                 async with shown(picture, console):
-                    await story.open_the_shop(day)
-                    broken = await story.play(day)
+                    await scenario.open_the_shop(day)
+                    broken = await scenario.play(day)
                 comparison = compare(
                     read_books(running.terminal_ledger, running.journal, running.office_ledger)
                 )
