@@ -16,8 +16,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from simulators.demo import environment as stage
-from simulators.demo import interactive, outcome, scenario, view
+from simulators.demo import environment, interactive, outcome, scenario, view
 from simulators.demo.books import read_books
 from simulators.demo.comparison import compare
 from simulators.demo.day import Day
@@ -60,7 +59,7 @@ async def _play(console: Console, *, stay: bool, fast: bool, as_json: bool) -> i
     shown = view.live if alive else view.lines
     try:
         with tempfile.TemporaryDirectory(prefix="paybridge-demo-") as folder:
-            async with stage.running(Path(folder), picture, fast=fast) as running:
+            async with environment.running(Path(folder), picture, fast=fast) as running:
                 day = Day(running)
                 async with shown(picture, console):
                     await scenario.open_the_shop(day)

@@ -43,10 +43,10 @@ FAST = Pace(
 class Day:
     """One day at the till."""
 
-    def __init__(self, stage: Environment) -> None:
-        self.stage = stage
-        self.picture = stage.picture
-        self.pace = FAST if stage.fast else FOR_VIEWERS
+    def __init__(self, environment: Environment) -> None:
+        self.environment = environment
+        self.picture = environment.picture
+        self.pace = FAST if environment.fast else FOR_VIEWERS
         self.paid_before = ""  # the first sale, which a later scene repeats
         self.titles: dict[str, str] = {}  # of the scene that made a payment
 
@@ -62,7 +62,7 @@ class Day:
     async def shopper(self, **plan: Any) -> None:
         """Decide what the next shopper does, with everything else as usual."""
         usual = {"seconds_to_card": self.pace.card, "seconds_at_host": self.pace.host}
-        await self.stage.command_terminal(
+        await self.environment.command_terminal(
             do="scenario", scenario={"payments": [usual | plan], "by_amount": True}
         )
 
@@ -78,7 +78,7 @@ class Day:
         payment_id = new_payment_id()
         self.titles[payment_id] = self.picture.running_title
         self.picture.tell(f"till: payment/start {amount} EUR, sale {sale_id}")
-        answer = await self.stage.register.pay(
+        answer = await self.environment.register.pay(
             amount, payment_id=payment_id, sale_id=sale_id, **fields
         )
         return self._accepted(answer)
@@ -91,7 +91,7 @@ class Day:
         self.picture.tell(f"till: {operation} {amount} EUR")
         amounts = {"currency": "EUR", "requested_amount": amount}
         request = {"payment_id": payment_id, "amounts": amounts, **fields}
-        self._accepted(await self.stage.register.ask(operation, request, guarded=True))
+        self._accepted(await self.environment.register.ask(operation, request, guarded=True))
         return payment_id
 
     @staticmethod
@@ -148,15 +148,15 @@ class Day:
 
     def charges(self) -> int:
         """Count what the terminal itself has taken or given back."""
-        return len(read_charges(self.stage.terminal_ledger))
+        return len(read_charges(self.environment.terminal_ledger))
 
     def bookings(self) -> int:
         """Count the purchases that the back office has."""
-        return len(read_bookings(self.stage.office_ledger))
+        return len(read_bookings(self.environment.office_ledger))
 
     def on_gift_cards(self) -> int:
         """Return what is on the gift cards of the day, in cents, by the back office's own book."""
-        return on_gift_cards(read_gift_moves(self.stage.office_ledger))
+        return on_gift_cards(read_gift_moves(self.environment.office_ledger))
 
 
 def expect(holds: bool, expected: str) -> None:

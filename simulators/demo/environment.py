@@ -1,4 +1,4 @@
-"""The stage of the demo: a broker, a terminal, a back office, a till and the real service.
+"""The environment of the demo: a broker, a terminal, a back office, a till and the real service.
 
 Everything lives in one temporary folder, listens on loopback, and is gone at the end.
 """
@@ -217,18 +217,23 @@ class Environment:
 
 @asynccontextmanager
 async def running(folder: Path, picture: Picture, *, fast: bool) -> AsyncIterator[Environment]:
-    """Run the till within the block, and end everything that was started on the stage."""
-    stage = Environment(folder, picture, _free_port(), fast)
+    """Run the till within the block, and end everything that was started in it."""
+    environment = Environment(folder, picture, _free_port(), fast)
     async with AsyncExitStack() as ends:
-        for part in (stage.broker, stage.office, stage.terminal, stage.service):
+        for part in (
+            environment.broker,
+            environment.office,
+            environment.terminal,
+            environment.service,
+        ):
             ends.push_async_callback(part.end)
         async with asyncio.TaskGroup() as group:
             tasks = [
-                group.create_task(stage.register.run()),
-                group.create_task(stage.watch()),
+                group.create_task(environment.register.run()),
+                group.create_task(environment.watch()),
             ]
             try:
-                yield stage
+                yield environment
             finally:
                 for task in tasks:
                     task.cancel()

@@ -21,7 +21,7 @@ LINE_BYTES_MAX = 4096
 AWAY_SECONDS = 3600.0
 
 
-def commands(stage: Environment) -> str:
+def commands(environment: Environment) -> str:
     """Return what to copy into another terminal, ready to run there."""
     activate = Path(sys.prefix) / "bin" / "activate"
     if activate.exists():
@@ -29,10 +29,10 @@ def commands(stage: Environment) -> str:
         begin, python, paybridge = f". {activate}\n", "python", "paybridge"
     else:
         begin, python, paybridge = "", sys.executable, f"{sys.executable} -m bridge"
-    port = stage.broker_port
+    port = environment.broker_port
     register = f"{python} -m simulators register --mqtt311 --human --broker mqtt://{HOST}:{port}"
     topic = f"{BASE_TOPIC}/registers/{OTHER_REGISTER}"
-    config = f"--config {stage.configuration}"
+    config = f"--config {environment.configuration}"
     return f"""\
 {begin}# a register that pays, cancels, asks (try `{python} -m simulators register -h`)
 {register} --register-id {OTHER_REGISTER} pay 12.50
@@ -45,23 +45,23 @@ mosquitto_pub -h {HOST} -p {port} -q 1 -t {topic}/request/payment/start -m \
 {paybridge} payments {config}
 {paybridge} check {config}
 # the back office goes away and comes back
-curl -s {stage.office_control} -d '{{"do":"away","seconds":20}}'"""
+curl -s {environment.office_control} -d '{{"do":"away","seconds":20}}'"""
 
 
-async def stay(stage: Environment, console: Console) -> None:
+async def stay(environment: Environment, console: Console) -> None:
     """Keep everything up until Ctrl-C, which is the end and no failure; obey what is typed."""
     task = asyncio.current_task()
     assert task is not None, "asyncio.run made one"
     try:
-        await _stay(stage, console)
+        await _stay(environment, console)
     except asyncio.CancelledError:
         task.uncancel()
 
 
-async def _stay(stage: Environment, console: Console) -> None:
-    await stage.command_terminal(do="scenario", scenario={"by_amount": True})
+async def _stay(environment: Environment, console: Console) -> None:
+    await environment.command_terminal(do="scenario", scenario={"by_amount": True})
     console.rule("everything stays up; Ctrl-C ends it", style="dim")
-    console.print(commands(stage), markup=False, highlight=False, soft_wrap=True)
+    console.print(commands(environment), markup=False, highlight=False, soft_wrap=True)
     console.print("# amounts with these cents end otherwise, e.g. 12.05; all others are approved")
     console.print(describe_amounts(), markup=False, highlight=False)
     if not sys.stdin.isatty():
@@ -69,27 +69,29 @@ async def _stay(stage: Environment, console: Console) -> None:
     console.print("Type [bold]cable[/], [bold]office[/] or [bold]kill[/] and Enter to do that.")
     async with _typed() as words:
         while True:
-            await _obey(stage, (await words.get()).strip(), console)
+            await _obey(environment, (await words.get()).strip(), console)
 
 
-async def _obey(stage: Environment, word: str, console: Console) -> None:
-    picture = stage.picture
+async def _obey(environment: Environment, word: str, console: Console) -> None:
+    picture = environment.picture
     try:
         match word:
             case "cable":
-                await stage.command_terminal(do="unplug" if picture.cable_in else "replug")
+                await environment.command_terminal(do="unplug" if picture.cable_in else "replug")
                 picture.cable_in = not picture.cable_in
                 console.print("the cable is " + ("plugged in" if picture.cable_in else "pulled"))
             case "office":
                 order = {"do": "away", "seconds": AWAY_SECONDS}
-                await stage.command_office(**(order if picture.office_open else {"do": "back"}))
+                await environment.command_office(
+                    **(order if picture.office_open else {"do": "back"})
+                )
                 picture.office_open = not picture.office_open
                 console.print(f"the back office is {'back' if picture.office_open else 'away'}")
             case "kill" if picture.service_runs:
-                await stage.kill_service()
+                await environment.kill_service()
                 console.print("kill -9; type [bold]start[/] to start the service again")
             case "start" if not picture.service_runs:
-                await stage.start_service()
+                await environment.start_service()
                 console.print("the service runs again")
             case "":
                 pass

@@ -24,9 +24,9 @@ async def open_the_shop(day: Day) -> None:
     """Start everything and wait until till, bridge and terminal have found each other."""
     day.picture.steps = [Step(scene.title) for scene in SCENES]
     day.says("The shop opens", "A broker, a card terminal, a back office and a till are set up.")
-    await day.stage.start_world()
+    await day.environment.start_world()
     day.says("The shop opens", "Now the service itself, as in a store: `paybridge run`.")
-    await day.stage.start_service()
+    await day.environment.start_service()
     await day.until_open()
 
 

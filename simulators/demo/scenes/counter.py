@@ -19,13 +19,13 @@ async def log_in(day: Day) -> None:
     login = Part("login")
     try:
         command = (sys.executable, "-m", "bridge", "login", "--json", "--config")
-        code = await login.start((*command, str(day.stage.configuration)))
+        code = await login.start((*command, str(day.environment.configuration)))
         day.picture.invitation = Invitation(
             code["user_code"], code["verification_uri"], code["verification_uri_complete"]
         )
         day.picture.tell(f"login: type {code['user_code']} at {code['verification_uri']}")
         await day.look(day.pace.code)
-        await day.stage.command_office(do="approve", user_code=code["user_code"])
+        await day.environment.command_office(do="approve", user_code=code["user_code"])
         answer = await login.answer()
     finally:
         day.picture.invitation = None
@@ -91,7 +91,7 @@ async def cancel(day: Day) -> None:
     await day.until(payment_id, "waiting for a card", stage="waiting_for_card")
     await day.look()
     day.picture.tell("till: payment/cancel")
-    await day.stage.register.cancel(payment_id)
+    await day.environment.register.cancel(payment_id)
     await day.until_ended(payment_id, "canceled")
     expect(day.charges() == before, "no charge")
     await day.look()
@@ -117,7 +117,7 @@ async def close_the_day(day: Day) -> None:
     day.says("End of day", "The terminal adds up and closes. Does the journal say the same?")
     day.picture.document = None
     day.picture.tell("till: terminal/reconcile")
-    answer = await day.stage.register.ask("terminal/reconcile", {})
+    answer = await day.environment.register.ask("terminal/reconcile", {})
     expect(answer["status"] == "ok", f"an end of day, but the answer is {answer.get('error')}")
     picture = day.picture
     await picture.until(
@@ -128,7 +128,7 @@ async def close_the_day(day: Day) -> None:
     sums = picture.reconciliation["compare"]
     words = ", ".join(f"{name} {sums[name]}" for name in ("terminal", "journal", "recorded"))
     picture.tell(f"bridge: {picture.reconciliation['status']}: {words}")
-    taken = sum(one.amount_minor for one in read_charges(day.stage.terminal_ledger))
+    taken = sum(one.amount_minor for one in read_charges(day.environment.terminal_ledger))
     expect(picture.reconciliation["status"] == "matched", f"equal sums, not {words}")
     expect(sums["books"] == "not_compared", "nobody asked the back office, and nobody says so")
     expect(Decimal(sums["terminal"]) * 100 == taken, f"what the terminal took, not {words}")
@@ -141,7 +141,7 @@ async def repeat_the_command(day: Day) -> None:
     day.says("The till repeats itself", "The first sale is sent again, with the same payment_id.")
     charges, bookings = day.charges(), day.bookings()
     day.picture.tell("till: payment/start 47.90 EUR, sale S-1, once more")
-    answer = await day.stage.register.pay(
+    answer = await day.environment.register.pay(
         "47.90", payment_id=day.paid_before, sale_id="S-1", sale=_COFFEE
     )
     expect(answer.get("duplicate") is True, f"an answer that says duplicate, not {answer}")

@@ -11,7 +11,7 @@ _ON_IT_MINOR = 3000
 async def fill(day: Day) -> None:
     """A gift card is sold: set aside first, on the card only when the bank card has paid for it."""
     day.says("A gift card is sold", "30.00 is set aside, and is on it once it has been paid for.")
-    await day.stage.command_office(
+    await day.environment.command_office(
         do="gift_card", code=_CARD["stored_value_id"], pin=_CARD["pin"], balance="0.00"
     )
     charges, bookings = day.charges(), day.bookings()

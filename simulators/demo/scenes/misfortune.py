@@ -14,12 +14,12 @@ async def pull_the_cable(day: Day) -> None:
     await day.shopper(seconds_at_host=day.pace.slow_host)
     payment_id = await day.ring_up("23.45", "S-6")
     await day.until(payment_id, "asking the bank", stage="authorizing")
-    await day.stage.command_terminal(do="unplug")
+    await day.environment.command_terminal(do="unplug")
     day.picture.cable_in = False
     day.picture.tell("demo: the cable is pulled")
     await day.until(payment_id, "a payment in doubt", status="in_doubt")
     await day.look(day.pace.unplugged)
-    await day.stage.command_terminal(do="replug")
+    await day.environment.command_terminal(do="replug")
     day.picture.cable_in = True
     day.says("The cable is back", "The bridge finds the terminal and asks what became of it.")
     day.picture.tell("demo: the cable is plugged in")
@@ -34,7 +34,7 @@ async def lose_the_back_office(day: Day) -> None:
     """The back office is away: the sale goes on, the purchase is recorded later."""
     day.says("The back office is away", "Payments go on. What must be recorded waits.")
     booked = day.bookings()
-    await day.stage.command_office(do="away", seconds=AWAY_SECONDS)
+    await day.environment.command_office(do="away", seconds=AWAY_SECONDS)
     day.picture.office_open = False
     await day.shopper(brand="visa")
     payment_id = await day.ring_up("15.20", "S-7")
@@ -42,7 +42,7 @@ async def lose_the_back_office(day: Day) -> None:
     await day.until(payment_id, "a purchase that waits", recording="pending")
     await day.look()
     expect(day.bookings() == booked, "no purchase while the back office is away")
-    await day.stage.command_office(do="back")
+    await day.environment.command_office(do="back")
     day.picture.office_open = True
     day.says("The back office is back", "The purchase follows, once.")
     await day.until(payment_id, "a recorded purchase", recording="recorded")
@@ -57,10 +57,10 @@ async def kill_the_service(day: Day) -> None:
     await day.shopper(seconds_at_host=day.pace.slowest_host, brand="mastercard")
     payment_id = await day.ring_up("31.00", "S-8")
     await day.until(payment_id, "asking the bank", stage="authorizing")
-    await day.stage.kill_service()
+    await day.environment.kill_service()
     await day.look(day.pace.reading / 2)
     day.says("The service starts again", "Its journal says what was open; the terminal is asked.")
-    await day.stage.start_service()
+    await day.environment.start_service()
     document = await day.until_ended(payment_id, "approved")
     # Not was_warned: the terminal may have answered before the broker was found again.
     doubted = any(line["status"] == "in_doubt" for line in document["history"])
