@@ -21,7 +21,7 @@ from simulators.demo.books import read_books
 from simulators.demo.comparison import compare
 from simulators.demo.day import Day
 from simulators.demo.process import PartFailed
-from simulators.demo.screen_model import Picture, PromiseBroken
+from simulators.demo.screen_model import PromiseBroken, ScreenModel
 
 __all__ = ["play"]
 
@@ -53,15 +53,15 @@ async def _play(console: Console, *, stay: bool, fast: bool, as_json: bool) -> i
     for number in (signal.SIGTERM, signal.SIGHUP):
         loop.add_signal_handler(number, task.cancel)
     began_at = loop.time()
-    picture = Picture()
+    screen_model = ScreenModel()
     good = False
     alive = console.is_terminal and not console.is_dumb_terminal and not as_json
     shown = view.live if alive else view.lines
     try:
         with tempfile.TemporaryDirectory(prefix="paybridge-demo-") as folder:
-            async with environment.running(Path(folder), picture, fast=fast) as running:
+            async with environment.running(Path(folder), screen_model, fast=fast) as running:
                 day = Day(running)
-                async with shown(picture, console):
+                async with shown(screen_model, console):
                     await scenario.open_the_shop(day)
                     broken = await scenario.play(day)
                 comparison = compare(
@@ -71,7 +71,7 @@ async def _play(console: Console, *, stay: bool, fast: bool, as_json: bool) -> i
                 if as_json:
                     seconds = loop.time() - began_at
                     found = outcome.as_document(
-                        comparison, day.titles, picture.steps, broken, seconds
+                        comparison, day.titles, screen_model.steps, broken, seconds
                     )
                     print(json.dumps(found), flush=True)
                 else:

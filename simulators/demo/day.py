@@ -45,7 +45,7 @@ class Day:
 
     def __init__(self, environment: Environment) -> None:
         self.environment = environment
-        self.picture = environment.picture
+        self.screen_model = environment.screen_model
         self.pace = FAST if environment.fast else FOR_VIEWERS
         self.paid_before = ""  # the first sale, which a later scene repeats
         self.titles: dict[str, str] = {}  # of the scene that made a payment
@@ -55,9 +55,9 @@ class Day:
         await asyncio.sleep(self.pace.reading if seconds is None else seconds)
 
     def says(self, first: str, second: str = "") -> None:
-        """Change what is told above the picture."""
-        self.picture.narration = (first, second)
-        self.picture.changed()
+        """Change what is told above the screen."""
+        self.screen_model.narration = (first, second)
+        self.screen_model.changed()
 
     async def shopper(self, **plan: Any) -> None:
         """Decide what the next shopper does, with everything else as usual."""
@@ -76,8 +76,8 @@ class Day:
         """Send `payment/start` and return the bridge's response, which names a plan's parts."""
         await self.until_open()
         payment_id = new_payment_id()
-        self.titles[payment_id] = self.picture.running_title
-        self.picture.tell(f"till: payment/start {amount} EUR, sale {sale_id}")
+        self.titles[payment_id] = self.screen_model.running_title
+        self.screen_model.tell(f"till: payment/start {amount} EUR, sale {sale_id}")
         answer = await self.environment.register.pay(
             amount, payment_id=payment_id, sale_id=sale_id, **fields
         )
@@ -87,8 +87,8 @@ class Day:
         """Send another command that moves money; return its id once the bridge has it."""
         await self.until_open()
         payment_id = new_payment_id()
-        self.titles[payment_id] = self.picture.running_title
-        self.picture.tell(f"till: {operation} {amount} EUR")
+        self.titles[payment_id] = self.screen_model.running_title
+        self.screen_model.tell(f"till: {operation} {amount} EUR")
         amounts = {"currency": "EUR", "requested_amount": amount}
         request = {"payment_id": payment_id, "amounts": amounts, **fields}
         self._accepted(await self.environment.register.ask(operation, request, guarded=True))
@@ -102,16 +102,19 @@ class Day:
 
     async def until_open(self) -> None:
         """Wait until the bridge is online and the terminal ready, as its documents say."""
-        picture = self.picture
-        await picture.until(
-            lambda: picture.bridge.get("state") == "online" and bool(picture.terminal.get("ready")),
+        screen_model = self.screen_model
+        await screen_model.until(
+            lambda: (
+                screen_model.bridge.get("state") == "online"
+                and bool(screen_model.terminal.get("ready"))
+            ),
             "a bridge that is online and a terminal that is ready",
             seconds=OPENING_SECONDS_MAX,
         )
 
     def document(self, payment_id: str) -> Document:
         """Return the payment's newest document, {} before the first."""
-        return self.picture.documents.get(payment_id, [{}])[-1]
+        return self.screen_model.documents.get(payment_id, [{}])[-1]
 
     async def until(self, payment_id: str, expected: str, **fields: str) -> Document:
         """Wait for a document that says all of `fields`; `recording` means its status."""
@@ -124,12 +127,12 @@ class Day:
             expect(found or not ended, f"{expected}, but it is {document.get('status')}")
             return found
 
-        await self.picture.until(fits, expected, seconds=SCENE_SECONDS_MAX)
+        await self.screen_model.until(fits, expected, seconds=SCENE_SECONDS_MAX)
         return self.document(payment_id)
 
     async def until_ended(self, payment_id: str, expected: str) -> Document:
         """Wait until the payment's document is final, and check that it ended as expected."""
-        await self.picture.until(
+        await self.screen_model.until(
             lambda: bool(self.document(payment_id).get("final")),
             f"an end of the payment ({expected})",
             seconds=SCENE_SECONDS_MAX,
@@ -143,7 +146,7 @@ class Day:
         return any(
             document["status"] == "in_doubt"
             and "Do not charge again" in document["display"]["lines"][0]
-            for document in self.picture.documents.get(payment_id, [])
+            for document in self.screen_model.documents.get(payment_id, [])
         )
 
     def charges(self) -> int:

@@ -21,7 +21,7 @@ import httpx
 from bridge.settings import JOURNAL_NAME
 from simulators.demo.books import read_bookings, read_charges, read_gift_moves
 from simulators.demo.process import Part, PartFailed
-from simulators.demo.screen_model import Picture
+from simulators.demo.screen_model import ScreenModel
 from simulators.register.broker_address import Broker
 from simulators.register.till import Register
 
@@ -67,7 +67,7 @@ class Environment:
     """Everything that runs, and where it is."""
 
     folder: Path
-    picture: Picture
+    screen_model: ScreenModel
     broker_port: int
     fast: bool
     register: Register = field(init=False)
@@ -148,15 +148,15 @@ class Environment:
         """Start `paybridge run`, a process of its own."""
         command = (sys.executable, "-m", "bridge", "run", "--config", str(self.configuration))
         await self.service.start((*command, "--json"))
-        self.picture.service_runs = True
-        self.picture.tell(f"service: started, process {self.service.process_id}")
+        self.screen_model.service_runs = True
+        self.screen_model.tell(f"service: started, process {self.service.process_id}")
 
     async def kill_service(self) -> None:
         """End the service as a power cut would."""
         number = self.service.process_id
         await self.service.end(signal.SIGKILL)
-        self.picture.service_runs = False
-        self.picture.tell(f"demo: kill -9 {number}")
+        self.screen_model.service_runs = False
+        self.screen_model.tell(f"demo: kill -9 {number}")
 
     async def command_terminal(self, **order: Any) -> None:
         """Follow a control line of the simulated terminal."""
@@ -179,26 +179,26 @@ class Environment:
         return done
 
     async def watch(self) -> None:
-        """Bring what the till hears into the picture, for ever."""
-        picture = self.picture
+        """Bring what the till hears into the screen model, for ever."""
+        screen_model = self.screen_model
         async for topic, content in self.register.watch():
             match topic.removeprefix(BASE_TOPIC + "/").split("/"):
                 case ["bridge", "state"]:
-                    picture.bridge = content
+                    screen_model.bridge = content
                 case ["terminals", _, "state"]:
-                    picture.terminal = content
+                    screen_model.terminal = content
                 case ["terminals", _, "reconciliation"]:
-                    picture.reconciliation = content
+                    screen_model.reconciliation = content
                 case ["registers", _, "payments", payment_id]:
-                    picture.documents.setdefault(payment_id, []).append(content)
-                    picture.document = content
+                    screen_model.documents.setdefault(payment_id, []).append(content)
+                    screen_model.document = content
             self._look_into_books()
-            picture.changed()
+            screen_model.changed()
 
     def _look_into_books(self) -> None:
-        self.picture.charges = read_charges(self.terminal_ledger)
-        self.picture.bookings = read_bookings(self.office_ledger)
-        self.picture.gift_moves = read_gift_moves(self.office_ledger)
+        self.screen_model.charges = read_charges(self.terminal_ledger)
+        self.screen_model.bookings = read_bookings(self.office_ledger)
+        self.screen_model.gift_moves = read_gift_moves(self.office_ledger)
 
     def _hear_service(self, line: str) -> None:
         """Show a log line without its time and module, and with short ids.
@@ -212,13 +212,15 @@ class Environment:
             return
         text = _LONG_ID.sub("…", found["text"].removeprefix("payment="))
         mark = "" if found["level"] == "INFO" else f"{found['level']} "
-        self.picture.tell(f"service: {mark}{text}")
+        self.screen_model.tell(f"service: {mark}{text}")
 
 
 @asynccontextmanager
-async def running(folder: Path, picture: Picture, *, fast: bool) -> AsyncIterator[Environment]:
+async def running(
+    folder: Path, screen_model: ScreenModel, *, fast: bool
+) -> AsyncIterator[Environment]:
     """Run the till within the block, and end everything that was started in it."""
-    environment = Environment(folder, picture, _free_port(), fast)
+    environment = Environment(folder, screen_model, _free_port(), fast)
     async with AsyncExitStack() as ends:
         for part in (
             environment.broker,

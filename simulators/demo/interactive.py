@@ -73,24 +73,30 @@ async def _stay(environment: Environment, console: Console) -> None:
 
 
 async def _obey(environment: Environment, word: str, console: Console) -> None:
-    picture = environment.picture
+    screen_model = environment.screen_model
     try:
         match word:
             case "cable":
-                await environment.command_terminal(do="unplug" if picture.cable_in else "replug")
-                picture.cable_in = not picture.cable_in
-                console.print("the cable is " + ("plugged in" if picture.cable_in else "pulled"))
+                await environment.command_terminal(
+                    do="unplug" if screen_model.cable_in else "replug"
+                )
+                screen_model.cable_in = not screen_model.cable_in
+                console.print(
+                    "the cable is " + ("plugged in" if screen_model.cable_in else "pulled")
+                )
             case "office":
                 order = {"do": "away", "seconds": AWAY_SECONDS}
                 await environment.command_office(
-                    **(order if picture.office_open else {"do": "back"})
+                    **(order if screen_model.office_open else {"do": "back"})
                 )
-                picture.office_open = not picture.office_open
-                console.print(f"the back office is {'back' if picture.office_open else 'away'}")
-            case "kill" if picture.service_runs:
+                screen_model.office_open = not screen_model.office_open
+                console.print(
+                    f"the back office is {'back' if screen_model.office_open else 'away'}"
+                )
+            case "kill" if screen_model.service_runs:
                 await environment.kill_service()
                 console.print("kill -9; type [bold]start[/] to start the service again")
-            case "start" if not picture.service_runs:
+            case "start" if not screen_model.service_runs:
                 await environment.start_service()
                 console.print("the service runs again")
             case "":

@@ -22,7 +22,7 @@ class Scene:
 
 async def open_the_shop(day: Day) -> None:
     """Start everything and wait until till, bridge and terminal have found each other."""
-    day.picture.steps = [Step(scene.title) for scene in SCENES]
+    day.screen_model.steps = [Step(scene.title) for scene in SCENES]
     day.says("The shop opens", "A broker, a card terminal, a back office and a till are set up.")
     await day.environment.start_world()
     day.says("The shop opens", "Now the service itself, as in a store: `paybridge run`.")
@@ -33,19 +33,19 @@ async def open_the_shop(day: Day) -> None:
 async def play(day: Day) -> list[str]:
     """Play all scenes and return what was not kept; a broken one does not stop the others."""
     broken = []
-    for scene, step in zip(SCENES, day.picture.steps, strict=True):
+    for scene, step in zip(SCENES, day.screen_model.steps, strict=True):
         step.state = "running"
-        day.picture.document = None
-        day.picture.changed()
+        day.screen_model.document = None
+        day.screen_model.changed()
         try:
             await scene.play(day)
         except (PromiseBroken, PartFailed, NoAnswerError) as error:
             step.state = "broken"
             broken.append(f"{scene.title}: {error}")
-            day.picture.tell(f"BROKEN {scene.title}: {error}")
+            day.screen_model.tell(f"BROKEN {scene.title}: {error}")
         else:
             step.state = "kept"
-            day.picture.changed()
+            day.screen_model.changed()
     return broken
 
 

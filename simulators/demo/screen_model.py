@@ -38,7 +38,7 @@ class Invitation:
 
 
 @dataclass(slots=True)
-class Picture:
+class ScreenModel:
     """The whole screen. `changed` wakes whoever waits in `until`."""
 
     steps: list[Step] = field(default_factory=list)

@@ -1,4 +1,4 @@
-"""Paints the picture: as a live screen in a terminal, as plain lines anywhere else."""
+"""Paints the screen model: live in a terminal, as plain lines anywhere else."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from rich.text import Text
 
 from bridge.cli.login import code_picture
 from simulators.demo.comparison import on_gift_cards
-from simulators.demo.screen_model import Document, Invitation, Picture, Step
+from simulators.demo.screen_model import Document, Invitation, ScreenModel, Step
 
 PAINT_SECONDS = 0.25  # the clock on the screen; everything else is painted when it happens
 NARRATION_ROWS = 3
@@ -52,41 +52,41 @@ _SHOPPER_READS_AT_THE_END = {
 class Screen:
     """The live view; `paint` returns it whole, for any size from 80 x 24 upwards."""
 
-    def __init__(self, picture: Picture, began_at: float) -> None:
-        self._picture = picture
+    def __init__(self, screen_model: ScreenModel, began_at: float) -> None:
+        self._screen_model = screen_model
         self._began_at = began_at
 
     def paint(self, now: float, rows: int) -> Layout:
         """Return the screen of this moment; `now` is the loop's clock, `rows` the height."""
-        picture = self._picture
+        screen_model = self._screen_model
         whole = Layout()
         parts = [
             Layout(self._head(now - self._began_at), size=1),
             Layout(self._narration(), size=NARRATION_ROWS),
         ]
-        if picture.invitation is not None:
-            parts.append(Layout(_invitation(picture.invitation)))
+        if screen_model.invitation is not None:
+            parts.append(Layout(_invitation(screen_model.invitation)))
         else:
             middle, low = Layout(size=COLUMNS_ROWS), Layout()
             middle.split_row(self._till(), self._terminal(), self._back_office())
             room = max(rows - 1 - NARRATION_ROWS - COLUMNS_ROWS - FRAME_ROWS, 1)
             low.split_row(
-                Layout(_steps(picture.steps, room), size=STEPS_COLUMNS), self._ticker(room)
+                Layout(_steps(screen_model.steps, room), size=STEPS_COLUMNS), self._ticker(room)
             )
             parts += [middle, low]
         whole.split_column(*parts)
         return whole
 
     def _head(self, seconds: float) -> RenderableType:
-        picture = self._picture
+        screen_model = self._screen_model
         line = Table.grid(expand=True)
         line.add_column()
         line.add_column(justify="right")
         lamps = Text()
         for name, good in (
-            ("service", picture.service_runs),
-            ("cable", picture.cable_in),
-            ("back office", picture.office_open),
+            ("service", screen_model.service_runs),
+            ("cable", screen_model.cable_in),
+            ("back office", screen_model.office_open),
         ):
             lamps.append("● " if good else "✗ ", "green" if good else "bold red")
             lamps.append(f"{name}   ")
@@ -95,11 +95,11 @@ class Screen:
         return line
 
     def _narration(self) -> RenderableType:
-        first, second = self._picture.narration
+        first, second = self._screen_model.narration
         return Group(Text(), Text(f" {first}", "bold"), Text(f" {second}"))
 
     def _till(self) -> Layout:
-        document = self._picture.document
+        document = self._screen_model.document
         if document is None:
             return _column(
                 "Till", [self._bridge_away(), Text("Next customer, please", "dim")], "cyan"
@@ -112,44 +112,46 @@ class Screen:
         return _column("Till", lines, color)
 
     def _bridge_away(self) -> Text:
-        offline = self._picture.bridge.get("state") == "offline"
+        offline = self._screen_model.bridge.get("state") == "offline"
         return Text("bridge offline", "bold red") if offline else Text()
 
     def _terminal(self) -> Layout:
-        picture = self._picture
-        lines = [Text(_shopper_reads(picture.document), "bold"), Text()]
-        if picture.cable_in:
+        screen_model = self._screen_model
+        lines = [Text(_shopper_reads(screen_model.document), "bold"), Text()]
+        if screen_model.cable_in:
             lines.append(Text("━━━ cable in ━━━", "green"))
         else:
             lines.append(Text("━━╸ cable out ╺━━", "bold red"))
-        taken = [one for one in picture.charges if one.amount_minor > 0]
-        back = len(picture.charges) - len(taken)
+        taken = [one for one in screen_model.charges if one.amount_minor > 0]
+        back = len(screen_model.charges) - len(taken)
         words = f"{len(taken)} charge{'' if len(taken) == 1 else 's'}"
         words += f", {back} given back" if back else ""
-        total = euros(sum(one.amount_minor for one in picture.charges))
+        total = euros(sum(one.amount_minor for one in screen_model.charges))
         lines += [Text(), Text(words), Text(total)]
-        return _column("Card terminal", lines, "cyan" if picture.cable_in else "red")
+        return _column("Card terminal", lines, "cyan" if screen_model.cable_in else "red")
 
     def _back_office(self) -> Layout:
-        picture = self._picture
+        screen_model = self._screen_model
         waiting = sum(
             documents[-1]["recording"]["status"] == "pending"
-            for documents in picture.documents.values()
+            for documents in screen_model.documents.values()
         )
         lines = [
             Text(f"{booking.record_id:<4}{euros(booking.amount_minor):>9}")
-            for booking in picture.bookings[-(COLUMNS_ROWS - FRAME_ROWS - 3) :]
+            for booking in screen_model.bookings[-(COLUMNS_ROWS - FRAME_ROWS - 3) :]
         ] or [Text("no purchases yet", "dim")]
-        if picture.gift_moves:
-            lines.append(Text(f"on gift cards {euros(on_gift_cards(picture.gift_moves))}", "cyan"))
+        if screen_model.gift_moves:
+            lines.append(
+                Text(f"on gift cards {euros(on_gift_cards(screen_model.gift_moves))}", "cyan")
+            )
         if waiting:
             lines.append(Text(f"{waiting} waits to be recorded", "yellow"))
-        if not picture.office_open:
+        if not screen_model.office_open:
             lines.insert(0, Text("away", "bold red"))
-        return _column("Back office", lines, "cyan" if picture.office_open else "red")
+        return _column("Back office", lines, "cyan" if screen_model.office_open else "red")
 
     def _ticker(self, rows: int) -> Layout:
-        lines = [_ticker_line(line) for line in list(self._picture.ticker)[-rows:]]
+        lines = [_ticker_line(line) for line in list(self._screen_model.ticker)[-rows:]]
         return Layout(Panel(Group(*lines), title="What happens", border_style="dim"))
 
 
@@ -174,7 +176,7 @@ def _steps(steps: list[Step], rows: int) -> Panel:
 
 def _invitation(invitation: Invitation) -> RenderableType:
     words = Group(
-        Text("Scan the picture, or open"),
+        Text("Scan the screen, or open"),
         Text(invitation.address, "bold"),
         Text(),
         Text("and type"),
@@ -213,10 +215,10 @@ def _ticker_line(line: str) -> Text:
 
 
 @asynccontextmanager
-async def live(picture: Picture, console: Console) -> AsyncIterator[None]:
-    """Show the picture on the whole screen within the block."""
+async def live(screen_model: ScreenModel, console: Console) -> AsyncIterator[None]:
+    """Show the screen model on the whole screen within the block."""
     loop = asyncio.get_running_loop()
-    screen = Screen(picture, loop.time())
+    screen = Screen(screen_model, loop.time())
     with Live(console=console, screen=True, auto_refresh=False) as shown:
 
         def paint() -> None:
@@ -229,31 +231,33 @@ async def live(picture: Picture, console: Console) -> AsyncIterator[None]:
 
         async with asyncio.TaskGroup() as group:
             clock = group.create_task(tick())
-            picture.listeners.append(paint)
+            screen_model.listeners.append(paint)
             try:
                 yield
             finally:
-                picture.listeners.remove(paint)
+                screen_model.listeners.remove(paint)
                 clock.cancel()
 
 
 @asynccontextmanager
-async def lines(picture: Picture, console: Console) -> AsyncIterator[None]:
+async def lines(screen_model: ScreenModel, console: Console) -> AsyncIterator[None]:
     """Write a line for each new fact within the block."""
     loop = asyncio.get_running_loop()
-    writer = _Lines(picture, console, loop)
-    picture.listeners.append(writer.write)
-    picture.hearers.append(writer.say)
+    writer = _Lines(screen_model, console, loop)
+    screen_model.listeners.append(writer.write)
+    screen_model.hearers.append(writer.say)
     try:
         yield
     finally:
-        picture.listeners.remove(writer.write)
-        picture.hearers.remove(writer.say)
+        screen_model.listeners.remove(writer.write)
+        screen_model.hearers.remove(writer.say)
 
 
 class _Lines:
-    def __init__(self, picture: Picture, console: Console, loop: asyncio.AbstractEventLoop) -> None:
-        self._picture = picture
+    def __init__(
+        self, screen_model: ScreenModel, console: Console, loop: asyncio.AbstractEventLoop
+    ) -> None:
+        self._screen_model = screen_model
         self._console = console
         self._loop = loop
         self._began_at = loop.time()
@@ -261,11 +265,11 @@ class _Lines:
 
     def write(self) -> None:
         """Write what is new since the last call."""
-        picture = self._picture
-        first, second = picture.narration
-        self._news("scene", picture.narration, f"── {first}: {second}")
-        if picture.document is not None:
-            words = picture.document["display"]["lines"]
+        screen_model = self._screen_model
+        first, second = screen_model.narration
+        self._news("scene", screen_model.narration, f"── {first}: {second}")
+        if screen_model.document is not None:
+            words = screen_model.document["display"]["lines"]
             self._news("clerk", words, "clerk reads: " + " | ".join(words))
 
     def _news(self, name: str, value: object, text: str) -> None:

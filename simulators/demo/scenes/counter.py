@@ -20,18 +20,18 @@ async def log_in(day: Day) -> None:
     try:
         command = (sys.executable, "-m", "bridge", "login", "--json", "--config")
         code = await login.start((*command, str(day.environment.configuration)))
-        day.picture.invitation = Invitation(
+        day.screen_model.invitation = Invitation(
             code["user_code"], code["verification_uri"], code["verification_uri_complete"]
         )
-        day.picture.tell(f"login: type {code['user_code']} at {code['verification_uri']}")
+        day.screen_model.tell(f"login: type {code['user_code']} at {code['verification_uri']}")
         await day.look(day.pace.code)
         await day.environment.command_office(do="approve", user_code=code["user_code"])
         answer = await login.answer()
     finally:
-        day.picture.invitation = None
+        day.screen_model.invitation = None
         await login.end()
     expect(answer.get("logged_in") is True, f"a login, but the answer is {answer}")
-    day.picture.tell(f"login: agreed, logged in as {answer['as']}")
+    day.screen_model.tell(f"login: agreed, logged in as {answer['as']}")
 
 
 _COFFEE = {
@@ -90,7 +90,7 @@ async def cancel(day: Day) -> None:
     payment_id = await day.ring_up("8.00", "S-3")
     await day.until(payment_id, "waiting for a card", stage="waiting_for_card")
     await day.look()
-    day.picture.tell("till: payment/cancel")
+    day.screen_model.tell("till: payment/cancel")
     await day.environment.register.cancel(payment_id)
     await day.until_ended(payment_id, "canceled")
     expect(day.charges() == before, "no charge")
@@ -106,7 +106,7 @@ async def refund(day: Day) -> None:
     await day.until_ended(refund_id, "approved")
     await day.until(refund_id, "a recorded return", recording="recorded")
     await day.until(day.paid_before, "a sale that knows", funds="partially_refunded")
-    day.picture.document = day.document(refund_id)
+    day.screen_model.document = day.document(refund_id)
     expect(day.charges() == charges + 1, f"one return, but there are {day.charges() - charges}")
     expect(day.bookings() == bookings + 1, f"one return, but there are {day.bookings() - bookings}")
     await day.look()
@@ -115,21 +115,21 @@ async def refund(day: Day) -> None:
 async def close_the_day(day: Day) -> None:
     """The terminal closes its batch, and its sum is compared with the journal's."""
     day.says("End of day", "The terminal adds up and closes. Does the journal say the same?")
-    day.picture.document = None
-    day.picture.tell("till: terminal/reconcile")
+    day.screen_model.document = None
+    day.screen_model.tell("till: terminal/reconcile")
     answer = await day.environment.register.ask("terminal/reconcile", {})
     expect(answer["status"] == "ok", f"an end of day, but the answer is {answer.get('error')}")
-    picture = day.picture
-    await picture.until(
-        lambda: bool(picture.reconciliation.get("closed")),
+    screen_model = day.screen_model
+    await screen_model.until(
+        lambda: bool(screen_model.reconciliation.get("closed")),
         "the end of day, as a document",
         seconds=SCENE_SECONDS_MAX,
     )
-    sums = picture.reconciliation["compare"]
+    sums = screen_model.reconciliation["compare"]
     words = ", ".join(f"{name} {sums[name]}" for name in ("terminal", "journal", "recorded"))
-    picture.tell(f"bridge: {picture.reconciliation['status']}: {words}")
+    screen_model.tell(f"bridge: {screen_model.reconciliation['status']}: {words}")
     taken = sum(one.amount_minor for one in read_charges(day.environment.terminal_ledger))
-    expect(picture.reconciliation["status"] == "matched", f"equal sums, not {words}")
+    expect(screen_model.reconciliation["status"] == "matched", f"equal sums, not {words}")
     expect(sums["books"] == "not_compared", "nobody asked the back office, and nobody says so")
     expect(Decimal(sums["terminal"]) * 100 == taken, f"what the terminal took, not {words}")
     day.says("End of day", f"Terminal and journal: {sums['terminal']} each, and acknowledged.")
@@ -140,14 +140,14 @@ async def repeat_the_command(day: Day) -> None:
     """A till sends the command of its first sale again: it hears of it, the card does not."""
     day.says("The till repeats itself", "The first sale is sent again, with the same payment_id.")
     charges, bookings = day.charges(), day.bookings()
-    day.picture.tell("till: payment/start 47.90 EUR, sale S-1, once more")
+    day.screen_model.tell("till: payment/start 47.90 EUR, sale S-1, once more")
     answer = await day.environment.register.pay(
         "47.90", payment_id=day.paid_before, sale_id="S-1", sale=_COFFEE
     )
     expect(answer.get("duplicate") is True, f"an answer that says duplicate, not {answer}")
     expect(answer.get("payment_status") == "approved", "the answer says approved")
-    day.picture.document = day.document(day.paid_before)
-    day.picture.tell("bridge: that is the payment from before: approved, not charged again")
+    day.screen_model.document = day.document(day.paid_before)
+    day.screen_model.tell("bridge: that is the payment from before: approved, not charged again")
     await day.look()
     expect(day.charges() == charges, "no second charge")
     expect(day.bookings() == bookings, "no second purchase")

@@ -15,14 +15,14 @@ async def pull_the_cable(day: Day) -> None:
     payment_id = await day.ring_up("23.45", "S-6")
     await day.until(payment_id, "asking the bank", stage="authorizing")
     await day.environment.command_terminal(do="unplug")
-    day.picture.cable_in = False
-    day.picture.tell("demo: the cable is pulled")
+    day.screen_model.cable_in = False
+    day.screen_model.tell("demo: the cable is pulled")
     await day.until(payment_id, "a payment in doubt", status="in_doubt")
     await day.look(day.pace.unplugged)
     await day.environment.command_terminal(do="replug")
-    day.picture.cable_in = True
+    day.screen_model.cable_in = True
     day.says("The cable is back", "The bridge finds the terminal and asks what became of it.")
-    day.picture.tell("demo: the cable is plugged in")
+    day.screen_model.tell("demo: the cable is plugged in")
     await day.until_ended(payment_id, "approved")
     expect(day.was_warned(payment_id), "the clerk is told not to charge again")
     expect(day.charges() == before + 1, f"one more charge, but there are {day.charges()}")
@@ -35,7 +35,7 @@ async def lose_the_back_office(day: Day) -> None:
     day.says("The back office is away", "Payments go on. What must be recorded waits.")
     booked = day.bookings()
     await day.environment.command_office(do="away", seconds=AWAY_SECONDS)
-    day.picture.office_open = False
+    day.screen_model.office_open = False
     await day.shopper(brand="visa")
     payment_id = await day.ring_up("15.20", "S-7")
     await day.until_ended(payment_id, "approved")
@@ -43,7 +43,7 @@ async def lose_the_back_office(day: Day) -> None:
     await day.look()
     expect(day.bookings() == booked, "no purchase while the back office is away")
     await day.environment.command_office(do="back")
-    day.picture.office_open = True
+    day.screen_model.office_open = True
     day.says("The back office is back", "The purchase follows, once.")
     await day.until(payment_id, "a recorded purchase", recording="recorded")
     expect(day.bookings() == booked + 1, f"one more purchase, but there are {day.bookings()}")
