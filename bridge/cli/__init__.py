@@ -348,7 +348,7 @@ def _conformance(options: argparse.Namespace) -> int:
 
     try:
         from simulators.conformance import conform
-        from simulators.demo.process import PartFailed
+        from simulators.demo.process import ProcessFailed
     except ImportError as error:
         print(
             f"this needs the demo's parts: pip install 'paybridge[demo]' ({error})", file=sys.stderr
@@ -358,7 +358,7 @@ def _conformance(options: argparse.Namespace) -> int:
     say = (lambda _: None) if options.json else (lambda text: print(text, flush=True))
     try:
         report = asyncio.run(conform(settings, say))
-    except PartFailed as error:
+    except ProcessFailed as error:
         print(f"paybridge: {error}", file=sys.stderr)
         return EXIT_FAILED
     if options.json:

@@ -1,4 +1,4 @@
-"""The parts around the register: terminal, back office and the real bridge, each a process."""
+"""What runs around the register: terminal, back office and the real bridge, each a process."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from simulators.conformance.message_recorder import BrokerAddress
-from simulators.demo.process import Part
+from simulators.demo.process import Process
 
 TERMINAL_ID = "counter-1"
 # The simulated provider's, which its help prints.
@@ -32,20 +32,20 @@ class Store:
         self._folder = folder
         self._address = address
         self._base_topic = base_topic
-        self._bridge = Part("bridge")
-        self._terminal = Part("terminal")
-        self._office = Part("back office")
+        self._bridge = Process("bridge")
+        self._terminal = Process("terminal")
+        self._office = Process("back office")
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Run everything within the block.
 
         Raises:
-            PartFailed: A part did not start.
+            ProcessFailed: A process did not start.
         """
         async with AsyncExitStack() as ends:
-            for part in (self._office, self._terminal, self._bridge):
-                ends.push_async_callback(part.end)
+            for process in (self._office, self._terminal, self._bridge):
+                ends.push_async_callback(process.end)
             python = (sys.executable, "-m", "simulators")
             office = await self._office.start((*python, "backoffice", "--port", "0"))
             line = ("--pty", str(self._folder / "terminal"), "--control")
@@ -127,9 +127,9 @@ async def embedded_broker(port: int) -> AsyncIterator[BrokerAddress]:
     """Run a broker of our own within the block. It speaks MQTT 3.1.1 only.
 
     Raises:
-        PartFailed: The port is in use.
+        ProcessFailed: The port is in use.
     """
-    broker = Part("broker")
+    broker = Process("broker")
     try:
         await broker.start((sys.executable, "-m", "simulators.demo.broker", str(port)))
         yield BrokerAddress("127.0.0.1", port, mqtt5=False)

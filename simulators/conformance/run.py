@@ -48,7 +48,7 @@ async def conform(settings: ConformanceSettings, say: Callable[[str], None]) -> 
 
     Raises:
         BusError: There is no broker, or a bridge is online there: it would answer, too.
-        PartFailed: A simulated part did not start.
+        ProcessFailed: A process did not start.
     """
     with tempfile.TemporaryDirectory(prefix="paybridge-conformance-") as name:
         folder = Path(name)

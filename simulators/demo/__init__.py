@@ -1,7 +1,7 @@
 """`paybridge demo`: a day at a till before the viewer's eyes, played by real processes.
 
-The only part of the bridge that knows the simulators. It ends with the books of terminal, journal
-and back office beside each other.
+Runs the real service beside simulated terminals and offices. It ends with the books of terminal,
+journal and back office beside each other.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from simulators.demo import environment, interactive, outcome, scenario, view
 from simulators.demo.books import read_books
 from simulators.demo.comparison import compare
 from simulators.demo.day import Day
-from simulators.demo.process import PartFailed
+from simulators.demo.process import ProcessFailed
 from simulators.demo.screen_model import PromiseBroken, ScreenModel
 
 __all__ = ["play"]
@@ -80,7 +80,7 @@ async def _play(console: Console, *, stay: bool, fast: bool, as_json: bool) -> i
                         outcome.show_what_next(console)
                 if stay:
                     await interactive.stay(running, console)
-    except* (PartFailed, PromiseBroken) as group:
+    except* (ProcessFailed, PromiseBroken) as group:
         for error in group.exceptions:
             print(f"the demo could not be played: {error}", file=sys.stderr)
         good = False

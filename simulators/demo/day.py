@@ -1,4 +1,4 @@
-"""A day at the till: what clerk, shopper and misfortune can do. The scenes do it.
+"""A day at the till: what cashier, shopper and misfortune can do. The scenes do it.
 
 What waits here waits for documents and for files, never for time; the pauses are for the viewer.
 """
@@ -142,7 +142,7 @@ class Day:
         return document
 
     def was_warned(self, payment_id: str) -> bool:
-        """Tell whether the clerk has read not to charge again, while the payment was in doubt."""
+        """Tell whether the cashier has read not to charge again, while the payment was in doubt."""
         return any(
             document["status"] == "in_doubt"
             and "Do not charge again" in document["display"]["lines"][0]

@@ -20,7 +20,7 @@ import httpx
 
 from bridge.settings import JOURNAL_NAME
 from simulators.demo.books import read_bookings, read_charges, read_gift_moves
-from simulators.demo.process import Part, PartFailed
+from simulators.demo.process import Process, ProcessFailed
 from simulators.demo.screen_model import ScreenModel
 from simulators.register.broker_address import Broker
 from simulators.register.till import Register
@@ -71,10 +71,10 @@ class Environment:
     broker_port: int
     fast: bool
     register: Register = field(init=False)
-    service: Part = field(init=False)
-    terminal: Part = field(init=False)
-    office: Part = field(init=False)
-    broker: Part = field(init=False)
+    service: Process = field(init=False)
+    terminal: Process = field(init=False)
+    office: Process = field(init=False)
+    broker: Process = field(init=False)
     office_control: str = ""
     issuer: str = ""
 
@@ -84,10 +84,10 @@ class Environment:
             REGISTER_ID,
             ledger=self.folder / "till.jsonl",
         )
-        self.service = Part("service", self._hear_service)
-        self.terminal = Part("terminal")
-        self.office = Part("back office")
-        self.broker = Part("broker")
+        self.service = Process("service", self._hear_service)
+        self.terminal = Process("terminal")
+        self.office = Process("back office")
+        self.broker = Process("broker")
 
     @property
     def configuration(self) -> Path:
@@ -113,7 +113,7 @@ class Environment:
         """Start all but the service.
 
         Raises:
-            PartFailed: One of them did not start.
+            ProcessFailed: One of them did not start.
         """
         python = (sys.executable, "-m")
         terminal_words = ["--pty", f"{self.folder}/terminal", "--control"]
@@ -166,15 +166,15 @@ class Environment:
         """Follow a control command of the simulated back office.
 
         Raises:
-            PartFailed: It refuses, or is not there.
+            ProcessFailed: It refuses, or is not there.
         """
         async with httpx.AsyncClient(timeout=CONTROL_SECONDS_MAX) as http:
             try:
                 answer = await http.post(self.office_control, json=order)
             except httpx.HTTPError as error:
-                raise PartFailed(f"the back office's control: {error!r}") from error
+                raise ProcessFailed(f"the back office's control: {error!r}") from error
         if answer.is_error:
-            raise PartFailed(f"the back office refused {order}: {answer.text}")
+            raise ProcessFailed(f"the back office refused {order}: {answer.text}")
         done: dict[str, Any] = answer.json()
         return done
 
@@ -222,13 +222,13 @@ async def running(
     """Run the till within the block, and end everything that was started in it."""
     environment = Environment(folder, screen_model, _free_port(), fast)
     async with AsyncExitStack() as ends:
-        for part in (
+        for process in (
             environment.broker,
             environment.office,
             environment.terminal,
             environment.service,
         ):
-            ends.push_async_callback(part.end)
+            ends.push_async_callback(process.end)
         async with asyncio.TaskGroup() as group:
             tasks = [
                 group.create_task(environment.register.run()),

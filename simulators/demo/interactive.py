@@ -12,7 +12,7 @@ from pathlib import Path
 from rich.console import Console
 
 from simulators.demo.environment import BASE_TOPIC, HOST, Environment
-from simulators.demo.process import PartFailed
+from simulators.demo.process import ProcessFailed
 from simulators.register.open_payments import new_payment_id
 from simulators.terminals.shared.shopper import describe_amounts
 
@@ -103,7 +103,7 @@ async def _obey(environment: Environment, word: str, console: Console) -> None:
                 pass
             case _:
                 console.print("cable, office, kill, start; Ctrl-C ends everything")
-    except PartFailed as error:
+    except ProcessFailed as error:
         console.print(str(error), style="red", markup=False)
 
 

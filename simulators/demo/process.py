@@ -12,16 +12,16 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 READY_SECONDS_MAX = 20.0  # a slow machine that runs other things as well
-STOP_SECONDS_MAX = 5.0  # then it is killed; none of the parts has anything to lose
-LAST_WORDS_MAX = 20  # lines kept to explain why a part ended
+STOP_SECONDS_MAX = 5.0  # then it is killed; none of the programs has anything to lose
+LAST_WORDS_MAX = 20  # lines kept to explain why a process ended
 LINE_BYTES_MAX = 1 << 20
 
 
-class PartFailed(Exception):
+class ProcessFailed(Exception):
     """A program of the demo could not be started, or said something unexpected."""
 
 
-class Part:
+class Process:
     """A running program that prints JSON lines on its standard output.
 
     Args:
@@ -46,7 +46,7 @@ class Part:
         """Start it in a session of its own, so that Ctrl-C reaches us first; return its first line.
 
         Raises:
-            PartFailed: It ended, or said nothing in time.
+            ProcessFailed: It ended, or said nothing in time.
         """
         self._process = await asyncio.create_subprocess_exec(
             *command,
@@ -63,7 +63,7 @@ class Part:
         """Return the next line of its standard output.
 
         Raises:
-            PartFailed: There is none in time, or it is no JSON.
+            ProcessFailed: There is none in time, or it is no JSON.
         """
         assert self._process is not None, "it was started"
         assert self._process.stdout is not None, "it has a pipe"
@@ -75,14 +75,14 @@ class Part:
             answer: dict[str, Any] = json.loads(line)
         except (TimeoutError, ValueError) as error:
             words = "\n".join(self._last_words) or type(error).__name__
-            raise PartFailed(f"the {self.name} did not answer:\n{words}") from error
+            raise ProcessFailed(f"the {self.name} did not answer:\n{words}") from error
         return answer
 
     async def command(self, order: dict[str, Any]) -> dict[str, Any]:
         """Send one JSON line to its standard input; return what it answers.
 
         Raises:
-            PartFailed: It does not answer, or refuses.
+            ProcessFailed: It does not answer, or refuses.
         """
         assert self._process is not None, "it was started"
         assert self._process.stdin is not None, "it has a pipe"
@@ -90,7 +90,7 @@ class Part:
         await self._process.stdin.drain()
         answer = await self.answer()
         if "error" in answer:
-            raise PartFailed(f"the {self.name} refused {order}: {answer['error']}")
+            raise ProcessFailed(f"the {self.name} refused {order}: {answer['error']}")
         return answer
 
     async def end(self, number: signal.Signals = signal.SIGTERM) -> None:

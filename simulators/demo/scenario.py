@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from simulators.demo.day import Day
-from simulators.demo.process import PartFailed
+from simulators.demo.process import ProcessFailed
 from simulators.demo.scenes import counter, gift_cards, misfortune
 from simulators.demo.screen_model import PromiseBroken, Step
 from simulators.register.till import NoAnswerError
@@ -39,7 +39,7 @@ async def play(day: Day) -> list[str]:
         day.screen_model.changed()
         try:
             await scene.play(day)
-        except (PromiseBroken, PartFailed, NoAnswerError) as error:
+        except (PromiseBroken, ProcessFailed, NoAnswerError) as error:
             step.state = "broken"
             broken.append(f"{scene.title}: {error}")
             day.screen_model.tell(f"BROKEN {scene.title}: {error}")

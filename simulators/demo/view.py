@@ -270,7 +270,7 @@ class _Lines:
         self._news("scene", screen_model.narration, f"── {first}: {second}")
         if screen_model.document is not None:
             words = screen_model.document["display"]["lines"]
-            self._news("clerk", words, "clerk reads: " + " | ".join(words))
+            self._news("cashier", words, "cashier reads: " + " | ".join(words))
 
     def _news(self, name: str, value: object, text: str) -> None:
         if self._shown.get(name) != value:

@@ -39,7 +39,7 @@ class NoAnswerError(Exception):
 
 
 class Register:
-    """One till. `run` keeps it connected; the other methods are what a clerk does.
+    """One till. `run` keeps it connected; the other methods are what a cashier does.
 
     Args:
         broker: Where the broker is.
@@ -114,7 +114,7 @@ class Register:
         return await self.ask("payment/cancel", {"payment_id": payment_id})
 
     async def answer(self, prompt_id: str, *, confirmed: bool) -> Document:
-        """Answer a question to the clerk; unanswered, it answers itself in time."""
+        """Answer a question to the cashier; unanswered, it answers itself in time."""
         fields = {"prompt_id": prompt_id, "answer": {"confirmed": confirmed}}
         return await self.ask("prompt/answer", fields)
 

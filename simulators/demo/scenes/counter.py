@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from simulators.demo.books import read_charges
 from simulators.demo.day import SCENE_SECONDS_MAX, Day, expect
-from simulators.demo.process import Part
+from simulators.demo.process import Process
 from simulators.demo.screen_model import Invitation
 
 
@@ -16,7 +16,7 @@ async def log_in(day: Day) -> None:
     day.says(
         "Log in to the back office", "Scan the code, compare it, agree. Here we agree for you."
     )
-    login = Part("login")
+    login = Process("login")
     try:
         command = (sys.executable, "-m", "bridge", "login", "--json", "--config")
         code = await login.start((*command, str(day.environment.configuration)))
@@ -72,8 +72,10 @@ async def sell(day: Day) -> None:
 
 
 async def decline(day: Day) -> None:
-    """The bank says no, and the clerk reads that nothing was charged."""
-    day.says("The bank says no", "Nothing is charged, nothing is recorded, and the clerk reads so.")
+    """The bank says no, and the cashier reads that nothing was charged."""
+    day.says(
+        "The bank says no", "Nothing is charged, nothing is recorded, and the cashier reads so."
+    )
     before = day.charges()
     await day.shopper(outcome="decline", code=0x33, text="Guthaben zu gering")
     payment_id = await day.ring_up("12.50", "S-2")

@@ -24,7 +24,7 @@ async def pull_the_cable(day: Day) -> None:
     day.says("The cable is back", "The bridge finds the terminal and asks what became of it.")
     day.screen_model.tell("demo: the cable is plugged in")
     await day.until_ended(payment_id, "approved")
-    expect(day.was_warned(payment_id), "the clerk is told not to charge again")
+    expect(day.was_warned(payment_id), "the cashier is told not to charge again")
     expect(day.charges() == before + 1, f"one more charge, but there are {day.charges()}")
     await day.until(payment_id, "a recorded purchase", recording="recorded")
     await day.look()

@@ -1,4 +1,4 @@
-"""A part that cannot start says why, and every part that was started is gone at the end."""
+"""A process that cannot start says why, and every one that was started is gone at the end."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from simulators.demo.process import Part, PartFailed
+from simulators.demo.process import Process, ProcessFailed
 
 ECHO = """
 import sys
@@ -25,37 +25,37 @@ def is_alive(process_id: int) -> bool:
     return True
 
 
-async def test_a_part_answers_and_is_gone_after_its_end() -> None:
-    part = Part("echo")
+async def test_a_process_answers_and_is_gone_after_its_end() -> None:
+    process = Process("echo")
     try:
-        assert await part.start((sys.executable, "-c", ECHO)) == {"ready": True}
-        assert await part.command({"do": "this"}) == {"do": "this"}
-        process_id = part.process_id
+        assert await process.start((sys.executable, "-c", ECHO)) == {"ready": True}
+        assert await process.command({"do": "this"}) == {"do": "this"}
+        process_id = process.process_id
         assert is_alive(process_id)
     finally:
-        await part.end()
+        await process.end()
 
     assert not is_alive(process_id)
 
 
-async def test_a_part_that_refuses_is_not_taken_for_one_that_obeys() -> None:
-    part = Part("echo")
+async def test_a_process_that_refuses_is_not_taken_for_one_that_obeys() -> None:
+    process = Process("echo")
     try:
-        await part.start((sys.executable, "-c", ECHO))
-        with pytest.raises(PartFailed, match="no such cable"):
-            await part.command({"error": "no such cable"})
+        await process.start((sys.executable, "-c", ECHO))
+        with pytest.raises(ProcessFailed, match="no such cable"):
+            await process.command({"error": "no such cable"})
     finally:
-        await part.end()
+        await process.end()
 
 
-async def test_a_part_that_ends_at_once_is_quoted() -> None:
-    part = Part("broker")
+async def test_a_process_that_ends_at_once_is_quoted() -> None:
+    process = Process("broker")
     try:
-        with pytest.raises(PartFailed, match="the port is in use"):
-            await part.start((sys.executable, "-c", "raise SystemExit('the port is in use')"))
+        with pytest.raises(ProcessFailed, match="the port is in use"):
+            await process.start((sys.executable, "-c", "raise SystemExit('the port is in use')"))
     finally:
-        await part.end()
+        await process.end()
 
 
 async def test_ending_what_never_started_is_nothing() -> None:
-    await Part("ghost").end()
+    await Process("ghost").end()
