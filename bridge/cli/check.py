@@ -14,6 +14,7 @@ from typing import Literal
 from bridge import config as cfg
 from bridge.adapters import utc_now
 from bridge.backoffice.api.client import BackOffice
+from bridge.backoffice.api.locations import CannotTell, NotShown, Shown
 from bridge.backoffice.api.names import ApiNames
 from bridge.backoffice.http_exchange import open_client
 from bridge.backoffice.login.login import Login
@@ -31,12 +32,16 @@ from bridge.settings import (
 from bridge.terminal.plugins import load_driver, read_settings
 from bridge.terminal.transport import open_line
 
+STORES_NAMED_MAX = 8  # of those that the back office has; enough to see what codes look like
 BROKER_SECONDS = 3.0  # a broker on the same machine or LAN accepts at once
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that was looked at. `look` is worth a person's look, `wrong` stops payments."""
+    """One thing that was looked at.
+
+    `look` is worth a person's look; `wrong` stops payments or their recording.
+    """
 
     what: str
     state: Literal["ok", "look", "wrong"]
@@ -130,8 +135,8 @@ async def _back_office(
     what = f"back office {office.endpoint}"
     try:
         async with open_client(office.ca_file) as http:
-            store = token_store(config.site.state_directory, environment)
-            login = Login(http, login_settings(office, environment), store, utc_now)
+            tokens = token_store(config.site.state_directory, environment)
+            login = Login(http, login_settings(office, environment), tokens, utc_now)
             books = BackOffice(
                 http,
                 office.endpoint,
@@ -141,6 +146,7 @@ async def _back_office(
             )
             await books.ping()
             names = await books.learn_names()
+            store = await books.find_store(config.site.store_code) if office.records else None
     except ConfigError as error:
         return [Finding(what, "wrong", f"{error}; `run` will not start")]
     except LoginRequired as error:
@@ -148,7 +154,34 @@ async def _back_office(
     except BridgeError as error:
         return [Finding(what, "look", f"{error}; payments go on, recording waits")]
     found = Finding(what, "ok", "answers, and we are logged in")
-    return [found, gift_card_names(names, read=books.names_are_read)]
+    findings = [found, gift_card_names(names, read=books.names_are_read)]
+    if store is not None:
+        findings.append(store_code_found(config.site.store_code, store))
+    return findings
+
+
+def store_code_found(store_code: str, found: Shown | NotShown | CannotTell) -> Finding:
+    """Say whether purchases go to a store that the back office has, before the first sale."""
+    what = f"store code {store_code}"
+    match found:
+        case Shown(location) if location.code == store_code:
+            return Finding(what, "ok", f"the back office has it: {location.name or 'no name'}")
+        case Shown(location):
+            text = f"the back office writes it {location.code}: write site.store_code so, too"
+            return Finding(what, "look", text)
+        case CannotTell(reason):
+            text = f"cannot tell whether the back office has it: {reason}; compare it there"
+            return Finding(what, "look", text)
+        case NotShown(others):
+            shown = [f"{one.code} ({one.name})" if one.name else one.code for one in others]
+            rest = len(shown) - STORES_NAMED_MAX
+            more = f" and {rest} more" if rest > 0 else ""
+            text = (
+                "the back office shows no such store, and may reject every purchase (payments go "
+                "on): correct site.store_code, or have the store made there. It shows "
+                f"{', '.join(shown[:STORES_NAMED_MAX])}{more}"
+            )
+            return Finding(what, "wrong", text)
 
 
 def gift_card_names(names: ApiNames, *, read: bool) -> Finding:

@@ -9,9 +9,9 @@ from __future__ import annotations
 import asyncio
 import json
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from decimal import Decimal
-from typing import Any
+from typing import Any, get_args
 
 from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
@@ -22,6 +22,7 @@ from simulators.back_office.graphql import (
     Execution,
     GraphQlApi,
     HttpAnswer,
+    Locations,
     Request,
     error_answer,
     error_body,
@@ -166,15 +167,23 @@ class BackOffice:
         decimals: str | None = None,
         introspection: bool | None = None,
         purchase_query: bool | None = None,
+        locations: Locations | None = None,
+        stores: Collection[str] | None = None,
     ) -> None:
         if decimals not in (None, "string", "number"):
             raise ValueError("decimals must be string or number")
+        if locations not in (None, *get_args(Locations)):
+            raise ValueError("locations must be plain, limited or none")
         if decimals is not None:
             self.api.decimals_as_numbers = decimals == "number"
         if introspection is not None:
             self.api.introspection = introspection
         if purchase_query is not None:
             self.api.purchase_query = purchase_query
+        if locations is not None:
+            self.api.locations = locations
+        if stores is not None:
+            self.state.stores = frozenset(stores)
 
     def _new_gift_card(
         self, *, code: str, balance: str, pin: str | None = None, code_type: str = "PHYSICAL"

@@ -15,6 +15,7 @@ from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
 from functools import cache, lru_cache
 from pathlib import Path
+from typing import Literal
 
 from graphql import (
     DocumentNode,
@@ -45,8 +46,14 @@ type Purchase { id: ID transactionId: String storeCode: String payAmount: Decima
 """
 """A query for purchases; documented nowhere, so only offices that are told to have it do."""
 
+LOCATION_LIMITS = "extend type LocationResult { limitedByPermission: Boolean }"
+"""Locations that say whether permissions hide some, as customers and gift cards do."""
+
 DOCUMENTS_MAX = 64
 """Parsed documents kept; a client has a handful, and a fuzzer must not fill the memory."""
+
+
+Locations = Literal["plain", "limited", "none"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +121,7 @@ class GraphQlApi:
         decimals_as_numbers: Decimals go out as JSON numbers instead of strings.
         introspection: Whether `__schema` and `__type` may be asked for.
         purchase_query: Whether there is a query for purchases.
+        locations: How stores can be asked for; `limited`: the answer can say that some are hidden.
     """
 
     def __init__(
@@ -123,9 +131,11 @@ class GraphQlApi:
         decimals_as_numbers: bool = False,
         introspection: bool = True,
         purchase_query: bool = False,
+        locations: Locations = "plain",
     ) -> None:
         self.state = state
         self.purchase_query = purchase_query
+        self.locations: Locations = locations
         self.decimals_as_numbers = decimals_as_numbers
         self.introspection = introspection
 
@@ -162,7 +172,7 @@ class GraphQlApi:
         """Carry out a request; with `lose` its effects are undone after the answer was made."""
         with self.state.transaction(lose=lose):
             result = execute_sync(
-                _schema(self.decimals_as_numbers, self.purchase_query),
+                _schema(self.decimals_as_numbers, self.purchase_query, self.locations),
                 request.document,
                 root_value=Resolvers(self.state, permissions).roots(),
                 variable_values=request.variables,
@@ -171,7 +181,7 @@ class GraphQlApi:
         return Execution(result.data, tuple(_formatted(e) for e in result.errors or ()))
 
     def _document(self, source: str) -> DocumentNode:
-        found = _read_document(source, self.introspection, self.purchase_query)
+        found = _read_document(source, self.introspection, self.purchase_query, self.locations)
         if isinstance(found, DocumentNode):
             return found
         raise _Invalid(list(found))
@@ -205,7 +215,7 @@ def _rule_code(rule: type) -> str:
 
 @lru_cache(DOCUMENTS_MAX)
 def _read_document(
-    source: str, introspection: bool, purchase_query: bool
+    source: str, introspection: bool, purchase_query: bool, locations: Locations
 ) -> DocumentNode | tuple[Json, ...]:
     """Return the document, or what the schema says against it.
 
@@ -219,16 +229,19 @@ def _read_document(
     errors = tuple(
         {**error.formatted, "extensions": {"code": _rule_code(rule)}}
         for rule in rules
-        for error in validate(_schema(False, purchase_query), document, [rule])
+        for error in validate(_schema(False, purchase_query, locations), document, [rule])
     )
     return errors or document
 
 
 @cache
-def _schema(decimals_as_numbers: bool, purchase_query: bool) -> GraphQLSchema:
+def _schema(decimals_as_numbers: bool, purchase_query: bool, locations: Locations) -> GraphQLSchema:
     """Return the schema of every office that has these traits; building it takes a while."""
     more = PURCHASE_QUERY if purchase_query else ""
+    more += LOCATION_LIMITS if locations == "limited" else ""
     schema = build_schema(SCHEMA_PATH.read_text(encoding="utf-8") + more)
+    if locations == "none" and schema.query_type is not None:
+        del schema.query_type.fields["location"]
     decimal_out = _decimal_as_number if decimals_as_numbers else _decimal_as_text
     for name, coerce_in, coerce_out in (
         ("Decimal", _decimal_in, decimal_out),

@@ -46,6 +46,8 @@ POST one JSON command, or a list, to the control address; GET /_ledger returns e
   {{"do": "clear_faults"}}
   {{"do": "away", "seconds": 60}}  {{"do": "back"}}      refuse connections for a while
   {{"do": "options", "decimals": "number", "introspection": false, "purchase_query": true}}
+  {{"do": "options", "stores": ["S1", "S2"], "locations": "none"}}  its stores, and whether the
+                                                   schema shows them: plain, limited, none
   {{"do": "permissions", "client_id": "paybridge", "permissions": ["AddPurchase"]}}
   {{"do": "gift_card", "code": "G1", "pin": "1", "balance": "10.00"}}
   {{"do": "spend_elsewhere", "code": "G1", "amount": "4.00"}}

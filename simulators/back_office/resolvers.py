@@ -37,10 +37,14 @@ ALL_PERMISSIONS = TILL_PERMISSIONS | {
     "UseExternalGiftCardCodes",
     "ViewCustomers",
     "ViewInventory",
+    "ViewLocations",
     "ViewSales",
     "ViewUnmaskedGiftCardCodes",
 }
 """Every permission this simulator looks at."""
+
+LOCATIONS_A_PAGE_MAX = 20
+"""Rows of one answer, whatever is asked for: real servers cap the size of a page."""
 
 _VISIBLE_DIGITS = 4
 """Characters a masked gift card code still shows."""
@@ -75,7 +79,7 @@ class Resolvers:
             "item": nothing("ViewInventory"),
             "itemSerialLot": nothing("ViewInventory"),
             "itemWarehouse": nothing("ViewInventory"),
-            "location": nothing(),
+            "location": self._location,
             "product": nothing(),
             "productBanner": nothing(),
             "productGroup": nothing(),
@@ -109,6 +113,24 @@ class Resolvers:
             }
 
         return resolve
+
+    def _location(
+        self, _info: object, *, code: str | None = None, first: int | None = None, skip: int = 0
+    ) -> Json:
+        self._require("ViewLocations")
+        found = [
+            {"code": one, "name": f"Store {one}"}
+            for one in sorted(self._state.stores)
+            if code in (None, one)
+        ]
+        most = LOCATIONS_A_PAGE_MAX if first is None else min(first, LOCATIONS_A_PAGE_MAX)
+        page = found[skip : skip + most]
+        return {
+            "hasMoreResults": skip + len(page) < len(found),
+            "limitedByPermission": False,
+            "results": page,
+            "until": "",
+        }
 
     def _environment(self, _info: object) -> Json:
         return {"name": "simulated", "version": "0", "edition": "POS", "features": []}

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from typing import cast
 
 import pytest
 import pytest_asyncio
 
-from tests.end_to_end.parts import Store
+from simulators.back_office.resolvers import TILL_PERMISSIONS
+from tests.end_to_end.parts import STORE_CODE, Store
+from tests.end_to_end.program import Json
 
 pytestmark = [pytest.mark.mosquitto, pytest.mark.asyncio(loop_scope="module")]
 
@@ -113,3 +116,35 @@ async def test_a_captive_portal_in_front_of_the_api_records_nothing_and_loses_no
         lambda d: d["recording"]["status"] in {"recorded", "unconfirmed"},
     )
     assert len(await store.office.purchases(payment_id)) <= 1
+
+
+async def test_check_says_a_wrong_store_code_before_the_first_sale(store: Store) -> None:
+    async def grant(*more: str) -> None:
+        names = sorted(TILL_PERMISSIONS | {*more})
+        await store.office.control(
+            {"do": "permissions", "client_id": "paybridge-server", "permissions": names}
+        )
+
+    async def found(*stores: str, locations: str = "plain") -> tuple[int, Json]:
+        await store.office.control({"do": "options", "stores": stores, "locations": locations})
+        status, said = await store.cli("check")
+        findings = cast(list[Json], said)
+        (one,) = [one for one in findings if one["what"] == f"store code {STORE_CODE}"]
+        return status, one
+
+    try:
+        status, one = await found(STORE_CODE, "S013")
+        assert (status, one["state"]) == (0, "look"), "the login may not see locations yet"
+        await grant("ViewLocations")
+        status, one = await found(STORE_CODE, "S013")
+        assert (status, one["state"]) == (0, "ok")
+        assert f"Store {STORE_CODE}" in one["text"]
+        status, one = await found("S013")
+        assert (status, one["state"]) == (1, "wrong")
+        assert "correct site.store_code" in one["text"]
+        status, one = await found("S013", locations="none")
+        assert (status, one["state"]) == (0, "look")
+        assert one["text"].startswith("cannot tell")
+    finally:
+        await grant()
+        await store.office.control({"do": "options", "stores": [], "locations": "plain"})

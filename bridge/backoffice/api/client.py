@@ -27,9 +27,20 @@ from bridge.backoffice.api.documents import (
     gift_card_balance,
     gift_card_trans_add,
     gift_card_trans_capture,
+    locations,
     names_query,
     ping,
     purchase_add,
+)
+from bridge.backoffice.api.locations import (
+    LOCATION_PAGES_MAX,
+    CannotTell,
+    LocationPage,
+    NotShown,
+    Shown,
+    find,
+    read_page,
+    why_not,
 )
 from bridge.backoffice.api.names import ApiNames, read_names
 from bridge.backoffice.api.purchase_lookup import (
@@ -158,6 +169,28 @@ class BackOffice:
         if len(rows) > 1 or not balance:
             return NotApplied("the answer does not name one gift card and its balance")
         return GiftCardBalance(str(row.get("id") or ""), balance)
+
+    async def find_store(self, store_code: str) -> Shown | NotShown | CannotTell:
+        """Say whether the back office shows this store among its locations. Changes nothing."""
+        pages: list[LocationPage] = []
+        skip, limits = 0, True
+        while len(pages) < LOCATION_PAGES_MAX:
+            data = await self._query(locations(skip, limits=limits))
+            if not isinstance(data, dict) and limits and not pages:
+                limits = False
+                data = await self._query(locations(skip, limits=limits))
+            if not isinstance(data, dict):
+                return why_not(data)
+            page = read_page(data)
+            if page is None:
+                return CannotTell("the answer holds no list of locations")
+            if pages and page.locations == pages[-1].locations:
+                break  # it does not turn pages
+            pages.append(page)
+            skip += len(page.locations)
+            if page.has_more is not True or store_code in {one.code for one in page.locations}:
+                break
+        return find(store_code, pages)
 
     @property
     def can_hold(self) -> bool:

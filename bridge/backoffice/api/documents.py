@@ -38,6 +38,11 @@ class TransType(Enum):
     USE = "USE"
 
 
+LOCATION_FIELD = "location"
+LOCATIONS_A_PAGE = 100
+"""Locations asked for at once; the server may answer fewer."""
+
+
 @dataclass(frozen=True, slots=True)
 class PurchaseLine:
     """One line of a purchase; money and quantity are decimal text such as `"-6.49"`."""
@@ -236,6 +241,22 @@ def gift_card_add(code: str, pin: str, names: ApiNames) -> Document:
         f"{{ {GIFT_CARD_ADD_FIELD}(giftcard: $giftcard) {{ id }} }}"
     )
     return Document("GiftCardAdd", GIFT_CARD_ADD_FIELD, text, {"giftcard": card})
+
+
+def locations(skip: int, *, limits: bool) -> Document:
+    """Return the query for the stores after the first `skip`; it changes nothing.
+
+    `limits` also asks whether permissions hide rows, which not every server can say.
+    """
+    shown = "hasMoreResults results { code name }"
+    if limits:
+        shown = f"limitedByPermission {shown}"
+    text = (
+        "query PaybridgeLocations($first: Int, $skip: Int) "
+        f"{{ {LOCATION_FIELD}(first: $first, skip: $skip) {{ {shown} }} }}"
+    )
+    variables = {"first": LOCATIONS_A_PAGE, "skip": skip}
+    return Document("PaybridgeLocations", LOCATION_FIELD, text, variables)
 
 
 def _line(line: PurchaseLine) -> dict[str, object]:

@@ -22,6 +22,7 @@ from bridge.backoffice.api.documents import (
     gift_card_balance,
     gift_card_trans_add,
     gift_card_trans_capture,
+    locations,
     names_query,
     ping,
     purchase_add,
@@ -69,6 +70,7 @@ DOCUMENTS = [
     gift_card_trans_capture(GiftCardCapture("7", "1.00"), NAMES),
     gift_card_trans_capture(GiftCardCapture("7", cancel=True), NAMES),
     gift_card_balance("G1", CodeType.EXTERNAL, NAMES),
+    locations(40, limits=False),
 ]
 
 
