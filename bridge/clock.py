@@ -1,4 +1,4 @@
-"""The wall clock, and whether it can be believed: no single reading of it destroys anything.
+"""The wall clock, and whether it can be trusted: no single reading of it destroys anything.
 
 steady     plausible, and no step for a day: what is old by it may be forgotten
 unsteady   it was set, or the service has not seen enough of it yet: nothing is forgotten

@@ -66,7 +66,7 @@ class DecideDiscrepancy(BaseModel):
 
 
 class TakeOverOrder(BaseModel):
-    """A person has this bridge go on, though something stands in the way."""
+    """A person has this bridge go on in spite of what holds it back."""
 
     model_config = ConfigDict(extra="forbid")
     do: Literal["take_over"]
@@ -74,7 +74,7 @@ class TakeOverOrder(BaseModel):
 
 
 class Obstacles(BaseModel):
-    """Somebody asks what stands in the way."""
+    """Somebody asks what holds it back."""
 
     model_config = ConfigDict(extra="forbid")
     do: Literal["obstacles"]

@@ -68,7 +68,7 @@ def close_file(path: Path) -> None:
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError:
-        return  # whoever must open it says what is wrong with it
+        return  # the one that must open it reports what is wrong with it
     try:
         close_to_others(descriptor, path)
     finally:

@@ -24,7 +24,7 @@ Rules:
 2. While something waits for the journal nothing is read; what comes meanwhile waits, in order.
 3. What makes an answer final at the terminal is sent when the script goes on, or, after the final
    event, when that is stored: what was not stored is not acknowledged.
-4. A script that has to say goodbye after its final event tells it and returns None.
+4. A script that must still send a farewell yields its final event by `Tell` and returns None.
 5. A lost line stays lost: nothing more is sent, and whatever is asked is `NotHeard` at once.
 6. Every wait has an end, and so has what waits to be read: a flood is a lost line.
 7. After the final event nothing is read; only the link may come to its own end.
@@ -126,7 +126,7 @@ class Wishes:
 
 
 Reaction = Heard[AnswerT] | NotHeard | StopWanted | Stored
-# A part of a script, with a result of its own; a whole one; one that may have told its end itself.
+# A part of a script, with a result of its own; a whole one; one that may have yielded its end.
 Part = Generator[AskT | Tell | Note, Reaction[AnswerT], ResultT]
 Script = Part[AskT, AnswerT, FinalEvent]
 Running = Part[AskT, AnswerT, FinalEvent | None]

@@ -37,10 +37,10 @@ class ExecutorHook(Protocol):
     """
 
     def before(self, work: Callable[..., object]) -> bool:
-        """Return False if the process dies first: `work` is not done, nobody hears anything."""
+        """Return False if the process dies first: `work` is not done, and nothing is sent."""
 
     def after(self, work: Callable[..., object]) -> bool:
-        """Return False if the process dies now: `work` is done, and nobody hears of it."""
+        """Return False if the process dies now: `work` is done, and no answer is sent."""
 
 
 class VirtualLoop(asyncio.BaseEventLoop):

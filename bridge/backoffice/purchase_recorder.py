@@ -288,7 +288,7 @@ class Recorder:
         self._wait_until = max(self._wait_until, now + max(seconds, retry_after or 0.0))
 
     def _tell(self, reachable: bool | None, *, login_needed: bool) -> None:
-        """Note how the back office is; whoever watches over the bridge hears of it at once."""
+        """Note how the back office is; health is published at once."""
         if (reachable, login_needed) != (self.reachable, self.login_needed):
             self.reachable, self.login_needed = reachable, login_needed
             self._ledger.payments.something_changed.set()

@@ -98,7 +98,7 @@ class Configured:
 
 
 def tcp_address(text: str) -> TcpAddress:
-    """Return the address that `host:port` names; an IPv6 address stands in brackets.
+    """Return the address that `host:port` names; an IPv6 address is in brackets.
 
     Raises:
         ValueError: It names none.

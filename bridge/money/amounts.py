@@ -56,8 +56,8 @@ def parse_amount(text: object, currency: str, *, path: str = "") -> Money:
 def format_amount(money: Money) -> str:
     """Return `money` as the contract writes it, e.g. `12.50` EUR, `1250` JPY, `1.250` KWD.
 
-    A currency that nobody knows can only come from a terminal, never with an amount that was
-    asked for; it is written like most are, for the person who must look at it.
+    An unknown currency can only come from a terminal, never with an amount that was asked for; it
+    is written like most are, for the person who must look at it.
     """
     return decimal_text(money.minor, digits_of(money.currency))
 

@@ -2,7 +2,7 @@
 
 The rules:
 
-* A gap is accounted for only by payments and facts that stand in the journal, each with what it
+* A gap is accounted for only by payments and facts that are in the journal, each with what it
   changes; together they must make the gap to the cent. Else it is not explained, and says so.
 * A fact that speaks against the sums is told also where they are equal: two things that a terminal
   did on its own may cancel each other out.

@@ -18,7 +18,7 @@ from drivers.contract import Money
 
 
 def details_of(accounts: Iterable[PaymentRecord]) -> SaleDetails | None:
-    """Return what is known of what was sold, None while nobody told."""
+    """Return what is known of what was sold, None before a register stated it."""
     return p.known_sale(one.payment for one in sorted(accounts, key=lambda one: one.created_at))
 
 
@@ -51,8 +51,8 @@ def still_needed(account: PaymentRecord, siblings: Sequence[PaymentRecord]) -> M
 def was_given_back(accounts: Iterable[PaymentRecord]) -> bool:
     """Tell whether a sale had been paid when money of it went back to the shopper.
 
-    Where nobody told the total, it is the most that a payment had asked for until then. Money that
-    was taken on a signature that proved to be nobody's never counted.
+    Where no register stated the total, it is the most that a payment had asked for until then.
+    Money that was taken on a signature that was refused never counted.
     """
     accounts = list(accounts)
     details = details_of(accounts)

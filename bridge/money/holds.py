@@ -1,7 +1,7 @@
 """How long money stays held. Pure.
 
-Nobody tells the bridge when a bank lets a hold go: the days are the acquirer's word, a setting. So
-a hold whose days are over *may* have ended; what became of it, its capture shows.
+No message says when a bank releases a hold: the days are the acquirer's word, a setting. So
+a hold whose days are over *may* have ended; its capture shows whether it has.
 """
 
 from __future__ import annotations

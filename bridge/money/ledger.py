@@ -2,7 +2,7 @@
 
 Every event enters here. The pure functions say what it means, one transaction stores it, and only
 then can anybody see it: readers, registers (`take_changed`), terminals (`work`) and the recorder
-(`purchases_pending`). Those who act come and fetch; the ledger calls nobody.
+(`purchases_pending`). The tasks that act fetch them; the ledger calls none.
 """
 
 from __future__ import annotations

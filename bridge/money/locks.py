@@ -26,6 +26,6 @@ class Locks:
             yield
 
     def forget(self, names: Iterable[str]) -> None:
-        """Drop the locks of what nobody can ask for any more."""
+        """Drop the locks of what can no longer be asked for."""
         for name in names:
             self._locks.pop(name, None)

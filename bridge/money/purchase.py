@@ -1,4 +1,4 @@
-"""Which payments cover which sale, and what the back office is told about it. Pure.
+"""Which payments cover which sale, and what is recorded in the back office. Pure.
 
 A *purchase* is the record of one sale in the back office. It is made once, when the captured
 payments of the sale reach its total. The back office detects no duplicates, so the rules are:
@@ -401,7 +401,7 @@ def settle(
     details is recorded as one line over what was paid, so that no captured payment stays out of the
     books because a register sent no lines.
     """
-    assert payments, "a sale without captured payments is nobody's business"
+    assert payments, "a purchase needs a captured payment"
     first = payments[0]
     paid = paid_minor(payments)
     if details is None:

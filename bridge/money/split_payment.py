@@ -134,7 +134,7 @@ def _brings_nothing(leg: Payment) -> bool:
 def load_step(
     load: Payment, siblings: Sequence[Payment], *, remaining_minor: int, is_overdue: bool
 ) -> Literal["wait", "capture", "release"]:
-    """Say what becomes of money that was set aside for a gift card to be filled with.
+    """Decide what to do with money that was set aside for a gift card to be filled with.
 
     `siblings` are the other payments of its sale, `remaining_minor` what is still to be paid of
     it. The card is filled with money that was captured, and with no cent of it twice.

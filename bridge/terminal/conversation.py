@@ -1,6 +1,6 @@
 """One conversation with a terminal: bytes to the driver, events to the ledger, and back.
 
-The order is the point: what the driver reports is on disk before the terminal hears of it.
+The order is the point: what the driver reports is on disk before the terminal is acknowledged.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ from drivers import contract as c
 
 
 class PaymentsInDoubt:
-    """Looks at the ledger, and tells it when a doubt is old enough for a person."""
+    """Finds payments in the ledger that were in doubt for so long that a person must answer."""
 
     def __init__(
         self, ledger: Ledger, terminal_id: str, capabilities: c.Capabilities, *, persistent: bool

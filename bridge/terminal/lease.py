@@ -1,4 +1,4 @@
-"""Who has one terminal now, and who stands in line for it. Moves nothing, waits for nothing."""
+"""Which payment has a terminal now, and which ones wait for it. Moves nothing, never waits."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from bridge.money.ledger import Ledger
 from bridge.terminal.in_doubt import PaymentsInDoubt
 from bridge.terminal.status import STARTING, TerminalStatus
 
-LINE_MAX = 10  # payments that wait for one terminal; nobody stands in a longer line
+LINE_MAX = 10  # payments that wait for one terminal; the next is refused (`queue_full`)
 
 
 class Lease:

@@ -1,6 +1,6 @@
 """Carries out one payment at a terminal, and asks what became of one that is in doubt.
 
-What an event means stands in `money/payment/machine.py`, what bytes mean in the driver; here stands
+What an event means is in `money/payment/machine.py`, what bytes mean in the driver; here is
 what must be known of the terminal before a byte may leave, and what is still known of it
 afterwards.
 """

@@ -87,7 +87,7 @@ class StationState:
 
 
 class TerminalStatus:
-    """The terminal's state, and the one way to change it: whoever listens is told."""
+    """The terminal's state, and the one way to change it, which notifies the listeners."""
 
     def __init__(self, terminal_id: str, *, changed: asyncio.Event, now: Callable[[], str]) -> None:
         """Set `changed` with every change; `now` is the wall clock, ISO 8601 UTC."""

@@ -20,7 +20,7 @@ _CLIENT_ID, _CLIENT_SECRET = "paybridge-server", "simulated-secret"
 
 
 class Store:
-    """Started, misled and stopped by the scenarios.
+    """Started, disturbed and stopped by the scenarios.
 
     Args:
         folder: Where everything lies; nothing is kept of it.

@@ -1,7 +1,7 @@
 """The end of the demo: what terminal, gift cards, journal and back office know. Pure.
 
 Each party wrote its own book. What the journal says was paid must be what the terminal took and
-the gift cards gave, and must be in the back office, sale by sale; and nothing may stand in one
+the gift cards gave, and must be in the back office, sale by sale; and nothing may be in one
 book alone.
 """
 

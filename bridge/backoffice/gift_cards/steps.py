@@ -1,7 +1,7 @@
 """The steps of one gift card payment at the back office; what comes when, `payment_method.py` says.
 
 A sale is a hold, then the capture of the hold by its id; a pre-authorization stops at the hold,
-and its capture and void are payments of their own. What an answer or a balance proves stands in
+and its capture and void are payments of their own. What an answer or a balance proves is in
 `evidence.py`, what an event means in `money/payment/machine.py`.
 
 * `Started`, with the card's balance, is on disk before the hold is asked for; `Offered`, with the

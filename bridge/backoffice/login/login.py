@@ -1,4 +1,4 @@
-"""Logging in to the back office, and the access token that comes of it.
+"""Logging in to the back office, and the access token that it yields.
 
 One `Login` per process. It paints nothing: `paybridge login` shows what these methods return.
 """

@@ -32,13 +32,13 @@ DEADLINE_SECONDS = 8.0
 servers forgive a rotated refresh token for some 30 s."""
 
 PROVIDER_SECONDS = 24 * 3600.0
-"""How long a provider's description is believed; servers move their endpoints rarely."""
+"""How long a provider's description is cached; servers move their endpoints rarely."""
 
 LIFETIME_DEFAULT_SECONDS = 300
 """Of an access token whose answer names none; short, because a 401 costs one more round trip."""
 
 LIFETIME_MAX_SECONDS = 30 * 24 * 3600
-"""No access token is believed to last longer, whatever the answer says."""
+"""No access token is used for longer, whatever the answer says."""
 
 CLOCK_CORRECTION_SECONDS_MAX = 24 * 3600.0
 """A wrong time zone or a battery that is empty since yesterday is corrected by the provider's date;

@@ -42,7 +42,7 @@ FILE_BYTES_MAX = 1 << 18
 """A login is a few kilobytes; whatever is larger is not ours."""
 
 _PURPOSE = b"paybridge login 1"
-"""Bound to the ciphertext, so that no other file made with the same key can stand in."""
+"""Bound to the ciphertext, so that no other file made with the same key can replace it."""
 
 
 class Storage(Enum):

@@ -1,6 +1,6 @@
 """Ends the wait for signatures, and reverses what was refused.
 
-The rules stand in `payment/machine.py`. What must be done is derived from what is stored: a
+The rules are in `payment/machine.py`. What must be done is derived from what is stored: a
 question that nobody answered is found by its age, a refused payment by its state, its void by an id
 that is made from the payment's.
 """

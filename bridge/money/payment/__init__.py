@@ -1,6 +1,6 @@
 """One payment: what is asked, what happens to it, what is known of it. Values only, no rules.
 
-The rules stand in `machine.py`.
+The rules are in `machine.py`.
 """
 
 from bridge.money.payment.actions import (

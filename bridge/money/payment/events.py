@@ -1,4 +1,4 @@
-"""What can happen to a payment; the terminal's own events stand in `drivers/contract.py`. Pure."""
+"""What can happen to a payment; the terminal's own events are in `drivers/contract.py`. Pure."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ class DoubtMeasured:
 
 @dataclass(frozen=True, slots=True)
 class EvidenceLost:
-    """Another payment was started on the terminal: its last transaction no longer tells."""
+    """Another payment was started on the terminal: its last transaction proves nothing any more."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ The rules:
 Signatures:
 
 * An approved card payment that a signature verifies is a question to the clerk. Until it is
-  answered the money counts as taken, so that nobody pays twice, but the books do not hear of it.
+  answered the money counts as taken, so that no one pays twice, but nothing is recorded yet.
 * The first answer counts. "Yes", or nobody in time, and the payment is like any other.
 * "No" asks for a void, a payment of its own. Approved, it takes this one out of everything; if no
   void comes through, the money is in the books like any other and a person must give it back.

@@ -81,7 +81,7 @@ def leg_id(plan_id: str, number: int) -> str:
 class Plan:
     """Several payments that are one: gift cards are held, the card pays, then they are captured.
 
-    It stands in the request of each of them, so that any one tells what the others are.
+    Each of them has it in its request, so that any one names the others.
     """
 
     plan_id: str

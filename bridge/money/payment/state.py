@@ -202,7 +202,7 @@ class Payment:
 
     @property
     def awaits_signature(self) -> bool:
-        """True while the money was taken on a signature that may still prove to be nobody's.
+        """True while the money was taken on a signature that may still be refused.
 
         What was given back meanwhile, whole, waits for nothing.
         """

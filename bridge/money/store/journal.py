@@ -2,7 +2,7 @@
 
 One connection, one writer thread. Work that arrives while a commit is under way shares the next
 one (group commit), so the cost of `fsync` is paid once for all of them. What a journal holds
-stands in `journal_entries.py`, its file and tables in `database.py`.
+is in `journal_entries.py`, its file and tables in `database.py`.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ WRITE_PURCHASE = """
 
 @dataclass(frozen=True, slots=True)
 class Expectation:
-    """What the writer believes of the journal when it adds a new payment.
+    """What the writer assumes of the journal when it adds a new payment.
 
     Checked inside the transaction, so that a new payment costs no question of its own.
     """

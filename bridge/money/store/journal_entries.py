@@ -88,7 +88,7 @@ KIND_OF = {event: kind for kind, event in EVENT_TYPES.items()}
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One event as it stands in the journal. `at` (ISO 8601 UTC) is for people; `seq` orders."""
+    """One event as the journal stores it. `at` (ISO 8601 UTC) is for people; `seq` orders."""
 
     subject: str
     event: JournalEvent

@@ -1,8 +1,8 @@
 """Payments and purchases as they are on disk: a cache that reads through to the journal.
 
 In memory is everything open, and what was asked for lately. Reading what is in memory never waits.
-Nothing is decided here, and nothing is kept that is not on disk, but for events that nobody has to
-wait for (see `get_stored`). Only the ledger writes.
+Nothing is decided here, and nothing is kept that is not on disk, but for events that no caller
+has to wait for (see `get_stored`). Only the ledger writes.
 """
 
 from __future__ import annotations
@@ -315,7 +315,7 @@ class PaymentStore:
     def announce_later(self, account: PaymentRecord, tell: bool, done: asyncio.Future[int]) -> None:
         """Announce what nobody waited for, once it is on disk."""
         if done.cancelled() or done.exception() is not None:
-            return  # the journal is latched; the next caller hears of it
+            return  # the journal is latched; the next caller gets the error
         self.announce(account, tell=tell)
 
     def put_retired(self, account: PaymentRecord) -> None:

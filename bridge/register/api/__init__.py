@@ -5,7 +5,7 @@ One source for the running bridge and for the schemas that are published. Pure: 
     topics     where things stand             errors     what a refusal means for the money
     requests   what a register may ask        decode     bytes to a request, or the refusal
     faults     why one cannot be read         salvage    what can still be read of it
-    buttons    what is sent when one is pressed   results   what stands in a response
+    buttons    what is sent when one is pressed   results   what a response contains
     envelope   what all requests share        starts, payments, operations  their kinds
     documents  what is told of payments       amounts    decimal strings to money and back
     states     what is told of the bridge and its terminals

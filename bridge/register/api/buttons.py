@@ -11,7 +11,7 @@ NEW_ID: Final = "{new payment_id}"
 CODE_OF_SLIP: Final = "{approval code of the slip}"
 WHO: Final = "{who says so}"
 SAME: Final = "{as before}"
-PROMPT: Final = "{prompt_id}"  # stands in the button's own id
+PROMPT: Final = "{prompt_id}"  # it is in the button's own id
 
 
 @dataclass(frozen=True, slots=True)

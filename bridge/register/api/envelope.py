@@ -44,9 +44,9 @@ class Request(Wire):
     operation: ClassVar[str] = ""
     """The command's name: the end of its topic."""
     result: ClassVar[type[Wire] | None] = None
-    """What stands in `result` of its response; None: the response is the whole answer."""
+    """The model of its response's `result`; None: the response is the whole answer."""
     page: ClassVar[str] = ""
-    """Where its recipe stands in the guide."""
+    """The page of the guide that has its recipe."""
 
     request_id: Word
     """The register's own name of this message, at most 64 characters; it comes back in the

@@ -50,7 +50,7 @@ class GiftCardDeactivate(Request):
 
 
 class PaymentCancel(Request):
-    """Ask for a payment to be stopped. What comes of it, its document says."""
+    """Ask for a payment to be stopped. Its document says whether it was."""
 
     operation = "payment/cancel"
     page = "doubt"

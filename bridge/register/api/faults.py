@@ -19,7 +19,7 @@ from bridge.register.api.salvage import path_at
 
 SHOWN_CHARACTERS_MAX: Final = 40  # of a register's own text in an error message
 _ALIKE: Final = 0.6  # difflib's own measure of a good match
-OURS: Final = frozenset({"invalid_amount", "time", "currency"})  # their words stand in `fields.py`
+OURS: Final = frozenset({"invalid_amount", "time", "currency"})  # their texts are in `fields.py`
 
 # What the decoder calls it, and what that means. Source: the messages of Python's json module.
 _JSON_FAULTS: Final = {

@@ -135,7 +135,7 @@ PaymentId = Annotated[
 payment for ever."""
 
 Id = Annotated[str, StringConstraints(pattern=ID_PATTERN)]
-"""The name of a register or a terminal, as it stands in topics."""
+"""The name of a register or a terminal, as used in topics."""
 
 Currency = Annotated[
     str,

@@ -1,4 +1,4 @@
-"""What stands in `result` of a response; the command says which. Pure."""
+"""The `result` of a response, one model per command. Pure."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """The topic tree of the published contract: build and read every topic. Pure.
 
-The register's identity stands in the topic, never in the payload: the broker's access list lets
+The register's identity is in the topic, never in the payload: the broker's access list lets
 a register publish under its own prefix only.
 
     {base}/bridge/{state|info|health|event|fence/<client>}      {base}/terminals/{id}/{info|state}

@@ -69,7 +69,7 @@ class ExistingPayments:
         self._receipt_style = receipt_style
 
     async def cancel(self, register_id: str, request: k.PaymentCancel) -> k.Response:
-        """Ask for a payment to be stopped; what comes of it, its document says."""
+        """Ask for a payment to be stopped; its document says whether it was."""
         leg = self._ledger.payments.get(leg_id(request.payment_id, 1))
         if leg is not None and self._plans is not None:
             return await self._cancel_plan(register_id, request, leg)

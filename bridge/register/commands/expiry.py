@@ -26,8 +26,8 @@ def refuse_unfresh(
 ) -> None:
     """Refuse a start that nobody may be waiting for any more.
 
-    Fresh is what names the current epoch, or has not expired, or came while we were connected. By a
-    doubtful clock of our own nobody's `expires_at` is judged: it proves nothing then.
+    Fresh is what names the current epoch, or has not expired, or came while we were connected.
+    While our own clock is doubtful, `expires_at` is not judged: it proves nothing then.
 
     Raises:
         RequestError: `clock_skew`, `command_expired` or `stale_command`.

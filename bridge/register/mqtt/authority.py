@@ -92,7 +92,7 @@ def encode_record(holder: Other) -> bytes:
 
 
 def decode_record(payload: bytes) -> Other | None:
-    """Return whose base topic it is, None where nobody's record can be read."""
+    """Return which bridge has the base topic, None where the record cannot be read."""
     data = _object(payload)
     instance, bridge = data.get("instance_id"), data.get("bridge_id")
     if not isinstance(instance, str) or not instance or not isinstance(bridge, str):
@@ -111,7 +111,7 @@ def _object(payload: bytes) -> dict[str, Any]:
 
 
 class Authority:
-    """What one bridge believes about who serves its base topic."""
+    """What one bridge knows about which bridge serves its base topic."""
 
     def __init__(
         self,

@@ -1,6 +1,7 @@
 """A payment as the register's document: what the journal knows, in the contract's words. Pure.
 
-Nothing is decided here; what a field means stands in the contract, what is true in the ledger.
+Nothing is decided here; what a field means is defined by the contract, its value comes from the
+ledger.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 Only a card that its issuer, or the terminal, would not take makes way for another card. What is
 wrong with a line, a host, a PIN or a gift card does not get better with another one; and why an
-issuer said no is nobody's business but the shopper's.
+issuer said no is between the issuer and the shopper.
 """
 
 from __future__ import annotations

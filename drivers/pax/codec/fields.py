@@ -1,4 +1,4 @@
-"""Fields, groups and what stands in them. Pure.
+"""Fields, groups and their contents. Pure.
 
 Fields are separated by FS (1C), the parts of a group by US (1F); trailing US of a group are left
 out, and both sides must live with either. Texts are read as Latin-1, so that every byte is one.
@@ -15,7 +15,7 @@ from drivers.contract import MaskedPan, mask_cards
 FS, US = "\x1c", "\x1f"
 ENCODING = "latin-1"
 AMOUNT_DIGITS_MAX = 8
-NUMBER_DIGITS_MAX = 12  # of a total; whoever sends more does not mean a number
+NUMBER_DIGITS_MAX = 12  # of a total; more digits are no number
 REFERENCE_LETTERS_MAX = 16
 
 _DIGITS36 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -37,7 +37,7 @@ def join(fields: Iterable[str]) -> bytes:
 def split(payload: bytes, *, masked: bool = False) -> list[str]:
     """Return the fields of a payload, at least one, without stray control characters.
 
-    `masked`: whatever field a card number stands in, it is masked before anybody reads it.
+    `masked`: a card number in any field is masked before anything else reads it.
     """
     text = payload.translate(None, _STRAY).decode(ENCODING)
     return (mask_cards(text) if masked else text).split(FS)

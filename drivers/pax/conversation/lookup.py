@@ -19,7 +19,7 @@ from drivers.pax.mapping.evidence import approval_of, card_of, refusal_of, words
 from drivers.pax.settings import PaxSettings
 from drivers.script import Heard, NotHeard
 
-# The reference is mandatory and tells nobody anything here. No payment has it: those are longer.
+# The reference is mandatory and has no meaning here. No payment has it: those are longer.
 BALANCE_REFERENCE = "BALANCE"
 
 

@@ -149,7 +149,7 @@ def _balance(
     return BatchTotals(
         closed=closed,
         total=Money(abs(net_minor), currency),
-        # An amount has no sign: what was given back stands in a line whose name says so.
+        # An amount has no sign: what was given back is a line whose name says so.
         lines=tuple(
             TotalsLine(_line_name(row), row.count, Money(abs(row.net_minor), currency))
             for row in rows

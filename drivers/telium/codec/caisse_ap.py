@@ -83,7 +83,7 @@ def decode_tags(data: bytes) -> tuple[dict[str, str], bytes]:
     """Return the tags that are whole, and the rest that is not whole yet.
 
     Reading ends with the tag that completes an answer. Of a message in which a tag comes twice
-    with two values nothing can be believed.
+    with two values neither can be trusted.
 
     Raises:
         ProtocolError: This cannot become a message, whatever follows.

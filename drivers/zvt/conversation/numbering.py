@@ -8,8 +8,8 @@ Rules:
    commands together as well as one that counts its own.
 3. What decides (a reply, 04 0F, 06 0F, 06 1E) is heard only with the right number: a reply with
    that of our last command, a command of the terminal with a newer one than its last. With an old,
-   a wrong or no number it is nobody's: neither an approval nor a refusal. It gets no reply, because
-   yes could make final and no could reverse what is not ours.
+   a wrong or no number it belongs to no command: neither an approval nor a refusal. It gets no
+   reply, because yes could make final and no could reverse what is not ours.
 4. What decides nothing gets its reply whatever its number is, and is otherwise passed over.
 5. The last command once more, byte for byte, is a repeat: it gets the reply it had, and no more.
 

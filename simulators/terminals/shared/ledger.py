@@ -97,7 +97,7 @@ def standing(entries: Iterable[Entry]) -> list[Entry]:
 
 
 def taken_minor(entries: Iterable[Entry], currency: str = "EUR") -> int:
-    """Return the sum of what stands in `currency`, refunds deducted, in minor units."""
+    """Return the sum of the entries in `currency`, refunds deducted, in minor units."""
     return sum(
         entry.amount_minor if entry.kind in TAKES else -entry.amount_minor
         for entry in standing(entries)

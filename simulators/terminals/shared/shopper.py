@@ -68,7 +68,7 @@ the result was sent, the register's reply may be lost; `prints` (d) between the 
 
 MischiefKind = Literal[
     "unplug",  # the line is lost for `seconds`, then comes back
-    "silent",  # the terminal neither hears nor speaks for `seconds`, and goes on
+    "silent",  # the terminal neither reads nor sends for `seconds`, and goes on
     "die",  # power cut: forgets the dialogue, boots for `seconds`
     "garbage",  # sends `count` random bytes instead of the next message
     "noise",  # sends `count` random bytes before the next message

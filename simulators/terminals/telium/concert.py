@@ -170,7 +170,7 @@ class TeliumTerminal:
         return not self.busy and self._device.void_alone()
 
     def close_without_register(self) -> bool:
-        """Say False: when these terminals close is nobody's business but the acquirer's."""
+        """Say False: these terminals close when their acquirer wants it, not a register."""
         return False
 
     # --- life

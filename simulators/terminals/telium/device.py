@@ -36,7 +36,7 @@ class Profile:
     name: str = "default"
     currency: str = "978"
     contract: str = "424242"
-    echoes_private: bool = True  # False: the approval code stands in the private field
+    echoes_private: bool = True  # False: the approval code is in the private field
     sends_eot: bool = True  # seen missing: a Raspberry Pi switch of pyTeliumManager works around it
     busy: Literal["silent", "nak"] = "silent"  # to an ENQ that cannot be served now
     step_seconds: float = 3.0

@@ -54,7 +54,7 @@ class LineEnd:
     """APDUs to and from the register.
 
     On a serial line the conversation survives a replug; on TCP each connection is one of its own,
-    and `session` tells them apart.
+    and `session` distinguishes them.
     """
 
     def __init__(

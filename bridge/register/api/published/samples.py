@@ -21,7 +21,7 @@ PAYMENT_ID: Final = "018f6f0e-8a44-7c1b-9a3e-3d2f4b5c6d7e"
 SOON: Final = "{soon}"  # a guard: a quarter of a minute from now
 FRESH: Final = "{new_id}"  # a request is never called as another
 ORIGINAL_ID: Final = "018f6f0e-1c20-7d3b-8a11-5e6f70819203"
-# What stands in a recipe for each of them.
+# The shell variable that a recipe has for each of them.
 _VARIABLES: Final = {
     PAYMENT_ID: "$ID",
     ORIGINAL_ID: "$PAID",
