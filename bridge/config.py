@@ -140,7 +140,7 @@ class Terminal(Section):
     stage_seconds: StageSeconds = StageSeconds()
     silent_seconds: SilentSeconds = SilentSeconds()
     # How many days a pre-authorization stands: ask your acquirer. Card schemes grant 5 to 31; with
-    # the least of them a clerk is reminded too early rather than too late.
+    # the least of them a cashier is reminded too early rather than too late.
     hold_days: int = Field(default=5, ge=1, le=31)
     terminal_id: str = ""
     serial_number: str = ""

@@ -170,7 +170,7 @@ class Approval:
     cash_back: Money | None = None  # paid out in cash
     card: Card = field(default_factory=Card)
     batch: str = ""  # what `EndOfDay` closes; a void is possible only in the same batch
-    text: str = ""  # the terminal's own words, for the clerk
+    text: str = ""  # the terminal's own words, for the cashier
     extra: Mapping[str, str] = field(default_factory=dict)  # protocol facts worth keeping; no PAN
 
     @property
@@ -344,7 +344,7 @@ Operation = MoneyOperation | Inquire | Probe | TerminalOperation
 
 
 class Stage(Enum):
-    """Where a conversation is, for the clerk. Not evidence of anything."""
+    """Where a conversation is, for the cashier. Not evidence of anything."""
 
     STARTING = "starting"
     WAITING_FOR_CARD = "waiting_for_card"

@@ -68,7 +68,7 @@ class Register:
                     if content["final"] and content["display"]["may_leave_screen"]:
                         return content
                 case ["prompts", name] if content.get("payment_id") == payment_id:
-                    # Ask your clerk; what nobody answers until expires_at, the default answers.
+                    # Ask your cashier; what nobody answers until expires_at, the default answers.
                     print(content["text"], "|", content["consequence"], flush=True)
                     answer = {"prompt_id": name, "answer": content["default_answer"]}
                     await self.send(client, "prompt/answer", answer)

@@ -2,7 +2,7 @@
 
 Kept: the id and hash, so that a payment is known for ever; amounts, status, funds and bookkeeping;
 what names the transaction to the acquirer. Forgotten: receipts, what is known of the card beyond
-its brand, gift card codes, who the shopper and the clerk were, and whatever a register attached.
+its brand, gift card codes, who the shopper and the cashier were, and whatever a register attached.
 """
 
 from __future__ import annotations

@@ -61,7 +61,7 @@ class Conversation:
     `deadline_at`, `stage_ends_at` and `stop_at` are in seconds of the loop's clock: when the
     shopper has had time enough for all of it and for one stage, and when a terminal that was asked
     to stop has had time enough to say so. `silent_seconds` is how long a terminal may say nothing
-    in a stage before the clerk is told that the outcome is in doubt: nothing is stopped by it.
+    in a stage before the cashier is told that the outcome is in doubt: nothing is stopped by it.
     """
 
     ledger: Ledger

@@ -1,4 +1,4 @@
-"""A signature on a slip: the clerk says yes, no, or nothing at all; on real parts."""
+"""A signature on a slip: the cashier says yes, no, or nothing at all; on real parts."""
 
 from __future__ import annotations
 

@@ -30,8 +30,8 @@ ANSWER_SECONDS_DEFAULT = 120.0
 # A reversal by default needs somebody who could have said otherwise: after a restart, or once the
 # broker is back, and whatever was done to the clock, registers get this long.
 SECOND_CHANCE_SECONDS = 30.0
-LOOK_SECONDS = 0.25  # a clerk waits while a payment is reversed
-# A void that never reached the card is tried again, for about as long as a clerk waits; each try
+LOOK_SECONDS = 0.25  # a cashier waits while a payment is reversed
+# A void that never reached the card is tried again, for about as long as a cashier waits; each try
 # is a payment of its own.
 ATTEMPTS_MAX = 4
 RETRY_SECONDS = 5.0

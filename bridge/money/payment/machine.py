@@ -12,7 +12,7 @@ The rules:
 
 Signatures:
 
-* An approved card payment that a signature verifies is a question to the clerk. Until it is
+* An approved card payment that a signature verifies is a question to the cashier. Until it is
   answered the money counts as taken, so that no one pays twice, but nothing is recorded yet.
 * The first answer counts. "Yes", or nobody in time, and the payment is like any other.
 * "No" asks for a void, a payment of its own. Approved, it takes this one out of everything; if no
@@ -92,7 +92,7 @@ from drivers.contract import (
 )
 
 # Seconds until the terminal is asked again, by the number of questions already asked. Dense at
-# first, because a clerk waits; the contract promises 1, 2, 5 s and then every 5 s for 90 s.
+# first, because a cashier waits; the contract promises 1, 2, 5 s and then every 5 s for 90 s.
 INQUIRY_DELAYS_SECONDS = (1.0, 2.0, 5.0)
 INQUIRY_DELAY_LATER_SECONDS = 5.0
 INQUIRY_DELAY_OPERATOR_SECONDS = 30.0  # a person has been asked to look; we go on, less noisily

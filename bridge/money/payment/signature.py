@@ -10,7 +10,7 @@ class Signature(Enum):
     """Where the question "is this the shopper's signature?" stands."""
 
     ASKED = "asked"  # nobody has answered yet
-    ACCEPTED = "accepted"  # a clerk said yes
+    ACCEPTED = "accepted"  # a cashier said yes
     UNANSWERED = "unanswered"  # nobody said anything in time, and the payment stands
     REFUSED = "refused"  # the payment is to be reversed, and may be already
     NOT_REVERSED = "not_reversed"  # it was refused, and the money could not be given back so

@@ -211,7 +211,7 @@ class Payment:
 
     @property
     def signature_is_asked(self) -> bool:
-        """True while a clerk is still asked about the signature."""
+        """True while a cashier is still asked about the signature."""
         return self.signature is Signature.ASKED and self.awaits_signature
 
     @property

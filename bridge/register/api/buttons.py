@@ -74,7 +74,7 @@ BUTTONS: Final[dict[str, ButtonFacts]] = {
         _ABOUT,
     ),
     "answer:approved": ButtonFacts(
-        "The slip says approved; ask the clerk for its approval code.",
+        "The slip says approved; ask the cashier for its approval code.",
         "payment/resolve",
         {
             **_ABOUT,

@@ -183,13 +183,13 @@ class Recording(Wire):
 
 
 class Button(Wire):
-    """What the clerk may press; `id` is a verb."""
+    """What the cashier may press; `id` is a verb."""
 
     id: str
     """What it means; the table of buttons says what to send. An open list: do not show what you do
     not know."""
     label: str
-    """What stands on it, in the clerk's language."""
+    """What stands on it, in the cashier's language."""
 
 
 class Display(Wire):
@@ -200,14 +200,14 @@ class Display(Wire):
     code: str
     """For registers that want words of their own; an open list."""
     lines: tuple[str, ...] = Field(max_length=2)
-    """Two lines to show, in the clerk's language."""
+    """Two lines to show, in the cashier's language."""
     countdown_s: int | None = None
     """Seconds to count down on the screen, from when the document was published; null for no
     countdown."""
     buttons: tuple[Button, ...] = ()
-    """What the clerk may press now."""
+    """What the cashier may press now."""
     may_leave_screen: bool
-    """Whether the clerk may do something else meanwhile."""
+    """Whether the cashier may do something else meanwhile."""
 
 
 class ReceiptReference(Wire):
@@ -394,7 +394,7 @@ class PaymentDocument(Wire):
     recording: Recording
     """Whether the money is in the books."""
     display: Display
-    """What the clerk's screen shows now, ready to paint."""
+    """What the cashier's screen shows now, ready to paint."""
     receipts: tuple[ReceiptReference, ...] = ()
     """Which receipts there are, where they lie, and what must be done with them."""
     in_doubt: InDoubt | None = None
@@ -548,18 +548,18 @@ class PromptDefault(Wire):
 
 
 class PromptDocument(Wire):
-    """An open question for the clerk, retained until somebody answers or it expires."""
+    """An open question for the cashier, retained until somebody answers or it expires."""
 
     prompt_id: str
-    """The bridge's name of a question to the clerk."""
+    """The bridge's name of a question to the cashier."""
     payment_id: str
     """The payment that the question is about."""
     input_command: Literal["get_confirmation"] = "get_confirmation"
     """What kind of answer is wanted; one kind so far."""
     text: str
-    """What the clerk is asked."""
+    """What the cashier is asked."""
     buttons: tuple[Button, ...]
-    """What the clerk may press; `yes` is `confirmed: true`."""
+    """What the cashier may press; `yes` is `confirmed: true`."""
     expires_at: UtcTime
     """After this moment the default answer is taken."""
     default_answer: PromptDefault

@@ -65,7 +65,7 @@ class Request(Wire):
     totals_group_id: Word | None = None
     """The register's group of totals; kept with the payment."""
     language: Language | None = None
-    """What the clerk and the receipt read, e.g. `de-DE` (BCP 47)."""
+    """What the cashier and the receipt read, e.g. `de-DE` (BCP 47)."""
 
     def check_amounts(self) -> None:
         """Refuse amounts that are not written as their currency wants.

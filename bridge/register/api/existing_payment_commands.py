@@ -155,7 +155,7 @@ class PaymentResolve(Request, StrictWire):  # the last base decides on unknown f
 
 
 class PromptReply(StrictWire):
-    """What the clerk pressed."""
+    """What the cashier pressed."""
 
     confirmed: bool
     """`true` is yes."""
@@ -168,9 +168,9 @@ class PromptAnswer(Request, StrictWire):  # the last base decides on unknown fie
     page = "after"
 
     prompt_id: Id
-    """The bridge's name of a question to the clerk."""
+    """The bridge's name of a question to the cashier."""
     answer: PromptReply
-    """What the clerk pressed; the first answer counts."""
+    """What the cashier pressed; the first answer counts."""
 
 
 class SaleAttach(Request, StrictWire):  # the last base decides on unknown fields

@@ -340,7 +340,7 @@ def content_hash(request: PaymentStart | GiftCardLoad | AnyFollowUp) -> str:
     """Return what tells two requests with one `payment_id` apart: the same content or another.
 
     Over type, method, amounts, original, sale, and the terminal or pool if one was named; not over
-    guards, request ids and the clerk's data, which may differ when a register repeats itself.
+    guards, request ids and the cashier's data, which may differ when a register repeats itself.
     """
     content: dict[str, object] = {"original": None, "sale_id": None, "method": "card"}
     if isinstance(request, PaymentStart):

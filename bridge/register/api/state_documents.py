@@ -249,7 +249,7 @@ class TerminalCapabilities(Wire):
     status_query: Literal["by_reference", "last_transaction", "none"]
     """How it can be asked about a payment in doubt; `none`: a person must look."""
     prompts: tuple[str, ...] = ()
-    """What it may ask the clerk; an open list."""
+    """What it may ask the cashier; an open list."""
     receipts: tuple[Literal["customer", "merchant"], ...] = ()
     """Which receipts it writes; the bridge composes the others."""
     printer: Literal["none", "terminal"] = "none"
@@ -473,6 +473,6 @@ class RegisterState(Wire):
     software: str | None = Field(default=None, max_length=128)
     """The register's program and version, for technicians."""
     language: str | None = Field(default=None, max_length=35)
-    """What its clerk reads, e.g. `de-DE`."""
+    """What its cashier reads, e.g. `de-DE`."""
     spec: str | None = Field(default=None, max_length=16)
     """The minor version of the contract that the register was written for."""

@@ -220,7 +220,7 @@ class ExistingPayments:
         return await self._ledger.apply(account.payment_id, p.Corrected(said))
 
     async def judge(self, register_id: str, request: k.PromptAnswer) -> k.Response:
-        """Take a clerk's answer to a question; the first one counts, a repeat is told so.
+        """Take a cashier's answer to a question; the first one counts, a repeat is told so.
 
         Raises:
             RequestError: `prompt_not_found`: there is no such question, or it was answered

@@ -53,7 +53,7 @@ class Lost(Exception):
     """A connection's end, and why.
 
     Attributes:
-        away: The reason, raised to callers while there is no connection.
+        away: The reason, for callers while there is no connection.
     """
 
     def __init__(self, code: str, text: str, *, stated: bool = False) -> None:

@@ -1,4 +1,4 @@
-"""What the clerk sees: two lines, a color and buttons for every state of a payment. Pure.
+"""What the cashier sees: two lines, a color and buttons for every state of a payment. Pure.
 
 The rules of the contract: red is kept for "someone must act"; every "not paid" line says *not
 charged*; every doubt says *do not charge again*; the shopper never sees the host's reasons.
@@ -122,7 +122,7 @@ def display_of(
     means: Means = ANYTHING,
     hold_notice: Notice = "",
 ) -> Display:
-    """Return what the clerk's screen shows for the payment as it is now.
+    """Return what the cashier's screen shows for the payment as it is now.
 
     `position` is its place in the line before a busy terminal, 0 when it waits in none; `means`
     is what its terminal can still be asked for, `hold_notice` how near the end of a hold is.
@@ -283,7 +283,7 @@ def _paid(payment: Payment, remaining: Money | None, means: Means) -> Display:
 
 
 def _undo(payment: Payment, means: Means) -> tuple[str, *tuple[Button, ...]]:
-    """Return what to ask the clerk who wanted to stop a payment, and the button that does it."""
+    """Return what to ask the cashier who wanted to stop a payment, and the button that does it."""
     request = payment.request
     if request.plan is not None:
         return ("The rest of the plan decides",)

@@ -1,4 +1,4 @@
-"""How long what a clerk's screen shows will last. Pure."""
+"""How long what a cashier's screen shows will last. Pure."""
 
 from __future__ import annotations
 

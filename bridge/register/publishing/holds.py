@@ -1,4 +1,4 @@
-"""When a clerk must be reminded of money that is held, and how long its document stays. Pure."""
+"""When a cashier must be reminded of money that is held, and how long its document stays. Pure."""
 
 from __future__ import annotations
 

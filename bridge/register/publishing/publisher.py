@@ -41,7 +41,7 @@ DOCUMENT_AGE_MAX = timedelta(hours=24)  # an unacknowledged document is kept thi
 # MQTT 5: a broker that outlives the bridge forgets documents by itself, a day after we would.
 DOCUMENT_EXPIRY_SECONDS = 48 * 3600
 # Progress, responses and events wait this long for each other, and let the terminal go first; no
-# clerk sees the difference. Outcomes wait for nothing.
+# cashier sees the difference. Outcomes wait for nothing.
 NEWS_SECONDS = 0.05
 PASSING = frozenset({p.Status.QUEUED, p.Status.IN_PROGRESS, p.Status.CANCELING})
 RECEIPT_COPIES = frozenset({"customer", "merchant", "signature", "administration"})
@@ -290,7 +290,7 @@ class Publisher:
     async def _send_later(
         self, topic: str, payload: bytes, correlation: bytes | None = None, *, retain: bool = False
     ) -> None:
-        """Publish what is less urgent than any outcome: a clerk waits for those."""
+        """Publish what is less urgent than any outcome: a cashier waits for those."""
         await self._publish_outcomes()
         await self._publish(topic, payload, retain=retain, correlation=correlation)
 
@@ -414,7 +414,7 @@ class Publisher:
         return self._now() + timedelta(seconds=seconds)
 
     async def _publish_prompt(self, account: PaymentRecord) -> None:
-        """Ask the clerk, or take the question away: also one that an earlier life had asked."""
+        """Ask the cashier, or take the question away: also one that an earlier life had asked."""
         payment, request = account.payment, account.payment.request
         if payment.signature is None:
             return

@@ -1,4 +1,4 @@
-"""What the clerk is told of a payment that did not come about: why, and what helps. Pure.
+"""What the cashier is told of a payment that did not come about: why, and what helps. Pure.
 
 Only a card that its issuer, or the terminal, would not take makes way for another card. What is
 wrong with a line, a host, a PIN or a gift card does not get better with another one; and why an

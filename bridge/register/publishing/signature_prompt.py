@@ -1,4 +1,4 @@
-"""Questions for the clerk, as documents: what is asked, until when, what each answer does. Pure."""
+"""Questions for the cashier, as documents: text, deadline, what each answer does. Pure."""
 
 from __future__ import annotations
 

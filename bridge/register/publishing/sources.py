@@ -48,7 +48,7 @@ class Signatures(Protocol):
 
     @property
     def policy(self) -> SignaturePolicy:
-        """How long clerks are asked, and what happens when nobody answers."""
+        """How long cashiers are asked, and what happens when nobody answers."""
 
     def can_void(self, terminal_id: str) -> bool:
         """Whether a terminal can take a payment back."""

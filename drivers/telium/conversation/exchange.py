@@ -15,7 +15,7 @@ class TillStream(Stream[ItemT]):
     _said = False
 
     def stop(self) -> Reaction[ItemT] | None:
-        """Leave it to the script, or tell the clerk, once."""
+        """Leave it to the script, or tell the cashier, once."""
         if not self.requested:
             return StopWanted()
         if not self._said:

@@ -95,7 +95,7 @@ async def test_lines_that_come_later_wait_for_the_answer_too(disk: Disk) -> None
     payment_id = await sign(ledger, request(1, "S1", lines_later=True))
     await ledger.attach("till-1/S1", SALE)
     assert recorded(ledger) == []
-    assert ledger.payments.overdue("9999") == [], "nobody gives up while the clerk is asked"
+    assert ledger.payments.overdue("9999") == [], "nobody gives up while the cashier is asked"
     await ledger.apply(payment_id, YES)
     (purchase,) = ledger.payments.open_purchases()
     assert purchase.purchase.content.sale == SALE

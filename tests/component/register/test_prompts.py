@@ -1,4 +1,4 @@
-"""A signature that a clerk must compare: asked, answered, expired, and what each leads to."""
+"""A signature that a cashier must compare: asked, answered, expired, and what each leads to."""
 
 from __future__ import annotations
 
@@ -135,7 +135,7 @@ def test_silence_does_what_the_question_said(
         question = await asked(shop)
         assert question["default_answer"] == {"confirmed": funds == "captured"}
         await asyncio.sleep(115)
-        assert prompt(shop) == question, "the clerk still has time"
+        assert prompt(shop) == question, "the cashier still has time"
         assert shop.ledger.payments.open_purchases() == []
         await asyncio.sleep(10)
         assert prompt(shop) == {}
@@ -281,7 +281,7 @@ def test_nobody_is_reversed_before_somebody_could_be_heard(tmp_path: Path) -> No
         shop.broker.restart(200.0, forget=False)
         await asyncio.sleep(200)
         await shop.until("till-1", 1, funds="captured")
-        assert prompt(shop), "the broker is back: the clerk has a last chance"
+        assert prompt(shop), "the broker is back: the cashier has a last chance"
         await asyncio.sleep(20)
         assert prompt(shop)
         await shop.until("till-1", 1, funds="voided")

@@ -77,7 +77,7 @@ CASES: dict[str, p.Payment] = {
 
 
 def states_table() -> str:
-    """Return what the clerk sees in every state, by asking for the display of each."""
+    """Return what the cashier sees in every state, by asking for the display of each."""
     lines = [
         "| status | line 1 | line 2 | color | buttons | may leave |",
         "|---|---|---|---|---|---|",

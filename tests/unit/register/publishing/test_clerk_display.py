@@ -1,4 +1,4 @@
-"""What clerks are told: nothing untrue, and no button that says nothing."""
+"""What cashiers are told: nothing untrue, and no button that says nothing."""
 
 from __future__ import annotations
 
