@@ -119,6 +119,22 @@ def wrong_commands(document: str, text: str) -> Iterator[str]:
                 break
 
 
+def undefined_words(glossary: str, sources: str) -> Iterator[str]:
+    """Yield names in the last column of the glossary that the code does not have.
+
+    A class or a constant must be defined, all else at least used, as a whole word.
+    """
+    for row in re.findall(r"^\| \*.*$", glossary, re.M):
+        for name in _BACKTICKS.findall(row.strip("| ").rpartition("|")[2]):
+            word = re.escape(name)
+            if name[0].islower():
+                found = re.search(rf"\b{word}\b", sources)
+            else:
+                found = re.search(rf"^(?:class {word}\b| *{word}\b[^=\n]* = )", sources, re.M)
+            if not found:
+                yield f"the glossary names {name}, which the code does not have"
+
+
 def command_lines(text: str) -> Iterator[str]:
     """Yield what a reader may copy as a command of `paybridge`: in backticks, fences, indented."""
     blocks = _FENCE.findall(text) + _INDENTED.findall(_CONTINUED.sub(" ", text))

@@ -90,3 +90,29 @@ def test_a_script_that_does_not_exist_is_noticed() -> None:
 )
 def test_a_command_that_does_not_exist_is_noticed(text: str, wrong: bool) -> None:
     assert bool(list(d.wrong_commands("README.md", text))) == wrong
+
+
+def test_the_glossary_names_what_the_code_has() -> None:
+    folders = ("bridge", "drivers", "simulators", "tests/simulation")
+    sources = "\n".join(
+        path.read_text() for folder in folders for path in (ROOT / folder).rglob("*.py")
+    )
+    glossary = (ROOT / "docs" / "glossary.md").read_text()
+    assert list(d.undefined_words(glossary, sources)) == []
+
+
+@pytest.mark.parametrize(
+    ("names", "missing"),
+    [
+        ("`Lease`, `CAPTURE`, `terminal_id`", False),
+        ("`Talk`", True),
+        ("`Funds`", True),
+        ("`terminal`", True),
+    ],
+)
+def test_a_word_that_the_code_does_not_have_is_noticed(names: str, missing: bool) -> None:
+    sources = "class Lease:\n    CAPTURE = 1\n    terminal_id: str\n    where = Funds.HELD\n"
+    glossary = (
+        f"| word | what it is | in the code |\n|---|---|---|\n| *a* | `b` is not | {names} |\n"
+    )
+    assert bool(list(d.undefined_words(glossary, sources))) == missing
