@@ -1,6 +1,6 @@
 """Everything that reaches out of the bridge: disk, broker, terminals, back office, clocks, chance.
 
-The service takes what stands here as default. A simulated store, a crash test or a benchmark puts
+The defaults here are the service's. A simulated store, a crash test or a benchmark puts
 something else in the place of one adapter, and has the same bridge built around it.
 """
 
@@ -92,7 +92,7 @@ def utc_now() -> datetime:
 
 
 def new_id() -> str:
-    """Return 32 hexadecimal digits that nobody else has."""
+    """Return a random UUID as 32 hexadecimal digits."""
     return uuid.uuid4().hex
 
 

@@ -24,7 +24,7 @@ LATEST: Final = datetime(2060, 1, 1, tzinfo=UTC)  # far beyond the life of any s
 
 
 class WallClock:
-    """Reads the wall clock and keeps an eye on it, by a clock that nobody can set."""
+    """Reads the wall clock and checks it against the monotonic clock, which cannot be set."""
 
     def __init__(self, read: Callable[[], datetime], monotonic: Callable[[], float]) -> None:
         """`read` gives the wall clock in UTC, `monotonic` seconds that only ever grow."""

@@ -119,7 +119,7 @@ def scrub(text: str) -> str:
 
 
 def shown_bytes(data: bytes) -> str:
-    """Return the beginning of bytes that nobody understood, for the log; card numbers masked.
+    """Return the beginning of bytes that were not understood, for the log; card numbers masked.
 
     Text shows as text, anything else as hex. `scrub` cannot see into hex dumps, so after the first
     four bytes, which name a frame, every run of seven or more decimal digits is masked here,

@@ -1,4 +1,4 @@
-"""Folders and files that nobody but the service's own user may read, whoever makes them.
+"""Folders and files that only the service's own user may read, whatever the umask.
 
 The journal holds whole gift card codes until they are forgotten, the login folder tokens. A mode
 must not depend on the umask of the shell in which somebody typed the first command, so it is set

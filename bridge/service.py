@@ -203,8 +203,8 @@ async def _record(parts: Parts, recorder: Recorder) -> None:
 async def _call_persons(parts: Parts) -> None:
     """Have a person asked about the doubts of terminals that are configured no more.
 
-    Nobody else asks about them, and nobody would see them grow old. Should the terminal come back
-    into the configuration, it is asked again.
+    No station asks about them, and nothing else would notice their age. Should the terminal come
+    back into the configuration, it is asked again.
 
     Raises:
         JournalError: It could not be stored.

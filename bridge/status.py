@@ -1,4 +1,4 @@
-"""What the service tells of itself and its terminals: state, info, health. Reads, never acts."""
+"""What the service says of itself and its terminals: state, info, health. Reads, never acts."""
 
 from __future__ import annotations
 

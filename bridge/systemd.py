@@ -1,4 +1,4 @@
-"""What paybridge tells systemd: ready, alive, stopping. Not a dependency, not a decision.
+"""What paybridge reports to systemd: ready, alive, stopping. Not a dependency, not a decision.
 
 Without systemd (no `NOTIFY_SOCKET`) every message goes nowhere, so callers need not ask.
 Source: sd_notify(3) and sd_watchdog_enabled(3) of systemd 252.
@@ -59,7 +59,7 @@ class Notifier:
 
 
 def watchdog_interval(environment: Mapping[str, str], process_id: int) -> float | None:
-    """Return the seconds between two calls of `Notifier.alive`; None when nobody watches."""
+    """Return the seconds between two calls of `Notifier.alive`; None without a watchdog."""
     limit = environment.get("WATCHDOG_USEC", "")
     watched = environment.get("WATCHDOG_PID", "")
     if not limit.isdecimal() or int(limit) == 0:

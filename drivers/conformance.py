@@ -11,7 +11,7 @@ counted). Nothing here reads a clock, a file or chance.
 
     problems = check_claims(DRIVER, MySettings(), Trial(paid, next_stub, refusals, strangers, odd))
 
-A trial tempts a driver to say what nobody proved: it plays two conversations on one line, lets
+A trial tempts a driver to say what is not proved: it plays two conversations on one line, lets
 every refusal follow an approval, shows strangers' transactions of the same amount, and ends that
 contradict what was said before.
 """
@@ -201,7 +201,7 @@ class _Run:
         return self._settle(self._dialogue.receive(data, self._now))
 
     def _settle(self, step: c.Step) -> float | None:
-        """Write, store, tell the dialogue, as a station does."""
+        """Write, store, report to the dialogue, as a station does."""
         while True:
             if step.new_line:
                 step = self._renewed(step)

@@ -150,7 +150,7 @@ class Card:
 class Approval:
     """One transaction as the terminal's memory describes it: money moved, or is about to.
 
-    `fingerprint` is what tells this transaction from any other of the same terminal; two readings
+    `fingerprint` distinguishes this transaction from any other of the same terminal; two readings
     of one transaction have equal fingerprints. It is the driver's own text, opaque to the bridge.
     """
 
@@ -340,7 +340,7 @@ TerminalOperation = EndOfDay | ReadCard | ShowText | ReadBalance | ReadLast | Di
 Operation = MoneyOperation | Inquire | Probe | TerminalOperation
 
 
-# --- what a terminal tells the bridge
+# --- what a terminal reports to the bridge
 
 
 class Stage(Enum):

@@ -185,7 +185,7 @@ class Exchange(ABC, Generic[AskT, ItemT, AnswerT]):
         return False
 
     def close(self) -> None:
-        """The script is about to end: tell what is left to tell before its final event."""
+        """The script is about to end: report what is left before its final event."""
 
     def accept(self) -> None:
         """Acknowledge the answer that ended the script; its final event is on disk."""

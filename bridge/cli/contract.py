@@ -1,4 +1,4 @@
-"""`paybridge contract`: write the published contract to a folder, or tell whether it is stale."""
+"""`paybridge contract`: write the published contract to a folder, or say whether it is stale."""
 
 from __future__ import annotations
 

@@ -190,7 +190,7 @@ def _refuse_beside_open(sibling: Payment) -> None:
 
 
 def most_asked(request: PaymentRequest, others: Sequence[Payment]) -> Money:
-    """Return what a sale costs whose lines nobody told: the most that one payment asked for.
+    """Return what a sale without stated lines costs: the most that one payment asked for.
 
     After a part payment only the rest is asked for. What brought nothing to the sale, or was given
     back, does not count.
@@ -433,7 +433,7 @@ def _refuse_more_than(
 def _refuse_beside_an_end(request: PaymentRequest, running: Sequence[Payment]) -> None:
     """Refuse to use a hold that is being ended, and to end one that is being used.
 
-    In which order the two reach the bank nobody knows; the second would find no hold.
+    The two may reach the bank in either order; the second would find no hold.
     """
     ends = request.type is PaymentType.CAPTURE and request.is_last
     for one in running:

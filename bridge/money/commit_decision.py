@@ -351,7 +351,7 @@ def _settle_tip(
 
 
 def _leave_out(account: PaymentRecord, at: str, entries: list[Entry]) -> PaymentRecord:
-    """Return the account once the books need not hear of it; adds the entry that says so."""
+    """Return the account once it need not be recorded; adds the entry that says so."""
     news = p.RecordingChanged(p.Recording.NOT_REQUIRED)
     entries.append(Entry(account.payment_id, news, at))
     return fold_event(account, news, at)[0]

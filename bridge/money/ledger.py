@@ -47,7 +47,7 @@ from bridge.money.store.records import (
 )
 from drivers.contract import Approved
 
-# Events after which the books may have to hear of a sale.
+# Events after which a sale may have to be recorded.
 SETTLING = (Approved, p.Resolved, p.Corrected, p.Decided, SignatureJudged, ReversalFailed)
 
 
@@ -305,7 +305,7 @@ class Ledger:
                 return await self._store(before, (event,), wait=wait)
 
     async def apply_purchase(self, transaction_id: str, event: s.PurchaseEvent) -> PurchaseRecord:
-        """Let `event` happen to a purchase, and tell the payments it records, in one commit.
+        """Let `event` happen to a purchase, and note it in the payments it records, in one commit.
 
         Raises:
             KeyError: The purchase is not in memory.

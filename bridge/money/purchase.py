@@ -58,7 +58,7 @@ class OtherTenders:
 
 @dataclass(frozen=True, slots=True)
 class SaleDetails:
-    """What a register tells about the sale that is being paid."""
+    """What a register states about the sale that is being paid."""
 
     total: Money
     lines: tuple[SaleLine, ...]
@@ -67,7 +67,7 @@ class SaleDetails:
     sale_discount_minor: int = 0
     refund_minor: int = 0
     member_id: str = ""
-    elsewhere: OtherTenders | None = None  # None: nobody stated any
+    elsewhere: OtherTenders | None = None  # None: none were stated
 
     @property
     def to_pay(self) -> Money:
@@ -105,7 +105,7 @@ class CapturedPayment:
 
 
 # Whose date a booking carries: our clock's, or, where that cannot be right, the terminal's or the
-# back office's; `doubtful_clock` where nobody else told one.
+# back office's; `doubtful_clock` where no other clock gave one.
 DateSource = Literal["clock", "terminal", "server", "doubtful_clock"]
 
 

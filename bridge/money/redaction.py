@@ -20,7 +20,7 @@ from drivers.contract import Approval, Card
 
 
 def may_prune(account: PaymentRecord, before: str) -> bool:
-    """Tell whether nobody can need more of a payment than is kept; `before` is ISO 8601 UTC."""
+    """Say whether no more of a payment can be needed than is kept; `before` is ISO 8601 UTC."""
     return (
         not account.live
         and not account.payment.pruned

@@ -62,7 +62,7 @@ class TerminalConnection:
 
     @property
     def can_show_last(self) -> bool:
-        """True for a terminal whose baseline is its last transaction, and that tells what it is."""
+        """True for a terminal whose baseline is its last transaction, and that can show it."""
         shows = "last_transaction" in self._capabilities.operations
         return shows and self._capabilities.status_query == "last_transaction"
 

@@ -29,7 +29,7 @@ class Probing:
         connection: TerminalConnection,
         status: TerminalStatus,
     ) -> None:
-        """Ask over `connection`, tell `status`."""
+        """Ask over `connection`, set `status`."""
         self._settings = settings
         self._ledger = ledger
         self._connection = connection
@@ -169,7 +169,7 @@ class Probing:
 
 
 def _may_have_made(payment: p.Payment, fingerprint: str) -> bool:
-    """Tell whether it is, or was there before it, or whether nobody can say yet."""
+    """Say whether it is, or was there before it, or whether that is not known yet."""
     before = payment.baseline is not None and payment.baseline.fingerprint == fingerprint
     pending = not payment.is_final or payment.answer_check is p.AnswerCheck.DUE
     return before or pending or payment.made(fingerprint)

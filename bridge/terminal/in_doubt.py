@@ -49,7 +49,7 @@ class PaymentsInDoubt:
         return next((name for name, doubt in self.open() if not doubt.needs_operator), "")
 
     def forbid(self, operation: c.TerminalOperation) -> bool:
-        """Tell whether an operation would disturb what the terminal may still tell of a doubt."""
+        """Say whether an operation would disturb what the terminal still shows of a doubt."""
         if isinstance(operation, c.ReadLast) or not self.open():
             return False  # a person may want to see it
         by_reference = self._capabilities.status_query == "by_reference"

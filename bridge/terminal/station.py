@@ -249,7 +249,7 @@ class Station:
     async def _reaches_for(self, operation: c.TerminalOperation) -> bool:
         """Open the line if there is none; say whether there is one."""
         if isinstance(operation, c.EndOfDay) and operation.close:
-            await self._runner.check_answers()  # a batch that is closed tells nothing any more
+            await self._runner.check_answers()  # a batch that is closed shows nothing any more
         if isinstance(operation, c.EndOfDay):
             await self._probing.look()
         return await self.connection.reach()

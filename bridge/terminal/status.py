@@ -110,7 +110,7 @@ class TerminalStatus:
         self.show(activity="idle", payment_id="", register_id="")
 
     def unreachable(self, error: LineError) -> None:
-        """Show that nobody answers, and why."""
+        """Show that the terminal does not answer, and why."""
         if self.state.problem != error.reason:
             _LOGGER.warning(
                 "terminal=%s gone reason=%s text=%s", self._terminal_id, error.reason, error

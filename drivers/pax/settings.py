@@ -18,7 +18,7 @@ class PaxSettings:
     that the terminal may close its batch without being asked (most do at night): then an empty
     memory proves nothing, and a payment is absent only while an older one of the same batch is
     still there. `gift` says that the application serves gift cards: then the terminal redeems and
-    loads them, and tells their balance.
+    loads them, and reads their balance.
     """
 
     transport: Literal["line", "http"] = "line"

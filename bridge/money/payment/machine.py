@@ -107,7 +107,7 @@ CANCEL_CODES = {"cashier": "canceled_by_cashier", QUEUE_TIMEOUT: QUEUE_TIMEOUT}
 # limits of servers and proxies (ten minutes), and before anybody has forgotten the shopper.
 SECOND_LOOK_SECONDS = 900.0
 
-# Where an approval leaves the money, and whether the books must hear of it.
+# Where an approval leaves the money, and whether it must be recorded.
 OUTCOME_OF = {
     PaymentType.SALE: (Funds.CAPTURED, Recording.PENDING),
     PaymentType.CAPTURE: (Funds.CAPTURED, Recording.PENDING),
@@ -142,7 +142,7 @@ def advance(payment: Payment, event: Event) -> Outcome:
     """
     match event:
         case Receipt():
-            # Receipts are told with the outcome; until then nobody prints them.
+            # Receipts are published with the outcome, never before it.
             printed = replace(payment, receipts=(*payment.receipts, event))
             return printed, (Publish(),) if payment.is_final else ()
         case RecordingChanged():
@@ -507,7 +507,7 @@ def _on_final(payment: Payment, event: Event) -> Outcome:
 def _late_approval(payment: Payment, approval: Approval) -> Outcome:
     known = payment.approval
     if payment.funds is Funds.NONE:
-        # A person had taken the approval back, or nobody had told one.
+        # A person had taken the approval back, or there had been none.
         told = "failed" if payment.status is Status.APPROVED else payment.status.value
         return disagree(payment, Discrepancy(f"approved_after_{told}", "money moved", approval))
     assert known is not None, "money that moved was approved"

@@ -118,7 +118,7 @@ class PaymentRequest:
     tip_limit_percent: int = TIP_LIMIT_PERCENT  # of the amount without tip, for all tips together
     accept_partial: bool = False
     sale: SaleDetails | None = None
-    lines_later: bool = False  # the register will tell what was sold after the payment
+    lines_later: bool = False  # the register will state what was sold after the payment
     deadline_seconds: int = 120
     operator_id: str = ""
     shift_number: str = ""

@@ -133,7 +133,7 @@ class Payment:
     concluding: Literal["", "capture", "release"] = ""  # how a gift card's hold is being ended
     approval: Approval | None = None
     denial: Denial | None = None
-    cancel_asked: str = ""  # who wanted it stopped; "" nobody
+    cancel_asked: str = ""  # who wanted it stopped; "" for none
     doubt: Doubt | None = None
     resolved_by: str = ""  # "terminal" | "operator", once final
     approved_by: str = ""  # the person who resolved it

@@ -35,8 +35,8 @@ T = TypeVar("T")
 COMMITS_WAITING_MAX = 20_000
 # Commits that share one fsync. Bounds the time the oldest of them waits for the others.
 GROUP_COMMITS_MAX = 256
-# How long a change that nobody waits for (a receipt) looks for company. An approval that follows a
-# receipt at once would otherwise stand behind the receipt's own commit.
+# How long a change that no caller waits for (a receipt) waits for others to share its commit. An
+# approval that follows a receipt at once would otherwise wait for the receipt's own commit.
 COMPANY_SECONDS = 0.01
 
 # Only what may change is updated, so that the indexes on the rest stay untouched: each page that a
@@ -138,7 +138,7 @@ class Journal:
     def append(self, change: Change, *, urgent: bool = True) -> asyncio.Future[int]:
         """Return a future of the last `seq` written; done once the change is on disk.
 
-        Changes reach the disk in the order of the calls, even if nobody waits. If the caller is
+        Changes reach the disk in the order of the calls, awaited or not. If the caller is
         canceled the change is written all the same. One that is not `urgent` shares the next
         commit, or has one of its own after `COMPANY_SECONDS`.
 

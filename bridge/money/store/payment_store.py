@@ -313,13 +313,13 @@ class PaymentStore:
             self.something_changed.set()
 
     def announce_later(self, account: PaymentRecord, tell: bool, done: asyncio.Future[int]) -> None:
-        """Announce what nobody waited for, once it is on disk."""
+        """Announce what no caller waited for, once it is on disk."""
         if done.cancelled() or done.exception() is not None:
             return  # the journal is latched; the next caller gets the error
         self.announce(account, tell=tell)
 
     def put_retired(self, account: PaymentRecord) -> None:
-        """Note that nobody needs a payment any more."""
+        """Note that a payment is not needed any more."""
         self._records[account.payment_id] = account
         self._settled.append(account.payment_id)
 

@@ -102,7 +102,7 @@ def stored(account: PaymentRecord, seq: int) -> PaymentRecord:
 
 
 def fold_payment(entries: Sequence[Entry]) -> PaymentRecord:
-    """Return the account that the journal's entries tell of."""
+    """Return the account that the journal's entries describe."""
     account: PaymentRecord | None = None
     for entry in entries:
         if isinstance(entry.event, p.Pruned):
@@ -129,7 +129,7 @@ def _fold_pruned(event: p.Pruned, seq: int) -> PaymentRecord:
 
 
 def fold_purchase(entries: Sequence[Entry]) -> PurchaseRecord:
-    """Return the purchase that the journal's entries tell of."""
+    """Return the purchase that the journal's entries describe."""
     first, *rest = entries
     assert isinstance(first.event, s.PurchaseDue), "a purchase begins with being due"
     purchase = s.open_purchase(first.event)

@@ -1,4 +1,4 @@
-"""Questions about a gift card's balance: they wait for the back office, and hold nobody up."""
+"""Questions about a gift card's balance: they wait for the back office, and delay nothing else."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ class Presence:
     """Who may be gone. One message decides nothing: a birth or a command ends the grace."""
 
     def __init__(self) -> None:
-        """Miss nobody yet."""
+        """Begin with no register missing."""
         self._until: dict[str, float] = {}  # by register, in seconds of the loop's clock
 
     @property

@@ -68,7 +68,7 @@ class DayEnds:
         return result
 
     def is_open(self, terminal_id: str) -> bool:
-        """Tell whether an end of day was asked for, and nobody knows what came of it."""
+        """Say whether an end of day was asked for, and its outcome is not known."""
         return self._batches.of(terminal_id).closing is not None
 
     async def look(self, terminal_id: str, name: str, told: c.BatchTotals) -> None:
@@ -264,7 +264,7 @@ def _warn(terminal_id: str, found: GapFound) -> None:
 
 
 def unknown(terminal_id: str) -> RequestError:
-    """Return what is told while nobody knows whether a batch was closed."""
+    """Return the answer while it is not known whether a batch was closed."""
     return RequestError(
         "outcome_unknown",
         "whether the terminal closed its batch is not known; ask again, its totals may tell",

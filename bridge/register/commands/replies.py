@@ -56,7 +56,7 @@ class Replies:
     def about(
         self, request: k.AnyRequest, account: PaymentRecord, status: str, **more: Any
     ) -> k.Response:
-        """Return the response that tells how a payment is; `more` are its other fields."""
+        """Return the response that says how a payment is; `more` are its other fields."""
         return self.response(
             request,
             status,
@@ -111,7 +111,7 @@ class Replies:
         """Return the register's own payments of that id in memory: one, or the legs of a plan."""
         account = self._ledger.payments.get(payment_id) or self._first_leg(payment_id)
         if account is None or account.payment.request.register_id != register_id:
-            return []  # what another register's payment came to is nobody else's
+            return []  # the outcome of a payment is shown to its own register only
         plan = account.payment.request.plan
         get = self._ledger.payments.get
         legs = [get(leg.payment_id) for leg in plan.legs] if plan else [account]

@@ -101,7 +101,7 @@ class _Pending:
     name: str  # unique
     terminal_id: str
     operation: c.TerminalOperation | None  # None is a probe
-    until: float  # then nobody waits for the answer any more
+    until: float  # then the register has stopped waiting for the answer
     probes_before: int = 0
     looks: bool = False  # at the totals, because of an earlier end of day; then it begins
     lasting: bool = False  # its name means the same one for ever
@@ -296,7 +296,7 @@ class TerminalOperations:
                 why = final.text or final.code
                 await self.day_ends.kept(pending.terminal_id, pending.name, why)
             case _:
-                pass  # nobody knows; the next totals may tell
+                pass  # not known; the next totals may show it
 
     async def _go_on(self, pending: _Pending, final: c.FinalEvent) -> Result | RequestError | None:
         """Begin an end of day once the totals told what came of the one before it."""

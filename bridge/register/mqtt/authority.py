@@ -190,7 +190,7 @@ class Authority:
         return None
 
     def serve(self) -> None:
-        """Nobody said no: the base topic is ours."""
+        """No other bridge objected: the base topic is ours."""
         assert self.standing == "asking", "asked before"
         self.standing = "serving"
         self._holder = True

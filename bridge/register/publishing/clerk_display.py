@@ -211,7 +211,7 @@ def _running(payment: Payment, means: Means) -> Display:
 
 
 def not_again(payment: Payment) -> str:
-    """Return what nobody may do while nobody knows whether it was done."""
+    """Return what must not be done while it is not known whether it was done."""
     return _NOT_AGAIN.get(payment.request.type, "Do not charge again")
 
 

@@ -1,4 +1,4 @@
-"""Which documents nobody needs to see any more. Pure."""
+"""Which documents need not stay published any more. Pure."""
 
 from __future__ import annotations
 

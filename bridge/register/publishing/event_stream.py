@@ -59,7 +59,7 @@ class Stream:
             self._collect_prompt(account)
 
     def forget(self, payment_id: str) -> None:
-        """Let go of a payment that nobody needs to see any more."""
+        """Drop a payment that is not published any more."""
         self._told.pop(payment_id, None)
         self._prompts.pop(payment_id, None)
 

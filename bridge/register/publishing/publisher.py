@@ -91,7 +91,7 @@ _NO_BREAKS = _Breaks()
 
 
 class Publisher:
-    """One task that tells the broker whatever changed, in the order it changed."""
+    """One task that publishes what changed, in the order it changed."""
 
     def __init__(
         self,
@@ -268,7 +268,7 @@ class Publisher:
             self._told.health = facts
 
     async def _publish_outcomes(self) -> None:
-        """Publish the documents that tell an outcome, those that came meanwhile included."""
+        """Publish the documents with an outcome, those that came meanwhile included."""
         self._collect()
         while self._due:
             payment_id = next(iter(self._due))
@@ -414,7 +414,7 @@ class Publisher:
         return self._now() + timedelta(seconds=seconds)
 
     async def _publish_prompt(self, account: PaymentRecord) -> None:
-        """Ask the cashier, or take the question away: also one that an earlier life had asked."""
+        """Ask the cashier, or take the question away: also one of the process before."""
         payment, request = account.payment, account.payment.request
         if payment.signature is None:
             return
@@ -450,7 +450,7 @@ class Publisher:
         for copy in sorted(RECEIPT_COPIES - set(documents)):
             # The terminal's own came late: it takes the place of all of ours.
             topic = self._topics.receipt(request.register_id, request.payment_id, copy)
-            # What an earlier life had published, nobody remembers.
+            # What the process before had published is not known.
             unknown = None if account.created_at < self._since else b""
             if self._told.receipts.get(topic, unknown) != b"":
                 await self._send_later(topic, b"", retain=True)
@@ -463,7 +463,7 @@ class Publisher:
                 self._told.receipts[topic] = payload
 
     async def _retire_old(self) -> None:
-        """Empty the topics of payments that nobody needs to see any more."""
+        """Empty the topics of payments that are not published any more."""
         steady = self._clock_is_steady()
         oldest_kept = k.format_time(self._now() - DOCUMENT_AGE_MAX) if steady else ""
         accounts = self._ledger.payments.in_memory()

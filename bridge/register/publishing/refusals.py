@@ -140,6 +140,6 @@ def _why(payment: p.Payment, code: str) -> Why:
         return _WHYS[code]
     if by_back_office:
         return Why("Gift card refused", "Pay another way", by_words=True)
-    if payment.status is p.Status.DECLINED:  # a driver's own code: what it is, nobody knows here
+    if payment.status is p.Status.DECLINED:  # a driver's own code: its meaning is not known here
         return Why(f"{NAMES[payment.request.type]} declined", "Pay another way")
     return Why("Terminal fault", AGAIN, by_words=True)

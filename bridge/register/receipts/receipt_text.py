@@ -264,7 +264,7 @@ def _amount(money: Money, *, german: bool) -> str:
 
 
 def _balance(approval: Approval, *, german: bool) -> str:
-    """Return what is left on a gift card, "" where nobody told."""
+    """Return what is left on a gift card, "" where it is not known."""
     told = approval.extra.get("balance_after", "")
     try:
         return _amount(parse_amount(told, approval.amount.currency), german=german) if told else ""

@@ -75,7 +75,7 @@ class Link(Protocol):
         """Return the bytes to write. Only a `repeatable` frame is repeated after silence."""
 
     def accept(self) -> bytes:
-        """Return the bytes that tell the other side that its payload was taken."""
+        """Return the bytes that acknowledge a payload to the other side."""
 
     def renew(self) -> None:
         """Forget what had begun to come: the next payload is sent over another line."""

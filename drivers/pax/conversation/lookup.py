@@ -24,7 +24,7 @@ BALANCE_REFERENCE = "BALANCE"
 
 
 def read_balance(operation: ReadBalance, settings: PaxSettings) -> Script:
-    """Ask for a gift card and tell what is left on it."""
+    """Ask for a gift card and return what is left on it."""
     if not settings.gift:
         return Failed("gift", "no gift cards at this terminal", "operation_not_supported")
     request = Transact(

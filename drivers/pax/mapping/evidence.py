@@ -289,7 +289,7 @@ def words(answer: Result | Record) -> str:
 
 
 def fingerprint_of(trace: Trace) -> str:
-    """Return what tells a transaction from any other of the terminal, and finds it again."""
+    """Return what distinguishes a transaction from others of the terminal, and finds it again."""
     if not trace.transaction_number and not trace.reference:
         return ""
     return f"{trace.transaction_number}/{trace.reference}/{trace.moment}"

@@ -1,4 +1,4 @@
-"""The till's end of a line to a terminal that nobody can stop from the till. Pure."""
+"""The register's end of a line to a terminal that a register cannot stop. Pure."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class TillStream(Stream[ItemT]):
     _said = False
 
     def stop(self) -> Reaction[ItemT] | None:
-        """Leave it to the script, or tell the cashier, once."""
+        """Leave it to the script, or say so to the cashier, once."""
         if not self.requested:
             return StopWanted()
         if not self._said:

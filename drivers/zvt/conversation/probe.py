@@ -164,7 +164,7 @@ def _not_ready(
 
 
 def _baseline(reading: m.StatusInformation) -> c.Baseline | None:
-    """Return what tells the last transaction from a later one."""
+    """Return what distinguishes the last transaction from a later one."""
     if reading.result == OK and (reading.receipt or reading.trace):
         return c.Baseline(fingerprint(reading))
     return None

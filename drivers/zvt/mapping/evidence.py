@@ -37,7 +37,7 @@ Verdict = Literal["ours", "other", "unreadable"]
 
 
 def fingerprint(status: m.StatusInformation) -> str:
-    """Return what tells this transaction from any other of the terminal."""
+    """Return what distinguishes this transaction from any other of the terminal."""
     amount = "" if status.amount is None else str(status.amount)
     parts = (status.terminal_id, status.receipt, trace_of(status), status.date, status.time, amount)
     return with_id(":".join(parts), status)
