@@ -204,16 +204,16 @@ def _payments(options: argparse.Namespace) -> int:
 def _show(options: argparse.Namespace) -> int:
     from bridge.cli.journal import find_payment
 
-    story = find_payment(_load(options), options.payment_id)
-    if story is None:
+    found = find_payment(_load(options), options.payment_id)
+    if found is None:
         print(f"there is no payment {options.payment_id}", file=sys.stderr)
         return EXIT_FAILED
     if options.json:
-        _print_json(story)
+        _print_json(found)
         return 0
-    from bridge.cli.journal import print_story
+    from bridge.cli.journal import print_history
 
-    print_story(story)
+    print_history(found)
     return 0
 
 

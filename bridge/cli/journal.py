@@ -1,4 +1,4 @@
-"""Reads the journal for people: lists, and the story of one payment. Cannot change anything."""
+"""Reads the journal for people: lists, and the history of one payment. Cannot change anything."""
 
 from __future__ import annotations
 
@@ -131,7 +131,7 @@ def _payments_named(connection: sqlite3.Connection, part: str) -> list[PaymentRo
 
 
 def find_payment(config: Config, part: str) -> dict[str, Any] | None:
-    """Return the story of the one payment whose id begins or ends so; None if not just one does.
+    """Return the history of the one payment whose id begins or ends so; None if not just one does.
 
     Raises:
         JournalError: There is no journal, or it cannot be read.
@@ -189,21 +189,21 @@ def find_payment(config: Config, part: str) -> dict[str, Any] | None:
     }
 
 
-def print_story(story: dict[str, Any]) -> None:
+def print_history(found: dict[str, Any]) -> None:
     """Paint what `find_payment` returned."""
     from rich.console import Console
     from rich.table import Table
 
     console = Console()
     head = Table(box=None, show_header=False)
-    for key, value in story.items():
+    for key, value in found.items():
         if key not in {"story", "purchases"} and value not in ("", []):
             head.add_row(f"[dim]{key}[/]", _colored(str(value)))
-    for purchase in story["purchases"]:
+    for purchase in found["purchases"]:
         head.add_row("[dim]booking[/]", ", ".join(f"{k} {v}" for k, v in purchase.items() if v))
     console.print(head)
     table = Table("seq", "at (UTC)", "what happened", "facts")
-    for line in story["story"]:
+    for line in found["story"]:
         facts = ", ".join(f"{key}={value}" for key, value in line["facts"].items())
         table.add_row(str(line["seq"]), line["at"][:23], line["event"], facts)
     console.print(table)
