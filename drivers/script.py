@@ -113,7 +113,7 @@ class StopWanted:
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """Whether what was told is on disk."""
+    """Whether what was yielded is on disk."""
 
     done: bool
 

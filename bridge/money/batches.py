@@ -77,7 +77,7 @@ class Batches:
     ) -> None:
         """Note that the terminal's batch was closed: what is in it cannot be voided any more.
 
-        `answer` is what the register was told (JSON); it hears the same when it asks again.
+        `answer` is what the register was sent (JSON); it gets the same when it asks again.
         With `gave_more` the total is what went out on balance. `gap` is what the comparison found,
         unless a person has noted the same while the batch was open.
 

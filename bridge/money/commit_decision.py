@@ -61,7 +61,7 @@ class Decision:
     actions: tuple[p.Action, ...]
     entries: tuple[Entry, ...]
     original: PaymentRecord | None = None  # told of its follow-up
-    opened: PurchaseRecord | None = None  # what the books must be told
+    opened: PurchaseRecord | None = None  # what must be recorded
 
 
 def decide(
@@ -155,7 +155,7 @@ def _settle(
     moment: Moment,
     entries: list[Entry],
 ) -> tuple[PaymentRecord, PurchaseRecord | None]:
-    """Decide what the books must be told now that the account's payment was captured."""
+    """Decide what must be recorded now that the account's payment was captured."""
     request = account.payment.request
     if not policy.required:
         return _leave_out(account, moment.at, entries), None
@@ -205,7 +205,7 @@ def _settle_correction(
     original: PaymentRecord | None,
     entries: list[Entry],
 ) -> tuple[PaymentRecord, PurchaseRecord | None]:
-    """Decide what the books must be told now that a person's answer was taken back.
+    """Decide what must be recorded now that a person's answer was taken back.
 
     What they have is never changed there: a second record makes it right. `original` is what the
     payment follows up, as it is now that it knows.
@@ -326,7 +326,7 @@ def _settle_tip(
     moment: Moment,
     entries: list[Entry],
 ) -> tuple[PaymentRecord, PurchaseRecord | None]:
-    """Decide what the books must be told of a tip that was added to a recorded payment."""
+    """Decide what must be recorded of a tip that was added to a recorded payment."""
     request, approval = account.payment.request, account.payment.approval
     if not policy.required or not policy.tip_sku or approval is None:
         return account, None

@@ -1,7 +1,7 @@
-"""How long payments have been in doubt, over all lives of the service. Decides only when to call.
+"""How long payments have been in doubt, over all runs of the service. Decides only when to call.
 
-The beginning of a doubt is in the journal. In one life its age is measured by the monotonic clock;
-from one life to the next the wall clock says how much time passed, and because a wall clock may be
+The beginning of a doubt is in the journal. In one run its age is measured by the monotonic clock;
+from one run to the next the wall clock says how much time passed, and because a wall clock may be
 set back, the age measured so far is journaled every few seconds: the larger of the two counts. A
 clock that is set ahead calls a person early, which costs a look at a slip and decides nothing.
 """
@@ -62,7 +62,7 @@ class DoubtAges:
         return times
 
     def _age_at_first_sight(self, account: PaymentRecord) -> float:
-        """Return how old a doubt was when this life first saw it, in seconds."""
+        """Return how old a doubt was when this run first saw it, in seconds."""
         assert account.payment.doubt is not None, "only doubts have an age"
         now = datetime.fromisoformat(self._ledger.now())
         passed = (now - datetime.fromisoformat(account.doubted_at)).total_seconds()

@@ -286,7 +286,7 @@ class Ledger:
 
         With `wait=False` the call returns before the event is on disk; for events that are not
         evidence (progress). No later event reaches the disk before it. Evidence waits for what is
-        being stored of other payments of its sale: what the books are told depends on them.
+        being stored of other payments of its sale: what is recorded depends on them.
 
         Raises:
             KeyError: The payment is not in memory.

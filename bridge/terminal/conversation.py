@@ -21,7 +21,7 @@ from drivers import contract as c
 
 _LOGGER = logging.getLogger(__name__)
 
-# A silence that was told as a doubt: so long is listened on before the line is given up and the
+# A silence that was reported as a doubt: so long is listened on before the line is given up and the
 # terminal is asked on a new one. A bank that was only slow answers within it.
 LISTEN_SECONDS = 30.0
 LISTEN_SECONDS_MAX = 60.0  # for one that goes on talking and says nothing: a person waits
@@ -80,7 +80,7 @@ class Conversation:
     final: c.FinalEvent | None = field(default=None, init=False)
     _stage: c.Stage | None = field(default=None, init=False)
     _silent_at: float | None = field(default=None, init=False)
-    _listen_until: float | None = field(default=None, init=False)  # the silence was told
+    _listen_until: float | None = field(default=None, init=False)  # the silence was reported
     _tail: bytes = field(default=b"", init=False)  # the latest bytes of the terminal
 
     async def hold(self, dialogue: c.Dialogue, operation: c.Operation) -> c.FinalEvent:

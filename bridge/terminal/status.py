@@ -43,7 +43,7 @@ class StationSettings:
     probe_seconds: float = 60.0
     cancel_deadline_seconds: float = 30.0
     stage_seconds: Mapping[c.Stage, float] = field(default_factory=dict)  # then it is stopped
-    silent_seconds: Mapping[c.Stage, float] = field(  # then it is told as in doubt
+    silent_seconds: Mapping[c.Stage, float] = field(  # then it is published as in doubt
         default_factory=lambda: SILENT_SECONDS
     )
     expected_terminal_id: str = ""  # the acquirer's id of the device that must be behind the name

@@ -89,7 +89,9 @@ class Reversals:
         self._retry_seconds = retry_seconds
         self._began_at = now().timestamp()
         self._heard_since: float | None = None  # None: no register could answer now
-        self._asked_since: dict[str, float] = {}  # payment_id -> by the loop's clock, in this life
+        self._asked_since: dict[
+            str, float
+        ] = {}  # payment_id -> by the loop's clock, since the start
         self._retry_at: dict[str, float] = {}  # payment_id -> by the loop's clock
 
     def can_void(self, terminal_id: str) -> bool:
@@ -141,7 +143,7 @@ class Reversals:
             return is_late
         ended_at = datetime.fromisoformat(account.ended_at).timestamp()
         if self._heard_since is None or (ended_at >= self._began_at and not counted):
-            return False  # asked in this life: we count ourselves, whatever the clock is set to
+            return False  # asked since the start: we count ourselves, whatever the clock is set to
         return min(asked_seconds, now - self._heard_since) >= SECOND_CHANCE_SECONDS
 
     async def _reverse(self, account: PaymentRecord) -> None:

@@ -553,7 +553,7 @@ def follow(payment: Payment, event: FollowedUp) -> Outcome:
 
 
 def undo(payment: Payment, event: FollowUpUndone) -> Outcome:
-    """A follow-up that was told never happened: say where the money is then."""
+    """A follow-up that was published never happened: say where the money is then."""
     minor = event.amount.minor
     match event.type:
         case PaymentType.REFUND if payment.refunded_minor >= minor > 0:
@@ -612,8 +612,8 @@ def decide(payment: Payment, event: Decided) -> Outcome:
 def correct(payment: Payment, event: Corrected) -> Outcome:
     """Return the payment once a person took back what a person had answered.
 
-    The status stays, as it was told; `funds` says where the money is now. Where the terminal had
-    agreed with the first answer, somebody must look: the discrepancy stays open.
+    The status stays, as it was published; `funds` says where the money is now. Where the
+    terminal had agreed with the first answer, somebody must look: the discrepancy stays open.
     """
     said = event.answer
     if not payment.is_final or not payment.answers:

@@ -66,7 +66,7 @@ class Doubt:
 
     cause: str
     inquiries: int = 0
-    measured_seconds: int = 0  # how old it is at least, measured in all lives of the service
+    measured_seconds: int = 0  # how old it is at least, measured over all runs of the service
     needs_operator: bool = False
     evidence_lost: bool = False  # another payment ran on the terminal: it can no longer tell
     seen: Approval | None = None  # in the terminal's memory: this payment, or somebody else's
@@ -162,7 +162,7 @@ class Payment:
 
     @property
     def sale(self) -> SaleDetails | None:
-        """What this payment knows of its sale, None when it was told nothing."""
+        """What this payment knows of its sale, None without any statement."""
         return self.request.sale or self.attached
 
     @property

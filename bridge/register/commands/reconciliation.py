@@ -1,7 +1,7 @@
 """A terminal's end of day as registers see it: its name, its comparison, and the same answer twice.
 
 A name is the register's `operation_id`, or its request where it gives none. The batch is closed
-once under one name, also when the answer was lost or the bridge died before it was told.
+once under one name, also when the answer was lost or the bridge died before it was sent.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class DayEnds:
         self.under_way: set[str] = set()  # names of what a terminal does now
 
     def recall(self, terminals: Iterable[str]) -> None:
-        """Find what was told before a restart, to be published again."""
+        """Find what was answered before a restart, to be published again."""
         for terminal_id in terminals:
             closed = self._batches.of(terminal_id).closed.values()
             if closed:

@@ -94,7 +94,7 @@ class DeskSettings:
 
 
 class Desk:
-    """Serves commands one after the other. What it has to say lies in `outbox`."""
+    """Serves commands one after the other. What it has to say goes into `outbox`."""
 
     def __init__(
         self,

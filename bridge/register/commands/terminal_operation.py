@@ -141,7 +141,7 @@ class TerminalOperations:
         self.day_ends = DayEnds(ledger, outbox)
 
     def recall(self) -> None:
-        """Find what was told before a restart and is still published."""
+        """Find what was published before a restart and still is."""
         self.day_ends.recall(self._terminals)
 
     def begin(

@@ -2,7 +2,7 @@
 
 A number never comes twice, not even after a restart: each event stands for an entry that the
 journal got since the start, and the numbers go on from the journal's last one then. What happened
-before the start was told before it, or is lost: the documents have it.
+before the start was published before it, or is lost: the documents have it.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Stream:
         self.waiting: deque[tuple[str, k.PaymentEvent]] = deque()  # with the register's name
 
     def skip(self, account: PaymentRecord) -> None:
-        """Take what is known of an old payment for told; only the last line may be of this life."""
+        """Take an old payment as published; only the last line may be of this run."""
         *earlier, last = account.history
         if account.seq <= self._first:
             self._told[account.payment_id] = last

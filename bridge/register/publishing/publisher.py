@@ -67,7 +67,7 @@ AWAY_SECONDS = 0.5  # how long to wait after the broker refused a publish
 
 @dataclass(slots=True)
 class _Told:
-    """What the broker was told since the connection was made."""
+    """What was published since the connection was made."""
 
     connections: int = 0
     states: dict[str, bytes] = field(default_factory=dict)  # by topic
@@ -139,8 +139,8 @@ class Publisher:
         self._due: dict[str, None] = {}  # payments whose outcome must be told, in order
         self._news: dict[str, None] = {}  # payments with other news
         self._streams: dict[str, None] = {}  # payments whose events and receipts are to follow
-        self._places: Mapping[str, int] = {}  # in the lines before terminals, as was told
-        self._hold_notices: dict[str, Notice] = {}  # as was told
+        self._places: Mapping[str, int] = {}  # in the queues of terminals, as published
+        self._hold_notices: dict[str, Notice] = {}  # as published
         self._news_at: float | None = None  # when what can wait will have waited
         self._health_at = 0.0
         self._breaks = _NO_BREAKS

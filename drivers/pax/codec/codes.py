@@ -66,7 +66,7 @@ _ROWS: tuple[tuple[str, Kind, str, str], ...] = (
 REFUSALS: Final = {code: Refusal(kind, reason, text) for code, kind, reason, text in _ROWS}
 """Results that prove that no money moved.
 
-Every other one is told as unknown, and the report by reference decides: 100008 to 100010 arise
+Every other one is reported as unknown, and the report by reference decides: 100008 to 100010 arise
 between terminal and host, 103000 is the host's own word for a request that it has seen before.
 """
 

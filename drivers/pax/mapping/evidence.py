@@ -1,7 +1,7 @@
 """What the terminal's answers prove about money. Pure, and the only place that says so.
 
 * `Approved` needs result 000000 or 000002, a host code that agrees or none, and an amount. The
-  amount is told as it is: whether it was asked for or allowed is not the driver's to say.
+  amount is reported as it is: whether it was asked for or allowed is not the driver's to say.
 * `Declined`, `Canceled` and `Failed` need a result that cannot stand for money moved, and that no
   amount was approved.
 * Everything else is `Unclear`, and the report by reference decides, by the same rules.
@@ -44,7 +44,7 @@ _FINGERPRINT_PARTS = 3
 def verdict(answer: Result, operation: MoneyOperation, reference: str) -> FinalEvent:
     """Return what `answer` proves about `operation`, which was sent with ECR `reference`.
 
-    A partial approval is told as `Approved` with its amount; the caller decides what follows.
+    A partial approval is reported as `Approved` with its amount; the caller decides what follows.
     """
     match answer.code:
         case codes.OK | codes.PARTIAL:
@@ -122,7 +122,7 @@ def _about_the_original(answer: Result, operation: MoneyOperation) -> Failed | N
     """Return what a refusal says of the earlier transaction; None where it says nothing of it.
 
     100023 also stands for "user aborted", which is told elsewhere, and for "unknown", which proves
-    nothing. 100021 to a capture is told as unknown: it may be one of ours that was thought lost.
+    nothing. 100021 to a capture is reported as unknown: maybe one of ours that was thought lost.
     """
     upper = answer.text.upper()
     voids = isinstance(operation, Reverse)

@@ -266,7 +266,7 @@ class InquiryScript:
         """Note that it was at something before it was asked: it began after all, then."""
         if self._question in _BEFORE_THE_QUESTIONS and self._line.at_work:
             if self._inquiry.taken is False and not self._worked:
-                yield Note(c.Taken())  # a later question, or another life, must know it, too
+                yield Note(c.Taken())  # a later question, also after a restart, must know it, too
             self._worked = True
         self._line.at_work = False
 

@@ -11,7 +11,7 @@ Rules:
    with a code that refuses a command (A0, 83, ...) may be about the 06 B0: the payment goes on.
 5. 84 xx to the command is proof that nothing began, once nothing else came for a moment; not if
    the link had to repeat it, for then the refusal may be that of the second one.
-6. 84 9C asks to wait, and what follows decides: 80 00 is the reply after all; silence is told as
+6. 84 9C asks to wait, and what follows decides: 80 00 is the reply after all; silence means
    `not_taken`, for `inquiry` to prove; anything else keeps the doubt. The command is not repeated.
 7. Everything else is `Unclear`: silence, a lost line, an end without a result, an end that
    contradicts an approval, an approval of something else.

@@ -2,7 +2,7 @@
 
 Rules:
 
-1. 06 00, then 05 01, then 06 20; every refusal is told as what it means for payments.
+1. 06 00, then 05 01, then 06 20; every refusal is reported as what it means for payments.
 2. An approval that shows up here belongs to an older conversation: it is neither accepted nor
    refused, and the terminal is told to be busy, so that the order's own inquiry finds it.
 3. A terminal that asks for its initialization (06 93) gets it, once, and is asked anew.
