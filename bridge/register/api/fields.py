@@ -60,7 +60,7 @@ class StrictWire(Wire):
 def _read_time(value: object) -> datetime:
     if isinstance(value, datetime):
         if value.tzinfo is None:
-            raise PydanticCustomError("time", "a time without its offset is nobody's time")
+            raise PydanticCustomError("time", "a time needs its offset from UTC")
         return value.astimezone(UTC)
     try:
         if not isinstance(value, str) or _TIME.fullmatch(value) is None:

@@ -63,7 +63,7 @@ class PaymentStart(Request, StrictWire):  # the last base decides on unknown fie
     """`sale` takes the money; `preauth` only holds it until `payment/capture` or `payment/void`."""
     method: Literal["card", "gift_card", "any"] = "card"
     """What pays: the card at the terminal, or a gift card: one of the back office, which then
-    stands in `gift_card`, or without that one that the named `terminal_id` reads and serves
+    is named in `gift_card`, or without that one that the named `terminal_id` reads and serves
     itself."""
     terminal_id: Id | None = None
     """The terminal, by its name in the bridge's configuration; a register may leave it out if it
