@@ -263,6 +263,7 @@ async def test_whatever_is_no_whole_answer_is_no_answer(raw: bytes) -> None:
 @pytest.mark.parametrize(
     ("coding", "body"),
     [(b"gzip", gzip.compress(b'{"a":1}')), (b"deflate", zlib.compress(b'{"a":1}'))],
+    ids=["gzip", "deflate"],
 )
 async def test_an_answer_that_a_proxy_compressed_is_read(coding: bytes, body: bytes) -> None:
     raw = b"HTTP/1.1 200 OK\r\ncontent-encoding: " + coding + b"\r\n\r\n"
