@@ -91,7 +91,11 @@ class BatchJudge:
             return
         closing, compared = mine[-1], result["compare"]
         terminal, journal = (_cents(compared[name]) for name in ("terminal", "journal"))
-        if terminal != closing.told_minor or journal != closing.ordered_minor:
+        if (
+            terminal != closing.told_minor
+            or journal != closing.ordered_minor
+            or terminal != journal
+        ):
             self.story.accuse(
                 "S14", f"an end of day matches with {terminal} and {journal}, there is {closing}"
             )
