@@ -140,7 +140,11 @@ async def test_command_not_acknowledged_comes_again_after_the_bridge_died(tmp_pa
         async with wire(settings_of(server)) as mqtt, till(server) as register:
             assert (await connected(mqtt)).session_present
             await register.publish(START, b"next", qos=1)
-            assert (await delivery(mqtt)).payload == b"next"
+            last = await delivery(mqtt)
+            if last.payload == b"done":  # its acknowledgement was still in our socket at the end
+                assert (last.duplicate, last.live) == (True, False)
+                last = await delivery(mqtt)
+            assert last.payload == b"next"
 
 
 async def test_acknowledgement_of_a_lost_connection_hits_no_other_message(tmp_path: Path) -> None:
