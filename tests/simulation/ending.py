@@ -19,9 +19,12 @@ from tests.simulation.judge import cents, short
 from tests.simulation.pages import Page, Pages, Row, Written
 
 if TYPE_CHECKING:
+    from tests.simulation.incarnation import Incarnation
     from tests.simulation.world import World
 
 
+SPEAKING_LOOK_SECONDS = 0.1
+SPEAKING_LOOKS_MAX = 50  # 5 s: in peace a response is out within one
 DOCUMENT_SECONDS_MAX = 30  # a commit may take 5 s, and the broker may just have been away
 
 
@@ -58,6 +61,14 @@ def read_disk(world: World) -> Pages | None:
     return found
 
 
+async def _let_it_finish_speaking(life: Incarnation) -> None:
+    """Wait for what is on its way to the registers; a bridge that lives has some seconds for it."""
+    for _ in range(SPEAKING_LOOKS_MAX):
+        if not life.unsent():
+            return
+        await asyncio.sleep(SPEAKING_LOOK_SECONDS)
+
+
 async def judge_the_end(world: World) -> None:
     """Compare terminals, journal, back office and retained documents."""
     life, story, judge = world.life, world.story, world.judge
@@ -74,6 +85,7 @@ async def judge_the_end(world: World) -> None:
     _judge_totals(world, pages)
     _judge_books(world, pages)
     judge.gifts.judge_the_end(pages, _gift_cards(world))
+    await _let_it_finish_speaking(life)
     judge.pledges.judge_the_end(life.number)
     await _judge_documents(world)
     for data in world.disk.contents():

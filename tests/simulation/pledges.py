@@ -72,16 +72,24 @@ class Pledges:
         if denied is not None and denied == self.deliveries[command_id]:
             self.story.accuse("S3", f"{what}, which was refused with `money_moved: no`")
 
-    def died(self, unsent: Iterable[bytes]) -> None:
+    def died(self, unsent: Iterable[bytes], life: int) -> None:
         """A life ended by itself; `unsent` is what it still had to say: it proves guilt only.
 
-        Who is about to hear that the journal failed was acknowledged although it did.
+        Who is about to hear that the journal failed was acknowledged although it did. But one
+        message may come several times: where another refusal of it waits beside that one, it was
+        that one which was acknowledged.
         """
+        refused: dict[str, set[str]] = {}
         for payload in unsent:
             said = json.loads(payload)
-            pledge = self._open.get(said.get("request_id") or "")
             code = (said.get("error") or {}).get("code")
-            if pledge is not None and code == "journal_unavailable":
+            if code:
+                refused.setdefault(said.get("request_id") or "", set()).add(code)
+        for request_id, codes in refused.items():
+            pledge = self._open.get(request_id)
+            if pledge is None or pledge.life != life:
+                continue
+            if codes == {"journal_unavailable"}:
                 name = pledge.command_id[-4:]
                 self.story.accuse("S6", f"{name} is acknowledged on a disk that failed")
 

@@ -71,8 +71,27 @@ def test_an_acknowledgement_although_the_disk_failed_is_accused() -> None:
     judged.delivered(PAID)
     judged.acknowledges(PAID, "r-1", 1, on_disk=False)
     told = {"request_id": "r-1", "error": {"code": "journal_unavailable"}}
-    judged.died([json.dumps(told).encode()])
+    judged.died([json.dumps(told).encode()], 1)
     assert rules(judged) == ["S6"]
+
+
+def test_a_message_that_came_twice_may_be_refused_before_the_disk_fails() -> None:
+    judged = pledges()
+    judged.delivered(PAID)
+    judged.acknowledges(PAID, "r-1", 1, on_disk=False)
+    codes = ("stale_command", "journal_unavailable")
+    told = [{"request_id": "r-1", "error": {"code": code}} for code in codes]
+    judged.died([json.dumps(one).encode() for one in told], 1)
+    assert rules(judged) == []
+
+
+def test_what_a_life_before_acknowledged_is_not_laid_at_the_next_ones_door() -> None:
+    judged = pledges()
+    judged.delivered(PAID)
+    judged.acknowledges(PAID, "r-1", 1, on_disk=False)
+    told = {"request_id": "r-1", "error": {"code": "journal_unavailable"}}
+    judged.died([json.dumps(told).encode()], 2)
+    assert rules(judged) == []
 
 
 def test_an_acknowledged_command_that_is_told_it_was_not_stored_is_accused() -> None:

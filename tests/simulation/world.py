@@ -334,7 +334,7 @@ class World:
         if error is not None and all(isinstance(one, JournalError) for one in causes):
             self.story.tell("bridge", "stops: the journal cannot be written")
             self.story.mark("journal failed")
-            self.judge.pledges.died([one.payload for one in life.unsent()])
+            self.judge.pledges.died([one.payload for one in life.unsent()], life.number)
             if not life.had_trouble:
                 self.story.accuse("BUG", f"the journal failed by itself: {causes!r}")
             return
