@@ -57,7 +57,16 @@ def _usage() -> str:
 
 
 def _run(found: tuple[str, str], name: list[str], rest: list[str]) -> int:
-    module: ModuleType = importlib.import_module(found[0])
+    try:
+        module: ModuleType = importlib.import_module(found[0])
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] in ("", "simulators", "drivers"):
+            raise
+        sys.stderr.write(
+            f"this simulator needs the Python package {error.name!r}, which is not installed here; "
+            "in the folder of paybridge's source: pip install '.[demo]'\n"
+        )
+        return 1
     parser = argparse.ArgumentParser(
         prog=f"python -m simulators {' '.join(name)}", description=f"Be {found[1]}."
     )

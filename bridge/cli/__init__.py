@@ -15,6 +15,7 @@ from collections.abc import Sequence
 
 from bridge.cli.arguments import parser
 from bridge.cli.commands import COMMANDS
+from bridge.cli.extras import missing_part
 from bridge.cli.shell import EXIT_FAILED, EXIT_USAGE, as_json, print_json, status_of
 from bridge.errors import BridgeError
 
@@ -32,6 +33,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except BridgeError as error:
         _say_error(options, error)
         sys.exit(status_of(error))
+    except ModuleNotFoundError as error:
+        text = missing_part(error)
+        if text is None:
+            raise
+        print(f"paybridge: {text}", file=sys.stderr)
+        sys.exit(EXIT_FAILED)
     except KeyboardInterrupt:
         sys.exit(130)
     except BrokenPipeError:

@@ -13,15 +13,9 @@ from bridge.cli.shell import EXIT_FAILED, Command, print_json
 def main(options: argparse.Namespace) -> int:
     """Play them; 1 when the register broke a rule."""
     from bridge.cli.conformance import facts, print_report, settings_from
+    from simulators.conformance import conform
+    from simulators.demo.process import ProcessFailed
 
-    try:
-        from simulators.conformance import conform
-        from simulators.demo.process import ProcessFailed
-    except ImportError as error:
-        print(
-            f"this needs the demo's parts: pip install 'paybridge[demo]' ({error})", file=sys.stderr
-        )
-        return EXIT_FAILED
     settings = settings_from(options)
     say = (lambda _: None) if options.json else (lambda text: print(text, flush=True))
     try:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import sys
 
-from bridge.cli.shell import EXIT_FAILED, Command
+from bridge.cli.shell import Command
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -15,14 +14,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(options: argparse.Namespace) -> int:
-    """Play the day; 1 when its parts are not installed."""
-    try:
-        from simulators.demo import play
-    except ImportError as error:
-        print(
-            f"the demo needs its extras: pip install 'paybridge[demo]' ({error})", file=sys.stderr
-        )
-        return EXIT_FAILED
+    """Play the day."""
+    from simulators.demo import play
+
     return play(stay=options.stay, fast=options.fast, as_json=options.json)
 
 
