@@ -27,7 +27,6 @@ from bridge.register.commands.existing_payment import ExistingPayments
 from bridge.register.commands.reconciliation import DayEnds
 from bridge.register.commands.router import Desk
 from bridge.terminal.conversation import Conversation
-from bridge.terminal.in_doubt import PaymentsInDoubt
 from drivers import contract as c
 from drivers.pax.conversation import inquiry as pax_inquiry
 from drivers.pax.mapping import evidence as pax_evidence
@@ -80,13 +79,6 @@ def _ignores_the_currency(original: AnyCallable) -> AnyCallable:
 
 
 # --- doubts, ages, persons
-
-
-def _keeps_evidence(original: AnyCallable) -> AnyCallable:
-    async def lose(self: PaymentsInDoubt, payment_id: str) -> None:
-        """Believe that the terminal still tells of what is in doubt."""
-
-    return lose
 
 
 def _young_for_ever(original: AnyCallable) -> AnyCallable:
@@ -325,9 +317,6 @@ EDGE_MUTANTS: dict[str, tuple[Plant, ...]] = {
     "a follow-up comes in another currency": (
         Plant(ledger_module, "refuse_follow_up", _ignores_the_currency),
     ),
-    "evidence is kept over the next payment": (
-        Plant(PaymentsInDoubt, "lose_evidence_before", _keeps_evidence),
-    ),
     "a doubt is young again in each life": (
         Plant(DoubtAges, "_age_at_first_sight", _young_for_ever),
     ),
@@ -370,7 +359,6 @@ WORLD_OF: dict[str, str] = {
     "a void is accepted while a refund runs": "twins/after sales",
     "a tip is added after a part refund": "twins/after sales",
     "a follow-up comes in another currency": "twins/after sales",
-    "evidence is kept over the next payment": "storms/cards",
     "a doubt is young again in each life": "storms/cards",
     "nobody is called about a doubt": "storms/cards",
     "an answer is never taken back": "errors/cards",

@@ -23,6 +23,7 @@ from bridge.register.commands.router import Desk
 from bridge.register.mqtt.client import Mqtt
 from bridge.register.mqtt.connection import BrokerConnection
 from bridge.terminal.connection import TerminalConnection
+from bridge.terminal.in_doubt import PaymentsInDoubt
 from drivers import contract as c
 from tests.simulation.mutants_of_edges import voids_twice
 from tests.simulation.plant import Plant
@@ -95,6 +96,13 @@ def _loses_what_is_too_much(original: AnyCallable) -> AnyCallable:
         original(self, *arguments)
 
     return start
+
+
+def _keeps_evidence(original: AnyCallable) -> AnyCallable:
+    async def lose(self: PaymentsInDoubt, payment_id: str) -> None:
+        """Believe that the terminal still tells of what is in doubt."""
+
+    return lose
 
 
 def _keeps_the_line(original: AnyCallable) -> AnyCallable:
@@ -170,6 +178,11 @@ NAMED_MUTANTS: dict[str, Named] = {
         (Plant(Reversals, "_reverse", voids_twice),),
         "tests/component/register/test_prompts.py"
         "::test_a_reversal_is_not_tried_again_while_its_void_is_in_doubt",
+    ),
+    "evidence is kept over the next payment": Named(
+        (Plant(PaymentsInDoubt, "lose_evidence_before", _keeps_evidence),),
+        "tests/component/terminal/test_doubt_and_line.py"
+        "::test_a_doubt_loses_its_evidence_on_disk_before_the_next_payment_is_sent",
     ),
     "the line is kept after a doubt": Named(
         (Plant(TerminalConnection, "give_up", _keeps_the_line),),
