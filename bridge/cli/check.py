@@ -13,8 +13,9 @@ from typing import Literal
 
 from bridge import config as cfg
 from bridge.adapters import utc_now
+from bridge.backoffice.api.attempts import CannotTell
 from bridge.backoffice.api.client import BackOffice
-from bridge.backoffice.api.locations import CannotTell, NotShown, Shown
+from bridge.backoffice.api.locations import NotShown, Shown
 from bridge.backoffice.api.names import ApiNames
 from bridge.backoffice.http_exchange import open_client
 from bridge.backoffice.login.login import Login

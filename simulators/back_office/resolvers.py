@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from datetime import UTC, datetime
 
+from simulators.back_office.catalogue_queries import catalogue_queries
 from simulators.back_office.records import (
     ApiError,
     CodeType,
@@ -71,22 +72,10 @@ class Resolvers:
 
     def roots(self) -> dict[str, Callable[..., object]]:
         """Return the resolver of every root field, queries and mutations alike."""
-        nothing = self._nothing
         return {
-            "customer": nothing("ViewCustomers"),
-            "environment": self._environment,
+            **catalogue_queries(self._state.catalogue, self._require),
             "giftcard": self._giftcard,
-            "item": nothing("ViewInventory"),
-            "itemSerialLot": nothing("ViewInventory"),
-            "itemWarehouse": nothing("ViewInventory"),
             "location": self._location,
-            "product": nothing(),
-            "productBanner": nothing(),
-            "productGroup": nothing(),
-            "productNotice": nothing(),
-            "productSection": nothing(),
-            "productSortOption": nothing(),
-            "sale": nothing("ViewSales"),
             "giftcardAdd": self._giftcard_add,
             "giftcardEdit": self._giftcard_edit,
             "giftcardTransAdd": self._giftcard_trans_add,
@@ -98,21 +87,6 @@ class Resolvers:
     def _require(self, permission: str) -> None:
         if permission not in self._permissions:
             raise ApiError("NOT_AUTHORIZED", f"permission {permission} is missing")
-
-    def _nothing(self, permission: str | None = None) -> Callable[..., object]:
-        """Return a query over data that this simulator has none of."""
-
-        def resolve(_info: object, **_arguments: object) -> Json:
-            if permission is not None:
-                self._require(permission)
-            return {
-                "hasMoreResults": False,
-                "limitedByPermission": False,
-                "results": [],
-                "until": "",
-            }
-
-        return resolve
 
     def _location(
         self, _info: object, *, code: str | None = None, first: int | None = None, skip: int = 0
@@ -131,9 +105,6 @@ class Resolvers:
             "results": page,
             "until": "",
         }
-
-    def _environment(self, _info: object) -> Json:
-        return {"name": "simulated", "version": "0", "edition": "POS", "features": []}
 
     def _purchase_add(self, _info: object, add: Json) -> Json:
         self._require("AddPurchase")

@@ -17,6 +17,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, TypeVar
 
+from simulators.back_office.catalogue import Catalogue
 from simulators.back_office.records import (
     ApiError,
     CodeType,
@@ -59,6 +60,7 @@ class BackOfficeState:
     ) -> None:
         self.clock = clock
         self.stores = stores
+        self.catalogue = Catalogue()
         self.ends_are_idempotent = False
         self.purchases: dict[str, Purchase] = {}
         self.gift_cards: dict[str, GiftCard] = {}

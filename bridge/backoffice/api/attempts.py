@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +76,27 @@ class GiftCardBalance:
 
     gift_card_id: str
     balance: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """The data of an answered query, and how long the answer was, in bytes."""
+
+    data: dict[str, Any]
+    body_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class CannotTell:
+    """What a query was to find out stays open, neither yes nor no.
+
+    Attributes:
+        reason: For a person, in words of ours; never a sentence of the server.
+        refused: The server answered and refused the query as it stood; else it may be away.
+    """
+
+    reason: str
+    refused: bool = False
 
 
 Attempt = Applied | NotApplied | Refused | Unknown

@@ -15,7 +15,15 @@ from typing import Any, Protocol
 import httpx
 
 from bridge.backoffice.api.answers import classify, decimal_text, read_data
-from bridge.backoffice.api.attempts import Attempt, GiftCardBalance, NotApplied, Refused, Unknown
+from bridge.backoffice.api.attempts import (
+    Answered,
+    Attempt,
+    CannotTell,
+    GiftCardBalance,
+    NotApplied,
+    Refused,
+    Unknown,
+)
 from bridge.backoffice.api.documents import (
     CodeType,
     Document,
@@ -34,7 +42,6 @@ from bridge.backoffice.api.documents import (
 )
 from bridge.backoffice.api.locations import (
     LOCATION_PAGES_MAX,
-    CannotTell,
     LocationPage,
     NotShown,
     Shown,
@@ -253,14 +260,20 @@ class BackOffice:
             return Unknown(str(error))
         return classify(answer, document.root_field)
 
-    async def _query(self, document: Document) -> dict[str, Any] | NotApplied | Refused:
+    async def ask(self, document: Document) -> Answered | NotApplied | Refused:
+        """Send a query, and return the data of its answer. Changes nothing at the server."""
         try:
             answer = await self._send(document)
         except LoginRequired as error:
             return NotApplied(str(error), login_required=True)
         except (BackOfficeUnavailable, NoAnswer) as error:
             return NotApplied(str(error))
-        return read_data(answer)
+        data = read_data(answer)
+        return Answered(data, len(answer.body)) if isinstance(data, dict) else data
+
+    async def _query(self, document: Document) -> dict[str, Any] | NotApplied | Refused:
+        answer = await self.ask(document)
+        return answer.data if isinstance(answer, Answered) else answer
 
     async def _send(self, document: Document) -> HttpAnswer:
         """Send the document; once more with another token if the answer proves it did not count.

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bridge.backoffice.api.answers import INVALID_REQUEST
-from bridge.backoffice.api.attempts import NotApplied, Refused
+from bridge.backoffice.api.attempts import CannotTell, NotApplied, Refused
 from bridge.backoffice.api.documents import LOCATION_FIELD
 
 LOCATION_PAGES_MAX = 100
@@ -55,13 +55,6 @@ class NotShown:
     """All locations were read, and the store is not among them; there is at least one other."""
 
     others: tuple[Location, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class CannotTell:
-    """Neither yes nor no; `reason` is for a person."""
-
-    reason: str
 
 
 def read_page(data: Mapping[str, Any]) -> LocationPage | None:

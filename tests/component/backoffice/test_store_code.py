@@ -8,10 +8,10 @@ from pathlib import Path
 import httpx
 import pytest
 
+from bridge.backoffice.api.attempts import CannotTell
 from bridge.backoffice.api.client import BackOffice
 from bridge.backoffice.api.locations import (
     LOCATION_PAGES_MAX,
-    CannotTell,
     Location,
     NotShown,
     Shown,

@@ -6,9 +6,8 @@ from typing import Any
 
 import pytest
 
-from bridge.backoffice.api.attempts import NotApplied, Refused
+from bridge.backoffice.api.attempts import CannotTell, NotApplied, Refused
 from bridge.backoffice.api.locations import (
-    CannotTell,
     Location,
     LocationPage,
     NotShown,

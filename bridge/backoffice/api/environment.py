@@ -1,0 +1,54 @@
+"""What the back office says of itself: version and edition. Pure.
+
+Only the name of the query is documented; what its fields are called is assumed, or read from the
+schema. Source: POS_API.md, "Reading" and "Added in November 2026" (editions).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bridge.backoffice.api.endpoints import Endpoint
+from bridge.backoffice.api.rows import Row
+
+_NAMES = ("name", "tenant", "tenantName")
+_VERSIONS = ("version", "productVersion", "apiVersion")
+_EDITIONS = ("edition", "productEdition", "license")
+_EDITIONS_OF_THE_API = ("cloud", "corporate")
+_EDITIONS_WITHOUT = ("store",)
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """The server and its edition; "" for what it does not say."""
+
+    name: str
+    version: str
+    edition: str
+
+    @property
+    def takes_purchases(self) -> bool | None:
+        """Whether `purchaseAdd` is in this edition; None when its name tells nothing."""
+        words = self.edition.casefold().replace("-", " ").split()
+        if any(word in _EDITIONS_OF_THE_API for word in words):
+            return True
+        return False if any(word in _EDITIONS_WITHOUT for word in words) else None
+
+
+def _read(row: Row) -> Environment:
+    return Environment(_first(row, _NAMES), _first(row, _VERSIONS), _first(row, _EDITIONS))
+
+
+def _first(row: Row, names: tuple[str, ...]) -> str:
+    return next((text for name in names if (text := row.text(name))), "")
+
+
+ENVIRONMENT = Endpoint(
+    root="environment",
+    what="its environment",
+    read=_read,
+    assumed=("name", "version", "edition"),
+    also=(*_NAMES, *_VERSIONS, *_EDITIONS),
+    pages=False,
+    listed=False,
+)
