@@ -1,7 +1,7 @@
 """The door for the command line on the same machine: a Unix socket, one JSON line each way.
 
 Only the service's own user can open it. It does what a supervisor may do: answer a doubt, answer
-an unconfirmed or rejected booking, have the bridge go on where only a person may say so.
+or mend an unconfirmed or rejected booking, have the bridge go on where only a person may say so.
 Everything else is read from the journal directly.
 """
 
@@ -13,23 +13,26 @@ import logging
 import os
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any, Literal, Protocol
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
+from bridge import purchase_answers as w
 from bridge.errors import RequestError
 from bridge.money import payment as p
 from bridge.money import purchase as s
 from bridge.money.amounts import parse_amount
 from bridge.money.ledger import Ledger
+from bridge.money.store.records import PurchaseRecord
 from bridge.register.commands.router import Desk
 from bridge.takeover import TakeOver
 
+MOMENT_PATTERN = r"^(\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d)?)?)?$"
 _LOGGER = logging.getLogger(__name__)
 
-LINE_BYTES_MAX = 8_192
-LOOK_UP_SECONDS_MAX = 6.0  # of the back office; below the answer's own limit
+LINE_BYTES_MAX = 1 << 17  # as many answers as are taken at once, each with long names
 ANSWER_SECONDS_MAX = 10.0  # a command line that says nothing is let go
+LONG_ANSWER_SECONDS_MAX = w.ALL_ANSWERS_SECONDS_MAX + 2 * w.LOOK_UP_SECONDS_MAX
 
 
 class ResolvePayment(BaseModel):
@@ -51,8 +54,63 @@ class ResolvePurchase(BaseModel):
     do: Literal["resolve_purchase"]
     payment_id: str
     by: str = Field(min_length=1)
-    record_id: str = ""
+    record_id: str = Field(default="", max_length=64)
     send_again: bool = False
+    why: str = Field(default="", max_length=w.TEXT_CHARS_MAX)
+
+
+class PurchaseAnswer(BaseModel):
+    """The answer for one of many: it is there, or it is to be sent again."""
+
+    model_config = ConfigDict(extra="forbid")
+    name: str = Field(min_length=1, max_length=128)  # a transaction id, or a payment's
+    record_id: str = Field(default="", max_length=64)
+    send_again: bool = False
+    seen_rev: int = Field(ge=1)  # as `waiting_purchases` showed it
+
+
+class ResolvePurchases(BaseModel):
+    """A person looked many bookings up; each is answered for itself, or refused with a reason."""
+
+    model_config = ConfigDict(extra="forbid")
+    do: Literal["resolve_purchases"]
+    by: str = Field(min_length=1)
+    why: str = Field(min_length=1)
+    answers: list[PurchaseAnswer] = Field(min_length=1, max_length=w.ANSWERS_MAX)
+
+
+class WaitingPurchases(BaseModel):
+    """Somebody asks which bookings wait for a person. Changes nothing."""
+
+    model_config = ConfigDict(extra="forbid")
+    do: Literal["waiting_purchases"]
+    states: list[Literal["unconfirmed", "rejected"]] = ["unconfirmed", "rejected"]
+    since: str = Field(default="", pattern=MOMENT_PATTERN)  # in the store's time, included
+    until: str = Field(default="", pattern=MOMENT_PATTERN)  # not included
+    store_code: str = ""
+    names: list[str] = Field(default=[], max_length=w.ANSWERS_MAX)
+
+
+class MendedLine(BaseModel):
+    """Which article a line was really about."""
+
+    model_config = ConfigDict(extra="forbid")
+    line_number: int = Field(ge=1)
+    sku: str = Field(min_length=1)
+
+
+class MendPurchase(BaseModel):
+    """A person corrects a rejected booking; it is sent again so. "" and None change nothing."""
+
+    model_config = ConfigDict(extra="forbid")
+    do: Literal["mend_purchase"]
+    payment_id: str  # or the transaction id
+    by: str
+    why: str
+    store_code: str = ""
+    skus: list[MendedLine] = []
+    member_id: str | None = None  # "" takes the member away
+    seen_rev: int = Field(default=0, ge=0)
 
 
 class DecideDiscrepancy(BaseModel):
@@ -91,16 +149,17 @@ class NoteGaps(BaseModel):
 
 
 AnyOrder = (
-    ResolvePayment | ResolvePurchase | DecideDiscrepancy | TakeOverOrder | Obstacles | NoteGaps
+    ResolvePayment
+    | ResolvePurchase
+    | ResolvePurchases
+    | WaitingPurchases
+    | MendPurchase
+    | DecideDiscrepancy
+    | TakeOverOrder
+    | Obstacles
+    | NoteGaps
 )
 Order = Annotated[AnyOrder, Field(discriminator="do")]
-
-
-class Records(Protocol):
-    """What is asked of the back office."""
-
-    async def purchase_exists(self, record_id: str, transaction_id: str = "") -> bool | None:
-        """Say whether it shows this record of this transaction; None when it cannot tell."""
 
 
 class Control:
@@ -111,7 +170,7 @@ class Control:
         path: Path,
         ledger: Ledger,
         desk: Desk,
-        records: Records | None = None,
+        records: w.Records | None = None,
         *,
         take_over: TakeOver | None = None,
     ) -> None:
@@ -119,7 +178,7 @@ class Control:
 
         `records` is None without a back office, `take_over` where nothing is ever in the way.
         """
-        self._records = records
+        self._purchases = w.PurchaseAnswers(ledger, records)
         self._take_over = take_over
         self._path = path
         self._ledger = ledger
@@ -143,7 +202,10 @@ class Control:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             async with asyncio.timeout(ANSWER_SECONDS_MAX):
-                answer = await self._answer(await reader.readline())
+                line = await reader.readline()
+            # The orders of many answers look each of them up.
+            async with asyncio.timeout(LONG_ANSWER_SECONDS_MAX):
+                answer = await self._answer(line)
                 writer.write(json.dumps(answer).encode() + b"\n")
                 await writer.drain()
         except (TimeoutError, OSError, ValueError) as error:
@@ -155,7 +217,7 @@ class Control:
         try:
             return {"ok": True, **await self._do(self._orders.validate_json(line))}
         except ValidationError as error:
-            return {"ok": False, "code": "invalid_request", "message": str(error)}
+            return {"ok": False, **_fault(error)}
         except RequestError as error:
             return {"ok": False, "code": error.code, "path": error.path, "message": str(error)}
 
@@ -187,6 +249,12 @@ class Control:
                 return {"terminal_id": name, "noted": noted}
             case ResolvePurchase():
                 return await self._resolve_purchase(order)
+            case ResolvePurchases():
+                return await self._resolve_purchases(order)
+            case WaitingPurchases():
+                return self._waiting_purchases(order)
+            case MendPurchase():
+                return await self._mend_purchase(order)
             case DecideDiscrepancy():
                 known = self._ledger.payments.get(order.payment_id)
                 if known is None or not known.payment.discrepancies:
@@ -207,79 +275,101 @@ class Control:
             raise self._desk.refusal
 
     async def _resolve_purchase(self, order: ResolvePurchase) -> dict[str, Any]:
-        # An old answer may be corrected, too.
-        await self._ledger.payments.find_original(order.payment_id)
-        account = self._ledger.payments.purchase_of(order.payment_id)
-        if account is None:
-            raise RequestError(
-                "payment_not_found", "no booking is open for this payment", path="payment_id"
-            )
         if bool(order.record_id) == order.send_again:
             raise RequestError(
                 "invalid_request",
                 "say either record_id (its number in the back office) or send_again",
                 path="record_id",
             )
-        waiting = {s.PurchaseState.UNCONFIRMED, s.PurchaseState.REJECTED}
-        corrects = account.purchase.state is s.PurchaseState.RECORDED and (
-            account.purchase.answered_by != ""
-        )
-        if account.purchase.state not in waiting and not corrects:
-            raise RequestError(
-                "not_allowed",
-                f"the booking is {account.purchase.state.value}",
-                path="payment_id",
-            )
-        transaction_id = account.purchase.content.transaction_id
-        checked = await self._look_up(order.record_id, transaction_id)
-        after = await self._ledger.apply_purchase(
-            transaction_id,
-            s.Answered(order.by, order.record_id, order.send_again, checked),
-        )
-        _LOGGER.warning(
-            "booking answered transaction=%s by=%s record=%s send_again=%s checked=%s corrects=%s",
-            *(transaction_id, order.by, order.record_id, order.send_again, checked, corrects),
-        )
+        answer = w.Answer(order.payment_id, order.record_id)
+        done = await self._purchases.answer(answer, order.by, order.why)
+        assert done.purchase is not None, "what was answered is there"
         return {
             "payment_id": order.payment_id,
-            "booking": after.purchase.state.value,
-            "checked": checked,
+            "booking": done.purchase.purchase.state.value,
+            "checked": done.checked,
         }
 
-    async def _look_up(
-        self, record_id: str, transaction_id: str
-    ) -> Literal["", "found", "cannot_tell"]:
-        """Return what the back office says of a record; "" when there is none to look up.
+    async def _resolve_purchases(self, order: ResolvePurchases) -> dict[str, Any]:
+        for number, one in enumerate(order.answers):
+            if bool(one.record_id) == one.send_again:
+                text = "say either record_id (its number in the back office) or send_again"
+                raise RequestError("invalid_request", text, path=f"answers.{number}.record_id")
+        answers = [w.Answer(one.name, one.record_id, one.seen_rev) for one in order.answers]
+        results = await self._purchases.answer_all(answers, order.by, order.why)
+        return {"results": [_result(one) for one in results]}
 
-        Raises:
-            RequestError: `invalid_request`: it has no such record, or it is of another sale.
-        """
-        if not record_id:
-            return ""
-        if self._records is None:
-            return "cannot_tell"
-        try:
-            async with asyncio.timeout(LOOK_UP_SECONDS_MAX):
-                found = await self._records.purchase_exists(record_id, transaction_id)
-        except TimeoutError:
-            found = None
-        if found is False:
-            raise RequestError(
-                "invalid_request",
-                f"the back office shows no record {record_id} of Trans # {transaction_id}",
-                path="record_id",
-            )
-        return "found" if found else "cannot_tell"
+    def _waiting_purchases(self, order: WaitingPurchases) -> dict[str, Any]:
+        states = frozenset(s.PurchaseState(one) for one in order.states)
+        found = self._purchases.select(
+            w.Selection(states, order.since, order.until, order.store_code, tuple(order.names))
+        )
+        return {
+            "purchases": [_waiting(one) for one in found.purchases],
+            "sums": found.sums,
+            "left_out": found.left_out,
+            "unknown": list(found.unknown),
+        }
+
+    async def _mend_purchase(self, order: MendPurchase) -> dict[str, Any]:
+        skus = tuple((one.line_number, one.sku) for one in order.skus)
+        mended = s.Mended(order.by, order.why, order.store_code, skus, order.member_id)
+        after = await self._purchases.mend(order.payment_id, mended, seen_rev=order.seen_rev)
+        return {
+            "payment_id": order.payment_id,
+            "transaction_id": after.purchase.content.transaction_id,
+            "booking": after.purchase.state.value,
+        }
 
 
-async def ask(path: Path, order: dict[str, Any]) -> dict[str, Any]:
-    """Send one order to the running service and return its answer.
+def _fault(error: ValidationError) -> dict[str, Any]:
+    """Return which field of an order is wrong, in our words; a library's say what it calls it."""
+    fault = error.errors(include_url=False, include_context=False, include_input=False)[0]
+    path = ".".join(str(part) for part in fault["loc"][1:])  # the first names the order
+    words = {
+        "missing": "this field is missing",
+        "extra_forbidden": "there is no such field",
+        "string_pattern_mismatch": "write a date like 2026-11-30, or with a time: 2026-11-30T14:00",
+    }.get(fault["type"], "this value is not possible here" if path else "there is no such order")
+    message = f"{path}: {words}" if path else words
+    return {"code": "invalid_request", "path": path, "message": message}
+
+
+def _result(one: w.Answered) -> dict[str, Any]:
+    """Return what became of one answer of many."""
+    refused = {"code": one.error.code, "message": str(one.error)} if one.error else {}
+    now = one.purchase.purchase.state.value if one.purchase else ""
+    done = one.error is None
+    return {"name": one.name, "done": done, "booking": now, "checked": one.checked, **refused}
+
+
+def _waiting(one: PurchaseRecord) -> dict[str, Any]:
+    """Return what a person needs to look a purchase up, and to answer for it."""
+    content = one.purchase.content
+    currency = content.pay_amount.currency
+    return {
+        "transaction_id": content.transaction_id,
+        "payment_ids": list(one.purchase.payment_ids),
+        "state": one.purchase.state.value,
+        "store_code": content.store_code,
+        "purchased_on": content.purchased_on,
+        "amount": w.signed(w.worth_minor(content), currency),
+        "currency": currency,
+        "error": one.purchase.error,
+        "seen_rev": one.rev,
+    }
+
+
+async def ask(
+    path: Path, order: dict[str, Any], *, seconds: float = ANSWER_SECONDS_MAX
+) -> dict[str, Any]:
+    """Send one order to the running service and return its answer, within `seconds`.
 
     Raises:
         OSError: No service is running there, or it is not ours.
         ValueError: The answer is no JSON.
     """
-    async with asyncio.timeout(ANSWER_SECONDS_MAX):
+    async with asyncio.timeout(seconds):
         reader, writer = await asyncio.open_unix_connection(path, limit=LINE_BYTES_MAX * 4)
         try:
             writer.write(json.dumps(order).encode() + b"\n")

@@ -51,6 +51,14 @@ from drivers.contract import Approved
 SETTLING = (Approved, p.Resolved, p.Corrected, p.Decided, SignatureJudged, ReversalFailed)
 
 
+class ChangedSince(Exception):
+    """A purchase has changed since somebody looked at it; `now` is what it is."""
+
+    def __init__(self, now: PurchaseRecord) -> None:
+        super().__init__(now.purchase.content.transaction_id)
+        self.now = now
+
+
 class Ledger:
     """Changes payments and purchases; `payments` has them as they are on disk, for everybody."""
 
@@ -304,11 +312,16 @@ class Ledger:
             async with self._locks.of(original_id):  # always follow-up first, then its original
                 return await self._store(before, (event,), wait=wait)
 
-    async def apply_purchase(self, transaction_id: str, event: s.PurchaseEvent) -> PurchaseRecord:
+    async def apply_purchase(
+        self, transaction_id: str, event: s.PurchaseEvent, *, seen_rev: int = 0
+    ) -> PurchaseRecord:
         """Let `event` happen to a purchase, and note it in the payments it records, in one commit.
+
+        `seen_rev` is the state that a person has looked at; 0 stands for whatever it is now.
 
         Raises:
             KeyError: The purchase is not in memory.
+            ChangedSince: It is not as `seen_rev` was; nothing happened.
             IllegalPurchaseEvent: Its state cannot have the event; nothing happened.
             JournalError: It could not be stored; nothing happened.
         """
@@ -316,11 +329,13 @@ class Ledger:
             before = self.payments.purchase(transaction_id)
             if before is None:
                 raise KeyError(transaction_id)
+            if seen_rev and before.rev != seen_rev:
+                raise ChangedSince(before)
             purchase = s.advance_purchase(before.purchase, event)
             if purchase == before.purchase:
                 return before
             at = self._now()
-            after = replace(before, purchase=purchase, updated_at=at)
+            after = replace(before, purchase=purchase, updated_at=at, rev=before.rev + 1)
             news = recording_news(before.purchase, purchase)
             entry = Entry(transaction_id, event, at)
             if news is None:

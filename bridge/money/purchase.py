@@ -145,6 +145,7 @@ class Purchase:
     record_id: str = ""
     error: str = ""
     answered_by: str = ""
+    mended_by: str = ""  # who corrected it last; what it said before is in the journal
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,6 +200,21 @@ class Answered:
     record_id: str = ""
     send_again: bool = False
     checked: Literal["", "found", "cannot_tell"] = ""  # what the back office says of `record_id`
+    why: str = ""  # in the person's words; asked for where many are answered at once
+
+
+@dataclass(frozen=True, slots=True)
+class Mended:
+    """A person corrected what was rejected; it is sent so, under the transaction id it has.
+
+    The purchase as it was due stays in the journal before it. "" and None change nothing.
+    """
+
+    by: str
+    why: str
+    store_code: str = ""
+    skus: tuple[tuple[int, str], ...] = ()  # line number and its article
+    member_id: str | None = None  # "" records the sale without a member
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,6 +230,7 @@ PurchaseEvent = (
     | Unproven
     | Refused
     | Answered
+    | Mended
     | PurchaseRestarted
 )
 
@@ -253,6 +270,13 @@ def advance_purchase(purchase: Purchase, event: PurchaseEvent) -> Purchase:
             )
         case ((state.UNCONFIRMED | state.REJECTED), Answered()):
             return _answered(purchase, event)
+        case state.REJECTED, Mended():
+            # Only what the server provably looked at and refused: another content for what may be
+            # in the books would be a second purchase.
+            content = mended(purchase.content, event)
+            return replace(
+                purchase, state=state.PENDING, content=content, mended_by=event.by, error=""
+            )
         case (state.RECORDED, Answered()) if purchase.answered_by:  # a person corrects a person
             return _answered(purchase, event)
         case (
@@ -275,6 +299,19 @@ def _answered(purchase: Purchase, event: Answered) -> Purchase:
         record_id=event.record_id,
         answered_by=event.by,
         error="",
+    )
+
+
+def mended(content: PurchaseContent, event: Mended) -> PurchaseContent:
+    """Return what is sent after a person corrected it; the transaction id stays."""
+    skus = dict(event.skus)
+    sale = content.sale
+    lines = tuple(replace(one, sku=skus.get(one.line_number, one.sku)) for one in sale.lines)
+    member_id = sale.member_id if event.member_id is None else event.member_id
+    return replace(
+        content,
+        store_code=event.store_code or content.store_code,
+        sale=replace(sale, lines=lines, member_id=member_id),
     )
 
 

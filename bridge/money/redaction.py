@@ -41,18 +41,27 @@ def prune(
     rev = account.rev + 1
     pruned = replace(account, payment=payment, rev=rev)
     event = p.Pruned(payment, rev, account.created_at, account.ended_at, account.ended_seq)
-    rewrites = [
-        replace(entry, event=replace(entry.event, content=_bare_content(entry.event.content)))
-        for entries in purchases.values()
-        for entry in entries
-        if isinstance(entry.event, s.PurchaseDue) and entry.event.content.sale.lines
-    ]
+    found = [_bare_entry(entry) for entries in purchases.values() for entry in entries]
+    rewrites = [entry for entry in found if entry is not None]
     return pruned, Change(
         (Entry(account.payment_id, event, at),),
         (payment_row(pruned),),
         replaces=(account.payment_id,),
         rewrites=tuple(rewrites),
     )
+
+
+def _bare_entry(entry: Entry) -> Entry | None:
+    """Return an entry of a purchase without what is personal in it; None if nothing is."""
+    match entry.event:
+        case s.PurchaseDue(content) if content.sale.lines or content.sale.member_id:
+            return replace(entry, event=replace(entry.event, content=_bare_content(content)))
+        case s.Mended(skus=skus, member_id=member_id) if skus or member_id:
+            # Who, when and why stay.
+            gone = "" if member_id else member_id
+            return replace(entry, event=replace(entry.event, skus=(), member_id=gone))
+        case _:
+            return None
 
 
 def redact(payment: p.Payment) -> p.Payment:

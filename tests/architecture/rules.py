@@ -73,7 +73,8 @@ _ROOMS: dict[str, tuple[str, ...]] = {
     "systemd": (),
     # and what joins them
     "takeover": ("money", "register.mqtt"),
-    "control": ("money", "register.commands", "takeover"),
+    "purchase_answers": ("money",),
+    "control": ("money", "purchase_answers", "register.commands", "takeover"),
     "status": ("money", "register.api", "terminal"),
     "settings": ("backoffice", "config", "register", "terminal"),
     "adapters": (

@@ -77,6 +77,7 @@ EVENT_TYPES: dict[str, type] = {
     "Unproven": s.Unproven,
     "Refused": s.Refused,
     "Answered": s.Answered,
+    "Mended": s.Mended,
     "PurchaseRestarted": s.PurchaseRestarted,
     "AuthorityTaken": AuthorityTaken,
     "JournalConfirmed": JournalConfirmed,

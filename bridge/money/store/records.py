@@ -56,11 +56,12 @@ class PaymentRecord:
 
 @dataclass(frozen=True, slots=True)
 class PurchaseRecord:
-    """A purchase with its place in time."""
+    """A purchase with its place in time. `rev` grows by one with every stored event."""
 
     purchase: s.Purchase
     created_at: str
     updated_at: str
+    rev: int = 1
 
 
 def fold_event(
@@ -136,7 +137,7 @@ def fold_purchase(entries: Sequence[Entry]) -> PurchaseRecord:
     for entry in rest:
         assert isinstance(entry.event, s.PurchaseEvent), "a purchase has purchase events"
         purchase = s.advance_purchase(purchase, entry.event)
-    return PurchaseRecord(purchase, first.at, entries[-1].at)
+    return PurchaseRecord(purchase, first.at, entries[-1].at, len(entries))
 
 
 def payment_row(account: PaymentRecord) -> PaymentRow:

@@ -69,6 +69,10 @@ async def an_old_payment(till: Till) -> PaymentRecord:
     await till.ledger.apply(PERSONAL.payment_id, SAID)
     (name,) = till.ledger.payments.take_pending_purchases()
     await till.ledger.apply_purchase(name, s.Sending())
+    await till.ledger.apply_purchase(name, s.Refused("VALIDATION", "no such member"))
+    mended = s.Mended("anna", "another card", skus=((1, "WINE-2"),), member_id=f"{MEMBER}-2")
+    await till.ledger.apply_purchase(name, mended)
+    await till.ledger.apply_purchase(name, s.Sending())
     await till.ledger.apply_purchase(name, s.Recorded("P-1"))
     await till.ledger.retire(PERSONAL.payment_id)
     await till.done(pay(9, 100, "S9"))  # a shop that goes on

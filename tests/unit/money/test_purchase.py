@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import pytest
 
@@ -28,6 +29,7 @@ EVENTS: dict[str, s.PurchaseEvent] = {
     "Refused": s.Refused("VALIDATION", "no such sku", "lineItems.0.sku"),
     "Answered booked": s.Answered("anna", "P-1"),
     "Answered send_again": s.Answered("anna", send_again=True),
+    "Mended": s.Mended("anna", "wrong store", store_code="S021"),
     "PurchaseRestarted": s.PurchaseRestarted(),
 }
 # Columns: pending, sending, recorded, unconfirmed, rejected. "x" is refused as a bug.
@@ -41,8 +43,25 @@ LAW = {
     "Refused": ("x", J, "x", "x", "x"),
     "Answered booked": ("x", "x", "x", R, R),
     "Answered send_again": ("x", "x", "x", P, P),
+    "Mended": ("x", "x", "x", "x", P),
     "PurchaseRestarted": (P, U, R, U, J),
 }
+
+
+def test_a_mended_purchase_keeps_its_transaction_id_and_all_that_was_not_mended() -> None:
+    member = s.Purchase(
+        replace(CONTENT, sale=replace(DETAILS, member_id="M1")),
+        *("till-1/S1", ("p1",), s.PurchaseState.REJECTED),
+        error="VALIDATION: no such store",
+    )
+    mend = s.Mended("anna", "moved", "S021", ((1, "4006381333948"), (9, "no such line")))
+    after = s.advance_purchase(member, mend)
+    (line,) = after.content.sale.lines
+    assert (after.content.transaction_id, after.content.store_code) == ("S012-p1", "S021")
+    assert line == replace(LINE, sku="4006381333948")
+    assert (after.content.sale.member_id, after.mended_by, after.error) == ("M1", "anna", "")
+    without = s.advance_purchase(member, s.Mended("anna", "left us", member_id=""))
+    assert without.content == replace(CONTENT, sale=DETAILS)
 
 
 def test_what_a_person_answered_about_a_booking_a_person_can_correct() -> None:
