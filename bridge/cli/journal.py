@@ -6,6 +6,7 @@ import dataclasses
 import sqlite3
 from typing import TYPE_CHECKING, Any
 
+from bridge.cli.purchase_versions import in_words, versions
 from bridge.config import Config
 from bridge.money.amounts import format_amount, parse_amount
 from bridge.money.store.database import open_for_reading
@@ -144,14 +145,15 @@ def find_payment(config: Config, part: str) -> dict[str, Any] | None:
             return None
         entries = read_entries(connection, codec, rows[0].payment_id)
         account = fold_payment(entries)
-        purchases = [
-            fold_purchase(read_entries(connection, codec, due.transaction_id))
+        told = [
+            read_entries(connection, codec, due.transaction_id)
             for due in read_purchases(connection, "sale_key=?", (rows[0].sale_key,))
         ]
     finally:
         connection.close()
     payment = account.payment
-    mine = [one for one in purchases if rows[0].payment_id in one.purchase.payment_ids]
+    purchases = [(fold_purchase(one), versions(one)) for one in told]
+    mine = [one for one in purchases if rows[0].payment_id in one[0].purchase.payment_ids]
     return {
         "payment_id": rows[0].payment_id,
         "register_id": rows[0].register_id,
@@ -174,8 +176,9 @@ def find_payment(config: Config, part: str) -> dict[str, Any] | None:
                 "record_id": one.purchase.record_id,
                 "attempts": one.purchase.attempts,
                 "error": one.purchase.error,
+                "mended": mends,
             }
-            for one in mine
+            for one, mends in mine
         ],
         "story": [
             {
@@ -192,6 +195,7 @@ def find_payment(config: Config, part: str) -> dict[str, Any] | None:
 def print_history(found: dict[str, Any]) -> None:
     """Paint what `find_payment` returned."""
     from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
 
     console = Console()
@@ -200,7 +204,10 @@ def print_history(found: dict[str, Any]) -> None:
         if key not in {"story", "purchases"} and value not in ("", []):
             head.add_row(f"[dim]{key}[/]", _colored(str(value)))
     for purchase in found["purchases"]:
-        head.add_row("[dim]booking[/]", ", ".join(f"{k} {v}" for k, v in purchase.items() if v))
+        plain = {key: value for key, value in purchase.items() if value and key != "mended"}
+        head.add_row("[dim]booking[/]", ", ".join(f"{k} {v}" for k, v in plain.items()))
+        for mend in purchase["mended"]:
+            head.add_row("[dim]mended[/]", escape(in_words(mend)))
     console.print(head)
     table = Table("seq", "at (UTC)", "what happened", "facts")
     for line in found["story"]:

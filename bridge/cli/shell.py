@@ -70,18 +70,23 @@ def print_json(value: object) -> None:
     print(json.dumps(value), flush=True)
 
 
-def order(options: argparse.Namespace, wish: dict[str, object]) -> dict[str, Any] | None:
+def order(
+    options: argparse.Namespace, wish: dict[str, object], *, is_long: bool = False
+) -> dict[str, Any] | None:
     """Send an order to the running service; None, and a word to the person, if there is none.
+
+    One that `is_long` may take minutes.
 
     Raises:
         ConfigError: The configuration cannot be read or used.
     """
     from bridge.config import CONTROL_NAME
-    from bridge.control import ask
+    from bridge.control import ANSWER_SECONDS_MAX, LONG_ANSWER_SECONDS_MAX, ask
 
+    seconds = LONG_ANSWER_SECONDS_MAX + ANSWER_SECONDS_MAX if is_long else ANSWER_SECONDS_MAX
     path = load(options).site.state_directory / CONTROL_NAME
     try:
-        return asyncio.run(ask(path, wish))
+        return asyncio.run(ask(path, wish, seconds=seconds))
     except (OSError, ValueError, TimeoutError) as error:
         print(f"the bridge is not running, or not ours ({path}: {error})", file=sys.stderr)
         return None
@@ -90,6 +95,14 @@ def order(options: argparse.Namespace, wish: dict[str, object]) -> dict[str, Any
 def say_refusal(answer: dict[str, Any]) -> None:
     """Print why the service did not do it."""
     print(f"refused: {answer.get('message')} ({answer.get('code')})", file=sys.stderr)
+
+
+def say_wrong_use(options: argparse.Namespace, error: BridgeError) -> int:
+    """Say that the words of a command do not fit together; return the exit status."""
+    if options.json:
+        print_json(as_json(error))
+    print(f"paybridge {options.command}: {error}", file=sys.stderr)
+    return EXIT_USAGE
 
 
 def as_json(error: BridgeError) -> dict[str, str]:

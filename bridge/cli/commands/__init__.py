@@ -13,6 +13,7 @@ from bridge.cli.commands import (
     find,
     login,
     logout,
+    mend,
     note,
     payments,
     resolve,
@@ -26,7 +27,7 @@ from bridge.cli.shell import Command
 # In the order of `paybridge --help`: the service, payments, terminals, developers.
 _ALL = (
     *(run.COMMAND, check.COMMAND, take_over.COMMAND, login.COMMAND, logout.COMMAND),
-    *(payments.COMMAND, show.COMMAND, resolve.COMMAND),
+    *(payments.COMMAND, show.COMMAND, resolve.COMMAND, mend.COMMAND),
     *(drivers.COMMAND, note.COMMAND, find.COMMAND),
     *(demo.COMMAND, contract.COMMAND, conformance.COMMAND),
     version.COMMAND,
