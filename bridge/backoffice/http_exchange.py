@@ -55,13 +55,13 @@ class HttpAnswer:
 
     Attributes:
         status: The HTTP status.
-        headers: Header fields by lower-case name.
+        headers: Header fields by lower-case name; may quote the request, so never shown.
         body: The whole body, at most `BODY_BYTES_MAX` bytes; may hold tokens, so never shown.
         leads_elsewhere: It points to another origin than the one that was asked.
     """
 
     status: int
-    headers: Mapping[str, str]
+    headers: Mapping[str, str] = field(repr=False)
     body: bytes = field(repr=False)
     leads_elsewhere: bool = False
 
@@ -145,8 +145,9 @@ async def exchange(
             raise NotSent(words) from error
         raise NoAnswer(words) from error
     except (httpx.RequestError, httpx.StreamError) as error:
-        _LOGGER.debug("no answer: %r", error)
-        raise NoAnswer(f"{request.url.host} broke off before it had answered") from error
+        # Its text may quote bytes of the server, which may quote the request.
+        _LOGGER.debug("no answer: %s", type(error).__name__)
+        raise NoAnswer(f"{request.url.host} broke off before it had answered") from None
 
 
 def _why(error: BaseException) -> str:
@@ -179,10 +180,16 @@ def _leads_elsewhere(asked: httpx.URL, response: httpx.Response) -> bool:
     return (target.scheme, target.host, target.port) != (asked.scheme, asked.host, asked.port)
 
 
-def parse_object(body: bytes) -> dict[str, Any] | None:
-    """Return the JSON object that `body` spells with every fraction as Decimal, else None."""
+def parse_object(body: bytes, *, unique_keys: bool = False) -> dict[str, Any] | None:
+    """Return the JSON object that `body` spells with every fraction as Decimal, else None.
+
+    With `unique_keys` an object that says one thing twice is none: nobody knows which one holds.
+    """
+    hook = _refuse_repeated_keys if unique_keys else None
     try:
-        value = json.loads(body, parse_float=Decimal, parse_constant=_refuse_constant)
+        value = json.loads(
+            body, parse_float=Decimal, parse_constant=_refuse_constant, object_pairs_hook=hook
+        )
     except (ValueError, RecursionError):
         return None
     return value if isinstance(value, dict) else None
@@ -222,6 +229,13 @@ async def _read_body(response: httpx.Response) -> bytes:
     if unpack is not None and not unpack.eof:
         raise NoAnswer("the answer's compression ends before its end")
     return bytes(body)
+
+
+def _refuse_repeated_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("a key stands twice in one object")
+    return found
 
 
 def _refuse_constant(name: str) -> NoReturn:

@@ -24,9 +24,9 @@ import logging
 import random
 from typing import Protocol
 
-from bridge.backoffice.api.answers import INVALID_REQUEST
 from bridge.backoffice.api.attempts import Applied, Attempt, NotApplied, Refused, Unknown
 from bridge.backoffice.api.documents import Purchase, PurchaseLine
+from bridge.backoffice.api.refusals import INVALID_REQUEST
 from bridge.errors import BackOfficeUnavailable, LoginRequired, Rejected
 from bridge.log import about
 from bridge.money import purchase as s

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Literal
 
 from graphql import (
+    DirectiveNode,
     DocumentNode,
     FieldNode,
     GraphQLError,
@@ -31,6 +32,7 @@ from graphql import (
     parse,
     specified_rules,
     validate,
+    value_from_ast_untyped,
 )
 
 from simulators.back_office.records import ApiError, Json
@@ -68,12 +70,18 @@ class HttpAnswer:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A request that is valid GraphQL; `operation` is its first root field."""
+    """A request that is valid GraphQL.
+
+    Attributes:
+        operation: Its first root field that is not skipped, "" when there is none.
+        arguments: What that field is given, literals and variables alike, in JSON types.
+    """
 
     document: DocumentNode
     operation: str
     operation_name: str | None
     variables: Json
+    arguments: Json
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,9 +169,13 @@ class GraphQlApi:
         chosen = [d for d in operations if name is None or (d.name and d.name.value == name)]
         if len(chosen) != 1:
             return error_answer(400, "INVALID_OPERATION", "operationName does not choose one")
-        field = chosen[0].selection_set.selections[0]
+        field = _first_field(chosen[0], variables)
         return Request(
-            document, field.name.value if isinstance(field, FieldNode) else "", name, variables
+            document,
+            field.name.value if field else "",
+            name,
+            variables,
+            _arguments_of(field, variables) if field else {},
         )
 
     def execute(
@@ -193,6 +205,24 @@ class _Invalid(Exception):
     def __init__(self, errors: list[Json]) -> None:
         super().__init__()
         self.errors = errors
+
+
+def _first_field(operation: OperationDefinitionNode, variables: Json) -> FieldNode | None:
+    """Return the first root field that is carried out, None when all are skipped."""
+    for field in operation.selection_set.selections:
+        if not isinstance(field, FieldNode):
+            continue
+        skips = [one for one in field.directives or () if one.name.value == "skip"]
+        if not any(_arguments_of(one, variables).get("if") is True for one in skips):
+            return field
+    return None
+
+
+def _arguments_of(node: FieldNode | DirectiveNode, variables: Json) -> Json:
+    """Return what a field or directive is given, evaluated by graphql-core and nobody else."""
+    return {
+        one.name.value: value_from_ast_untyped(one.value, variables) for one in node.arguments or ()
+    }
 
 
 def _formatted(error: GraphQLError) -> Json:
@@ -226,12 +256,14 @@ def _read_document(
     rules = list(specified_rules)
     if not introspection:
         rules.append(NoSchemaIntrospectionCustomRule)
-    errors = tuple(
+    if not validate(_schema(False, purchase_query, locations), document, rules):
+        return document
+    # Which rule an error broke is only known when each is asked alone: ten times slower.
+    return tuple(
         {**error.formatted, "extensions": {"code": _rule_code(rule)}}
         for rule in rules
         for error in validate(_schema(False, purchase_query, locations), document, [rule])
     )
-    return errors or document
 
 
 @cache

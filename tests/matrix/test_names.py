@@ -105,11 +105,9 @@ def test_names_of_the_configuration_are_what_is_sent() -> None:
     use = GiftCardTransaction(
         CodeType.PHYSICAL, "1", TransType.USE, "-1.00", "s", "r", authorize_only=True
     )
-    held = gift_card_trans_add(use, names).variables["trans"]
-    assert isinstance(held, dict)
-    assert held["holdOnly"] is True
-    released = gift_card_trans_capture(GiftCardCapture("T1", cancel=True), names).variables
-    assert released["trans"] == {"transId": "T1", "undo": True}
+    assert "holdOnly: true" in gift_card_trans_add(use, names).text
+    released = gift_card_trans_capture(GiftCardCapture("T1", cancel=True), names).text
+    assert '(trans: {transId: "T1", undo: true})' in released
 
 
 @pytest.mark.parametrize(

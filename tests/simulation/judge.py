@@ -385,12 +385,12 @@ class Judge:
 
     # --- the books
 
-    def asked_of_the_office(self, operation: str, variables: Mapping[str, Any]) -> None:
+    def asked_of_the_office(self, operation: str, arguments: Mapping[str, Any]) -> None:
         """A request for the back office arrived."""
-        self.look_for_cards(json.dumps(variables).encode(), "in a request to the back office")
+        self.look_for_cards(json.dumps(arguments).encode(), "in a request to the back office")
         if operation != "purchaseAdd":
             return
-        name = variables["add"]["transactionId"]
+        name = arguments["add"]["transactionId"]
         self.requests[name] += 1
         # A request may be repeated once with a new token, after proof that the first did nothing.
         if self.pages.kinds(name).count("Sending") * 2 < self.requests[name]:

@@ -112,7 +112,7 @@ class Office:
         """
         request = self._api.read(body)
         assert isinstance(request, Request), f"the bridge asks what the schema allows: {request}"
-        self._asked(request.operation, request.variables)
+        self._asked(request.operation, request.arguments)
         if int(authorization.rpartition("-")[2]) <= self._good_from:
             return Reply(401)
         if request.operation == "purchaseAdd" and self._rng.random() < self.forgetful:
@@ -136,7 +136,7 @@ class Office:
 
     async def _acknowledge_and_lose(self, request: Request) -> Reply:
         """Answer a booking with its number, and have nothing of it in the end."""
-        name = request.variables["add"]["transactionId"]
+        name = request.arguments["add"]["transactionId"]
         self._tell(f"acknowledges {name} and loses it")
         await asyncio.sleep(self._rng.uniform(*WORK_SECONDS))
         execution = self._api.execute(request, PERMISSIONS)

@@ -18,65 +18,38 @@ No proof are 303 and a 302 to the same origin (a server that has done something 
 result), other redirects, 5xx, mixed codes, a cut body. A gateway that repeats a request by itself
 can hide an applied one behind the status of its last try; nothing here can see that.
 
-Only `extensions.code` of an error is a promise of the API; its message is for people.
+What an error says is read in `refusals.py`: nothing of a server's message is kept.
 """
 
 from __future__ import annotations
 
-import re
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from bridge.backoffice.api.attempts import Applied, Attempt, NotApplied, Refused, Unknown
+from bridge.backoffice.api.operation import NOTHING_SAID, Said
+from bridge.backoffice.api.refusals import codes_in_words, first_code, read_refusal
 from bridge.backoffice.http_exchange import HttpAnswer, parse_object, parse_retry_after
-from bridge.money.wording import fitted
 
-MESSAGE_CHARS_MAX = 200
-"""A server's message goes into journal and logs; its first sentence is enough for a person."""
-MESSAGE_READ_MAX = 4 * MESSAGE_CHARS_MAX  # of a message without end, before it is cut at a word
+ID_CHARS_MAX = 200
+"""Of a record's id; a longer one is none, and cannot be told to a person either."""
 
 BALANCE_DIGITS_MAX = 18
 """No gift card holds more; a number like 1e999999 must not be spelled out."""
 
-LOGIN_CODE = "NOT_AUTHENTICATED"
-INVALID_REQUEST = "INVALID_REQUEST"
-"""Our code for a request whose names the server does not know; its schema is not as we expect."""
-
-_REFUSAL_CODES = frozenset({"NOT_AUTHORIZED", "VALIDATION"})
-VALUE_CODE = "VALIDATION"
 TOO_LARGE = "TOO_LARGE"
-_VALUE_CODES = frozenset({"INVALID_VALUE", "VALUES_OF_CORRECT_TYPE", "ARGUMENTS_OF_CORRECT_TYPE"})
-"""GraphQL.NET's codes for a value that does not fit its type: this one request is wrong."""
-_VALUE_SECTION = "5.6.1"
-_NAME_CODES = frozenset(
-    {
-        "SYNTAX_ERROR",
-        "FIELDS_ON_CORRECT_TYPE",
-        "KNOWN_ARGUMENT_NAMES",
-        "KNOWN_TYPE_NAMES",
-        "PROVIDED_NON_NULL_ARGUMENTS",
-        "PROVIDED_REQUIRED_ARGUMENTS",
-        "SCALAR_LEAFS",
-        "VARIABLES_ARE_INPUT_TYPES",
-        "VARIABLES_IN_ALLOWED_POSITION",
-    }
-)
-"""GraphQL.NET's codes for a text whose names or shapes do not fit; all come before execution."""
 
 _MOVED = frozenset({301, 307, 308})
 _MISPLACED = frozenset({404, 405, 407, 415, 421})
 
-_VALIDATION_SECTION = re.compile(r"5\.[0-9.]+")
-"""GraphQL.NET numbers a query that does not fit the schema by the section of the GraphQL
-specification it breaks; section 5 is validation, which comes before execution."""
 
-
-def classify(answer: HttpAnswer, field: str) -> Attempt:
+def classify(answer: HttpAnswer, field: str, said: Said = NOTHING_SAID) -> Attempt:
     """Return what the answer to a mutation of `field` proves; see the rules above.
 
+    `said` is what the request held, so that nothing of it is repeated.
     Source: POS_API.md, exactly-once 4; RFC 9110, sections 15.4 and 15.5.
     """
-    document = parse_object(answer.body)
+    document = parse_object(answer.body, unique_keys=True)
     errors = document.get("errors") if document else None
     data = document.get("data") if document else None
     result = data.get(field) if isinstance(data, dict) else None
@@ -90,19 +63,20 @@ def classify(answer: HttpAnswer, field: str) -> Attempt:
             )
     has_run = _holds_data(data) or _is_deep(errors, field)
     if not has_run:
-        proof = _not_applied(answer, has_body=bool(document), errors=errors)
+        proof = _not_applied(answer, has_body=_has_body(answer, document), errors=errors, said=said)
         if proof is not None:
             return proof
     if document is None:
         return Unknown(f"HTTP {answer.status} without a JSON body")
-    said = answer.status == 400 and not has_run
+    told = answer.status == 400 and not has_run
     return Unknown(
-        f"HTTP {answer.status} {_describe_errors(errors)}", _code_of(errors) if said else ""
+        f"HTTP {answer.status} {codes_in_words(errors, said)}",
+        first_code(errors, said) if told else "",
     )
 
 
 def _not_applied(
-    answer: HttpAnswer, *, has_body: bool, errors: object
+    answer: HttpAnswer, *, has_body: bool, errors: object, said: Said
 ) -> NotApplied | Refused | None:
     """Return the proof that nothing was applied; None when there is none."""
     status = answer.status
@@ -118,7 +92,12 @@ def _not_applied(
         return NotApplied(words, misplaced=True)
     if status == 413:
         return Refused(TOO_LARGE, "the back office takes no request of this size")
-    return _read_refusal(errors) if status in (400, 401) else None
+    return read_refusal(errors, said) if status in (400, 401) else None
+
+
+def _has_body(answer: HttpAnswer, document: object) -> bool:
+    """Whether there is a body that could say something: also JSON that was cut in the middle."""
+    return bool(document) or answer.body.lstrip()[:1] in (b"{", b"[")
 
 
 def _is_deep(errors: object, field: str) -> bool:
@@ -130,7 +109,9 @@ def _is_deep(errors: object, field: str) -> bool:
     return False
 
 
-def read_data(answer: HttpAnswer) -> dict[str, Any] | NotApplied | Refused:
+def read_data(
+    answer: HttpAnswer, said: Said = NOTHING_SAID
+) -> dict[str, Any] | NotApplied | Refused:
     """Return the data of an answered query; a query changes nothing, so no doubt can remain."""
     document = parse_object(answer.body)
     if document and answer.status == 200 and not document.get("errors"):
@@ -140,10 +121,11 @@ def read_data(answer: HttpAnswer) -> dict[str, Any] | NotApplied | Refused:
     if answer.status == 401 and not document:
         return NotApplied("the back office does not accept the token", login_required=True)
     errors = document.get("errors") if document else None
-    refusal = _read_refusal(errors)
+    refusal = read_refusal(errors, said)
     if refusal is not None:
         return refusal
-    return NotApplied(f"HTTP {answer.status} {_describe_errors(errors)}", parse_retry_after(answer))
+    words = f"HTTP {answer.status} {codes_in_words(errors, said)}"
+    return NotApplied(words, parse_retry_after(answer))
 
 
 def decimal_text(value: object) -> str:
@@ -163,70 +145,14 @@ def decimal_text(value: object) -> str:
     return format(number, "f") if abs(exponent) <= BALANCE_DIGITS_MAX else ""
 
 
-def _read_refusal(errors: object) -> NotApplied | Refused | None:
-    """Return what the errors prove when every single one was decided before any write."""
-    if not isinstance(errors, list) or not errors:
-        return None
-    refusals = [_read_error(error) for error in errors]
-    if not all(refusals):
-        return None
-    for refusal in refusals:
-        if isinstance(refusal, NotApplied):
-            return refusal
-    return refusals[0]
-
-
-def _read_error(error: object) -> NotApplied | Refused | None:
-    if not isinstance(error, dict):
-        return None
-    extensions = error.get("extensions")
-    if not isinstance(extensions, dict):
-        return None
-    code = extensions.get("code")
-    message = fitted(str(error.get("message", ""))[:MESSAGE_READ_MAX], MESSAGE_CHARS_MAX)
-    if code == LOGIN_CODE:
-        return NotApplied("the back office wants a login", login_required=True)
-    if code in _REFUSAL_CODES:
-        return Refused(str(code), message, _read_property(extensions.get("data")))
-    section = str(extensions.get("number", ""))
-    if code in _VALUE_CODES or section == _VALUE_SECTION:
-        return Refused(VALUE_CODE, message)
-    if code in _NAME_CODES or _VALIDATION_SECTION.fullmatch(section):
-        return Refused(INVALID_REQUEST, message)
-    return None
-
-
-def _read_property(data: object) -> str:
-    name = data.get("Property") if isinstance(data, dict) else None
-    return name[:MESSAGE_CHARS_MAX] if isinstance(name, str) else ""
-
-
 def _read_id(value: object) -> str:
     if isinstance(value, bool) or not isinstance(value, str | int):
         return ""
-    return str(value)
+    text = str(value)
+    return text if len(text) <= ID_CHARS_MAX and text.isprintable() else ""
 
 
 def _holds_data(data: object) -> bool:
     if isinstance(data, dict):
         return any(value is not None for value in data.values())
     return data is not None
-
-
-def _code_of(errors: object) -> str:
-    """Return the first error's code, "" when there is none."""
-    first = errors[0] if isinstance(errors, list) and errors else None
-    extensions = first.get("extensions") if isinstance(first, dict) else None
-    code = extensions.get("code") if isinstance(extensions, dict) else None
-    return code[:40] if isinstance(code, str) else ""
-
-
-def _describe_errors(errors: object) -> str:
-    if not isinstance(errors, list) or not errors:
-        return "without the expected data"
-    codes = [
-        str(extensions.get("code", "none"))[:40]
-        for error in errors[:4]
-        if isinstance(error, dict) and isinstance(extensions := error.get("extensions"), dict)
-    ]
-    return "with error codes " + (", ".join(codes) or "missing")

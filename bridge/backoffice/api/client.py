@@ -8,8 +8,10 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
+from functools import partial
 from typing import Any, Protocol
 
 import httpx
@@ -26,11 +28,9 @@ from bridge.backoffice.api.attempts import (
 )
 from bridge.backoffice.api.documents import (
     CodeType,
-    Document,
     GiftCardCapture,
     GiftCardTransaction,
     Purchase,
-    Unsupported,
     gift_card_add,
     gift_card_balance,
     gift_card_trans_add,
@@ -40,6 +40,7 @@ from bridge.backoffice.api.documents import (
     ping,
     purchase_add,
 )
+from bridge.backoffice.api.literals import Unwritable
 from bridge.backoffice.api.locations import (
     LOCATION_PAGES_MAX,
     LocationPage,
@@ -50,6 +51,7 @@ from bridge.backoffice.api.locations import (
     why_not,
 )
 from bridge.backoffice.api.names import ApiNames, read_names
+from bridge.backoffice.api.operation import Document, Unsupported
 from bridge.backoffice.api.purchase_lookup import (
     PurchaseLookup,
     is_shown,
@@ -63,6 +65,9 @@ from bridge.backoffice.http_exchange import HttpAnswer, NoAnswer, exchange, is_s
 from bridge.errors import BackOfficeUnavailable, ConfigError, LoginRequired, Rejected
 
 _LOGGER = logging.getLogger(__name__)
+
+Build = Callable[[ApiNames], Document]
+"""Makes an operation from the names as they are known when it is sent."""
 
 ENDPOINT_KEY = "back_office.endpoint"
 """The setting to name when the address cannot be used."""
@@ -120,7 +125,7 @@ class BackOffice:
 
     async def purchase_add(self, purchase: Purchase) -> Attempt:
         """Record `purchase` once; call it again for the same purchase only after NotApplied."""
-        return await self._mutate(purchase_add(purchase, self._names))
+        return await self._mutate(lambda names: purchase_add(purchase, names))
 
     async def purchase_exists(self, record_id: str, transaction_id: str = "") -> bool | None:
         """Say whether the back office shows the purchase `record_id`; None when it cannot tell.
@@ -131,36 +136,31 @@ class BackOffice:
         """
         if not self._lookup_is_known:
             await self._learn_lookup()
-        if self._lookup is None:
+        lookup = self._lookup
+        if lookup is None:
             return None
-        data = await self._query(purchase_query(self._lookup, record_id))
+        data = await self._query(lambda _names: purchase_query(lookup, record_id))
         if not isinstance(data, dict):
             return None
-        return is_shown(self._lookup, data, record_id, transaction_id)
+        return is_shown(lookup, data, record_id, transaction_id)
 
     async def gift_card_trans_add(self, transaction: GiftCardTransaction) -> Attempt:
         """Use, fund or hold a gift card once; call it again only after NotApplied."""
-        try:
-            return await self._mutate(gift_card_trans_add(transaction, self._names))
-        except Unsupported as error:
-            return Refused("NOT_SUPPORTED", str(error))
+        return await self._mutate(lambda names: gift_card_trans_add(transaction, names))
 
     async def gift_card_trans_capture(self, capture: GiftCardCapture) -> Attempt:
         """End a hold once; call it again only after NotApplied."""
-        try:
-            return await self._mutate(gift_card_trans_capture(capture, self._names))
-        except Unsupported as error:
-            return Refused("NOT_SUPPORTED", str(error))
+        return await self._mutate(lambda names: gift_card_trans_capture(capture, names))
 
     async def gift_card_add(self, code: str, pin: str) -> Attempt:
         """Make a physical gift card with nothing on it; a code that exists is Refused."""
-        return await self._mutate(gift_card_add(code, pin, self._names))
+        return await self._mutate(lambda names: gift_card_add(code, pin, names))
 
     async def gift_card_balance(
         self, code: str, code_type: CodeType
     ) -> GiftCardBalance | NotApplied | Refused:
         """Return the card's balance; Refused `NOT_FOUND` when the API shows no such card."""
-        data = await self._query(gift_card_balance(code, code_type, self._names))
+        data = await self._query(lambda names: gift_card_balance(code, code_type, names))
         if not isinstance(data, dict):
             return data
         found = data.get("giftcard")
@@ -182,10 +182,10 @@ class BackOffice:
         pages: list[LocationPage] = []
         skip, limits = 0, True
         while len(pages) < LOCATION_PAGES_MAX:
-            data = await self._query(locations(skip, limits=limits))
+            data = await self._query(partial(locations, skip, limits=limits))
             if not isinstance(data, dict) and limits and not pages:
                 limits = False
-                data = await self._query(locations(skip, limits=limits))
+                data = await self._query(partial(locations, skip, limits=limits))
             if not isinstance(data, dict):
                 return why_not(data)
             page = read_page(data)
@@ -210,7 +210,7 @@ class BackOffice:
         A server that allows no introspection, or is away, leaves the names as they are. What it
         is seen not to offer is said in the log.
         """
-        data = await self._query(names_query())
+        data = await self._query(lambda _names: names_query())
         if isinstance(data, dict) and isinstance(data.get("__schema"), dict):
             self._names = read_names(data["__schema"], self._names)
             self.names_are_read = True
@@ -220,13 +220,13 @@ class BackOffice:
 
     async def _learn_lookup(self) -> None:
         """Read from the schema how purchases can be asked for; stays unknown if it is not shown."""
-        found = await self._query(lookup_query())
+        found = await self._query(lambda _names: lookup_query())
         schema = found.get("__schema") if isinstance(found, dict) else None
         if not isinstance(schema, dict):
             return
         rows_type = read_rows_type(schema)
         if rows_type is not None:
-            shown = await self._query(rows_query(rows_type))
+            shown = await self._query(lambda _names: rows_query(rows_type))
             kind = shown.get("__type") if isinstance(shown, dict) else None
             if not isinstance(kind, dict):
                 return
@@ -241,7 +241,7 @@ class BackOffice:
             LoginRequired: It wants a login.
             Rejected: It lets us in but not use the API.
         """
-        match await self._query(ping()):
+        match await self._query(lambda _names: ping()):
             case NotApplied(reason=reason, login_required=True):
                 raise LoginRequired(reason)
             case NotApplied(reason=reason):
@@ -249,16 +249,19 @@ class BackOffice:
             case Refused(code=code, message=message, path=path):
                 raise Rejected(code, message, path)
 
-    async def _mutate(self, document: Document) -> Attempt:
+    async def _mutate(self, build: Build) -> Attempt:
         try:
+            document = build(self._names)
             answer = await self._send(document)
+        except (Unsupported, Unwritable) as error:
+            return _not_sent(error)
         except LoginRequired as error:
             return NotApplied(str(error), login_required=True)
         except BackOfficeUnavailable as error:
             return NotApplied(str(error))
         except NoAnswer as error:
             return Unknown(str(error))
-        return classify(answer, document.root_field)
+        return classify(answer, document.root_field, document.said)
 
     async def ask(self, document: Document) -> Answered | NotApplied | Refused:
         """Send a query, and return the data of its answer. Changes nothing at the server."""
@@ -268,10 +271,14 @@ class BackOffice:
             return NotApplied(str(error), login_required=True)
         except (BackOfficeUnavailable, NoAnswer) as error:
             return NotApplied(str(error))
-        data = read_data(answer)
+        data = read_data(answer, document.said)
         return Answered(data, len(answer.body)) if isinstance(data, dict) else data
 
-    async def _query(self, document: Document) -> dict[str, Any] | NotApplied | Refused:
+    async def _query(self, build: Build) -> dict[str, Any] | NotApplied | Refused:
+        try:
+            document = build(self._names)
+        except (Unsupported, Unwritable) as error:
+            return _not_sent(error)
         answer = await self.ask(document)
         return answer.data if isinstance(answer, Answered) else answer
 
@@ -297,11 +304,7 @@ class BackOffice:
         return answer
 
     async def _post(self, document: Document, token: str) -> HttpAnswer:
-        body = {
-            "query": document.text,
-            "operationName": document.operation,
-            "variables": document.variables,
-        }
+        body = {"query": document.text, "operationName": document.operation}
         request = self._http.build_request(
             "POST",
             self._endpoint,
@@ -331,6 +334,13 @@ def _date_of(answer: HttpAnswer) -> datetime | None:
     return told if told.tzinfo is not None else None
 
 
+def _not_sent(error: Unsupported | Unwritable) -> Refused:
+    """Return why an operation cannot be written at all; nothing was sent."""
+    if isinstance(error, Unsupported):
+        return Refused("NOT_SUPPORTED", str(error))
+    return Refused("VALIDATION", error.reason, error.field)
+
+
 def _wants_login(answer: HttpAnswer, document: Document) -> bool:
-    outcome = classify(answer, document.root_field)
+    outcome = classify(answer, document.root_field, document.said)
     return isinstance(outcome, NotApplied) and outcome.login_required

@@ -1,15 +1,14 @@
 """What the bridge asks of the back office, as values and as GraphQL documents. Pure.
 
-The text of an operation never changes while the bridge runs; whatever varies, and whatever is
-secret, travels in the variables.
+Each is written by `operation.py`: values as literals, in one place that knows how.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
+from bridge.backoffice.api.literals import EnumValue, Value
 from bridge.backoffice.api.names import (
     CAPTURE_FIELD,
     GIFT_CARD_ADD_FIELD,
@@ -18,6 +17,7 @@ from bridge.backoffice.api.names import (
     TRANS_FIELD,
     ApiNames,
 )
+from bridge.backoffice.api.operation import Document, Unsupported, mutation, query
 
 
 class CodeType(Enum):
@@ -121,43 +121,33 @@ class GiftCardCapture:
     cancel: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Document:
-    """One named operation ready to be posted; its variables may hold a PIN and are never shown."""
-
-    operation: str
-    root_field: str
-    text: str
-    variables: Mapping[str, object] = field(default_factory=dict, repr=False)
-
-
-class Unsupported(Exception):
-    """The server is known to have no argument for what was asked; nothing was sent."""
-
-
 def ping() -> Document:
     """Return the smallest query there is; it changes nothing and reads nothing."""
-    return Document("PaybridgePing", "__typename", "query PaybridgePing { __typename }")
+    return query("PaybridgePing", "__typename", {}, "")
 
 
 def names_query() -> Document:
     """Return the introspection that shows what `api_names` guesses."""
     kind = "type { name inputFields { name } ofType { name inputFields { name } } }"
     fields = "fields { name args { name " + kind + " } }"
-    schema = f"queryType {{ {fields} }} mutationType {{ {fields} }}"
-    text = f"query PaybridgeNames {{ __schema {{ {schema} }} }}"
-    return Document("PaybridgeNames", "__schema", text)
+    return query(
+        "PaybridgeNames", "__schema", {}, f"queryType {{ {fields} }} mutationType {{ {fields} }}"
+    )
 
 
 def purchase_add(purchase: Purchase, names: ApiNames) -> Document:
-    """Return the mutation that records `purchase`."""
+    """Return the mutation that records `purchase`.
+
+    Raises:
+        Unwritable: A value cannot be spelled.
+    """
     optional = {
         "channel": purchase.channel,
         "memberId": purchase.member_id,
         "orderType": purchase.order_type,
         "payMethod": purchase.pay_method,
     }
-    add = {
+    add: dict[str, Value] = {
         "transactionId": purchase.transaction_id,
         "storeCode": purchase.store_code,
         "purchasedOn": purchase.purchased_on,
@@ -170,11 +160,7 @@ def purchase_add(purchase: Purchase, names: ApiNames) -> Document:
         **{name: value for name, value in optional.items() if value},
         "lineItems": [_line(line) for line in purchase.lines],
     }
-    text = (
-        f"mutation PurchaseAdd($add: {names.purchase_input}!) "
-        f"{{ {PURCHASE_FIELD}(add: $add) {{ id }} }}"
-    )
-    return Document("PurchaseAdd", PURCHASE_FIELD, text, {"add": add})
+    return mutation("PurchaseAdd", PURCHASE_FIELD, {"add": add}, "id", names.renamed)
 
 
 def gift_card_trans_add(transaction: GiftCardTransaction, names: ApiNames) -> Document:
@@ -182,11 +168,12 @@ def gift_card_trans_add(transaction: GiftCardTransaction, names: ApiNames) -> Do
 
     Raises:
         Unsupported: A hold is asked for and the server has none.
+        Unwritable: A value cannot be spelled.
     """
-    trans: dict[str, object] = {
-        "codeType": transaction.code_type.value,
+    trans: dict[str, Value] = {
+        "codeType": _enum(transaction.code_type),
         "code": transaction.code,
-        "transType": transaction.trans_type.value,
+        "transType": _enum(transaction.trans_type),
         "amount": transaction.amount,
         "sourceId": transaction.source_id,
         "refNo": transaction.ref_no,
@@ -195,11 +182,8 @@ def gift_card_trans_add(transaction: GiftCardTransaction, names: ApiNames) -> Do
         trans["pin"] = transaction.pin
     if transaction.authorize_only:
         trans[_require(names.authorize_flag, "to hold a gift card's money")] = True
-    text = (
-        f"mutation GiftCardTransAdd($trans: {names.trans_input}!) "
-        f"{{ {TRANS_FIELD}(trans: $trans) {{ id balance giftcardId }} }}"
-    )
-    return Document("GiftCardTransAdd", TRANS_FIELD, text, {"trans": trans})
+    shown = "id balance giftcardId"
+    return mutation("GiftCardTransAdd", TRANS_FIELD, {"trans": trans}, shown, names.renamed)
 
 
 def gift_card_trans_capture(capture: GiftCardCapture, names: ApiNames) -> Document:
@@ -207,43 +191,39 @@ def gift_card_trans_capture(capture: GiftCardCapture, names: ApiNames) -> Docume
 
     Raises:
         Unsupported: A release or a part is asked for and the server has none.
+        Unwritable: A value cannot be spelled.
     """
-    trans: dict[str, object] = {
-        _require(names.capture_id, "to name a hold"): capture.transaction_id
-    }
+    trans: dict[str, Value] = {_require(names.capture_id, "to name a hold"): capture.transaction_id}
     if capture.amount:
         trans[_require(names.capture_amount, "to capture a part")] = capture.amount
     if capture.cancel:
         trans[_require(names.capture_cancel, "to release a hold")] = True
-    text = (
-        f"mutation GiftCardTransCapture($trans: {names.capture_input}!) "
-        f"{{ {CAPTURE_FIELD}(trans: $trans) {{ id balance giftcardId }} }}"
-    )
-    return Document("GiftCardTransCapture", CAPTURE_FIELD, text, {"trans": trans})
+    shown = "id balance giftcardId"
+    return mutation("GiftCardTransCapture", CAPTURE_FIELD, {"trans": trans}, shown, names.renamed)
 
 
 def gift_card_balance(code: str, code_type: CodeType, names: ApiNames) -> Document:
-    """Return the query for the card that carries `code`."""
-    text = (
-        f"query GiftCardBalance($code: String!, $codeType: {names.code_type}!) "
-        f"{{ {GIFT_CARD_FIELD}(code: $code, codeType: $codeType) "
-        "{ limitedByPermission results { id balance } } }"
-    )
-    variables = {"code": code, "codeType": code_type.value}
-    return Document("GiftCardBalance", GIFT_CARD_FIELD, text, variables)
+    """Return the query for the card that carries `code`.
+
+    Raises:
+        Unwritable: The code cannot be spelled.
+    """
+    arguments: dict[str, Value] = {"code": code, "codeType": _enum(code_type)}
+    shown = "limitedByPermission results { id balance }"
+    return query("GiftCardBalance", GIFT_CARD_FIELD, arguments, shown, names.renamed)
 
 
 def gift_card_add(code: str, pin: str, names: ApiNames) -> Document:
-    """Return the mutation that makes a physical gift card with nothing on it."""
-    card = {"physicalCode": code, **({"physicalPin": pin} if pin else {})}
-    text = (
-        f"mutation GiftCardAdd($giftcard: {names.gift_card_input}!) "
-        f"{{ {GIFT_CARD_ADD_FIELD}(giftcard: $giftcard) {{ id }} }}"
-    )
-    return Document("GiftCardAdd", GIFT_CARD_ADD_FIELD, text, {"giftcard": card})
+    """Return the mutation that makes a physical gift card with nothing on it.
+
+    Raises:
+        Unwritable: Code or PIN cannot be spelled.
+    """
+    card: dict[str, Value] = {"physicalCode": code, **({"physicalPin": pin} if pin else {})}
+    return mutation("GiftCardAdd", GIFT_CARD_ADD_FIELD, {"giftcard": card}, "id", names.renamed)
 
 
-def locations(skip: int, *, limits: bool) -> Document:
+def locations(skip: int, names: ApiNames, *, limits: bool) -> Document:
     """Return the query for the stores after the first `skip`; it changes nothing.
 
     `limits` also asks whether permissions hide rows, which not every server can say.
@@ -251,15 +231,16 @@ def locations(skip: int, *, limits: bool) -> Document:
     shown = "hasMoreResults results { code name }"
     if limits:
         shown = f"limitedByPermission {shown}"
-    text = (
-        "query PaybridgeLocations($first: Int, $skip: Int) "
-        f"{{ {LOCATION_FIELD}(first: $first, skip: $skip) {{ {shown} }} }}"
-    )
-    variables = {"first": LOCATIONS_A_PAGE, "skip": skip}
-    return Document("PaybridgeLocations", LOCATION_FIELD, text, variables)
+    arguments: dict[str, Value] = {"first": LOCATIONS_A_PAGE, "skip": skip}
+    return query("PaybridgeLocations", LOCATION_FIELD, arguments, shown, names.renamed)
 
 
-def _line(line: PurchaseLine) -> dict[str, object]:
+def _enum(value: Enum) -> EnumValue:
+    """Return one of our enums' values as the API's; its key in `renamed` is `Class.VALUE`."""
+    return EnumValue(str(value.value), type(value).__name__)
+
+
+def _line(line: PurchaseLine) -> dict[str, Value]:
     return {
         "lineNumber": line.line_number,
         "sku": line.sku,

@@ -10,9 +10,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bridge.backoffice.api.answers import INVALID_REQUEST
 from bridge.backoffice.api.attempts import CannotTell, NotApplied, Refused
 from bridge.backoffice.api.documents import LOCATION_FIELD
+from bridge.backoffice.api.refusals import INVALID_REQUEST
 
 LOCATION_PAGES_MAX = 100
 """Pages read; with 20 rows a page, as careful servers cap them, the stores of a large chain."""

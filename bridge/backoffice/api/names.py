@@ -7,7 +7,7 @@ introspection, corrects it in one place.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 PURCHASE_FIELD = "purchaseAdd"
@@ -19,29 +19,21 @@ GIFT_CARD_ADD_FIELD = "giftcardAdd"
 
 @dataclass(frozen=True, slots=True)
 class ApiNames:
-    """Names of types and arguments; "" means that the server is known to have no such argument.
+    """Names of arguments; "" means that the server is known to have no such argument.
 
     Attributes:
-        purchase_input: Type of `purchaseAdd(add:)`.
-        trans_input: Type of `giftcardTransAdd(trans:)`.
-        capture_input: Type of `giftcardTransCapture(trans:)`.
-        code_type: Type of `giftcard(codeType:)`.
-        gift_card_input: Type of `giftcardAdd(giftcard:)`.
         authorize_flag: Boolean of `giftcardTransAdd` that asks for a hold instead of a final use.
         capture_id: Argument of `giftcardTransCapture` that names the hold.
         capture_amount: Its argument for capturing another amount than was held.
         capture_cancel: Its boolean that releases the hold instead.
+        renamed: What else the server calls otherwise than documented; `operation.py` has the keys.
     """
 
-    purchase_input: str = "PurchaseAddInput"
-    trans_input: str = "GiftCardTransAddInput"
-    capture_input: str = "GiftCardTransCaptureInput"
-    code_type: str = "GiftCardCodeType"
-    gift_card_input: str = "GiftCardAddInput"
     authorize_flag: str = "authorizeOnly"
     capture_id: str = "id"
     capture_amount: str = "amount"
     capture_cancel: str = "cancel"
+    renamed: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def missing(self) -> tuple[str, ...]:
@@ -61,17 +53,10 @@ def read_names(schema: Mapping[str, Any], known: ApiNames) -> ApiNames:
     show leaves the known name.
     """
     mutations = rows_of(schema.get("mutationType"), "fields")
-    queries = rows_of(schema.get("queryType"), "fields")
     trans = _argument_type(mutations, TRANS_FIELD, "trans")
     capture = _argument_type(mutations, CAPTURE_FIELD, "trans")
-    return ApiNames(
-        purchase_input=_name(_argument_type(mutations, PURCHASE_FIELD, "add"))
-        or known.purchase_input,
-        trans_input=_name(trans) or known.trans_input,
-        capture_input=_name(capture) or known.capture_input,
-        code_type=_name(_argument_type(queries, GIFT_CARD_FIELD, "codeType")) or known.code_type,
-        gift_card_input=_name(_argument_type(mutations, GIFT_CARD_ADD_FIELD, "giftcard"))
-        or known.gift_card_input,
+    return replace(
+        known,
         authorize_flag=_choose(trans, known.authorize_flag, ("authoriz", "authoris")),
         capture_id=_choose(capture, known.capture_id, ("transid", "transactionid")),
         capture_amount=_choose(capture, known.capture_amount, ("amount",)),

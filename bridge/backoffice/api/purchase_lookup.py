@@ -12,11 +12,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from bridge.backoffice.api.documents import Document
+from bridge.backoffice.api.literals import Value
 from bridge.backoffice.api.names import rows_of
+from bridge.backoffice.api.operation import Document, query
 
 QUERY_NAMES = ("purchase", "purchases")
 TRANSACTION_FIELD = "transactionId"  # as `purchaseAdd` calls it
+INT_DIGITS_MAX = 10  # of GraphQL's Int, which has 32 bits
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +45,8 @@ def lookup_query() -> Document:
     names = _nested("name", 4)
     shown = _nested(f"name fields {{ name type {{ {names} }} }}", 2)
     args = "args { name type { kind name ofType { kind name } } }"
-    text = (
-        "query PaybridgePurchaseQuery { __schema { queryType "
-        f"{{ fields {{ name {args} type {{ {shown} }} }} }} }} }}"
-    )
-    return Document("PaybridgePurchaseQuery", "__schema", text)
+    fields = f"queryType {{ fields {{ name {args} type {{ {shown} }} }} }}"
+    return query("PaybridgePurchaseQuery", "__schema", {}, fields)
 
 
 def rows_query(type_name: str) -> Document:
@@ -56,8 +55,7 @@ def rows_query(type_name: str) -> Document:
     A query of its own: servers that follow graphql-js refuse an introspection that lists fields
     of fields of fields (its rule `MaxIntrospectionDepth`).
     """
-    text = "query PaybridgePurchaseRows($name: String!) { __type(name: $name) { fields { name } } }"
-    return Document("PaybridgePurchaseRows", "__type", text, {"name": type_name})
+    return query("PaybridgePurchaseRows", "__type", {"name": type_name}, "fields { name }")
 
 
 def read_rows_type(schema: Mapping[str, Any]) -> str | None:
@@ -97,9 +95,9 @@ def purchase_query(lookup: PurchaseLookup, record_id: str) -> Document:
     shown = f"results {{ {row} }}" if lookup.in_results else row
     if lookup.shows_limits:
         shown = f"limitedByPermission {shown}"
-    selection = f"{lookup.field}(id: $id) {{ {shown} }}"
-    text = f"query PaybridgePurchase($id: {lookup.id_type}) {{ {selection} }}"
-    return Document("PaybridgePurchase", lookup.field, text, {"id": record_id})
+    is_number = lookup.id_type.startswith("Int") and record_id.isascii() and record_id.isdigit()
+    wanted: Value = int(record_id) if is_number and len(record_id) <= INT_DIGITS_MAX else record_id
+    return query("PaybridgePurchase", lookup.field, {"id": wanted}, shown)
 
 
 def is_shown(

@@ -12,9 +12,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from bridge.backoffice.api.documents import Document
 from bridge.backoffice.api.endpoints import Endpoint, Kind, field_name
 from bridge.backoffice.api.names import rows_of
+from bridge.backoffice.api.operation import Document, query
 
 NAME = re.compile(r"[_A-Za-z][_0-9A-Za-z]{0,127}")
 """A name. Source: GraphQL specification of October 2021, section 2.1.9; the bound is ours."""
@@ -69,8 +69,7 @@ def roots_query() -> Document:
     """Return the introspection that shows which queries there are."""
     kind = _wrapped("kind name", _WRAPPINGS_MAX)
     fields = f"fields {{ name args {{ name type {{ {kind} }} }} type {{ {kind} }} }}"
-    text = f"query PaybridgeQueries {{ __schema {{ queryType {{ {fields} }} }} }}"
-    return Document("PaybridgeQueries", "__schema", text)
+    return query("PaybridgeQueries", "__schema", {}, f"queryType {{ {fields} }}")
 
 
 def type_query(name: str) -> Document:
@@ -78,8 +77,7 @@ def type_query(name: str) -> Document:
     assert NAME.fullmatch(name), "read from a schema, where it was looked at"
     kind = _wrapped("kind name", _WRAPPINGS_MAX)
     fields = f"fields {{ name args {{ name type {{ kind }} }} type {{ {kind} }} }}"
-    text = f'query PaybridgeType {{ __type(name: "{name}") {{ {fields} }} }}'
-    return Document("PaybridgeType", "__type", text)
+    return query("PaybridgeType", "__type", {"name": name}, fields)
 
 
 def read_roots(data: Mapping[str, Any]) -> dict[str, RootField] | None:

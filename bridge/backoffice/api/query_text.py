@@ -1,17 +1,14 @@
-"""One query endpoint's operation as GraphQL writes it. Pure.
-
-The arguments are written inside the operation, as every published example does: so no name of a
-type is needed. Source: GraphQL specification of October 2021, section 2.9, "Input Values".
-"""
+"""One query endpoint's operation. Pure; how values are written, `literals.py` knows."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
-from bridge.backoffice.api.documents import Document
+from bridge.backoffice.api import operation
 from bridge.backoffice.api.endpoints import SINCE, Endpoint, Kind
+from bridge.backoffice.api.literals import EnumValue, Unwritable, Value
+from bridge.backoffice.api.operation import Document
 from bridge.backoffice.api.paging import Turn
 from bridge.backoffice.api.query_shape import NAME
 
@@ -23,8 +20,8 @@ class BadArgument(Exception):
     """An argument cannot be written; the words say which, and how it is."""
 
 
-def written(name: str, value: str, kind: Kind) -> str:
-    """Return one argument as GraphQL writes it.
+def value_of(name: str, value: str, kind: Kind) -> Value:
+    """Return the value of one argument that somebody wrote as text.
 
     Raises:
         BadArgument: The name or the value cannot be written so.
@@ -35,20 +32,20 @@ def written(name: str, value: str, kind: Kind) -> str:
         raise BadArgument(f"{name}: at most {VALUE_CHARS_MAX} characters")
     match kind:
         case "text":
-            return f"{name}: {json.dumps(value, ensure_ascii=False)}"
+            return value
         case "number":
             digits = value.removeprefix("-")
             if not (digits.isascii() and digits.isdigit() and len(digits) <= 18):
                 raise BadArgument(f"{name}: write a whole number")
-            return f"{name}: {int(value)}"
+            return int(value)
         case "flag":
             if value not in {"true", "false"}:
                 raise BadArgument(f"{name}: write true or false")
-            return f"{name}: {value}"
+            return value == "true"
         case "word":
             if not NAME.fullmatch(value):
                 raise BadArgument(f"{name}: write one word, e.g. PHYSICAL")
-            return f"{name}: {value}"
+            return EnumValue(value)
 
 
 def query(
@@ -68,19 +65,19 @@ def query(
     Raises:
         BadArgument: A name or a value cannot be written.
     """
-    parts = [written(name, value, kind) for name, (value, kind) in where.items()]
+    given = {name: value_of(name, value, kind) for name, (value, kind) in where.items()}
     if turn.since is not None:
-        # Longer than any value that a person writes: it is the server's own.
-        parts.append(f"{SINCE}: {json.dumps(turn.since, ensure_ascii=False)}")
+        given[SINCE] = turn.since  # longer than what a person writes: it is the server's own
     if first is not None:
-        parts.append(f"first: {first}")
+        given["first"] = first
     if first is not None and turn.skip:
-        parts.append(f"skip: {turn.skip}")
+        given["skip"] = turn.skip
     selection = fields or "__typename"
     if endpoint.listed:
         beside = [one for one in _ENVELOPE if one in envelope]
         selection = " ".join([*beside, f"results {{ {selection} }}"])
-    arguments = f"({', '.join(parts)})" if parts else ""
     name = f"Paybridge{endpoint.root[:1].upper()}{endpoint.root[1:]}"
-    text = f"query {name} {{ {endpoint.root}{arguments} {{ {selection} }} }}"
-    return Document(name, endpoint.root, text)
+    try:
+        return operation.query(name, endpoint.root, given, selection)
+    except Unwritable as error:
+        raise BadArgument(str(error)) from None

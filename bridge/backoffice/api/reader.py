@@ -12,8 +12,8 @@ from typing import Any, Protocol, TypeVar
 
 from bridge.backoffice.api.answers import INVALID_REQUEST
 from bridge.backoffice.api.attempts import Answered, CannotTell, NotApplied, Refused
-from bridge.backoffice.api.documents import Document
 from bridge.backoffice.api.endpoints import PAGE_ARGUMENTS, SINCE, Endpoint, Kind
+from bridge.backoffice.api.operation import Document
 from bridge.backoffice.api.paging import (
     ROWS_A_PAGE,
     Bounds,

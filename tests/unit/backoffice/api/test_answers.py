@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 
 from bridge.backoffice.api.answers import classify, decimal_text, read_data
-from bridge.backoffice.api.attempts import Applied, NotApplied, Refused, Unknown
+from bridge.backoffice.api.attempts import Applied, Attempt, NotApplied, Refused, Unknown
 from bridge.backoffice.http_exchange import HttpAnswer, parse_object, parse_retry_after
 
 FIELD = "purchaseAdd"
+SECRET = "canary-in-a-message"
 DONE = {"data": {FIELD: {"id": "P1"}}}
 
 
@@ -23,14 +24,19 @@ def answer(status: int, body: Any, **headers: str) -> HttpAnswer:
 def errors(*codes: str | None, **extra: Any) -> dict[str, Any]:
     return {
         "errors": [
-            {"message": "m", "extensions": {"code": code} if code else {}} for code in codes
+            {"message": SECRET, "extensions": {"code": code} if code else {}} for code in codes
         ],
         **extra,
     }
 
 
+def code_of(outcome: Attempt) -> str:
+    assert isinstance(outcome, Refused), outcome
+    return outcome.code
+
+
 def deep_error(*path: str | int) -> dict[str, Any]:
-    return {"errors": [{"message": "m", "path": path, "extensions": {"code": "NOT_AUTHORIZED"}}]}
+    return {"errors": [{"message": SECRET, "path": path, "extensions": {"code": "NOT_AUTHORIZED"}}]}
 
 
 @pytest.mark.parametrize("status", [301, 307, 308, 404, 405, 407, 415, 421])
@@ -47,7 +53,7 @@ def test_a_302_is_proof_only_where_it_leads_to_another_origin(elsewhere: bool, p
 
 
 def test_a_permission_refused_at_the_root_field_is_a_refusal() -> None:
-    assert classify(answer(401, deep_error(FIELD)), FIELD) == Refused("NOT_AUTHORIZED", "m")
+    assert code_of(classify(answer(401, deep_error(FIELD)), FIELD)) == "NOT_AUTHORIZED"
 
 
 @pytest.mark.parametrize(
@@ -59,8 +65,8 @@ def test_a_permission_refused_at_the_root_field_is_a_refusal() -> None:
     ],
 )
 def test_a_bad_value_is_about_this_one_request(extensions: dict[str, str]) -> None:
-    body = {"errors": [{"message": "m", "extensions": extensions}]}
-    assert classify(answer(400, body), FIELD) == Refused("VALIDATION", "m")
+    body = {"errors": [{"message": SECRET, "extensions": extensions}]}
+    assert code_of(classify(answer(400, body), FIELD)) == "VALIDATION"
 
 
 def test_a_request_that_is_too_large_is_about_this_one() -> None:
@@ -109,14 +115,16 @@ def test_too_many_requests_is_not_applied_and_waits_as_told() -> None:
 @pytest.mark.parametrize("status", [400, 401])
 @pytest.mark.parametrize("data", [{}, {"data": None}, {"data": {FIELD: None}}])
 def test_a_refusal_names_its_code(code: str, status: int, data: dict[str, Any]) -> None:
-    assert classify(answer(status, errors(code, **data)), FIELD) == Refused(code, "m")
+    outcome = classify(answer(status, errors(code, **data)), FIELD)
+    assert code_of(outcome) == code
+    assert SECRET not in repr(outcome)
 
 
 def test_a_refusal_names_the_property() -> None:
     body = {
         "errors": [
             {
-                "message": "word " * 100,
+                "message": SECRET * 100,
                 "extensions": {
                     "code": "VALIDATION",
                     "data": {"Property": "storeCode", "ValidationType": "Required"},
@@ -127,8 +135,7 @@ def test_a_refusal_names_the_property() -> None:
     refused = classify(answer(400, body), FIELD)
     assert isinstance(refused, Refused)
     assert (refused.code, refused.path) == ("VALIDATION", "storeCode")
-    assert len(refused.message) <= 200
-    assert refused.message.removesuffix("…").strip().endswith("word")
+    assert refused.message == "the back office refuses the value of storeCode (Required)"
 
 
 @pytest.mark.parametrize(
@@ -140,8 +147,8 @@ def test_a_refusal_names_the_property() -> None:
     ],
 )
 def test_a_request_the_server_cannot_read_is_refused(extensions: dict[str, str]) -> None:
-    body = {"errors": [{"message": "m", "extensions": extensions}]}
-    assert classify(answer(400, body), FIELD) == Refused("INVALID_REQUEST", "m")
+    body = {"errors": [{"message": SECRET, "extensions": extensions}]}
+    assert code_of(classify(answer(400, body), FIELD)) == "INVALID_REQUEST"
 
 
 @pytest.mark.parametrize(
@@ -203,7 +210,9 @@ def test_a_query_without_an_answer_may_be_asked_again() -> None:
         assert isinstance(outcome, NotApplied)
         assert not outcome.login_required
     assert isinstance(read_data(answer(401, b"")), NotApplied)
-    assert read_data(answer(401, errors("NOT_AUTHORIZED"))) == Refused("NOT_AUTHORIZED", "m")
+    refused = read_data(answer(401, errors("NOT_AUTHORIZED")))
+    assert isinstance(refused, Refused)
+    assert refused.code == "NOT_AUTHORIZED"
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from bridge.backoffice.api.endpoints import Endpoint, Kind
 from bridge.backoffice.api.paging import Turn
-from bridge.backoffice.api.query_text import VALUE_CHARS_MAX, BadArgument, query, written
+from bridge.backoffice.api.query_text import VALUE_CHARS_MAX, BadArgument, query, value_of
 
 ITEM = Endpoint("item", "items", lambda row: row.code("sku"), documented=("sku",), since=True)
 PLAIN = st.text(st.characters(exclude_categories=["Cs"]), max_size=VALUE_CHARS_MAX)
@@ -48,7 +48,13 @@ def test_a_value_is_read_back_as_it_was_given(value: str, mark: str) -> None:
 )
 def test_what_cannot_be_written_is_refused_by_its_name(name: str, value: str, kind: Kind) -> None:
     with pytest.raises(BadArgument):
-        written(name, value, kind)
+        value_of(name, value, kind)
+
+
+def test_half_a_character_is_refused_by_its_argument() -> None:
+    where: dict[str, tuple[str, Kind]] = {"sku": ("\ud800", "text")}
+    with pytest.raises(BadArgument, match="sku"):
+        query(ITEM, where, Turn(None), first=None, fields="sku", envelope=frozenset())
 
 
 def test_without_pages_nothing_is_counted() -> None:
