@@ -53,7 +53,7 @@ _ROOMS: dict[str, tuple[str, ...]] = {
     "backoffice.one_shot_transport": (),
     "backoffice.http_exchange": ("backoffice.one_shot_transport",),
     "backoffice.login": ("backoffice.http_exchange", "private_files"),
-    "backoffice.api": ("backoffice.http_exchange", "money.wording"),
+    "backoffice.api": ("backoffice.http_exchange",),
     "backoffice.gift_cards": ("backoffice.api", "money"),
     "backoffice.purchase_recorder": ("backoffice.api", "money"),
     # the middle

@@ -10,7 +10,6 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
-from bridge.backoffice.api.answers import INVALID_REQUEST
 from bridge.backoffice.api.attempts import Answered, CannotTell, NotApplied, Refused
 from bridge.backoffice.api.endpoints import PAGE_ARGUMENTS, SINCE, Endpoint, Kind
 from bridge.backoffice.api.operation import Document
@@ -36,6 +35,7 @@ from bridge.backoffice.api.query_shape import (
     wanted_inside,
 )
 from bridge.backoffice.api.query_text import BadArgument, query
+from bridge.backoffice.api.refusals import INVALID_REQUEST
 from bridge.backoffice.api.rows import Unreadable
 
 T = TypeVar("T")
