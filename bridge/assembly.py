@@ -16,9 +16,12 @@ from typing import Any
 from bridge import config as cfg
 from bridge.adapters import Adapters, BackOfficeLogin, BridgeInstance, Bus, State
 from bridge.backoffice.api.client import BackOffice
+from bridge.backoffice.api.reader import Reader
 from bridge.backoffice.gift_cards.payment_method import GiftCards
 from bridge.backoffice.gift_cards.steps import GiftCardSteps
 from bridge.backoffice.purchase_recorder import Recorder
+from bridge.backoffice.reading import OfficeReading
+from bridge.backoffice.store_check import StoreCheck
 from bridge.clock import WallClock
 from bridge.control import Control
 from bridge.errors import ConfigError
@@ -74,6 +77,7 @@ class Parts:
     reversals: Reversals
     incomplete_sales: IncompleteSales | None
     retention: Retention
+    reading: OfficeReading | None
     control: Control
     custody: Custody
     take_over: TakeOver
@@ -183,6 +187,7 @@ async def build(
         recorder: Recorder | None = None
         gift_cards: GiftCards | None = None
         books: BackOffice | None = None
+        reading: OfficeReading | None = None
         if office is not None:
             http = adapters.open_client(office.ca_file)
             opened.push_async_callback(http.aclose)
@@ -196,6 +201,7 @@ async def build(
                 names=api_names(office),
             )
             told_by.append(books)
+            reading = build_reading(config, books)
             recorder = Recorder(ledger, books, login, adapters.chance("recorder"))
             gift_cards = GiftCards(
                 ledger,
@@ -222,7 +228,15 @@ async def build(
             recorder=recorder,
             gift_cards=gift_cards,
             records=books,
+            reading=reading,
         )
+
+
+def build_reading(config: cfg.Config, books: BackOffice) -> OfficeReading:
+    """Return what reads the back office beside the payments."""
+    records = config.back_office is not None and config.back_office.records
+    reader = Reader(books)
+    return OfficeReading(StoreCheck(books, reader, config.site.store_code) if records else None)
 
 
 def _assemble(
@@ -239,6 +253,7 @@ def _assemble(
     recorder: Recorder | None,
     gift_cards: GiftCards | None,
     records: BackOffice | None,
+    reading: OfficeReading | None,
 ) -> Parts:
     settings = desk_settings(config)
     journal = stored.journal
@@ -273,6 +288,7 @@ def _assemble(
             *take_over.warnings(),
             *filter(None, [clock.implausible]),
             *plans.warnings(),
+            *(reading.warnings() if reading else ()),
             *holds.warnings(ledger.payments.in_memory(), settings.hold_days, clock.now()),
         ],
     )
@@ -335,6 +351,7 @@ def _assemble(
         reversals=reversals,
         incomplete_sales=incomplete_sales,
         retention=retention,
+        reading=reading,
         control=control,
         custody=custody,
         take_over=take_over,

@@ -146,6 +146,8 @@ class _Life:
             tasks.append(group.create_task(parts.gift_cards.run()))
         if parts.incomplete_sales is not None:
             tasks.append(group.create_task(parts.incomplete_sales.run()))
+        if parts.reading is not None:
+            tasks += [group.create_task(work) for work in parts.reading.works()]
         tasks += [
             group.create_task(work)
             for work in (

@@ -19,6 +19,7 @@ from bridge.backoffice.api.locations import NotShown, Shown
 from bridge.backoffice.api.names import ApiNames
 from bridge.backoffice.http_exchange import open_client
 from bridge.backoffice.login.login import Login
+from bridge.cli.check_office import office_findings
 from bridge.control import ask
 from bridge.errors import BridgeError, ConfigError, JournalError, LoginRequired
 from bridge.money.store.database import Ownership, open_for_reading
@@ -148,6 +149,7 @@ async def _back_office(
             await books.ping()
             names = await books.learn_names()
             store = await books.find_store(config.site.store_code) if office.records else None
+            seen = await office_findings(config, books)
     except ConfigError as error:
         return [Finding(what, "wrong", f"{error}; `run` will not start")]
     except LoginRequired as error:
@@ -158,7 +160,7 @@ async def _back_office(
     findings = [found, gift_card_names(names, read=books.names_are_read)]
     if store is not None:
         findings.append(store_code_found(config.site.store_code, store))
-    return findings
+    return findings + [Finding(*one) for one in seen]
 
 
 def store_code_found(store_code: str, found: Shown | NotShown | CannotTell) -> Finding:

@@ -10,6 +10,7 @@ import asyncio
 import json
 import random
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any, get_args
 
@@ -28,6 +29,7 @@ from simulators.back_office.graphql import (
     error_body,
     json_answer,
 )
+from simulators.back_office.hostility import Hostility
 from simulators.back_office.records import CodeType, Json, TransType
 from simulators.back_office.resolvers import TILL_PERMISSIONS, permissions_from
 from simulators.back_office.state import BackOfficeState
@@ -71,6 +73,7 @@ class BackOffice:
         self.state = state
         self.api = GraphQlApi(state)
         self.faults = FaultPlan(chance or random.Random(0))
+        self.hostility = Hostility()
         self.permissions: dict[str, frozenset[str]] = {}
         self.away = False
         self.away_changed: Callable[[bool], None] = lambda _away: None
@@ -96,6 +99,8 @@ class BackOffice:
             return request
         fault = self.faults.take(request.operation)
         execution = await self._carry_out(request, client_id, fault)
+        twisted = self.hostility.twist(request.operation, execution.data)
+        execution = replace(execution, data=twisted)
         if fault.delay_seconds:
             await asyncio.sleep(fault.delay_seconds)
         return _answer(fault, execution, request.operation)
@@ -130,6 +135,8 @@ class BackOffice:
             case "fault":
                 name = given.pop("fault", None)
                 self.faults.add(fault_named(str(name), **given))
+            case "hostile":
+                self.hostility.set(str(given.get("operation", "*")), str(given.get("mode", "")))
             case "clear_faults":
                 self.faults.clear()
             case "away":

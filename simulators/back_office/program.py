@@ -19,6 +19,7 @@ from starlette.applications import Starlette
 
 from simulators.back_office.answers import GRAPHQL_PATH, BackOffice
 from simulators.back_office.faults import NAMED
+from simulators.back_office.hostility import MODES
 from simulators.back_office.state import BackOfficeState
 from simulators.http_server import (
     Front,
@@ -44,6 +45,8 @@ POST one JSON command, or a list, to the control address; GET /_ledger returns e
                                                    late_seconds, code, property_name,
                                                    retry_after_seconds as the fault needs them
   {{"do": "clear_faults"}}
+  {{"do": "hostile", "operation": "item", "mode": MODE}}   how pages are answered from now on; *
+                                                   for every query, no mode for honestly again
   {{"do": "away", "seconds": 60}}  {{"do": "back"}}      refuse connections for a while
   {{"do": "options", "decimals": "number", "introspection": false, "purchase_query": true}}
   {{"do": "options", "stores": ["S1", "S2"], "locations": "none"}}  its stores, and whether the
@@ -55,6 +58,7 @@ POST one JSON command, or a list, to the control address; GET /_ledger returns e
 
 {textwrap.fill("Faults: " + ", ".join(sorted(NAMED)), 95)};
 or EFFECT+ANSWER of simulators/back_office/faults.py, e.g. applied+html_200.
+{textwrap.fill("Hostile modes: " + ", ".join(sorted(MODES)), 95)}.
 """
 """What `-h` says about the control endpoint."""
 

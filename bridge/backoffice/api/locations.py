@@ -12,6 +12,7 @@ from typing import Any
 
 from bridge.backoffice.api.attempts import CannotTell, NotApplied, Refused
 from bridge.backoffice.api.documents import LOCATION_FIELD
+from bridge.backoffice.api.endpoints import Endpoint
 from bridge.backoffice.api.refusals import INVALID_REQUEST
 
 LOCATION_PAGES_MAX = 100
@@ -55,6 +56,15 @@ class NotShown:
     """All locations were read, and the store is not among them; there is at least one other."""
 
     others: tuple[Location, ...]
+
+
+LOCATION = Endpoint(
+    root=LOCATION_FIELD,
+    what="locations",
+    read=lambda row: Location(row.code("code"), row.text("name")),
+    assumed=("code", "name"),
+    arguments={"code": "text"},
+)
 
 
 def read_page(data: Mapping[str, Any]) -> LocationPage | None:

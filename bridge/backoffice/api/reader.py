@@ -40,6 +40,11 @@ from bridge.backoffice.api.rows import Unreadable
 
 T = TypeVar("T")
 
+OBJECTS_MAX = 20
+"""Fields with fields of their own that are looked into where everything is wanted."""
+
+_Question = tuple[str, tuple[str, ...], bool]
+
 _MORE = "hasMoreResults"
 _LIMITED = "limitedByPermission"
 _UNTIL = "until"
@@ -68,7 +73,7 @@ class Reader:
         self._office = office
         self._roots: Mapping[str, RootField] | None = None
         self._is_closed = False  # the server lets nobody read its schema
-        self._shapes: dict[str, QueryShape | None] = {}
+        self._shapes: dict[_Question, QueryShape | None] = {}
         self._plain: set[str] = set()  # endpoints that know the documented names only
 
     async def all(
@@ -113,9 +118,10 @@ class Reader:
         the size of a page. With `everything` the rows hold all that the schema shows, not what we
         know of it.
         """
-        if self._shapes.get(endpoint.root) is None:
-            self._shapes.pop(endpoint.root, None)  # it may only have been away the last time
-        shape = await self.shape(endpoint)
+        question = _question(endpoint, everything=everything)
+        if self._shapes.get(question) is None:
+            self._shapes.pop(question, None)  # it may only have been away the last time
+        shape = await self.shape(endpoint, everything=everything)
         if isinstance(shape, CannotTell):
             yield shape
             return
@@ -133,22 +139,26 @@ class Reader:
         if isinstance(turn, CannotTell):
             yield turn
 
-    async def shape(self, endpoint: Endpoint[Any]) -> QueryShape | CannotTell | None:
+    async def shape(
+        self, endpoint: Endpoint[Any], *, everything: bool = False
+    ) -> QueryShape | CannotTell | None:
         """Return what the schema shows of an endpoint; None where nobody may read it.
 
-        CannotTell: the schema was read and the endpoint is not there.
+        CannotTell: the schema was read and the endpoint is not there. With `everything` it shows
+        what is inside of every field, not only of those that we know.
         """
         if self._is_closed:
             return None
-        if endpoint.root not in self._shapes:
+        question = _question(endpoint, everything=everything)
+        if question not in self._shapes:
             if not await self._learn_roots():
                 return None
             assert self._roots is not None, "just learned"
             root = self._roots.get(endpoint.root)
             if root is None:
                 return CannotTell(f"the back office has no query {endpoint.root}", refused=True)
-            self._shapes[endpoint.root] = await self._learn(endpoint, root)
-        return self._shapes[endpoint.root]
+            self._shapes[question] = await self._learn(endpoint, root, everything=everything)
+        return self._shapes[question]
 
     def forget(self) -> None:
         """Read the schema anew: it may have changed."""
@@ -166,7 +176,9 @@ class Reader:
             )
         return self._roots is not None
 
-    async def _learn(self, endpoint: Endpoint[Any], root: RootField) -> QueryShape | None:
+    async def _learn(
+        self, endpoint: Endpoint[Any], root: RootField, *, everything: bool
+    ) -> QueryShape | None:
         answer = await self._type(root.type_name)
         if answer is None:
             return None
@@ -175,7 +187,8 @@ class Reader:
         if row is None:
             return None
         inside = {}
-        for one in wanted_inside(endpoint):
+        wanted = tuple(row.objects)[:OBJECTS_MAX] if everything else wanted_inside(endpoint)
+        for one in wanted:
             if one in row.objects:
                 found = await self._type(row.objects[one])
                 inside[one] = found or TypeShape()
@@ -198,7 +211,7 @@ class Reader:
         """Ask for one page; once more in other words where the server knows other names."""
         answer: Answered | NotApplied | Refused | None = None
         for _attempt in range(3):
-            shape = await self.shape(endpoint)
+            shape = await self.shape(endpoint, everything=everything)
             if isinstance(shape, CannotTell):
                 return shape
             wording = self._wording(endpoint, shape, everything=everything)
@@ -241,6 +254,10 @@ class Reader:
             return _Wording(" ".join(endpoint.documented), _documented_envelope(endpoint))
         fields = " ".join((*endpoint.documented, *endpoint.assumed))
         return _Wording(fields, _documented_envelope(endpoint))
+
+
+def _question(endpoint: Endpoint[Any], *, everything: bool) -> _Question:
+    return endpoint.root, wanted_inside(endpoint), everything
 
 
 def _has_pages(endpoint: Endpoint[Any], shape: QueryShape | None) -> bool:
