@@ -28,7 +28,7 @@ from bridge.errors import ConfigError
 from bridge.money.store.custody import MARK_NAME, JournalMark
 from bridge.money.store.database import Ownership, open_database
 from bridge.money.store.journal import Journal
-from bridge.private_files import make_folder
+from bridge.private_files import close_all, make_folder
 from bridge.register.commands import router
 from bridge.register.mqtt.authority import Other
 from bridge.register.mqtt.client import Mqtt
@@ -77,6 +77,10 @@ class BridgeInstance(Protocol):
         """Keep it over restarts; raises JournalError."""
 
 
+# What lies in the state directory that only the service's user may read; `login` sees to itself.
+PRIVATE_NAMES = ("journal.*", INSTANCE_NAME, "backups", "support", "login")
+
+
 @dataclass(frozen=True, slots=True)
 class State:
     """What one process has of the state directory. No other process has it meanwhile."""
@@ -115,6 +119,7 @@ async def open_state(
         make_folder(folder)
     except OSError as error:
         raise ConfigError("site.state_directory", f"{folder}: {error.strerror}") from error
+    close_all(folder, PRIVATE_NAMES)
     async with AsyncExitStack() as opened:  # closed in reverse: the journal after its thread
         ownership = Ownership(folder / JOURNAL_NAME)
         opened.callback(ownership.release)

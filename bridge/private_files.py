@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import os
 import stat
+from collections.abc import Sequence
 from pathlib import Path
 
 _LOGGER = logging.getLogger(__name__)
@@ -17,6 +18,7 @@ _LOGGER = logging.getLogger(__name__)
 FOLDER_MODE = 0o700
 FILE_MODE = 0o600
 OTHERS = 0o077
+FOLDERS_DEEP_MAX = 3  # backups/replaced-…/journal.sqlite
 
 
 def make_folder(path: Path) -> None:
@@ -73,6 +75,31 @@ def close_file(path: Path) -> None:
         close_to_others(descriptor, path)
     finally:
         os.close(descriptor)
+
+
+def close_all(folder: Path, names: Sequence[str]) -> None:
+    """Close what lies in `folder` under these names (`*` and `?` match) and below them to others.
+
+    Whoever made it: a person who copied a file, a version before. Symbolic links stay as they are.
+    Nothing else in the folder is touched, for it may be a folder that holds more than ours. Call it
+    before a database there is opened (see `close_file`).
+    """
+    for name in names:
+        for path in folder.glob(name):
+            _close_tree(path, depth=FOLDERS_DEEP_MAX)
+
+
+def _close_tree(path: Path, depth: int) -> None:
+    try:
+        kind = path.lstat().st_mode
+        if stat.S_ISREG(kind):
+            close_file(path)
+        elif stat.S_ISDIR(kind) and depth:
+            _close_folder(path)
+            for each in path.iterdir():
+                _close_tree(each, depth - 1)
+    except OSError as error:
+        _LOGGER.warning("path=%s cannot be looked at: %s", path, error.strerror)
 
 
 def close_to_others(descriptor: int, path: Path) -> None:

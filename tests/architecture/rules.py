@@ -75,6 +75,7 @@ _ROOMS: dict[str, tuple[str, ...]] = {
     "private_files": (),
     "systemd": (),
     # and what joins them
+    "release": ("money.store",),
     "takeover": ("money", "register.mqtt"),
     "purchase_answers": ("money",),
     "control": ("money", "purchase_answers", "register.commands", "takeover"),

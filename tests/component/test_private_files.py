@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from bridge.adapters import open_state
 from bridge.backoffice.login.token_file import TokenStore
 from bridge.errors import JournalError
 from bridge.money.store.database import Ownership, open_database
@@ -97,3 +99,31 @@ def test_no_link_that_somebody_laid_is_followed(tmp_path: Path) -> None:
         pass
     assert modes_below(elsewhere) == before
     assert (elsewhere / "file").read_text() == "mine"
+
+
+def test_every_start_closes_what_is_ours_whoever_left_it_open(tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    asyncio.run(start_once(state))
+    (state / "backups" / "replaced-1").mkdir(parents=True)
+    ours = ("backups/a.sqlite", "backups/replaced-1/journal.sqlite-wal", "support/b.zip", "login/x")
+    for name in (*ours, "journal.sqlite.restoring", "somebody-elses"):
+        (state / name).parent.mkdir(exist_ok=True)
+        (state / name).touch()
+    (tmp_path / "target").touch()
+    (tmp_path / "target").chmod(0o644)
+    (state / "backups" / "link").symlink_to(tmp_path / "target")
+    for path in (state, *state.rglob("*")):
+        if not path.is_symlink():
+            path.chmod(0o755 if path.is_dir() else 0o644)
+    asyncio.run(start_once(state))
+    found = modes_below(state)
+    assert found.pop("somebody-elses") == 0o644
+    assert mode_of(state / "backups" / "link") == 0o644  # of its target, which is not ours
+    del found["backups/link"]
+    assert {mode for name, mode in found.items() if (state / name).is_file()} == {0o600}
+    assert {mode for name, mode in found.items() if (state / name).is_dir()} == {0o700}
+
+
+async def start_once(state: Path) -> None:
+    async with open_state(state, lambda: "0" * 32):
+        pass

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from bridge.cli.commands import (
+    backup,
     check,
     conformance,
     contract,
@@ -16,7 +17,9 @@ from bridge.cli.commands import (
     mend,
     note,
     payments,
+    releases,
     resolve,
+    restore,
     run,
     show,
     take_over,
@@ -24,10 +27,12 @@ from bridge.cli.commands import (
 )
 from bridge.cli.shell import Command
 
-# In the order of `paybridge --help`: the service, payments, terminals, developers.
+# In the order of `paybridge --help`: the service, payments, the journal and its program,
+# terminals, developers.
 _ALL = (
     *(run.COMMAND, check.COMMAND, take_over.COMMAND, login.COMMAND, logout.COMMAND),
     *(payments.COMMAND, show.COMMAND, resolve.COMMAND, mend.COMMAND),
+    *(backup.COMMAND, restore.COMMAND, releases.COMMAND),
     *(drivers.COMMAND, note.COMMAND, find.COMMAND),
     *(demo.COMMAND, contract.COMMAND, conformance.COMMAND),
     version.COMMAND,

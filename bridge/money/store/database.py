@@ -102,9 +102,16 @@ def open_database(path: Path) -> sqlite3.Connection:
         connection = sqlite3.connect(
             path, timeout=BUSY_TIMEOUT_SECONDS, isolation_level=None, check_same_thread=False
         )
-        prepare(connection)
     except sqlite3.Error as error:
         raise JournalError(f"{path}: {error}") from error
+    try:
+        prepare(connection)
+    except sqlite3.Error as error:
+        connection.close()
+        raise JournalError(f"{path}: {error}") from error
+    except JournalError:
+        connection.close()
+        raise
     return connection
 
 
@@ -125,11 +132,18 @@ def prepare(connection: sqlite3.Connection) -> None:
         raise JournalError(f"the disk takes journal_mode={mode} synchronous={synchronous} only")
     (version,) = connection.execute("pragma user_version").fetchone()
     if version > len(MIGRATIONS):
-        raise JournalError(
-            f"the journal has version {version}, this program knows {len(MIGRATIONS)}"
-        )
+        raise written_by_a_newer(version)
     for number, script in enumerate(MIGRATIONS[version:], version + 1):
         connection.executescript(f"begin immediate; {script} pragma user_version={number}; commit;")
+
+
+def written_by_a_newer(version: int) -> JournalError:
+    """Return the refusal of a journal that this program does not understand, with the way back."""
+    return JournalError(
+        f"a newer paybridge wrote this journal (version {version}; this program knows "
+        f"{len(MIGRATIONS)}). Go back to that one: `paybridge releases` lists what is installed, "
+        "`paybridge releases use VERSION` runs it"
+    )
 
 
 def open_for_reading(path: Path) -> sqlite3.Connection:
@@ -140,8 +154,12 @@ def open_for_reading(path: Path) -> sqlite3.Connection:
     """
     try:
         connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=BUSY_TIMEOUT_SECONDS)
+    except sqlite3.Error as error:
+        raise JournalError(f"{path}: {error}") from error
+    try:
         connection.execute("pragma query_only=on")
         connection.execute("select 1 from entry limit 1")
     except sqlite3.Error as error:
+        connection.close()
         raise JournalError(f"{path}: {error}") from error
     return connection
