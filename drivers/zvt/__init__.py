@@ -47,10 +47,11 @@ class ZvtDriver:
             receipts=("customer", "merchant") if with_receipts else (),
             prompts=("signature_ok",),
             # An id must be right at the very moment; see `synchronization`.
-            exclusive=locked and not settings.synchronization_ids,
+            exclusive=locked and not settings.synchronization_ids and not traits.hangs_up,
             currencies=(settings.currency,),
             # 06 24 names what was used, 06 23 what was not: either ends the hold.
             partial_capture="releases_rest",
+            one_talk_per_line=traits.hangs_up,
         )
 
     def dialogue(self, settings: ZvtSettings, transport: Literal["serial", "tcp"]) -> ZvtDialogue:

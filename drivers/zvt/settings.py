@@ -34,6 +34,9 @@ class Profile:
     books_holds: bool = True  # 06 24; otherwise the unused rest is released with 06 23
     diagnosis_usable: bool = True  # 06 70
     initialization_usable: bool = True  # 06 93
+    status_enquiry_usable: bool = True  # 05 01; otherwise nothing but silence tells of idleness
+    hangs_up: bool = False  # TCP: it closes the connection behind each command's end
+    registers_first: bool = False  # its registration ends with the connection (84 6B without)
     # The amount entry stays locked although a connection ends, a registration is forgotten or the
     # power fails: nobody but us ever starts a payment there.
     keypad_stays_locked: bool = False
@@ -54,7 +57,7 @@ PROFILES: dict[ProfileName, Profile] = {
 _SET_BY_HAND = (
     *("config_byte", "charset", "abort_supported"),
     *("repeat_receipt_usable", "diagnosis_usable", "initialization_usable"),
-    "keypad_stays_locked",
+    *("status_enquiry_usable", "hangs_up", "registers_first", "keypad_stays_locked"),
 )
 
 
@@ -72,6 +75,10 @@ class ZvtSettings:
     terminal. With `sequence_ids` every conversation registers first and numbers its messages if
     the terminal agrees. With `synchronization_ids` an order tells the last transaction that we
     know, which needs a terminal that takes orders from the register only (bits 10 and 20).
+    Without `status_enquiry_usable`, or where 05 01 turns out to tell nothing, a terminal counts as
+    idle once it has been silent for `longest_payment_seconds`. `hangs_up` is for one that closes
+    its TCP connection behind each command, `registers_first` for one that answers 84 6B to an
+    order on a connection without a registration.
     """
 
     profile: ProfileName = "default"
@@ -84,6 +91,9 @@ class ZvtSettings:
     diagnosis_usable: bool | None = None
     diagnosis_type: int | None = None
     initialization_usable: bool | None = None
+    status_enquiry_usable: bool | None = None
+    hangs_up: bool | None = None
+    registers_first: bool | None = None
     keypad_stays_locked: bool | None = None
     sends_language: bool = False  # TLV 15 with a payment that has a language
     synchronization_ids: bool = False  # TLV 1F1F
@@ -92,6 +102,7 @@ class ZvtSettings:
     acknowledge_seconds: float = 5.0  # T2
     reply_seconds: float = 5.0  # T3
     patience_seconds: float = 180.0  # T4: PIN entry may take minutes without a sign of life
+    longest_payment_seconds: float = 300.0  # no payment there is silent for longer
 
     def __post_init__(self) -> None:
         if len(self.password) != _PASSWORD_DIGITS or not self.password.isdecimal():
@@ -107,9 +118,14 @@ class ZvtSettings:
         alone = AMOUNT_ENTRY_LOCKED | ADMINISTRATION_LOCKED
         if self.synchronization_ids and self.traits.config_byte & alone != alone:
             raise ValueError("synchronization_ids needs bits 10 and 20 of config_byte")
+        if self.longest_payment_seconds < self.patience_seconds:
+            raise ValueError("longest_payment_seconds must not be below patience_seconds")
+        traits = self.traits
+        if traits.hangs_up and (traits.registers_first or self.sequence_ids):
+            raise ValueError("hangs_up leaves no connection for a registration before an order")
         for name in (
             *("byte_gap_seconds", "acknowledge_seconds"),
-            *("reply_seconds", "patience_seconds"),
+            *("reply_seconds", "patience_seconds", "longest_payment_seconds"),
         ):
             if getattr(self, name) <= 0:
                 raise ValueError(f"{name} must be above 0")

@@ -9,9 +9,10 @@ import pytest
 
 from bridge.money import payment as p
 from simulators.terminals.shared.shopper import MischiefKind, Place
-from tests.support.counter import KINDS, Counter, Kind, at_a_counter, plan, trouble
+from tests.support.counter import FOREIGN_KINDS, KINDS, Counter, Kind, at_a_counter, plan, trouble
 
-every_kind = pytest.mark.parametrize("kind", KINDS, ids=[one.name for one in KINDS])
+EVERY_KIND = (*KINDS, *FOREIGN_KINDS)
+every_kind = pytest.mark.parametrize("kind", EVERY_KIND, ids=[one.name for one in EVERY_KIND])
 PLACES: tuple[Place, ...] = ("command", "replied", "status", "prints", "completion")
 AWAY_SECONDS_MAX = 60.0  # what ends a payment without a trace may still keep its terminal away
 PAID = {p.Status.APPROVED}

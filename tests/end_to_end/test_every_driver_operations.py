@@ -13,9 +13,10 @@ from drivers.contract import ALREADY_REVERSED
 from simulators.terminals.zvt import ZvtTerminal, payments
 from tests.end_to_end import test_every_driver as sales
 from tests.end_to_end import test_terminal_gift_cards as gift_cards
-from tests.support.counter import KINDS, Counter, Kind, Terminal, at_a_counter, plan
+from tests.support.counter import FOREIGN_KINDS, KINDS, Counter, Kind, Terminal, at_a_counter, plan
 
-every_kind = pytest.mark.parametrize("kind", KINDS, ids=[one.name for one in KINDS])
+EVERY_KIND = (*KINDS, *FOREIGN_KINDS)
+every_kind = pytest.mark.parametrize("kind", EVERY_KIND, ids=[one.name for one in EVERY_KIND])
 PAX = tuple(kind for kind in KINDS if kind.driver.name == "pax")
 # Which test goes through every driver for an operation; a new word needs one here.
 MATRIX = {

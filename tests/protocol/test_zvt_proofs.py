@@ -40,6 +40,7 @@ ORDERS: tuple[c.MoneyOperation, ...] = (
 )
 ROUNDS = 4000
 HEARD_MAX = 40
+SILENCE = "nothing for longer than any payment"
 DENIALS = (c.Declined, c.Canceled, c.Failed)
 
 
@@ -72,7 +73,10 @@ def play(desk: Register, rng: random.Random) -> list[tuple[str, str]]:
         if desk.wake_at is None:
             break
         if rng.random() < 0.05:
+            before = desk.now
             sent = desk.wait()
+            if desk.now - before >= ZvtSettings().longest_payment_seconds:
+                heard.append((command, SILENCE))
         else:
             word = queue.pop(0) if queue and rng.random() < 0.8 else rng.choice(ANSWERS)
             heard.append((command, word))
@@ -94,9 +98,17 @@ def proofs(
 ) -> list[str]:
     """Return what in a conversation proves that nothing happened."""
     found: list[str] = []
+    same = {APPROVED} if isinstance(order, c.Reverse) else {APPROVED, REVERSED}
+    silences = [at for at, (_, word) in enumerate(heard) if word == SILENCE]
+    if silences and baseline == SAME:
+        registered = any(
+            asked == "06 00" and word.startswith("06 0F") for asked, word in heard[: silences[-1]]
+        )
+        after = heard[silences[-1] :]
+        if registered and any((LAST, word) in after for word in same):
+            found.append("silent for longer than any payment, its last transaction is the old one")
     if (HOW_ARE_YOU, IDLE) not in heard:
         return found
-    same = {APPROVED} if isinstance(order, c.Reverse) else {APPROVED, REVERSED}
     if baseline == SAME and any((LAST, word) in heard for word in same):
         found.append("the terminal is ready, its last transaction is the old one")
     if ("06 23", LISTED) in heard:

@@ -33,6 +33,7 @@ from simulators.terminals.shared.ledger import Entry, TerminalLedger, standing
 from simulators.terminals.shared.shopper import Mischief, MischiefKind, Place, Plan, Scenario
 from simulators.terminals.telium.program import CaisseApTerminal, TeliumTerminal
 from simulators.terminals.zvt import ZvtTerminal
+from simulators.terminals.zvt.profile import PROFILES
 from tests.support.commands import start_fields
 from tests.support.virtual_store import Device, Json, QueueBus, VirtualStore, open_cable
 
@@ -92,6 +93,27 @@ KINDS = (
         "telium",
         persistent=False,
     ),
+)
+# How ZVT terminals of others were seen to deviate, and what a technician sets for them.
+FOREIGN_KINDS = tuple(
+    Kind(
+        f"zvt-{profile}" + ("" if persistent else "-on_demand"),
+        zvt.DRIVER,
+        "tcp",
+        partial(ZvtTerminal, kind="tcp", profile=PROFILES[profile]),
+        f"zvt --profile {profile}",
+        settings=settings,
+        persistent=persistent,
+    )
+    for profile, settings, persistent in (
+        ("status_unknown", {}, True),
+        ("status_refused", {}, True),
+        ("status_as_result", {}, True),
+        ("status_unanswered", {"status_enquiry_usable": False}, True),
+        ("hangs_up", {"hangs_up": True}, True),
+        ("forgets", {}, True),
+        ("forgets", {"registers_first": True}, False),
+    )
 )
 SHOPPER = Plan(seconds_to_card=2, seconds_at_host=1, brand="visa")
 

@@ -23,10 +23,13 @@ NOT_READY: Final = 0xA0
 PROTOCOL_ERROR: Final = 0x9A
 HOLDS_LISTED: Final = 0xB8  # the usual end of a question for the open holds
 UNKNOWN_COMMAND: Final = 0x83
+NOT_REGISTERED: Final = 0x6B
 NOT_STORED: Final = 0x66  # our refusal of an approval that could not be stored
 UPDATE_STARTS, REBOOTS = 0xE0, 0xFC  # information at the end of day
 END_OF_DAY_IMPOSSIBLE, END_OF_DAY_OPEN = 0x77, 0xF0  # nothing was closed
 HOST_CODES = range(0x01, 0x64)
+# What terminals that have no status to tell answer to 05 01: it says nothing of how they are.
+STATUS_UNKNOWN = frozenset((UNKNOWN_COMMAND, PROTOCOL_ERROR))
 # What a terminal answers to a command that it will not carry out now. After our 06 B0 it may be
 # about that, and the payment goes on.
 ABOUT_A_COMMAND = frozenset((UNKNOWN_COMMAND, PROTOCOL_ERROR, BUSY, NOT_READY))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Literal
 
 from drivers import contract as c
@@ -28,10 +30,12 @@ class ZvtDialogue(ScriptedDialogue[Ask, bytes, Message]):
 
     def __init__(self, settings: ZvtSettings, transport: Literal["serial", "tcp"]) -> None:
         timers = settings.link_timers
-        link: Link = SerialLink(timers) if transport == "serial" else TcpLink(timers)
+        new_link: Callable[[], Link] = partial(
+            SerialLink if transport == "serial" else TcpLink, timers
+        )
         self._settings = settings
         self._line = ZvtExchange(
-            link,
+            new_link,
             Timers(settings.reply_seconds, settings.patience_seconds),
             settings.traits.charset,
             Numbering() if settings.sequence_ids else None,
@@ -45,7 +49,7 @@ class ZvtDialogue(ScriptedDialogue[Ask, bytes, Message]):
             case c.Inquire():
                 return InquiryScript(operation, line, settings).run()
             case c.Probe():
-                return probe(settings)
+                return probe(line, settings)
             case c.EndOfDay():
                 script: Running = end_of_day(operation, line, settings)
             case c.ReadCard():
@@ -60,4 +64,5 @@ class ZvtDialogue(ScriptedDialogue[Ask, bytes, Message]):
                 raise AssertionError(f"{operation} is not among the capabilities")
             case _:
                 script = move_money(operation, line, settings)
-        return log_on_first(script, line, settings) if settings.sequence_ids else script
+        registers = settings.sequence_ids or settings.traits.registers_first
+        return log_on_first(script, line, settings) if registers else script

@@ -16,7 +16,7 @@ Rules:
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import Enum
 
@@ -27,7 +27,7 @@ from drivers.zvt.codec import messages as m
 from drivers.zvt.codec.apdu import decode, encode
 from drivers.zvt.codec.codes import UNKNOWN_COMMAND, stage_of
 from drivers.zvt.codec.fields import Tlv, decode_text, encode_tlv
-from drivers.zvt.codec.framing import Link, LinkStep
+from drivers.zvt.codec.framing import Link, LinkStep, TcpLink
 from drivers.zvt.conversation.numbering import Numbering, decides
 from drivers.zvt.mapping.receipts import ReceiptPaper
 
@@ -58,12 +58,14 @@ Message = Own | Stray
 class Command:
     """Send a command and hear its reply within `reply_seconds` (T3).
 
-    Once the terminal leads, it is silent for `wait_seconds` (T4) at most.
+    Once the terminal leads, it is silent for `wait_seconds` (T4) at most. A `question` may go to
+    a new line where the terminal hung up behind the command before it.
     """
 
     message: m.Message
     wait_seconds: float | None = None
     reply_seconds: float | None = None
+    question: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +131,11 @@ class ZvtExchange(Exchange[Ask, bytes, Message]):
     """The register's end of one conversation."""
 
     def __init__(
-        self, link: Link, timers: Timers, charset: str, numbering: Numbering | None = None
+        self,
+        new_link: Callable[[], Link],
+        timers: Timers,
+        charset: str,
+        numbering: Numbering | None = None,
     ) -> None:
         super().__init__()
         self.timers = timers
@@ -138,7 +144,11 @@ class ZvtExchange(Exchange[Ask, bytes, Message]):
         self.showed_stage = False  # whether it ever showed a stage of a payment: 04 FF
         self.abort_sent = False
         self._phase = Phase.IDLE
-        self._link = link
+        self.hung_up = False  # whether it closed a line behind the end of a command
+        self._new_link = new_link
+        self._link = new_link()
+        self._unheard: Command | None = None  # a question that follows an end on this line
+        self._line_has_ended_one = False
         self._charset = charset
         self._numbering = numbering
         self._abort_answered = False
@@ -164,8 +174,9 @@ class ZvtExchange(Exchange[Ask, bytes, Message]):
     def ask(self, ask: Ask) -> None:
         """Carry out what the script wants."""
         match ask:
-            case Command(message, wait_seconds, reply_seconds):
+            case Command(message, wait_seconds, reply_seconds, question):
                 assert not isinstance(message, m.Reply)
+                self._unheard = ask if question and self._line_has_ended_one else None
                 self._write(message)
                 self._command = message.CONTROL
                 self._patience = wait_seconds or self.timers.patience_seconds
@@ -189,8 +200,24 @@ class ZvtExchange(Exchange[Ask, bytes, Message]):
                 self.abort_sent = True
                 self._write(m.AbortRequest())
 
+    def renew(self) -> bool:
+        """Put the question again over a new line, if the terminal cannot have heard it.
+
+        It has closed the line behind the end before it, as some do that are reached over TCP.
+        """
+        unheard = self._unheard
+        if unheard is None or self._numbering is not None or not isinstance(self._link, TcpLink):
+            return False
+        self.hung_up = self.new_line = True
+        self._line_has_ended_one = False
+        self._link = self._new_link()
+        self.send.clear()
+        self.ask(unheard)
+        return True
+
     def receive(self, data: bytes) -> Iterable[bytes]:
         """Return whole APDUs."""
+        self._unheard = None
         settled = self._link.settled
         apdus = self._apdus(self._link.receive(data, self.now))
         if not settled and self._link.settled and self._phase is Phase.REPLY:
@@ -222,12 +249,14 @@ class ZvtExchange(Exchange[Ask, bytes, Message]):
                     if message.positive:
                         self._hurry(ABORTING_SECONDS)
             case m.Reply():
+                is_all = not message.positive or self._command == m.AbortRequest.CONTROL
+                self._line_has_ended_one = self._line_has_ended_one or is_all
                 return Heard(message if self._phase is Phase.REPLY else Stray(message))
             case m.StatusInformation():
                 self._show_life()
                 return Heard(message if self.leads else Stray(message))
             case m.Completion() | m.StatusReport() | m.Abort():
-                self._end_unanswered = True
+                self._end_unanswered = self._line_has_ended_one = True
                 return Heard(message if self.leads else Stray(message))
             case m.IntermediateStatus():
                 self._reply()

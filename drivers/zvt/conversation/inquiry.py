@@ -8,7 +8,9 @@ refuse the 06 B0, an empty answer to 06 20 may say that it keeps no memory. So t
    told again (an earlier question broke off) is acknowledged, and is no evidence; what else may be
    the answer to an earlier question is judged like the memory (5). If the command was not taken, an
    approval is neither acknowledged nor refused.
-2. Nothing is concluded before the terminal answers 05 01 as ready; a busy one is `StillRunning`.
+2. Nothing is concluded from an unchanged memory before the terminal answers 05 01 as ready; a busy
+   one is `StillRunning`. Where 05 01 tells nothing, it counts as idle once it has accepted a
+   registration and then been silent for longer than any payment; its memory is read again then.
 3. Then it is registered again and told to repeat its last transaction (06 20). With message
    sequence ids the registration comes first: their numbers are those of a conversation that is
    lost, and a terminal may hear nothing else without one.
@@ -36,7 +38,15 @@ from typing import Literal
 from drivers import contract as c
 from drivers.script import Heard, Note, NotHeard, Stored, Tell
 from drivers.zvt.codec import messages as m
-from drivers.zvt.codec.codes import BUSY, HOLDS_LISTED, NOT_READY, OK, READY_STATUS, refusal
+from drivers.zvt.codec.codes import (
+    BUSY,
+    HOLDS_LISTED,
+    NOT_READY,
+    OK,
+    READY_STATUS,
+    STATUS_UNKNOWN,
+    refusal,
+)
 from drivers.zvt.conversation.exchange import (
     Ask,
     Command,
@@ -71,6 +81,7 @@ ANSWER_SECONDS = 20.0  # none of these commands needs a card or a host
 POLL_SECONDS = 2.0
 NO_RECEIPT = "ffff"  # asks for the open holds instead of one of them
 POLLS_MAX = 5  # then the station asks again later
+SILENT_POLLS_MAX = 2  # then 05 01 is taken for a command that it does not know
 _BUSY_STATUS = frozenset((BUSY, 0x9D))
 _NOT_NOW = frozenset((BUSY, NOT_READY))  # while the old dialogue runs
 # For these an unchanged memory proves that nothing happened; a tip or a booked hold may leave the
@@ -88,6 +99,7 @@ class Question(Enum):
     REPEAT = "repeat"
     TOTALS = "totals"
     OPEN_HOLDS = "open_holds"
+    SILENCE = "silence"
 
 
 _BEFORE_THE_QUESTIONS = frozenset((Question.STOP, Question.OLD_DIALOGUE, Question.STATUS))
@@ -95,6 +107,8 @@ _BEFORE_THE_QUESTIONS = frozenset((Question.STOP, Question.OLD_DIALOGUE, Questio
 
 def _questions(settings: ZvtSettings) -> list[Question]:
     first = [Question.STATUS, Question.REGISTER]
+    if not settings.traits.status_enquiry_usable:
+        first.remove(Question.STATUS)
     first = first[::-1] if settings.sequence_ids else first
     return [*first, Question.REPEAT, Question.TOTALS, Question.OPEN_HOLDS]
 
@@ -115,6 +129,9 @@ class InquiryScript:
         self._questions = _questions(settings)
         self._polls = 0
         self._idle = False  # it said that it is ready, and nothing to the contrary since
+        self._has_no_status = not settings.traits.status_enquiry_usable
+        self._silent_polls = 0
+        self._registered = False
         self._worked = False  # it showed that it was at something before it was asked
         self._aborted = False  # an abort came: the next one is not about our 06 B0
         self._old_end: Denial | None = None  # as a 04 0F of the old dialogue said
@@ -131,9 +148,34 @@ class InquiryScript:
             return stopped
         while self._questions:
             end = yield from self._put(self._questions.pop(0))
+            if end is None and not self._questions and self._may_be_idle_unsaid:
+                end = yield from self._wait_in_silence()
             if end is not None:
                 return end
         return self._verdict()
+
+    @property
+    def _may_be_idle_unsaid(self) -> bool:
+        """Whether all that is missing for a *no* is that the terminal is idle."""
+        if self._idle or not (self._has_no_status and self._registered):
+            return False
+        verdict = self._verdict()
+        return isinstance(verdict, c.Unclear) and verdict.reason == "not_idle"
+
+    def _wait_in_silence(self) -> Part[_Last | None]:
+        """Wait for longer than a payment lasts; a terminal that shows no life is idle."""
+        self._question = Question.SILENCE
+        self._line.heard = self._line.at_work = False
+        answer = yield from self._listen(Pause(self._settings.longest_payment_seconds))
+        if answer is None or isinstance(answer, _Last):
+            return answer
+        if self._line.heard or self._line.at_work:
+            return c.Unclear("not_idle", "the terminal is at something")
+        self._idle = True
+        self._readings.clear()
+        self._told = False
+        self._questions = [Question.REPEAT]
+        return None
 
     # --- questions
 
@@ -199,10 +241,17 @@ class InquiryScript:
         question = self._question
         match answer:
             case m.Reply(code=code):
+                if question is Question.STATUS and code in STATUS_UNKNOWN:
+                    self._has_no_status = True
+                    return "next"
                 if question is Question.STATUS or (polls and code in _NOT_NOW):
                     return "busy"
                 self._idle = self._idle and code not in _NOT_NOW
             case NotHeard():
+                self._silent_polls += question is Question.STATUS
+                if question is Question.STATUS and self._silent_polls >= SILENT_POLLS_MAX:
+                    self._has_no_status = True
+                    return "next"
                 if polls:
                     return "busy"
                 return "unanswered" if question in (Question.REGISTER, Question.REPEAT) else "next"
@@ -212,9 +261,12 @@ class InquiryScript:
                     said = answer.code
                 if said in _BUSY_STATUS:
                     return "busy"
+                if said is None or said in STATUS_UNKNOWN:
+                    self._has_no_status = True
                 self._idle = isinstance(answer, m.StatusReport) and said in READY_STATUS
             case m.Completion() if question is Question.REGISTER:
                 self._terminal_id = answer.terminal_id
+                self._registered = True
             case m.Completion() if question is Question.REPEAT:
                 self._told = True
             case m.Abort(code=code) if code == HOLDS_LISTED:

@@ -1,4 +1,7 @@
-"""A registration before the conversation proper, where message sequence ids are wanted. Pure.
+"""A registration before the conversation proper, where a terminal wants one each time. Pure.
+
+That is one that agrees to message sequence ids then, and one that forgets its registration with
+each connection.
 
 Rules:
 

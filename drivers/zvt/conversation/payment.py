@@ -256,7 +256,7 @@ def _hand_out(command: m.Message, line: ZvtExchange) -> Part[c.Failed | c.Unclea
     """Send the command, at once and only here; return why it was not taken, None if it was."""
     refused: m.Reply | None = None
     told_to_wait = False
-    heard = yield Command(command)
+    heard = yield Command(command, question=False)
     while True:
         match heard:
             case Heard(m.Reply(positive=True) | Stray(m.Reply(positive=True))):

@@ -2,11 +2,15 @@
 
 Rules:
 
-1. 06 00, then 05 01, then 06 20; every refusal is reported as what it means for payments.
+1. 06 00, then 05 01, then 06 20; every refusal is reported as what it means for payments. A
+   terminal that does not know 05 01, or answers it with nothing, is usable all the same: it has
+   accepted the registration.
 2. An approval that shows up here belongs to an older conversation: it is neither accepted nor
    refused, and the terminal is told to be busy, so that the order's own inquiry finds it.
 3. A terminal that asks for its initialization (06 93) gets it, once, and is asked anew.
-4. A baseline is told only if the terminal told it; "" only if its totals prove an empty store.
+4. A terminal that asks for a registration again (84 6B) gets one. One that closes the connection
+   behind an end is asked on over another, and is ready only if its settings say that it does so.
+5. A baseline is told only if the terminal told it; "" only if its totals prove an empty store.
 
 Source: PA00P015 rev 13.08, commands 06 00, 05 01, 06 93, 06 20, 06 10.
 """
@@ -21,7 +25,9 @@ from drivers.zvt.codec.codes import (
     CURRENCY_LETTERS,
     INITIALIZATION,
     NOT_INITIALIZED,
+    NOT_REGISTERED,
     OK,
+    STATUS_UNKNOWN,
     WRONG_CURRENCY,
     needs_of,
     not_ready,
@@ -37,16 +43,17 @@ from drivers.zvt.conversation.exchange import (
     Respond,
     Script,
     Stray,
+    ZvtExchange,
 )
 from drivers.zvt.conversation.registration import registration, repeat_command, store_is_empty
-from drivers.zvt.mapping.evidence import fingerprint
+from drivers.zvt.mapping.evidence import fingerprint, identifies
 from drivers.zvt.settings import ZvtSettings
 
 ANSWER_SECONDS = 20.0  # none of these commands needs a card or a host
 _DEVICE_NAME, _SOFTWARE, _SERIAL_NUMBER, _TERMINAL_ID = 0x1F40, 0x1F41, 0x1F42, 0x1F44
 
 
-def probe(settings: ZvtSettings) -> Script:
+def probe(line: ZvtExchange, settings: ZvtSettings) -> Script:
     """Log on, ask how it is, read its last transaction; a terminal that is idle is ready."""
     initialized = False
     while True:
@@ -59,10 +66,9 @@ def probe(settings: ZvtSettings) -> Script:
                 return c.TerminalNotReady("terminal_maintenance", text)
             case _:
                 return _not_ready(registered)
-        report = yield from _ask(m.StatusEnquiry())
-        if not isinstance(report, m.Completion | m.StatusReport):
-            return _not_ready(report)
-        yield Respond()
+        report = yield from _ask_status(settings)
+        if isinstance(report, c.TerminalNotReady | c.Unclear):
+            return report
         status = report.status if isinstance(report, m.StatusReport) else None
         needs = needs_of(registered.status)
         usable = settings.traits.initialization_usable and not initialized
@@ -79,6 +85,9 @@ def probe(settings: ZvtSettings) -> Script:
     problem = not_ready(status) if status is not None else None
     if problem:
         return c.TerminalNotReady(*problem)
+    if line.hung_up and not settings.traits.hangs_up:
+        text = "it closes the connection behind each answer; set hangs_up = true in its settings"
+        return c.TerminalNotReady("terminal_maintenance", text)
     readings: list[m.StatusInformation] = []
     baseline: c.Baseline | None = None
     if settings.traits.repeat_receipt_usable:
@@ -114,6 +123,34 @@ def probe(settings: ZvtSettings) -> Script:
     )
 
 
+def _ask_status(
+    settings: ZvtSettings,
+) -> Part[m.Completion | m.StatusReport | c.TerminalNotReady | c.Unclear | None]:
+    """Return what 05 01 tells, None where nothing can be learned by it."""
+    if not settings.traits.status_enquiry_usable:
+        return None
+    answer = yield from _ask(m.StatusEnquiry())
+    if answer == m.Reply(NOT_REGISTERED):
+        registered = yield from _ask(registration(settings))
+        if not isinstance(registered, m.Completion):
+            return _not_ready(registered)
+        yield Respond()
+        answer = yield from _ask(m.StatusEnquiry())
+    match answer:
+        case m.Completion() | m.StatusReport():
+            yield Respond()
+            return answer
+        case m.Reply(code=code) if code in STATUS_UNKNOWN:
+            return None
+        case m.Abort(code=code) if code in STATUS_UNKNOWN:
+            yield Respond()
+            return None
+        case NotHeard(lost=False):
+            return None
+        case _:
+            return _not_ready(answer)
+
+
 def _ask(
     command: m.Message,
     told: list[m.StatusInformation] | None = None,
@@ -132,6 +169,8 @@ def _ask(
             case Heard(m.StatusInformation() as status) if told is not None:
                 told.append(status)
                 yield Respond()
+            case Heard(m.StatusInformation() as status) if not identifies(status):
+                yield Respond()  # how some terminals say that 05 01 went well
             case Heard(
                 m.StatusInformation(result=result) | Stray(m.StatusInformation(result=result))
             ) if result == OK:

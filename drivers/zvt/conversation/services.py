@@ -62,7 +62,7 @@ def _carry_out(
     there is a card. `told` gets every 04 0F.
     """
     shown, card_read = isinstance(command, m.DisplayText), isinstance(command, m.ReadCard)
-    heard = yield Command(command, card_seconds, card_seconds)
+    heard = yield Command(command, card_seconds, card_seconds, question=False)
     while True:
         match heard:
             case Heard(m.Reply(positive=True) as reply):

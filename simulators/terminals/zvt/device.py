@@ -80,6 +80,7 @@ class Device:
     registered: Registered = field(init=False)
     numbers: Numbers = field(init=False)
     registrations: int = 0  # since power-up
+    _registered_in: int = -1  # the connection of the last registration
     plan: Plan = field(default_factory=Plan)
     stoppable: bool = False
     over: bool = False  # only the register's reply to the last message is missing, or not even that
@@ -108,6 +109,16 @@ class Device:
         self.stoppable = False
         self.over = False
         self._abort_asked.clear()
+
+    def note_registration(self) -> None:
+        """Remember over which connection the register has registered."""
+        self._registered_in = self._session
+
+    @property
+    def knows_register(self) -> bool:
+        """Whether the register is known on the connection of the running command."""
+        forgets = self.profile.forgets_with_connection and self.talk.kind == "tcp"
+        return not forgets or self._registered_in == self._session
 
     @property
     def detached(self) -> bool:

@@ -53,6 +53,11 @@ class Profile:
     busy_code: int | None = 0xA0  # reply to a command while the terminal is master; None: silence
     reverses_only_last: bool = False
     repeat_receipt_empty: bool = False
+    # 05 01: told; refused with 84 83; 06 1E 01 9A; 04 0F 02 27 00 and 06 0F, as after a payment,
+    # each of them to be answered; or never answered.
+    status_enquiry: Literal["report", "unknown", "protocol_error", "result", "silence"] = "report"
+    hangs_up: bool = False  # TCP: closes the connection behind the end of each command
+    forgets_with_connection: bool = False  # TCP: without a registration in it, 84 6B
     refuses_wrong_currency: bool = True  # at registration
     registrations_refused: int = 0  # the first ones after power-up get 84 1E 01 7D, as by CCV
     diagnosis_code: int | None = 0  # 06 70 ends with this result; None: the command is not known
@@ -112,5 +117,12 @@ PROFILES: dict[str, Profile] = {
             reverses_only_last=True,
             repeat_receipt_empty=True,
         ),
+        # Two that others wrote for tests of registers, and how gateways were seen to behave.
+        Profile(name="status_unknown", status_enquiry="unknown"),
+        Profile(name="status_refused", status_enquiry="protocol_error"),
+        Profile(name="status_as_result", status_enquiry="result"),
+        Profile(name="status_unanswered", status_enquiry="silence"),
+        Profile(name="hangs_up", hangs_up=True),
+        Profile(name="forgets", forgets_with_connection=True),
     )
 }

@@ -29,6 +29,7 @@ from simulators.terminals.zvt.payments import (
     ABORTED,
     AMOUNT_MAX,
     CONNECTION_LOST,
+    PROTOCOL_ERROR,
     WAIT_FOR_HOST,
     NotAccepted,
     print_lines,
@@ -65,6 +66,7 @@ async def register(device: Device, command: m.Registration) -> None:
         blocks=announces(command, m.PrintBlock.CONTROL),
         tlv=command.tlv is not None,
     )
+    device.note_registration()
     device.flash.contents.config = command.config
     device.flash.save()
     device.reply()
@@ -88,7 +90,25 @@ async def log_off(device: Device, command: m.Command) -> None:
 
 
 async def report_status(device: Device, command: m.Command) -> None:
-    """05 01: ready, in a completion of its own layout."""
+    """05 01: ready, in a completion of its own layout, or as the profile has it."""
+    match device.profile.status_enquiry:
+        case "unknown":
+            device.reply(m.Reply(UNKNOWN_COMMAND), last=True)
+            return
+        case "protocol_error":
+            device.reply()
+            await device.tell_calmly(m.Abort(PROTOCOL_ERROR))
+            return
+        case "result":
+            device.reply()
+            with contextlib.suppress(NoReply, NotAccepted):
+                await device.tell(m.StatusInformation(result=0))
+                await device.tell_calmly(m.Completion())
+            return
+        case "silence":
+            return
+        case "report":
+            pass
     service = command.service or 0
     tlv = None
     if service & WITH_DETAILS:

@@ -28,6 +28,7 @@ from simulators.terminals.zvt.line_end import LineEnd
 from simulators.terminals.zvt.profile import LOCKS_PAYMENTS, PROFILES, Profile
 
 UNKNOWN_COMMAND = m.Reply(0x83)
+NOT_REGISTERED = m.Reply(0x6B)
 Handler = Callable[[Device, Any], Awaitable[None]]
 HANDLERS: dict[type[object], Handler] = {
     m.Registration: services.register,
@@ -224,6 +225,10 @@ class ZvtTerminal:
         if handler is None:
             self._device.reply(UNKNOWN_COMMAND)
             return
+        anyhow = isinstance(message, m.Registration | m.AbortRequest)
+        if not (anyhow or self._device.knows_register):
+            self._device.reply(NOT_REGISTERED)
+            return
         assert self._group is not None
         running = self._group.create_task(_carried_out(handler, self._device, message))
         self._running = running
@@ -235,6 +240,10 @@ class ZvtTerminal:
         self._cut = None
         if cut is not None:
             self._go_dark(cut)
+        elif self._device.profile.hangs_up and self._talk.kind == "tcp":
+            left = [one for one in self._commands if one[1] != session]
+            self._commands = deque(left)  # nobody hears the rest of a closed connection
+            self._device.hang_up()
 
     def _go_dark(self, cut: PowerCut) -> None:
         device = self._device
