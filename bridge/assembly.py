@@ -333,7 +333,12 @@ def _assemble(
         clock_is_steady=lambda: clock.is_steady,
     )
     control = Control(
-        config.site.state_directory / cfg.CONTROL_NAME, ledger, desk, records, take_over=take_over
+        config.site.state_directory / cfg.CONTROL_NAME,
+        ledger,
+        desk,
+        records,
+        take_over=take_over,
+        status=status.as_json,
     )
     return Parts(
         config=config,

@@ -11,6 +11,7 @@ import asyncio
 import json
 import logging
 import os
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -31,6 +32,7 @@ MOMENT_PATTERN = r"^(\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d)?)?)?$"
 _LOGGER = logging.getLogger(__name__)
 
 LINE_BYTES_MAX = 1 << 17  # as many answers as are taken at once, each with long names
+ANSWER_BYTES_MAX = 1 << 20  # of a status with as many terminals as a configuration holds
 ANSWER_SECONDS_MAX = 10.0  # a command line that says nothing is let go
 LONG_ANSWER_SECONDS_MAX = w.ALL_ANSWERS_SECONDS_MAX + 2 * w.LOOK_UP_SECONDS_MAX
 
@@ -138,6 +140,13 @@ class Obstacles(BaseModel):
     do: Literal["obstacles"]
 
 
+class AskStatus(BaseModel):
+    """Somebody asks how the service and its terminals are."""
+
+    model_config = ConfigDict(extra="forbid")
+    do: Literal["status"]
+
+
 class NoteGaps(BaseModel):
     """A person has seen that a terminal's sum is not the journal's."""
 
@@ -157,6 +166,7 @@ AnyOrder = (
     | DecideDiscrepancy
     | TakeOverOrder
     | Obstacles
+    | AskStatus
     | NoteGaps
 )
 Order = Annotated[AnyOrder, Field(discriminator="do")]
@@ -173,11 +183,14 @@ class Control:
         records: w.Records | None = None,
         *,
         take_over: TakeOver | None = None,
+        status: Callable[[], dict[str, Any]] = dict,
     ) -> None:
         """Serve at `path`; nothing is opened yet.
 
         `records` is None without a back office, `take_over` where nothing is ever in the way.
+        `status` says how the service is, in JSON's types.
         """
+        self._status = status
         self._purchases = w.PurchaseAnswers(ledger, records)
         self._take_over = take_over
         self._path = path
@@ -227,6 +240,8 @@ class Control:
                 if self._take_over is None:
                     raise RequestError("not_allowed", "nothing is in the way of this bridge")
                 return {"confirmed": await self._take_over.take(order.by)}
+            case AskStatus():
+                return self._status()
             case Obstacles():
                 way = self._take_over
                 return {
@@ -370,7 +385,7 @@ async def ask(
         ValueError: The answer is no JSON.
     """
     async with asyncio.timeout(seconds):
-        reader, writer = await asyncio.open_unix_connection(path, limit=LINE_BYTES_MAX * 4)
+        reader, writer = await asyncio.open_unix_connection(path, limit=ANSWER_BYTES_MAX)
         try:
             writer.write(json.dumps(order).encode() + b"\n")
             await writer.drain()

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 from bridge import __version__
 from bridge.money import payment as p
@@ -203,6 +203,19 @@ class StatusDocuments:
         if waiting:
             facts.append(f"{waiting} bookings need a person (paybridge payments --open)")
         return "; ".join([line, *facts])
+
+    def as_json(self) -> dict[str, Any]:
+        """Return health and the terminals' states in JSON's types, for the command line."""
+        return {
+            "version": __version__,
+            "since": k.format_time(self._since),
+            "draining": self.draining,
+            "health": self.health().model_dump(mode="json"),
+            "terminals": {
+                name: {**one.model_dump(mode="json"), "name": self._names.get(name, name)}
+                for name, one in self.terminal_states().items()
+            },
+        }
 
     def _needs_login(self) -> bool:
         return self._books is not None and (self._books.login_needed or self._login_needed())

@@ -21,7 +21,7 @@ from bridge.backoffice.http_exchange import open_client
 from bridge.backoffice.login.device_flow import DeviceCode
 from bridge.backoffice.login.id_token import Identity
 from bridge.backoffice.login.login import Login, OtherIdentity
-from bridge.cli.check import gift_card_names
+from bridge.cli.checks.office import gift_card_names
 from bridge.config import BackOffice, Config
 from bridge.errors import ConfigError, Rejected
 from bridge.settings import api_names, login_settings, token_store
@@ -86,7 +86,7 @@ async def log_in(
             console = Console()
             console.print(f"[green]Logged in[/] as {identity.name or identity.subject}.")
             console.print(f"[dim]The login is kept {store.storage.value}.[/]")
-            if found.state != "ok":
+            if found.level != "ok":
                 console.print(f"[yellow]Gift cards:[/] {escape(found.text)}.")
         return identity.name or identity.subject
 

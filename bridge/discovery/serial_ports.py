@@ -95,6 +95,7 @@ class PortAnswer:
     state: Literal["ready", "not_ready", "silent", "not_tried", "not_opened"]
     text: str = ""
     ready: c.TerminalReady | None = None
+    reason: str = ""  # of `not_opened`: as `LineError` has it
 
     @property
     def says_who(self) -> bool:
@@ -212,7 +213,7 @@ async def _ask_one(
     try:
         final = await probe.hold()
     except LineError as error:
-        return PortAnswer(driver.name, "not_opened", str(error))
+        return PortAnswer(driver.name, "not_opened", str(error), reason=error.reason)
     if isinstance(final, c.TerminalReady) and not probe.has_asked:
         return PortAnswer(driver.name, "not_tried", "it asks nothing; only that the port is open")
     match final:

@@ -63,6 +63,7 @@ class Mosquitto:
     folder: Path
     persistence: bool = False
     users: dict[str, str] = field(default_factory=dict)  # name to password; none: anybody
+    access_list: str = ACCESS_LIST  # of the users
     tls: Certificates | None = None
     client_certificates: bool = False
     inflight_max: int = 20  # unacknowledged messages per client; 0: no limit
@@ -111,7 +112,7 @@ class Mosquitto:
 
     def _access_list(self) -> Path:
         path = self.folder / "access"
-        path.write_text(ACCESS_LIST)
+        path.write_text(self.access_list)
         path.chmod(0o600)
         return path
 
@@ -180,12 +181,18 @@ class Certificates:
 
 
 def make_certificates(
-    folder: Path, *, server_names: Iterable[str] = ("localhost",)
+    folder: Path,
+    *,
+    server_names: Iterable[str] = ("localhost",),
+    made_before: datetime.timedelta = datetime.timedelta(),
 ) -> Certificates:
-    """Write fresh certificates into `folder`; the server is 127.0.0.1 and `server_names`."""
+    """Write certificates into `folder`; the server is 127.0.0.1 and `server_names`.
+
+    They are good for a day, which begins now, or was made longer before.
+    """
     authority_key = ec.generate_private_key(ec.SECP256R1())
     authority_name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "test authority")])
-    now = datetime.datetime.now(datetime.UTC)
+    now = datetime.datetime.now(datetime.UTC) - made_before
     key_usage = x509.KeyUsage(
         digital_signature=True,
         key_cert_sign=True,

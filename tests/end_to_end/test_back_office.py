@@ -134,16 +134,16 @@ async def test_check_says_a_wrong_store_code_before_the_first_sale(store: Store)
 
     try:
         status, one = await found(STORE_CODE, "S013")
-        assert (status, one["state"]) == (0, "look"), "the login may not see locations yet"
+        assert (status, one["level"]) == (0, "look"), "the login may not see locations yet"
         await grant("ViewLocations")
         status, one = await found(STORE_CODE, "S013")
-        assert (status, one["state"]) == (0, "ok")
+        assert (status, one["level"]) == (0, "ok")
         assert f"Store {STORE_CODE}" in one["text"]
         status, one = await found("S013")
-        assert (status, one["state"]) == (1, "wrong")
-        assert "correct site.store_code" in one["text"]
+        assert (status, one["level"]) == (3, "wrong")
+        assert "correct site.store_code" in one["remedy"]
         status, one = await found("S013", locations="none")
-        assert (status, one["state"]) == (0, "look")
+        assert (status, one["level"]) == (0, "look")
         assert one["text"].startswith("cannot tell")
     finally:
         await grant()

@@ -57,7 +57,7 @@ class Pc:
         status, found = await self.cli("check")
         assert isinstance(found, list)
         return status, "; ".join(
-            f"{one['state']}: {one['text']}" for one in found if one["what"].startswith("serving")
+            f"{one['level']}: {one['text']}" for one in found if one["what"].startswith("serving")
         )
 
     async def logged(self, text: str) -> None:

@@ -16,7 +16,7 @@ from bridge.backoffice.api.documents import (
     gift_card_trans_capture,
 )
 from bridge.backoffice.api.names import ApiNames
-from bridge.cli.check import gift_card_names
+from bridge.cli.checks.office import gift_card_names
 from bridge.config import parse
 from bridge.money.payment import Status
 from bridge.settings import api_names
@@ -124,7 +124,7 @@ def test_check_says_what_is_missing_and_how_we_know(
     names: ApiNames, read: bool, state: str, said: str
 ) -> None:
     found = gift_card_names(names, read=read)
-    assert found.state == state
+    assert found.level == state
     assert said in found.text
 
 

@@ -106,14 +106,14 @@ def test_only_an_edition_that_is_known_to_lack_purchases_is_warned_about(
     assert environment.takes_purchases is takes
     assert bool(edition_warning(environment)) is (takes is False)
     found = environment_found([environment], records=True)
-    assert found[1] == {True: "ok", None: "look", False: "wrong"}[takes]
-    assert environment_found([environment], records=False)[1] == "ok"
+    assert found.level == {True: "ok", None: "look", False: "wrong"}[takes]
+    assert environment_found([environment], records=False).level == "ok"
 
 
 def test_check_says_that_the_environment_cannot_be_told_in_our_words() -> None:
     found = environment_found(CannotTell("the login may not see its environment"), records=True)
-    assert found[1] == "look"
-    assert "cannot tell" in found[2]
+    assert (found.code, found.level) == ("edition_unknown", "look")
+    assert "cannot tell" in found.text
 
 
 def test_the_edition_is_said_at_the_start(tmp_path: Path) -> None:

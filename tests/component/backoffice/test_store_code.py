@@ -16,7 +16,7 @@ from bridge.backoffice.api.locations import (
     NotShown,
     Shown,
 )
-from bridge.cli.check import Finding, store_code_found
+from bridge.cli.checks.office import store_code_found
 from simulators.back_office.faults import NAMED, fault_named
 from simulators.back_office.graphql import Locations
 from simulators.back_office.resolvers import TILL_PERMISSIONS
@@ -43,7 +43,7 @@ def test_a_store_code_that_the_back_office_shows_is_ok_with_its_name(
         found = await world.api(Tokens("good")).find_store("S1")
         assert found == Shown(Location("S1", "Store S1"))
         told = store_code_found("S1", found)
-        assert told == Finding("store code S1", "ok", "the back office has it: Store S1")
+        assert (told.code, told.text) == ("store_ok", "the back office has it: Store S1")
         assert world.office.state.ledger == []
 
     play(main)
@@ -58,8 +58,8 @@ def test_a_wrong_store_code_is_said_with_what_to_do_before_it_rejects_a_sale(
         found = await world.api(Tokens("good")).find_store("S1")
         assert isinstance(found, NotShown)
         told = store_code_found("S1", found)
-        assert told.state == "wrong"
-        assert "correct site.store_code" in told.text
+        assert told.level == "wrong"
+        assert "correct site.store_code" in told.remedy
         assert "NORTH (Store NORTH), SOUTH" in told.text
 
     play(main)
@@ -104,7 +104,7 @@ def test_what_is_not_shown_is_not_told_as_wrong(
         found = await world.api(Tokens("good")).find_store("S1")
         assert isinstance(found, CannotTell)
         told = store_code_found("S1", found)
-        assert told.state == "look"
+        assert told.level == "look"
         assert told.text.startswith("cannot tell")
 
     play(main)
@@ -175,5 +175,5 @@ def test_a_login_that_sees_some_stores_only_is_told_so_and_not_that_ours_is_miss
 
 def test_another_spelling_is_worth_a_look() -> None:
     told = store_code_found("s1", Shown(Location("S1", "Main")))
-    assert told.state == "look"
-    assert "S1: write site.store_code so" in told.text
+    assert told.code == "store_spelled_otherwise"
+    assert told.text.endswith("writes it S1")
