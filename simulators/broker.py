@@ -72,6 +72,7 @@ class Broker:
     protocol: Literal["5.0", "3.1.1"] = "5.0"
     misfortune: Misfortune = field(default_factory=Misfortune)
     on_published: Callable[[Message], None] = lambda _message: None
+    on_disorder: Callable[[str], None] = lambda _words: None  # the bridge breaks MQTT's rules
     retained: dict[str, Message] = field(default_factory=dict)
     _listeners: list[tuple[str, Callable[[Message], None]]] = field(default_factory=list)
     _pending: list[_Pending] = field(default_factory=list)
@@ -101,6 +102,10 @@ class Broker:
         loop.call_later(self.rng.uniform(low, high), self._arrive, message)
         if self.rng.random() < self.misfortune.duplicate:
             loop.call_later(self.rng.uniform(low, high * 2), self._arrive, message)
+
+    def take_at_once(self, message: Message) -> None:
+        """Publish as a register beside the broker does: in order, and without any misfortune."""
+        self._arrive(message)
 
     # --- the bridge
 
@@ -236,6 +241,7 @@ class BrokerLink:
         self._hear = hear
         self._lost = lost
         self._arrives_at = 0.0
+        self._unacknowledged: list[int] = []  # in the order of arrival
 
     def carry(self, delivered: Delivered) -> None:
         """Let the bridge have it, in order, if the connection holds that long."""
@@ -246,7 +252,14 @@ class BrokerLink:
         loop.call_at(self._arrives_at, self._hand_over, delivered)
 
     def acknowledge(self, packet_id: int) -> None:
-        """Tell the broker; lost if the connection breaks on the way."""
+        """Tell the broker; lost if the connection breaks on the way.
+
+        Acknowledgements leave in the order of arrival (MQTT 5.0, section 4.6).
+        """
+        if self._unacknowledged[:1] != [packet_id]:
+            self._broker.on_disorder(f"packet {packet_id} is acknowledged out of its order")
+        if packet_id in self._unacknowledged:
+            self._unacknowledged.remove(packet_id)
         loop = asyncio.get_running_loop()
         travel = self._broker.rng.uniform(*TRAVEL_SECONDS)
         loop.call_later(travel, self._acknowledged, packet_id)
@@ -282,6 +295,7 @@ class BrokerLink:
 
     def _hand_over(self, delivered: Delivered) -> None:
         if self.open:
+            self._unacknowledged.append(delivered.packet_id)
             self._hear(delivered)
 
     def _acknowledged(self, packet_id: int) -> None:

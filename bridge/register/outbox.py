@@ -7,15 +7,23 @@ connection.
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from bridge.register import api as k
+from bridge.register.lines import Lines
 from bridge.register.mqtt.messages import Connected
 
-# Responses that wait for the broker. A register repeats a command after 3 s without one, so what
-# does not fit is lost without harm.
-RESPONSES_WAITING_MAX = 1_000
+# Responses that wait for the broker before the next command is taken: it is not acknowledged until
+# then, so no answer is lost where a register asks faster than the broker takes answers.
+RESPONSES_WAITING_MAX = 500
+# Beyond that many, and while the broker is away, the oldest of the longest line is let go: what it
+# answers comes again from the broker, or from a register that repeats itself after 3 s.
+RESPONSES_KEPT_MAX = 1_000
+ROOM_LOOK_SECONDS = 0.5  # how often it is asked whether the broker is still there
+REGISTERS_ANSWERED_MAX = 100  # that have a line of their own; a store has a dozen
 # Documents of settled payments that are kept because somebody asked for them again; as many as a
 # register's settled ones (`document_retention.py`).
 ASKED_BACK_MAX = 200
@@ -28,7 +36,8 @@ class Outgoing:
     topic: str
     payload: bytes
     correlation: bytes | None = None
-    refused: tuple[str, str, str] | None = None  # register, operation, payment
+    register_id: str = ""
+    refused: tuple[str, str] | None = None  # operation, payment
 
 
 class Outbox:
@@ -43,7 +52,8 @@ class Outbox:
         """
         self._changed = changed
         self.places = places
-        self.responses: list[Outgoing] = []
+        self.responses: Lines[Outgoing] = Lines(REGISTERS_ANSWERED_MAX)  # by register
+        self._sent = asyncio.Event()
         self.to_show: dict[str, None] = {}  # payments a register asked to see again, in order
         # Settled payments whose documents a register asked back, and when: the loop's clock.
         self.asked_back: dict[str, float] = {}
@@ -60,11 +70,24 @@ class Outbox:
         self._changed()
 
     def respond(self, response: Outgoing) -> None:
-        """Queue a response; the oldest is let go where the broker is away for too long."""
-        if len(self.responses) >= RESPONSES_WAITING_MAX:
-            self.responses.pop(0)
-        self.responses.append(response)
+        """Queue a response; the oldest of the longest line is let go where there are too many."""
+        if len(self.responses) >= RESPONSES_KEPT_MAX:
+            self.responses.let_go_of_oldest()
+        self.responses.put(response.register_id, response)
         self._changed()
+
+    def sent(self, response: Outgoing) -> None:
+        """Note that the broker has a response."""
+        self.responses.finish(response.register_id, response)
+        self._sent.set()
+
+    async def room(self, is_connected: Callable[[], bool]) -> None:
+        """Return when one more command may be answered, or nobody can hear the answers anyway."""
+        while len(self.responses) >= RESPONSES_WAITING_MAX and is_connected():
+            self._sent.clear()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(ROOM_LOOK_SECONDS):
+                    await self._sent.wait()
 
     def show(self, payment_id: str) -> None:
         """Have a payment's document published again."""

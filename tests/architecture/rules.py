@@ -37,11 +37,14 @@ BEHAVIORS = frozenset(
 # belongs to the longest of these names that its own begins with; a room's modules know each other.
 _ROOMS: dict[str, tuple[str, ...]] = {
     # addresses and a version; nothing of what is said there
-    "register.mqtt": ("private_files", "register.api.fields", "register.api.topics"),
+    "register.lines": (),
+    "register.mqtt": (
+        *("private_files", "register.api.fields", "register.api.topics", "register.lines"),
+    ),
     "register.api": ("money.amounts", "money.payment.state"),
     "register.api.published": ("register.api",),
     "register.receipts": ("money", "register.api"),
-    "register.outbox": ("register.api", "register.mqtt.messages"),
+    "register.outbox": ("register.api", "register.lines", "register.mqtt.messages"),
     "register.commands": (
         *("money", "register.api", "register.mqtt.messages"),
         *("register.outbox", "register.receipts"),

@@ -23,7 +23,7 @@ from bridge.backoffice.api.documents import Purchase
 from bridge.config import load
 from bridge.money.store.journal import Change, Journal
 from bridge.register.mqtt.client import Mqtt
-from bridge.register.mqtt.messages import Connected, Delivery
+from bridge.register.mqtt.messages import Connected, Delivery, Excess
 from bridge.terminal.conversation import Line
 from bridge.terminal.transport import SerialAddress, TcpAddress, open_line
 
@@ -127,7 +127,7 @@ def bus_with(fuse: Fuse) -> type[Mqtt]:
     """Return a bus that dies around a command's acknowledgement or a result's publishing."""
 
     class FusedMqtt(Mqtt):
-        async def next(self) -> Connected | Delivery:
+        async def next(self) -> Connected | Delivery | Excess:
             event = await super().next()
             if isinstance(event, Delivery) and event.topic.endswith(START_TOPIC):
                 fuse.armed = True

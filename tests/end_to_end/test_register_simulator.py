@@ -32,7 +32,7 @@ from bridge.register.api import (
     error_body,
 )
 from bridge.register.mqtt.client import Mqtt
-from bridge.register.mqtt.messages import Delivery, MqttSettings
+from bridge.register.mqtt.messages import Connected, Delivery, MqttSettings
 from simulators.register.broker_address import Broker
 from simulators.register.till import Register
 from tests.end_to_end.broker import Mosquitto, running
@@ -82,7 +82,7 @@ class Desk:
             if isinstance(event, Delivery):
                 await self._answer(event)
                 self._mqtt.acknowledge(event)
-            else:
+            elif isinstance(event, Connected):
                 state = BridgeState(state="online", epoch=event.epoch)
                 await self._mqtt.publish(TOPICS.bridge_state, encode(state), retain=True)
 

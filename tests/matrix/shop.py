@@ -14,6 +14,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from decimal import Decimal
+from functools import partial
+from operator import is_
 from pathlib import Path
 from typing import Any
 
@@ -203,7 +205,7 @@ class Shop:
             for one in self.desk.outbox.responses:
                 answer: Json = json.loads(one.payload)
                 if answer.get("request_id") == name:
-                    self.desk.outbox.responses.remove(one)
+                    self.desk.outbox.responses.remove(one.register_id, partial(is_, one))
                     self._note(answer)
                     return answer
         raise AssertionError(f"no response to {operation}")

@@ -77,8 +77,8 @@ class Eyes:
         """Have the judge look whether it is on disk."""
         self._world.judge.relied_on(payment_id, events)
 
-    def delivered(self, life: Incarnation, delivery: Delivery) -> None:
-        """Note which life was handed a command that it may act upon."""
+    def delivered(self, life: Incarnation, delivery: Delivery, *, excess: bool = False) -> None:
+        """Note which life was handed a command that it may act upon; not upon one in excess."""
         world = self._world
         body = json.loads(delivery.payload)
         if delivery.duplicate:
@@ -92,9 +92,15 @@ class Eyes:
         late = expires_at is not None and datetime.fromisoformat(expires_at) <= world.now()
         elsewhere = epoch is not None and epoch != life.bus.epochs[delivery.connection]
         guarded = expires_at is not None or epoch is not None
-        fresh = not delivery.retained and not late and not elsewhere and (guarded or delivery.live)
+        fresh = (
+            not excess
+            and not delivery.retained
+            and not late
+            and not elsewhere
+            and (guarded or delivery.live)
+        )
         world.judge.delivered(body["payment_id"], life.number, fresh=fresh)
-        if not fresh:
+        if not fresh and not excess:
             world.story.mark("stale start")
 
     def acknowledged(self, life: Incarnation, delivery: Delivery) -> None:

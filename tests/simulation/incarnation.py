@@ -77,7 +77,7 @@ class Watch(Protocol):
     def relied_on(self, payment_id: str, events: Iterable[c.TerminalEvent]) -> None:
         """A dialogue is told that its events are on disk."""
 
-    def delivered(self, life: Incarnation, delivery: Delivery) -> None:
+    def delivered(self, life: Incarnation, delivery: Delivery, *, excess: bool = False) -> None:
         """The desk takes a delivery."""
 
     def acknowledged(self, life: Incarnation, delivery: Delivery) -> None:
@@ -184,6 +184,7 @@ class Incarnation(Witness):
             self._random("bus"),
             lambda delivery: watch.acknowledged(self, delivery),
             lambda delivery: watch.delivered(self, delivery),
+            refused=lambda delivery: watch.delivered(self, delivery, excess=True),
         )
         self.terminals: dict[str, WatchedTerminal] = {}
         self._connection: sqlite3.Connection | None = None

@@ -34,6 +34,7 @@ DENIES_EXISTENCE = frozenset(
     {
         *("payment_not_found", "stale_command", "command_expired", "terminal_offline"),
         *("terminal_busy", "terminal_maintenance", "bridge_draining", "clock_skew"),
+        "too_many_requests",
     }
 )
 

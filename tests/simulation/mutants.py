@@ -31,6 +31,7 @@ from drivers.zvt.codec import printing
 from drivers.zvt.conversation import inquiry as inquiry_module
 from tests.simulation import incarnation
 from tests.simulation.mutants_of_edges import EDGE_MUTANTS, WORLD_OF
+from tests.simulation.mutants_of_floods import FLOOD_MUTANTS
 from tests.simulation.mutants_of_follow_ups import FOLLOW_UP_MUTANTS
 from tests.simulation.mutants_of_gift_cards import GIFT_CARD_MUTANTS
 from tests.simulation.mutants_of_rooms import NAMED_MUTANTS
@@ -386,6 +387,7 @@ MUTANTS: dict[str, tuple[Plant, ...]] = {
     **GIFT_CARD_MUTANTS,
     **FOLLOW_UP_MUTANTS,
     **EDGE_MUTANTS,
+    **FLOOD_MUTANTS,
 }
 
 
@@ -397,6 +399,7 @@ MOOD_OF = {
     "a payment is voided after the close": "twins/",
     "running refunds do not count": "twins/",
     "every end of day matches": "typed in/",
+    **dict.fromkeys(FLOOD_MUTANTS, "floods/"),
 }
 
 

@@ -60,11 +60,17 @@ class Pledges:
     def refused(self, command_id: str, request_id: str, error: Mapping[str, Any]) -> None:
         """A refusal is at the broker."""
         self._published.add(request_id)
+        if error["code"] == "too_many_requests":
+            self.story.mark("start refused in a flood")
         pledge = self._open.pop(request_id, None)
         if pledge is not None and error["code"] == "journal_unavailable":
             self.story.accuse("S6", f"{command_id[-4:]} is acknowledged, but was not stored")
         if error["money_moved"] == "no" and pledge is not None:
             self._denied[command_id] = pledge.deliveries
+
+    def awaits_refusal(self, life: int) -> bool:
+        """Tell whether a life still has to say that it refused a command it acknowledged."""
+        return any(one.life == life for one in self._open.values())
 
     def moved(self, command_id: str, what: str) -> None:
         """Money moves for a command."""

@@ -14,7 +14,10 @@ from bridge.backoffice.login.session import LoginStatus
 from bridge.backoffice.login.token_file import Storage
 from bridge.backoffice.one_shot_transport import PHASE, Phase
 from bridge.errors import BackOfficeUnavailable, BusError, LineError, LoginRequired
-from bridge.register.mqtt.messages import Away, Connected, Delivery
+from bridge.register.api.topics import Topics
+from bridge.register.mqtt.acknowledgements import Acknowledgements
+from bridge.register.mqtt.inbox import Inbox
+from bridge.register.mqtt.messages import Away, Connected, Delivery, Excess
 from drivers import contract as c
 from simulators.broker import Broker, BrokerLink, Delivered, Lost, Message
 from simulators.terminals.shared.cable import CableEnd, MemoryPort
@@ -46,13 +49,17 @@ class BridgeBus:
         rng: random.Random,
         acknowledged: Callable[[Delivery], None],
         delivered: Callable[[Delivery], None],
+        *,
+        refused: Callable[[Delivery], None] = lambda _: None,
     ) -> None:
         self._broker = broker
         self._alive = alive
         self._rng = rng
         self._acknowledged = acknowledged
         self._delivered = delivered
-        self._queue: asyncio.Queue[Connected | Delivery] = asyncio.Queue()
+        self._refused = refused  # handed over as too much
+        self._inbox = Inbox(Topics())
+        self._acknowledgements = Acknowledgements()  # of this connection
         self._link: BrokerLink | None = None
         self._lost = asyncio.Event()
         self.epochs: dict[int, str] = {}  # by the broker's number of the connection
@@ -77,25 +84,36 @@ class BridgeBus:
             self._link = link
             epoch = f"e{self._rng.getrandbits(40):010x}"
             self.epochs[link.number] = epoch
-            self._queue.put_nowait(Connected(epoch, self._broker.protocol, link.session_present))
+            self._acknowledgements = Acknowledgements()
+            self._inbox.open(Connected(epoch, self._broker.protocol, link.session_present))
             await self._lost.wait()
             self._link = None
             await asyncio.sleep(self._rng.uniform(*RECONNECT_SECONDS))
 
-    async def next(self) -> Connected | Delivery:
+    async def next(self) -> Connected | Delivery | Excess:
         await self._alive.or_for_ever_silent()
-        got = await self._queue.get()
-        if isinstance(got, Delivery):
-            self._delivered(got)
+        got = await self._inbox.next()
+        match got:
+            case Delivery():
+                self._delivered(got)
+            case Excess(deliveries):
+                for one in deliveries:
+                    self._refused(one)
+            case Connected():
+                pass
         return got
 
     def acknowledge(self, delivery: Delivery) -> None:
         if not self._alive.yes:
             return
         self._acknowledged(delivery)
+        self._acknowledge(delivery)
+
+    def _acknowledge(self, delivery: Delivery) -> None:
         link = self._link
         if link is not None and link.number == delivery.connection:
-            link.acknowledge(delivery.packet_id)
+            for packet_id in self._acknowledgements.done(delivery.packet_id):
+                link.acknowledge(packet_id)
 
     async def publish(
         self,
@@ -139,7 +157,8 @@ class BridgeBus:
         if not self._alive.yes:
             return
         message = delivered.message
-        self._queue.put_nowait(
+        self._acknowledgements.arrived(delivered.packet_id)
+        superseded = self._inbox.put(
             Delivery(
                 topic=message.topic,
                 payload=message.payload,
@@ -153,6 +172,8 @@ class BridgeBus:
                 packet_id=delivered.packet_id,
             )
         )
+        if superseded is not None:
+            self._acknowledge(superseded)
 
 
 class WatchedLine:

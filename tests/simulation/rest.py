@@ -39,6 +39,8 @@ def restless(world: World) -> str:
     for name, state in pages.purchases.items():
         if state in {"pending", "sending"}:
             return f"{name} waits for the books"
+    if world.judge.pledges.awaits_refusal(life.number):
+        return "a refusal is not published yet"
     if world.office.late_effects:
         return "the office is still at it"
     for name, terminal in world.terminals.items():

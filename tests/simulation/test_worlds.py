@@ -81,6 +81,12 @@ def test_worlds_in_which_one_thing_happens_often_break_no_rule(mood: str) -> Non
     assert said(campaign.run(seeds, jobs=2)) == []
 
 
+def test_floods_break_no_rule_and_refuse_starts() -> None:
+    tally = campaign.run([f"floods/cards/{number}" for number in range(1, 6)], jobs=1)
+    assert said(tally) == []
+    assert tally.marks["start refused in a flood"]
+
+
 def test_a_seed_tells_the_same_story_whatever_the_hash_seed() -> None:
     code = "import sys; from tests.simulation.world import play; print(play(7).digest)"
     stories = {

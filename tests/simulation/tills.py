@@ -22,6 +22,7 @@ RESPONSE_SECONDS = 3.0  # then the same command is sent again
 LOOK_SECONDS = 0.25
 DOUBT_PATIENCE_SECONDS = 20.0  # then the clerk serves the next shopper
 PATIENCE_SECONDS_MAX = 200.0  # a plan whose holds cannot be ended is nothing to wait for
+FLOOD_COMMANDS = 80
 REFUSALS_MAX = 10  # then the shopper pays cash
 RETRYABLE = frozenset({"same_id"})
 
@@ -43,6 +44,7 @@ class Habits:
     split: float = 0.15  # two payments for one sale
     same_amount: float = 0.7  # this sale costs what the last one cost
     acknowledge: float = 0.6
+    flood: float = 0.0  # sends far more commands than can wait, around its start
     answer: float = 0.7  # answers a question
     signature_right: float = 0.6
 
@@ -127,6 +129,14 @@ class Till:
                 told = {"payment_id": one["payment_id"], "rev": one["rev"]}
                 self.send("payment/acknowledge", told)
 
+    def _flood(self, attempt: Attempt) -> None:
+        """Send what no person can, copies of the start among it."""
+        for number in range(FLOOD_COMMANDS):
+            if number % 20 == 19:
+                self._start(attempt)
+            else:
+                self.send("payment/status", {"payment_id": attempt.payment_id})
+
     def _use_an_old_id(self) -> None:
         """Ask for another payment, or a plan, under an id that was used long ago."""
         old = next(iter(self.attempts.values()))
@@ -145,7 +155,12 @@ class Till:
         refusals = 0
         while True:
             attempt.response = None
+            floods = self.habits.flood and not refusals and self.rng.random() < self.habits.flood
+            if floods:
+                self._flood(attempt)
             self._start(attempt, guard=True)
+            if floods:
+                self._flood(attempt)
             if self.rng.random() < self.habits.duplicate:
                 self._start(attempt, guard=True)
             await self._wait(lambda: attempt.response or attempt.document, RESPONSE_SECONDS)

@@ -137,6 +137,14 @@ MOODS: dict[str, dict[str, Any]] = {
             sales=560, pause_seconds=1.0, die=0, cancel=0.01, split=0, old_id=0.05, acknowledge=1.0
         ),
     },
+    # Tills send more than can be done, their own starts among it; the process dies at times.
+    "floods": _PEACE
+    | {
+        "kill_mean": 60.0,
+        "broker_cut_mean": 40.0,
+        "tills": 2,
+        "habits": Habits(sales=4, flood=0.7),
+    },
     "losses": _PEACE | {"forgetful_office": 0.3},
     "errors": _PEACE | {"mischief": 0.5, "forget": 0.5, "errs": 0.6, "unplug_mean": 30.0},
     # The terminal answers with what somebody else paid.

@@ -74,6 +74,7 @@ class World:
             protocol=self.weather.protocol,
             misfortune=self.weather.misfortune,
             on_published=self.judge.published,
+            on_disorder=lambda words: self.story.accuse("S6", words),
         )
         self.books = BackOfficeState(clock=self.now)
         self.office = Office(

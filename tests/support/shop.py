@@ -114,6 +114,7 @@ class Shop:
         self.parts: Parts
         self.power = asyncio.Event()  # set when the terminals are switched on
         self._responses: dict[str, Json] = {}
+        self.answers: list[tuple[str, Json]] = []  # all responses, with their topics
         self._requests = 0
 
     def use(self, parts: Parts) -> None:
@@ -203,6 +204,7 @@ class Shop:
             response = json.loads(message.payload)
             k.Response.model_validate_json(message.payload)
             self._responses[response["request_id"]] = response
+            self.answers.append((message.topic, response))
 
 
 def payment_id(number: int) -> str:

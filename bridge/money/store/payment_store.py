@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -17,7 +17,7 @@ from bridge.money import payment as p
 from bridge.money import purchase as s
 from bridge.money.coverage import still_needed
 from bridge.money.store.journal import Journal
-from bridge.money.store.journal_entries import Entry, register_filter
+from bridge.money.store.journal_entries import Entry, PaymentRow, register_filter
 from bridge.money.store.records import PaymentRecord, PurchaseRecord, fold_payment, fold_purchase
 from drivers.contract import Money
 
@@ -179,6 +179,15 @@ class PaymentStore:
             return account
         entries = await self._journal.entries_of(payment_id)
         return replace(fold_payment(entries), live=False) if entries else None
+
+    async def rows_of(self, payment_ids: Sequence[str]) -> list[PaymentRow]:
+        """Return what the journal finds these payments by; those that it knows.
+
+        Raises:
+            JournalError: The journal cannot be read.
+        """
+        marks = ",".join("?" for _ in payment_ids)
+        return await self._journal.payment_rows(f"payment_id in ({marks})", payment_ids)
 
     async def list_payments(
         self, *, register_id: str, only_open: bool, since: str, sale_key: str, limit: int

@@ -87,6 +87,7 @@ ERRORS: Final[_Rows] = {
     **_rows("gift_card_insufficient", "Refusal", "new_id"),
     **_rows("recording_rejected recording_unreachable", "", "no", "yes"),
     **_rows("bridge_draining bridge_starting", "Busy", "same_id"),
+    **_rows("too_many_requests", "Busy", "same_id"),  # of this register; others are served
     **_rows("journal_unavailable", "DeviceOut", "same_id"),
     # The journal was put back from a copy: what it does not know may have been charged.
     **_rows("journal_unconfirmed", "DeviceOut", "after_check", "unknown"),

@@ -11,6 +11,7 @@ from bridge.errors import RequestError
 from bridge.money import payment as p
 from bridge.money.ledger import Ledger
 from bridge.money.payment import leg_id
+from bridge.money.store.journal_entries import PaymentRow
 from bridge.money.store.records import PaymentRecord
 from bridge.register import api as k
 from bridge.register.mqtt.messages import Delivery
@@ -22,8 +23,11 @@ RETRY_AFTER_SECONDS = {
     "queue_full": 20,
     "terminal_offline": 5,  # how often a terminal is asked that is away or not well
     "terminal_maintenance": 5,
+    "too_many_requests": 2,  # by then a register's line is done with
     "bridge_draining": 10,  # a restart, with a payment that must end before
 }
+# These say nothing of the payment that goes by that id, and it may have charged somebody.
+NOT_ABOUT_THE_PAYMENT = frozenset({"idempotency_conflict", "too_many_requests"})
 IN_DOUBT_RETRY_SECONDS = 5  # how often a terminal is asked about a payment in doubt
 
 
@@ -91,18 +95,34 @@ class Replies:
         )
 
     def refuse(
-        self, delivery: Delivery, register_id: str, operation: str, error: RequestError
+        self,
+        delivery: Delivery,
+        register_id: str,
+        operation: str,
+        error: RequestError,
+        *,
+        forgotten: PaymentRow | None = None,
+        may_be_known: bool = False,
     ) -> None:
-        """Queue the response that says why a command was not done."""
+        """Queue the response that says why a command was not done.
+
+        `forgotten` is the register's payment of that id where the journal has it and memory does
+        not. `may_be_known`: it cannot be said which payment this is about.
+        """
         request_id, payment_id = k.salvage_ids(delivery.payload, delivery.correlation)
         known = self._known(register_id, payment_id) if payment_id else []
+        status = known[0].status if known else None
+        body = _error_body(error, known)
+        if not known and (forgotten is not None or may_be_known):
+            status = p.Status(forgotten.status) if forgotten is not None else None
+            body = body.model_copy(update={"retry": "after_check", "money_moved": "unknown"})
         response = k.Response(
             request_id=request_id,
             op=operation[:64],
             status="error",
             payment_id=payment_id,
-            payment_status=known[0].status if known else None,
-            error=_error_body(error, known),
+            payment_status=status,
+            error=body,
             time=self._now(),
         )
         self.say(delivery, register_id, response)
@@ -126,14 +146,15 @@ class Replies:
         wanted = delivery.response_topic
         if wanted is not None and self._topics.may_answer_at(register_id, wanted):
             topic = wanted
-        about = (register_id, response.op, response.payment_id or "")
+        about = (response.op, response.payment_id or "")
         is_refusal = response.status == "error"
         if not is_refusal:
             # It was refused before and was sent again; heard now, that would deny what goes on.
-            waiting = self._outbox.responses
-            waiting[:] = [one for one in waiting if one.refused != about]
+            self._outbox.responses.remove(register_id, lambda one: one.refused == about)
         refused = about if is_refusal and response.payment_id else None
-        self._outbox.respond(Outgoing(topic, k.encode(response), delivery.correlation, refused))
+        self._outbox.respond(
+            Outgoing(topic, k.encode(response), delivery.correlation, register_id, refused)
+        )
 
     def refuse_foreign_address(self, delivery: Delivery, register_id: str) -> None:
         """Refuse a response topic outside the register's own prefix.
@@ -157,7 +178,7 @@ def _error_body(error: RequestError, known: Sequence[p.Payment]) -> k.ErrorBody:
     if "payment_in_doubt" in error.detail:
         seconds = IN_DOUBT_RETRY_SECONDS
     body = k.error_body(error, retry_after_seconds=seconds)
-    if error.code != "idempotency_conflict":
+    if error.code not in NOT_ABOUT_THE_PAYMENT:
         return body
     if any(not one.is_final or one.may_have_moved or one.held_minor for one in known):
         return body.model_copy(update={"retry": "after_check", "money_moved": "unknown"})

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
@@ -28,6 +28,7 @@ from bridge.register.commands import (
     start_payment,
     terminal_operation,
 )
+from bridge.register.commands.excess import ExcessRefusals
 from bridge.register.commands.existing_payment import ExistingPayments
 from bridge.register.commands.gift_card_balance import Balances, Question
 from bridge.register.commands.late_answers import LateAnswers
@@ -37,7 +38,7 @@ from bridge.register.commands.start_payment import PaymentStarter
 from bridge.register.commands.terminal_operation import TerminalOperations
 from bridge.register.commands.terminal_queue import TakerState, WaitedFor, WaitingLines
 from bridge.register.commands.terminal_selection import Choice
-from bridge.register.mqtt.messages import Connected, Delivery
+from bridge.register.mqtt.messages import Connected, Delivery, Excess
 from bridge.register.outbox import Outbox
 from bridge.register.receipts.receipt_text import PLAIN, ReceiptStyle
 
@@ -51,8 +52,8 @@ ID_RULE = "its id must be 1 to 32 of a-z, 0-9 and -, and begin with a letter or 
 class Bus(Protocol):
     """The broker, as `mqtt/client.py` reaches it."""
 
-    async def next(self) -> Connected | Delivery:
-        """Return what came next. Canceling loses nothing."""
+    async def next(self) -> Connected | Delivery | Excess:
+        """Return what is next in turn. Canceling loses nothing."""
 
     def acknowledge(self, delivery: Delivery) -> None:
         """Tell the broker that the delivery is safe with us."""
@@ -146,6 +147,7 @@ class Desk:
             receipt_style=settings.receipt_style,
             hold_days=settings.hold_days,
         )
+        self._excess = ExcessRefusals(ledger, self._replies, self._forgotten)
         self._presence = Presence()
         self._unserved: set[str] = set()  # register ids that were warned about
         self.refusal: RequestError | None = None  # why nothing is done for any register
@@ -178,6 +180,7 @@ class Desk:
                 ends = [self._waiting.next_end, self._presence.next_end]
                 until = min((at for at in ends if at is not None), default=None)
                 async with asyncio.timeout_at(until):
+                    await self.outbox.room(lambda: self._bus.connected)
                     came = await self._bus.next()
             except TimeoutError:
                 await self._waiting.end_waits()
@@ -191,6 +194,9 @@ class Desk:
                 case Delivery() as delivery:
                     await self.journal_compared.wait()
                     await self._serve(delivery)
+                case Excess(deliveries):
+                    await self.journal_compared.wait()
+                    await self._refuse_excess(deliveries)
 
     async def _serve(self, delivery: Delivery) -> None:
         match self._topics.parse(delivery.topic):
@@ -210,6 +216,22 @@ class Desk:
             case _:
                 self._ignore(delivery.topic)
         self._bus.acknowledge(delivery)
+
+    async def _refuse_excess(self, deliveries: Sequence[Delivery]) -> None:
+        """Refuse what is too much of one register; it may come again."""
+        topics = [(one, self._topics.parse(one.topic)) for one in deliveries]
+        asked = [(one, topic) for one, topic in topics if isinstance(topic, k.RequestTopic)]
+        try:
+            await self._excess.refuse(asked)
+        except JournalError:
+            refusal = RequestError("journal_unavailable", NOT_WRITTEN)
+            for one, topic in asked:
+                self._replies.refuse(one, topic.register_id, topic.operation, refusal)
+            raise
+        for register_id in {topic.register_id for one, topic in asked if not one.retained}:
+            self._presence.heard(register_id)
+        for one in deliveries:
+            self._bus.acknowledge(one)
 
     def _ignore(self, topic: str) -> None:
         """Pass over a topic that is not served; a register that hopes for an answer is named."""
@@ -232,7 +254,8 @@ class Desk:
                 operation, delivery.payload, correlation=delivery.correlation
             )
             self._replies.refuse_foreign_address(delivery, register_id)
-            self._refuse_forgotten(request)
+            if (forgotten := self._forgotten(getattr(request, "payment_id", ""))) is not None:
+                raise forgotten
             with about(getattr(request, "payment_id", "")):
                 response = await self._do(delivery, register_id, request)
         except RequestError as error:
@@ -249,22 +272,20 @@ class Desk:
         if response is not None:
             self._replies.say(delivery, register_id, response)
 
-    def _refuse_forgotten(self, request: k.AnyRequest) -> None:
-        """Refuse what the journal cannot answer: it was put back, and has forgotten payments.
+    def _forgotten(self, payment_id: str) -> RequestError | None:
+        """Return why the journal cannot answer: it was put back, and has forgotten payments.
 
-        Raises:
-            RequestError: `journal_unconfirmed` while no person has looked; `outcome_unknown` for a
-                payment that was accepted before and is not in this journal.
+        `journal_unconfirmed` while no person has looked; `outcome_unknown` for a payment that was
+        accepted before and is not in this journal; None where it can.
         """
-        if self.refusal is not None:
-            raise self.refusal
-        if self._is_lost(getattr(request, "payment_id", "")):
-            raise RequestError(
+        if self.refusal is None and self._is_lost(payment_id):
+            return RequestError(
                 "outcome_unknown",
                 "this payment was accepted, but the journal that knew it is gone; look at the "
                 "terminal's slips, and never start it again under this id",
                 path="payment_id",
             )
+        return self.refusal
 
     def _is_lost(self, name: str) -> bool:
         """Tell whether a payment was forgotten, or a plan of which any payment was."""

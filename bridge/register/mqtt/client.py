@@ -30,13 +30,20 @@ from bridge.register.mqtt.authority import (
     encode_record,
 )
 from bridge.register.mqtt.connection import BrokerConnection, Lost, Subscription, Will
-from bridge.register.mqtt.messages import Away, Connected, Delivery, MqttSettings, Protocol
+from bridge.register.mqtt.inbox import HELD_MAX, Inbox
+from bridge.register.mqtt.messages import (
+    Away,
+    Connected,
+    Delivery,
+    Excess,
+    MqttSettings,
+    Protocol,
+)
 from bridge.register.mqtt.properties import RECEIVE_MAX
 
 _LOGGER = logging.getLogger(__name__)
 
 TICK_SECONDS: Final = 2.0  # how often the keep-alive is looked at
-QUEUE_MAX: Final = 200  # for 3.1.1 brokers, which know no receive maximum
 BACKOFF_SECONDS_MIN: Final = 0.2  # a restarted mosquitto listens again after 0.1 s
 BACKOFF_SECONDS_MAX: Final = 10.0  # as long as a cashier waits before calling somebody
 STABLE_SECONDS: Final = 10.0  # a connection that lived this long was a good one
@@ -83,8 +90,7 @@ class Mqtt:
         self._will = will
         self._new_epoch = new_epoch
         self._rng = rng
-        self._queue: asyncio.Queue[Connected | Delivery] = asyncio.Queue()  # bounded by `_receive`
-        self._early: list[Delivery] = []  # came before the connection was handed out
+        self._inbox = Inbox(self._topics)
         self._link: BrokerConnection | None = None
         self._links_made = 0
         self._links_welcomed = 0
@@ -171,12 +177,12 @@ class Mqtt:
             backoff = min(BACKOFF_SECONDS_MIN * 2 ** min(failures - 1, 10), BACKOFF_SECONDS_MAX)
             await asyncio.sleep(backoff * self._rng.uniform(0.5, 1.0))
             # A new connection would only bring again what still waits here.
-            while self._queue.qsize() > RECEIVE_MAX:  # noqa: ASYNC110 - rare, and never in a hurry
+            while len(self._inbox) > RECEIVE_MAX:  # noqa: ASYNC110 - rare, and never in a hurry
                 await asyncio.sleep(BACKOFF_SECONDS_MIN)
 
-    async def next(self) -> Connected | Delivery:
-        """Return what comes next, in order. Cancelled, it leaves everything in the queue."""
-        return await self._queue.get()
+    async def next(self) -> Connected | Delivery | Excess:
+        """Return what is next in turn; see `Inbox`. Cancelled, it leaves everything there."""
+        return await self._inbox.next()
 
     def acknowledge(self, delivery: Delivery) -> None:
         """Tell the broker that `delivery` is safe with us. Harmless when repeated.
@@ -244,7 +250,7 @@ class Mqtt:
             link = BrokerConnection(
                 self._links_made, self._settings, self._protocol, fence, self._receive
             )
-            self._early.clear()
+            self._inbox.prepare()
             also = []
             if authority is not None:
                 also = [Subscription(topics.authority_words), Subscription(topics.bridge_state)]
@@ -451,10 +457,7 @@ class Mqtt:
         epoch = self._new_epoch()
         self._link = link
         self._links_welcomed += 1
-        self._queue.put_nowait(Connected(epoch, link.protocol, session_present))
-        for delivery in self._early:
-            self._queue.put_nowait(delivery)
-        self._early.clear()
+        self._inbox.open(Connected(epoch, link.protocol, session_present))
         link.raise_fence(epoch)
         _LOGGER.info(
             "broker connected address=%s protocol=%s session=%s epoch=%s",
@@ -473,9 +476,9 @@ class Mqtt:
                     await link.broken.wait()
             except TimeoutError:
                 link.tick()
-            if link.overfull and self._queue.empty():
+            if link.overfull and not len(self._inbox):
                 # Only a new connection makes the broker send again what had no room.
-                link.lose("flooded", f"more than {QUEUE_MAX} messages came at once")
+                link.lose("flooded", f"more than {HELD_MAX} messages came at once")
             if fence_due is not None and not link.live and loop.time() >= fence_due:
                 fence_due = None
                 _LOGGER.warning(
@@ -486,16 +489,16 @@ class Mqtt:
         raise Lost(link.away.code, link.away.text, stated=link.away.stated)
 
     def _receive(self, link: BrokerConnection, delivery: Delivery) -> None:
-        """Queue one message, or leave it with the broker when there are too many."""
+        """Have one message wait its turn, or leave it with the broker when there are too many."""
         if self._authority is not None and delivery.topic == self._topics.authority_words:
             link.acknowledge(delivery.packet_id)
             self._hear(link, delivery.payload)
-        elif self._queue.qsize() + len(self._early) >= QUEUE_MAX:
+        elif self._inbox.is_full:
             link.overfull = True
-        elif link is self._link:
-            self._queue.put_nowait(delivery)
         else:
-            self._early.append(delivery)
+            superseded = self._inbox.put(delivery)
+            if superseded is not None and superseded.connection == link.number:
+                link.acknowledge(superseded.packet_id)
 
     def _tell(self, away: Away) -> None:
         """Log a new reason once: an error where a person must act, a warning else."""

@@ -25,6 +25,7 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 from bridge.errors import BusError, MessageBreaks, MessageRefused
+from bridge.register.mqtt.acknowledgements import Acknowledgements
 from bridge.register.mqtt.messages import Away, Delivery, MqttSettings, Protocol
 from bridge.register.mqtt.properties import (
     connect_properties,
@@ -109,7 +110,7 @@ class BrokerConnection:
         self._receive = receive
         self._loop = asyncio.get_running_loop()
         self._answer: asyncio.Future[Any] = self._loop.create_future()
-        self._unacknowledged: dict[int, bool] = {}
+        self._acknowledgements = Acknowledgements()
         self._watched: int | None = None  # the socket's file descriptor, while the loop reads it
         self._writing = False
         self._closed = False
@@ -287,15 +288,8 @@ class BrokerConnection:
 
         An acknowledgement waits for those of earlier messages.
         """
-        if packet_id not in self._unacknowledged:
-            return
-        self._unacknowledged[packet_id] = True
-        while self._unacknowledged:
-            first, safe = next(iter(self._unacknowledged.items()))
-            if not safe:
-                break
-            del self._unacknowledged[first]
-            self._client.ack(first, 1)
+        for leaving in self._acknowledgements.done(packet_id):
+            self._client.ack(leaving, 1)
         self._flush()
 
     def tick(self) -> None:
@@ -429,7 +423,7 @@ class BrokerConnection:
 
     def _on_message(self, _client: object, _data: object, message: paho.MQTTMessage) -> None:
         if message.qos > 0:
-            self._unacknowledged[message.mid] = False
+            self._acknowledgements.arrived(message.mid)
         if message.topic == self._fence_topic:
             # One of an earlier connection may come again first.
             self.live = self.live or bytes(message.payload) == self._epoch.encode()

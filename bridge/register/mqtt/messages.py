@@ -6,9 +6,12 @@ The desk reads these; `mqtt/client.py` makes them.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Final, Literal
 
 Protocol = Literal["5.0", "3.1.1"]
+
+# What is kept of a message that is only to be refused: the ids stand in its first lines.
+EXCESS_BYTES_MAX: Final = 4 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +71,16 @@ class Delivery:
     duplicate: bool = False
     connection: int = 0
     packet_id: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Excess:
+    """Commands for which their register has too much waiting: to be refused, not done.
+
+    They come in their place in the register's line. Payloads are cut off at `EXCESS_BYTES_MAX`.
+    """
+
+    deliveries: tuple[Delivery, ...]
 
 
 @dataclass(frozen=True, slots=True)

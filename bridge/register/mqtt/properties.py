@@ -11,7 +11,9 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 from bridge.register.api.fields import SPEC
 
 SESSION_SECONDS: Final = 3600  # a restart of the store PC fits; commands older than that are stale
-RECEIVE_MAX: Final = 20  # unacknowledged commands; more tills than a store has
+# Unacknowledged messages. Many more than one register's line holds (`inbox.py`): what is beyond it
+# is refused here, since at the broker it would stand in front of the other registers' commands.
+RECEIVE_MAX: Final = 1_000
 PACKET_BYTES_MAX: Final = 1024 * 1024  # above the contract's limit, so that its refusal is heard
 
 

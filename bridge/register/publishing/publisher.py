@@ -226,11 +226,9 @@ class Publisher:
             self._news.pop(payment_id, None)
         for request in tuple(self._plan_parts.values()):
             await self._publish_plan(request)  # a plan may end although no part of it changed
-        while self._outbox.responses:
-            message = self._outbox.responses[0]
+        while (message := self._outbox.responses.first()) is not None:
             await self._send_later(message.topic, message.payload, message.correlation)
-            if self._outbox.responses and self._outbox.responses[0] is message:
-                self._outbox.responses.pop(0)
+            self._outbox.sent(message)
         while self._streams:
             payment_id = next(iter(self._streams))
             del self._streams[payment_id]  # what is told meanwhile puts it there again

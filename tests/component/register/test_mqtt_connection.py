@@ -13,7 +13,7 @@ import pytest
 
 from bridge.errors import BusError, MessageBreaks, MessageRefused
 from bridge.register.mqtt.client import SHORT_LIVED_MAX, Mqtt
-from bridge.register.mqtt.messages import Connected, Delivery, MqttSettings
+from bridge.register.mqtt.messages import Connected, Delivery, Excess, MqttSettings
 from tests.component.register.scripted_broker import (
     DISCONNECT,
     PUBACK,
@@ -48,7 +48,7 @@ async def connected(broker: ScriptedBroker) -> AsyncIterator[Mqtt]:
             task.cancel()
 
 
-async def came(mqtt: Mqtt) -> Connected | Delivery:
+async def came(mqtt: Mqtt) -> Connected | Delivery | Excess:
     async with asyncio.timeout(10):
         return await mqtt.next()
 
