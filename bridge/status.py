@@ -293,7 +293,8 @@ class StatusDocuments:
         if state.problem:
             since = datetime.fromisoformat(state.problem_since)
             text = state.problem_text or state.problem
-            problems = (k.Problem(code=state.problem, text=text, since=since),)
+            remedy = f"terminal/{state.wants}" if state.wants else None
+            problems = (k.Problem(code=state.problem, text=text, since=since, remedy=remedy),)
         return k.TerminalState(
             terminal_id=name,
             availability=state.availability,

@@ -468,10 +468,15 @@ class TerminalReady:
 
 @dataclass(frozen=True, slots=True)
 class TerminalNotReady:
-    """Answer to `Probe`: it answers, but takes no payments until somebody acts."""
+    """Answer to `Probe`: it answers, but takes no payments until somebody acts.
+
+    `wants` names the operation that would make it ready again, if the terminal told which; the
+    bridge offers that one, and no other, to the registers while the terminal is in this state.
+    """
 
     code: str  # a code of the published contract, e.g. "terminal_maintenance"
     text: str = ""
+    wants: Literal["", "reconcile", "diagnose"] = ""
 
 
 @dataclass(frozen=True, slots=True)

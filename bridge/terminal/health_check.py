@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Iterator
+from typing import Literal
 
 from bridge.money import payment as p
 from bridge.money.ledger import Ledger
@@ -59,8 +60,8 @@ class Probing:
                 await self._look_at_strangers(ready.baseline)
             case c.TerminalReady() as other:
                 self._unfit(WRONG_DEVICE, self._settings.why_not(other), probes)
-            case c.TerminalNotReady(code, text):
-                self._unfit(code, text, probes)
+            case c.TerminalNotReady(code, text, wants):
+                self._unfit(code, text, probes, wants)
                 await self._hear_late_answer()
             case c.Unclear(reason, text):
                 self._unfit(reason, text or "the terminal does not answer", probes)
@@ -125,9 +126,11 @@ class Probing:
         """
         return await self.finds_it_fit() and self._connection.remembers(baseline)
 
-    def _unfit(self, code: str, text: str, probes: int) -> None:
+    def _unfit(
+        self, code: str, text: str, probes: int, wants: Literal["", "reconcile", "diagnose"] = ""
+    ) -> None:
         self._connection.probe_at = asyncio.get_running_loop().time() + PROBE_FAILED_SECONDS
-        self._status.unfit(code, text, probes)
+        self._status.unfit(code, text, probes, wants)
 
     async def _hear_late_answer(self) -> bool:
         """Take the answer that a terminal insists on, though a person was quicker; say if it came.

@@ -151,9 +151,20 @@ class Station:
                 f"{mine} has a payment in doubt; its memory must stay as it is",
                 terminal_id=mine,
             )
-        self._lease.refuse_unfit()
+        if not self._is_wanted(operation):
+            self._lease.refuse_unfit()
         self._operations.append(_Waiting(name, operation, keep))
         self._queue.wake()
+
+    def _is_wanted(self, operation: c.TerminalOperation) -> bool:
+        """Say whether the terminal takes no payment before it gets this, or waits to be read."""
+        match operation:
+            case c.EndOfDay():
+                return self.state.wants == "reconcile"
+            case c.Diagnose():
+                return self.state.wants == "diagnose"
+            case _:
+                return False
 
     def drop_operation(self, name: str) -> bool:
         """Forget one that has not begun; False when it runs or is done."""

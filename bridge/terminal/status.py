@@ -76,6 +76,7 @@ class StationState:
     problem: str = STARTING  # a short code; "" when it can take a payment
     problem_text: str = ""
     problem_since: str = ""  # ISO 8601 UTC
+    wants: Literal["", "reconcile", "diagnose"] = ""  # what would mend the problem, by the terminal
     ready: c.TerminalReady | None = None
     probes: int = 0  # how many probes came to an end
     reconnects: int = 0
@@ -115,18 +116,29 @@ class TerminalStatus:
             _LOGGER.warning(
                 "terminal=%s gone reason=%s text=%s", self._terminal_id, error.reason, error
             )
-        self.show(availability="offline", problem=error.reason, problem_text=str(error))
+        self.show(availability="offline", problem=error.reason, problem_text=str(error), wants="")
 
-    def unfit(self, code: str, text: str, probes: int) -> None:
+    def unfit(
+        self, code: str, text: str, probes: int, wants: Literal["", "reconcile", "diagnose"] = ""
+    ) -> None:
         """Show that the terminal answers, and takes no payment until somebody acts."""
         if self.state.problem != code:
             _LOGGER.warning(
                 "terminal=%s cannot take payments reason=%s text=%s", self._terminal_id, code, text
             )
-        self.show(availability="online", problem=code, problem_text=text, probes=probes)
+        self.show(
+            availability="online", problem=code, problem_text=text, probes=probes, wants=wants
+        )
 
     def fit(self, ready: c.TerminalReady, probes: int) -> None:
         """Show that the terminal takes payments."""
         if not self.state.can_take_payments:
             _LOGGER.info("terminal=%s ready", self._terminal_id)
-        self.show(availability="online", problem="", problem_text="", ready=ready, probes=probes)
+        self.show(
+            availability="online",
+            problem="",
+            problem_text="",
+            ready=ready,
+            probes=probes,
+            wants="",
+        )

@@ -102,6 +102,8 @@ class ZvtSettings:
     acknowledge_seconds: float = 5.0  # T2
     reply_seconds: float = 5.0  # T3
     patience_seconds: float = 180.0  # T4: PIN entry may take minutes without a sign of life
+    automatic_initialization: bool = True  # 06 93 when the terminal asks for it
+    automatic_diagnosis: bool = True  # 06 70 likewise
     longest_payment_seconds: float = 300.0  # no payment there is silent for longer
 
     def __post_init__(self) -> None:

@@ -369,8 +369,8 @@ class Counter:
 Visit = Callable[[Counter], Awaitable[None]]
 
 
-def at_a_counter(kind: Kind, folder: Path, visit: Visit) -> None:
-    """Run `visit` in virtual time at a counter whose terminal is ready."""
+def at_a_counter(kind: Kind, folder: Path, visit: Visit, *, ready: bool = True) -> None:
+    """Run `visit` in virtual time at a counter whose terminal is ready, or was just switched on."""
 
     async def main() -> None:
         counter = Counter(kind, folder)
@@ -378,7 +378,8 @@ def at_a_counter(kind: Kind, folder: Path, visit: Visit) -> None:
             serving = group.create_task(counter.terminal.run(counter.port))
             await counter.start_bridge()
             try:
-                await counter.ready()
+                if ready:
+                    await counter.ready()
                 await visit(counter)
             finally:
                 await counter.life.end()

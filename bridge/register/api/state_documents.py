@@ -306,6 +306,9 @@ class Problem(Wire):
     """What is wrong and what to do, in words."""
     since: UtcTime
     """Since when it is so."""
+    remedy: str | None = None
+    """The command that mends it, for a person to have sent (`terminal/reconcile`); null where
+    nothing that a register can send does."""
 
 
 class LinkHealth(Wire):

@@ -157,6 +157,18 @@ def not_ready(status: int) -> tuple[str, str] | None:
     return _NOT_READY.get(status, ("terminal_fault", f"terminal status {status:02X}"))
 
 
+# What repairs it, as far as a register can order it (06 50, 06 70). Source: PA00P015 rev 13.08.
+_REMEDIES: dict[int, Literal["reconcile", "diagnose"]] = {
+    **dict.fromkeys((0x6A, 0xB1, 0xF0), "reconcile"),
+    **dict.fromkeys((0x62, 0xC1, 0xC2), "diagnose"),
+}
+
+
+def remedy_of(code: int) -> Literal["", "reconcile", "diagnose"]:
+    """Return the operation that makes a terminal with this status or refusal ready again."""
+    return _REMEDIES.get(code, "")
+
+
 # --- what a completion's BMP 19 asks for
 
 INITIALIZATION = "initialization required"

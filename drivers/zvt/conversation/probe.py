@@ -7,7 +7,8 @@ Rules:
    accepted the registration.
 2. An approval that shows up here belongs to an older conversation: it is neither accepted nor
    refused, and the terminal is told to be busy, so that the order's own inquiry finds it.
-3. A terminal that asks for its initialization (06 93) gets it, once, and is asked anew.
+3. A terminal that asks for its initialization (06 93) or diagnosis (06 70) gets it, once, and is
+   asked anew, unless its settings leave that to a person. An end of day is never begun here.
 4. A terminal that asks for a registration again (84 6B) gets one. One that closes the connection
    behind an end is asked on over another, and is ready only if its settings say that it does so.
 5. A baseline is told only if the terminal told it; "" only if its totals prove an empty store.
@@ -32,6 +33,7 @@ from drivers.zvt.codec.codes import (
     needs_of,
     not_ready,
     refusal,
+    remedy_of,
 )
 from drivers.zvt.codec.fields import find_tlv
 from drivers.zvt.conversation.exchange import (
@@ -45,7 +47,12 @@ from drivers.zvt.conversation.exchange import (
     Stray,
     ZvtExchange,
 )
-from drivers.zvt.conversation.registration import registration, repeat_command, store_is_empty
+from drivers.zvt.conversation.registration import (
+    diagnosis,
+    registration,
+    repeat_command,
+    store_is_empty,
+)
 from drivers.zvt.mapping.evidence import fingerprint, identifies
 from drivers.zvt.settings import ZvtSettings
 
@@ -55,7 +62,7 @@ _DEVICE_NAME, _SOFTWARE, _SERIAL_NUMBER, _TERMINAL_ID = 0x1F40, 0x1F41, 0x1F42, 
 
 def probe(line: ZvtExchange, settings: ZvtSettings) -> Script:
     """Log on, ask how it is, read its last transaction; a terminal that is idle is ready."""
-    initialized = False
+    given: set[int] = set()
     while True:
         registered = yield from _ask(registration(settings))
         match registered:
@@ -71,20 +78,19 @@ def probe(line: ZvtExchange, settings: ZvtSettings) -> Script:
             return report
         status = report.status if isinstance(report, m.StatusReport) else None
         needs = needs_of(registered.status)
-        usable = settings.traits.initialization_usable and not initialized
-        if not usable or (status != NOT_INITIALIZED and INITIALIZATION not in needs):
+        service = _service_for(status, needs, settings)
+        if service is None or service.CONTROL in given:
             break
-        initialized = True
-        answer = yield from _ask(m.Initialization(settings.password), wait_seconds=None)
+        given.add(service.CONTROL)
+        answer = yield from _ask(service, wait_seconds=None)
         if isinstance(answer, NotHeard | c.TerminalNotReady):
             return _not_ready(answer)
         if not isinstance(answer, m.Reply):
             yield Respond()
         if not isinstance(answer, m.Completion) or answer.result:
             break
-    problem = not_ready(status) if status is not None else None
-    if problem:
-        return c.TerminalNotReady(*problem)
+    if status is not None and (problem := not_ready(status)):
+        return c.TerminalNotReady(*problem, remedy_of(status))
     if line.hung_up and not settings.traits.hangs_up:
         text = "it closes the connection behind each answer; set hangs_up = true in its settings"
         return c.TerminalNotReady("terminal_maintenance", text)
@@ -121,6 +127,20 @@ def probe(line: ZvtExchange, settings: ZvtSettings) -> Script:
         baseline=baseline,
         problems=needs,
     )
+
+
+def _service_for(
+    status: int | None, needs: tuple[str, ...], settings: ZvtSettings
+) -> m.Initialization | m.Diagnosis | None:
+    """Return what the terminal asks for and may get without a person."""
+    traits = settings.traits
+    if status == NOT_INITIALIZED or INITIALIZATION in needs:
+        may = traits.initialization_usable and settings.automatic_initialization
+        return m.Initialization(settings.password) if may else None
+    if status is not None and remedy_of(status) == "diagnose":
+        may = traits.diagnosis_usable and settings.automatic_diagnosis
+        return diagnosis(settings) if may else None
+    return None
 
 
 def _ask_status(
@@ -197,7 +217,8 @@ def _not_ready(
         case m.Reply(code=code) | m.Abort(code=code) if code not in (None, BUSY):
             known = refusal(code)
             plain = known.kind != "failed" or known.reason == "terminal_fault"
-            return c.TerminalNotReady(*((plain and not_ready(code)) or (known.reason, known.text)))
+            problem = (plain and not_ready(code)) or (known.reason, known.text)
+            return c.TerminalNotReady(*problem, remedy_of(code))
         case _:
             return c.TerminalNotReady("terminal_busy", "busy")
 

@@ -11,6 +11,7 @@ from drivers.zvt.codec.fields import Tlv, bcd_or_none
 from drivers.zvt.codec.sequence import OFFER, sequence_tlv
 from drivers.zvt.settings import ZvtSettings
 
+_DIAGNOSIS_TYPE = 0x1B
 _TELL_WITHOUT_PRINT = 0x03  # service byte of 06 20
 _PERMITTED_COMMANDS, _COMMAND, _PRINT_BLOCK = 0x26, 0x0A, b"\x06\xd3"
 _RANGE_BYTES, _COUNT_BYTES, _SUM_BYTES = 4, 1, 6
@@ -28,6 +29,12 @@ def registration(settings: ZvtSettings) -> m.Registration:
         CURRENCY_NUMBERS[settings.currency],
         tlv=tuple(tlv),
     )
+
+
+def diagnosis(settings: ZvtSettings) -> m.Diagnosis:
+    """Return 06 70: call the host, in the way that was set."""
+    kind = settings.diagnosis_type
+    return m.Diagnosis(tlv=None if kind is None else (Tlv(_DIAGNOSIS_TYPE, bytes([kind])),))
 
 
 def repeat_command(settings: ZvtSettings) -> m.RepeatReceipt:

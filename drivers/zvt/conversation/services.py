@@ -18,7 +18,6 @@ from drivers.zvt.codec.codes import (
     needs_of,
     refusal,
 )
-from drivers.zvt.codec.fields import Tlv
 from drivers.zvt.conversation.exchange import (
     Command,
     Follow,
@@ -34,14 +33,13 @@ from drivers.zvt.conversation.exchange import (
     tlv_text,
 )
 from drivers.zvt.conversation.payment import denial, refusal_of
-from drivers.zvt.conversation.registration import repeat_command, totals_of
+from drivers.zvt.conversation.registration import diagnosis, repeat_command, totals_of
 from drivers.zvt.mapping.evidence import approval_told, card_of
 from drivers.zvt.settings import ZvtSettings
 
 CARD_SECONDS_MAX = TEXT_SECONDS_MAX = 255  # one byte
 LINES_MAX = 8
 READ_BY_DIALOG = 0x02  # FC: no dialog control by the register
-_DIAGNOSIS_TYPE = 0x1B
 # What a completion of 06 50 says. Source: PA00P015 rev 13.08, 06 50; card complete on E0 and FC.
 _DONE = frozenset((OK, UPDATE_STARTS, REBOOTS))
 _STILL_OPEN = frozenset((END_OF_DAY_OPEN, END_OF_DAY_IMPOSSIBLE))
@@ -216,10 +214,8 @@ def diagnose(
 
     However it ends: all is well, or it says what is not.
     """
-    kind = settings.diagnosis_type
-    tlv = None if kind is None else (Tlv(_DIAGNOSIS_TYPE, bytes([kind])),)
     own = isinstance(operation, c.SelfTest)
-    command = m.SelfTest() if own else m.Diagnosis(tlv=tlv)
+    command = m.SelfTest() if own else diagnosis(settings)
     end = yield from _carry_out(command, line, settings, [])
     match end:
         case m.Abort(code=code) if not line.abort_sent:

@@ -79,6 +79,7 @@ class Device:
     speed: float | None = None  # None: as the scenario says
     registered: Registered = field(init=False)
     numbers: Numbers = field(init=False)
+    demands: int = field(init=False)  # a status that somebody must see to; 0 is none
     registrations: int = 0  # since power-up
     _registered_in: int = -1  # the connection of the last registration
     plan: Plan = field(default_factory=Plan)
@@ -90,6 +91,7 @@ class Device:
 
     def __post_init__(self) -> None:
         self.numbers = Numbers(self.profile)
+        self.demands = self.profile.demands
         self.power_up()
 
     # --- life

@@ -100,6 +100,8 @@ def _refusal(device: Device, command: m.Command) -> int | None:
     """Return the code with which the terminal does not even begin."""
     if device.plan.outcome == "refuse":
         return device.plan.code
+    if device.demands:
+        return device.demands
     if command.amount is None:
         return PROTOCOL_ERROR
     if command.currency not in (None, device.profile.currency):

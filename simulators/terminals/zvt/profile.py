@@ -56,6 +56,8 @@ class Profile:
     # 05 01: told; refused with 84 83; 06 1E 01 9A; 04 0F 02 27 00 and 06 0F, as after a payment,
     # each of them to be answered; or never answered.
     status_enquiry: Literal["report", "unknown", "protocol_error", "result", "silence"] = "report"
+    # It takes no payment until it got what this status asks for: 06 50 (F0, B1) or 06 70 (C2).
+    demands: Literal[0, 0xB1, 0xC2, 0xF0] = 0
     hangs_up: bool = False  # TCP: closes the connection behind the end of each command
     forgets_with_connection: bool = False  # TCP: without a registration in it, 84 6B
     refuses_wrong_currency: bool = True  # at registration
@@ -122,6 +124,8 @@ PROFILES: dict[str, Profile] = {
         Profile(name="status_refused", status_enquiry="protocol_error"),
         Profile(name="status_as_result", status_enquiry="result"),
         Profile(name="status_unanswered", status_enquiry="silence"),
+        Profile(name="wants_end_of_day", demands=0xF0),
+        Profile(name="wants_diagnosis", demands=0xC2),
         Profile(name="hangs_up", hangs_up=True),
         Profile(name="forgets", forgets_with_connection=True),
     )

@@ -40,7 +40,7 @@ from simulators.terminals.zvt.profile import PRINTS_ADMINISTRATION
 WRONG_PASSWORD, REGISTRATION_REFUSED = 0x37, 0x1E
 SENDS_STATUS, PRINTS_NOTHING = 0x01, 0x02  # service byte of 06 20
 WITHOUT_VERSION, WITH_DETAILS = 0x02, 0x04  # service byte of 05 01
-READY, BUSY, UNKNOWN_COMMAND = 0x00, 0x9C, 0x83
+READY, BUSY, UNKNOWN_COMMAND, DIAGNOSIS_REQUIRED = 0x00, 0x9C, 0x83, 0xC2
 ADMINISTRATION = 3  # TLV 1F07
 TOTALS_BRANDS = ("girocard", "jcb", "mastercard", "amex", "visa", "diners")  # order of BMP 60
 UPDATE_STARTS, RESTARTS = 0xE0, 0xFC  # results of an end of day's completion
@@ -120,7 +120,7 @@ async def report_status(device: Device, command: m.Command) -> None:
         tlv = (Tlv(0x1F44, bytes.fromhex(device.profile.terminal_id)), Tlv(0xE4, about))
     version = "" if service & WITHOUT_VERSION else device.profile.version
     device.reply()
-    await device.tell_calmly(m.StatusReport(READY, version, tlv))
+    await device.tell_calmly(m.StatusReport(device.demands or READY, version, tlv))
 
 
 async def repeat_receipt(device: Device, command: m.Command) -> None:
@@ -156,6 +156,7 @@ async def end_of_day(device: Device, command: m.Command) -> None:
         last = _last_of_batch(device, told)
         device.flash.close_batch()
         device.record("closed", last)
+        device.demands = device.demands if device.demands == DIAGNOSIS_REQUIRED else 0
     await device.reach("completion")
     completion = m.Completion(result=result)
     if profile.end_of_day_totals == "completion":
@@ -266,6 +267,7 @@ async def diagnose(device: Device, command: m.Command) -> None:
     if not passed:
         await device.tell_calmly(m.Abort(profile.diagnosis_code))
         return
+    device.demands = 0 if device.demands == DIAGNOSIS_REQUIRED else device.demands
     await device.tell_calmly(
         m.Completion(full_date=date, time=time, status=0, terminal_id=profile.terminal_id)
     )
