@@ -6,7 +6,7 @@ Here wires and behaviors meet. What reaches the outside, the clocks, chance and 
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -17,11 +17,14 @@ from bridge import config as cfg
 from bridge.adapters import Adapters, BackOfficeLogin, BridgeInstance, Bus, State
 from bridge.backoffice.api.client import BackOffice
 from bridge.backoffice.api.reader import Reader
+from bridge.backoffice.api.terminal_payment_steps import TerminalPayments
 from bridge.backoffice.gift_cards.payment_method import GiftCards
 from bridge.backoffice.gift_cards.steps import GiftCardSteps
 from bridge.backoffice.purchase_recorder import Recorder
 from bridge.backoffice.reading import OfficeReading
 from bridge.backoffice.store_check import StoreCheck
+from bridge.backoffice.terminal_payments.driver import PosServerDriver
+from bridge.backoffice.terminal_payments.line import PosServerTerminal
 from bridge.clock import WallClock
 from bridge.control import Control
 from bridge.errors import ConfigError
@@ -46,10 +49,13 @@ from bridge.settings import (
     line_address,
     login_settings,
     mqtt_settings,
+    not_booked_by_us,
     token_store,
+    unbooked_terminals,
 )
 from bridge.status import Identity, StatusDocuments
 from bridge.takeover import TakeOver
+from bridge.terminal.conversation import Line
 from bridge.terminal.plugins import read_settings
 from bridge.terminal.station import Station
 from bridge.terminal.status import StationSettings
@@ -73,6 +79,7 @@ class Parts:
     login: BackOfficeLogin | None
     recorder: Recorder | None
     gift_cards: GiftCards | None
+    pos_server: Sequence[PosServerTerminal]  # those that the POS server drives
     plans: SplitPayments
     reversals: Reversals
     incomplete_sales: IncompleteSales | None
@@ -94,6 +101,11 @@ def load_drivers(config: cfg.Config, adapters: Adapters) -> dict[str, tuple[Driv
         key = f"terminals.{name}"
         if name == GIFT_CARDS:
             raise ConfigError(key, "this name stands for gift cards; call the terminal otherwise")
+        if terminal.kind == "pos_server":
+            assert config.back_office is not None, "the configuration was checked"
+            driver: Driver = PosServerDriver(config.back_office.deadline_seconds)
+            loaded[name] = (driver, read_settings(driver, terminal.settings, f"{key}.settings"))
+            continue
         driver = adapters.load_driver(terminal.driver, f"{key}.driver")
         loaded[name] = (driver, read_settings(driver, terminal.settings, f"{key}.settings"))
     return loaded
@@ -104,18 +116,24 @@ def build_stations(
     drivers: Mapping[str, tuple[Driver, Any]],
     ledger: Ledger,
     adapters: Adapters,
+    *,
     clock: WallClock,
+    pos_server: Mapping[str, PosServerTerminal],
 ) -> dict[str, Station]:
-    """Return one station per configured terminal."""
+    """Return one station per configured terminal; `pos_server` has those without a line."""
     stations = {}
     for name, terminal in config.terminals.items():
         driver, settings = drivers[name]
-        address = line_address(terminal, driver.serial_defaults)
+        if name in pos_server:
+            open_line: Callable[[], Awaitable[Line]] = pos_server[name].open_line
+        else:
+            address = line_address(terminal, driver.serial_defaults)
+            open_line = partial(adapters.open_line, address)
         stations[name] = Station(
             StationSettings(
                 terminal_id=name,
-                transport="tcp" if terminal.tcp else "serial",
-                address=terminal.tcp or terminal.port or "",
+                transport="serial" if terminal.port else "tcp",
+                address=terminal.tcp or terminal.port or "the POS server",
                 persistent=terminal.connection == "persistent",
                 probe_seconds=terminal.probe_seconds,
                 cancel_deadline_seconds=terminal.cancel_deadline_seconds,
@@ -133,7 +151,7 @@ def build_stations(
             ),
             driver,
             settings,
-            open_line=partial(adapters.open_line, address),
+            open_line=open_line,
             ledger=ledger,
             changed=ledger.payments.something_changed,
             now=lambda: k.format_time(clock.now()),
@@ -174,6 +192,7 @@ async def build(
                 summary_sku=office.summary_sku if office else "",
                 required=office is not None and office.records,
                 tip_sku=office.tip_sku if office and config.site.tips_booked else "",
+                not_ours=not_booked_by_us(config),
             ),
             now=lambda: k.format_time(clock.now()),
             local_now=lambda: store_time(clock.now()),
@@ -182,7 +201,7 @@ async def build(
             server_local_now=lambda: store_time(told_by[0].server_now()) if told_by else "",
             tip_limit_percent=config.site.tip_limit_percent,
         )
-        stations = build_stations(config, drivers, ledger, adapters, clock)
+        pos_server: dict[str, PosServerTerminal] = {}
         login: BackOfficeLogin | None = None
         recorder: Recorder | None = None
         gift_cards: GiftCards | None = None
@@ -215,6 +234,11 @@ async def build(
                 activates=office.gift_card_activation,
                 store_credit=office.store_credit,
             )
+            steps = TerminalPayments(books)
+            pos_server = {name: PosServerTerminal(steps) for name in config.pos_server_terminals}
+        stations = build_stations(
+            config, drivers, ledger, adapters, clock=clock, pos_server=pos_server
+        )
         yield _assemble(
             config,
             environment,
@@ -227,6 +251,7 @@ async def build(
             login=login,
             recorder=recorder,
             gift_cards=gift_cards,
+            pos_server=tuple(pos_server.values()),
             records=books,
             reading=reading,
         )
@@ -252,6 +277,7 @@ def _assemble(
     login: BackOfficeLogin | None,
     recorder: Recorder | None,
     gift_cards: GiftCards | None,
+    pos_server: Sequence[PosServerTerminal],
     records: BackOffice | None,
     reading: OfficeReading | None,
 ) -> Parts:
@@ -289,6 +315,7 @@ def _assemble(
             *filter(None, [clock.implausible]),
             *plans.warnings(),
             *(reading.warnings() if reading else ()),
+            *unbooked_terminals(config),
             *holds.warnings(ledger.payments.in_memory(), settings.hold_days, clock.now()),
         ],
     )
@@ -352,6 +379,7 @@ def _assemble(
         login=login,
         recorder=recorder,
         gift_cards=gift_cards,
+        pos_server=pos_server,
         plans=plans,
         reversals=reversals,
         incomplete_sales=incomplete_sales,

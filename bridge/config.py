@@ -124,9 +124,13 @@ class SilentSeconds(Section):
 
 
 class Terminal(Section):
-    """A card terminal: `port` for serial and USB, `tcp` (host:port) for the network."""
+    """A card terminal: `port` for serial and USB, `tcp` (host:port) for the network.
 
-    driver: str = Field(min_length=1)
+    With `kind = "pos_server"` the POS server behind the back office drives it: it has no line.
+    """
+
+    kind: Literal["line", "pos_server"] = "line"
+    driver: str = ""
     name: str = ""
     port: str | None = None
     tcp: str | None = None
@@ -148,6 +152,12 @@ class Terminal(Section):
 
     @model_validator(mode="after")
     def _one_line(self) -> Self:
+        if self.kind == "pos_server":
+            if self.driver or self.port is not None or self.tcp is not None:
+                raise ValueError("a terminal of the POS server has no driver, port or tcp")
+            return self
+        if not self.driver:
+            raise ValueError("driver: this setting is missing")
         if (self.port is None) == (self.tcp is None):
             raise ValueError("give either port (serial, USB) or tcp (host:port)")
         if self.tcp is not None:
@@ -198,6 +208,8 @@ class BackOffice(Section):
     # long. A server that carries a request out later still takes the money: see docs/install.md.
     gift_card_quiet_seconds: float = Field(default=120.0, ge=30.0, le=86_400.0)
     store_credit: bool = False  # a supervisor may refund onto a gift card that did not pay
+    # Who records payments of terminals with kind = "pos_server"; without a word nobody does.
+    pos_server_payments_booked: Literal["by_server", "by_us"] | None = None
     names: ApiNames = ApiNames()
     login: Login
 
@@ -228,6 +240,11 @@ class Config(Section):
     receipts: Receipts = Receipts()
     service: Service = Service()
 
+    @property
+    def pos_server_terminals(self) -> tuple[str, ...]:
+        """The terminals that the POS server drives."""
+        return tuple(n for n, one in self.terminals.items() if one.kind == "pos_server")
+
     @model_validator(mode="after")
     def _terminals_exist(self) -> Self:
         there = f"there is {', '.join(sorted(self.terminals)) or 'none at all'}"
@@ -236,6 +253,9 @@ class Config(Section):
                 raise ValueError(
                     f"registers.{name}.terminal: no terminal {register.terminal}; {there}"
                 )
+        if self.back_office is None and self.pos_server_terminals:
+            name = self.pos_server_terminals[0]
+            raise ValueError(f"terminals.{name}.kind: pos_server needs [back_office]")
         for name, pool in self.pools.items():
             for terminal in pool.terminals:
                 if terminal not in self.terminals:

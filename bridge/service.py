@@ -142,6 +142,7 @@ class _Life:
                 group.create_task(_record(parts, parts.recorder)) for _ in range(IN_FLIGHT_MAX)
             ]
             tasks.append(group.create_task(parts.login.run()))
+        tasks += [group.create_task(one.run()) for one in parts.pos_server]
         if parts.gift_cards is not None:
             tasks.append(group.create_task(parts.gift_cards.run()))
         if parts.incomplete_sales is not None:

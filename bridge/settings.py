@@ -106,6 +106,30 @@ def line_address(terminal: cfg.Terminal, defaults: SerialDefaults) -> SerialAddr
     )
 
 
+def not_booked_by_us(config: cfg.Config) -> frozenset[str]:
+    """Return the terminals whose payments we send no purchases for."""
+    office = config.back_office
+    if office is None or office.pos_server_payments_booked == "by_us":
+        return frozenset()
+    return frozenset(config.pos_server_terminals)
+
+
+def unbooked_terminals(config: cfg.Config) -> list[str]:
+    """Return a warning while nobody has said who books the payments of the POS server's terminals.
+
+    The server may do so by itself: then ours would be second purchases. Or it may not.
+    """
+    office = config.back_office
+    told = office is None or not office.records or office.pos_server_payments_booked is not None
+    if told or not config.pos_server_terminals:
+        return []
+    names = ", ".join(sorted(config.pos_server_terminals))
+    return [
+        f"payments of {names} are not booked by us: look whether the POS server books them itself, "
+        'then set back_office.pos_server_payments_booked to "by_server" or "by_us"'
+    ]
+
+
 def receipt_style(config: cfg.Config) -> ReceiptStyle:
     """Return how the store's receipts look."""
     return ReceiptStyle(

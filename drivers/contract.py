@@ -280,6 +280,7 @@ class Inquire:
     # An earlier conversation may have asked for the last transaction and not heard the answer: what
     # the terminal says now without being asked may be that one, and is no evidence of its own.
     memory_asked: bool = False
+    handle: str = ""  # the last that `Taken` brought, "" for none
 
 
 @dataclass(frozen=True, slots=True)
@@ -383,8 +384,12 @@ class Receipt:
 class Taken:
     """The terminal took the command; from here on it may move money. Journaled, not final.
 
-    Told where the protocol has such an answer, before anything that depends on it.
+    Told where the protocol has such an answer, before anything that depends on it. With `handle`,
+    by which the conversation can be taken up again after a crash, it is on disk before `committed`.
+    The handle is the driver's own text; a later one replaces it.
     """
+
+    handle: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -444,6 +449,7 @@ class Unclear:
     text: str = ""
     not_taken: bool = False  # the terminal answered that it did not take the command; no more came
     seen: Approval | None = None  # a transaction that may be this one and may be somebody else's
+    only_a_person: bool = False  # nothing can be asked, now or later
 
 
 @dataclass(frozen=True, slots=True)

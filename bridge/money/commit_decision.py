@@ -33,6 +33,8 @@ class BooksPolicy:
     summary_sku: str = "CARD-PAYMENT"
     required: bool = True  # False: the register's own extract records sales
     tip_sku: str = ""  # of the line that tips are booked as; "": they are left out of the books
+    # Terminals whose payments somebody else books, or nobody knows who: the POS server's own.
+    not_ours: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,13 +159,19 @@ def _settle(
 ) -> tuple[PaymentRecord, PurchaseRecord | None]:
     """Decide what must be recorded now that the account's payment was captured."""
     request = account.payment.request
+    due: s.PurchaseDue | None
     if not policy.required:
         return _leave_out(account, moment.at, entries), None
-    if request.type in p.GIVES:
+    if request.terminal_id in policy.not_ours:
+        account = _leave_out(account, moment.at, entries)
+        if request.type in p.GIVES:
+            return account, None
+        due = _sale_due(account, sale, policy, moment)  # its sale may be covered now
+    elif request.type in p.GIVES:
         if request.original_payment_id and request.original_payment_id not in sale.in_books:
             # The sale will be recorded with what is left of it.
             return _leave_out(account, moment.at, entries), None
-        due: s.PurchaseDue | None = _return_due(account, sale.original, policy, moment)
+        due = _return_due(account, sale.original, policy, moment)
         if due is None:
             return _leave_out(account, moment.at, entries), None
     else:
@@ -253,7 +261,9 @@ def _sale_due(
         (
             one
             for one in everything
-            if one.payment_id not in sale.in_books and not one.payment.awaits_signature
+            if one.payment_id not in sale.in_books
+            and not one.payment.awaits_signature
+            and one.payment.request.terminal_id not in policy.not_ours
         ),
         moment.local,
     )
@@ -269,6 +279,8 @@ def _sale_due(
         return None
     if details is None and account.payment.request.plan is not None:
         details = _details_of_plan(account.payment.request.plan, policy)
+    if details is not None:
+        details = _with_others(details, everything, policy)
     return s.settle(
         account.payment.request.sale_key,
         None if alone else details,
@@ -277,6 +289,21 @@ def _sale_due(
         summary_sku=policy.summary_sku,
         tip_sku=policy.tip_sku,
     )
+
+
+def _with_others(
+    details: s.SaleDetails, accounts: Sequence[PaymentRecord], policy: BooksPolicy
+) -> s.SaleDetails:
+    """Return a sale with what others book of it counted as another tender, as cash is."""
+    theirs = captured_payments(
+        (one for one in accounts if one.payment.request.terminal_id in policy.not_ours), ""
+    )
+    paid = s.paid_minor(theirs)
+    if not paid:
+        return details
+    known = details.elsewhere or s.OtherTenders()
+    more = replace(known, tenders=(*known.tenders, s.OtherTender("other", paid)))
+    return replace(details, elsewhere=more)
 
 
 def _details_of_plan(plan: p.Plan, policy: BooksPolicy) -> s.SaleDetails:

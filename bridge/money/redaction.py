@@ -80,6 +80,7 @@ def redact(payment: p.Payment) -> p.Payment:
             **unsaid,
         ),
         baseline=None,
+        handle="",
         offer=_bare(payment.offer),
         approval=_bare(payment.approval),
         doubt=_bare_doubt(payment.doubt),

@@ -218,9 +218,11 @@ class Conversation:
                 shown_bytes(self._tail) if self._tail else "none",
             )
         if self.payment_id:
-            # Nobody waits for the disk: that it took the command only ever helps to say yes.
+            # Nobody waits for the disk: that it took the command only ever helps to say yes. A
+            # handle is another matter: what it takes up must not be lost.
             if isinstance(event, (c.Progress, c.Receipt, c.Taken)):
-                await self.ledger.apply(self.payment_id, event, wait=False)
+                waits = isinstance(event, c.Taken) and event.handle != ""
+                await self.ledger.apply(self.payment_id, event, wait=waits)
             elif isinstance(event, MONEY_EVENTS):
                 await self.ledger.apply(self.payment_id, event)
                 _LOGGER.info("terminal said %s", type(event).__name__)

@@ -52,4 +52,5 @@ def inquiry_about(payment: p.Payment) -> c.Inquire:
         payment.offer,
         payment.taken,
         memory_asked=payment.doubt is not None and payment.doubt.memory_asked,
+        handle=payment.handle,
     )

@@ -25,6 +25,7 @@ from simulators.back_office.graphql import (
     HttpAnswer,
     Locations,
     Request,
+    TerminalTrait,
     error_answer,
     error_body,
     json_answer,
@@ -148,6 +149,8 @@ class BackOffice:
             case "permissions":
                 names = permissions_from(given["permissions"])
                 self.permissions[str(given.get("client_id", ""))] = names
+            case "terminal_payment":
+                self.state.terminals.plan(given)
             case "gift_card":
                 return self._new_gift_card(**given)
             case "spend_elsewhere":
@@ -176,11 +179,16 @@ class BackOffice:
         purchase_query: bool | None = None,
         locations: Locations | None = None,
         stores: Collection[str] | None = None,
+        terminal_payments: TerminalTrait | None = None,
     ) -> None:
         if decimals not in (None, "string", "number"):
             raise ValueError("decimals must be string or number")
         if locations not in (None, *get_args(Locations)):
             raise ValueError("locations must be plain, limited or none")
+        if terminal_payments not in (None, *get_args(TerminalTrait)):
+            raise ValueError("terminal_payments must be none, plain or otherwise")
+        if terminal_payments is not None:
+            self.api.terminal_payments = terminal_payments
         if decimals is not None:
             self.api.decimals_as_numbers = decimals == "number"
         if introspection is not None:

@@ -35,6 +35,7 @@ from graphql import (
     value_from_ast_untyped,
 )
 
+from simulators.back_office import terminal_payments
 from simulators.back_office.records import ApiError, Json
 from simulators.back_office.resolvers import Resolvers
 from simulators.back_office.state import BackOfficeState
@@ -56,6 +57,14 @@ DOCUMENTS_MAX = 64
 
 
 Locations = Literal["plain", "limited", "none"]
+TerminalTrait = Literal["none", "plain", "otherwise"]
+
+_TERMINAL_PAYMENTS = {
+    "none": "",
+    "plain": terminal_payments.PLAIN,
+    "otherwise": terminal_payments.OTHERWISE,
+}
+_NAMESPACE = "terminalPayment"  # whose fields are mutations of their own
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +82,8 @@ class Request:
     """A request that is valid GraphQL.
 
     Attributes:
-        operation: Its first root field that is not skipped, "" when there is none.
+        operation: Its first root field that is not skipped, "" when there is none; with the step
+            behind a dot where that is a mutation within it.
         arguments: What that field is given, literals and variables alike, in JSON types.
     """
 
@@ -130,6 +140,7 @@ class GraphQlApi:
         introspection: Whether `__schema` and `__type` may be asked for.
         purchase_query: Whether there is a query for purchases.
         locations: How stores can be asked for; `limited`: the answer can say that some are hidden.
+        terminal_payments: Whether the server drives terminals; `otherwise`: by other names.
     """
 
     def __init__(
@@ -140,10 +151,12 @@ class GraphQlApi:
         introspection: bool = True,
         purchase_query: bool = False,
         locations: Locations = "plain",
+        terminal_payments: TerminalTrait = "none",
     ) -> None:
         self.state = state
         self.purchase_query = purchase_query
         self.locations: Locations = locations
+        self.terminal_payments: TerminalTrait = terminal_payments
         self.decimals_as_numbers = decimals_as_numbers
         self.introspection = introspection
 
@@ -172,7 +185,7 @@ class GraphQlApi:
         field = _first_field(chosen[0], variables)
         return Request(
             document,
-            field.name.value if field else "",
+            _name_of(field) if field else "",
             name,
             variables,
             _arguments_of(field, variables) if field else {},
@@ -184,7 +197,12 @@ class GraphQlApi:
         """Carry out a request; with `lose` its effects are undone after the answer was made."""
         with self.state.transaction(lose=lose):
             result = execute_sync(
-                _schema(self.decimals_as_numbers, self.purchase_query, self.locations),
+                _schema(
+                    self.decimals_as_numbers,
+                    self.purchase_query,
+                    self.locations,
+                    self.terminal_payments,
+                ),
                 request.document,
                 root_value=Resolvers(self.state, permissions).roots(),
                 variable_values=request.variables,
@@ -193,7 +211,13 @@ class GraphQlApi:
         return Execution(result.data, tuple(_formatted(e) for e in result.errors or ()))
 
     def _document(self, source: str) -> DocumentNode:
-        found = _read_document(source, self.introspection, self.purchase_query, self.locations)
+        found = _read_document(
+            source,
+            self.introspection,
+            self.purchase_query,
+            self.locations,
+            self.terminal_payments,
+        )
         if isinstance(found, DocumentNode):
             return found
         raise _Invalid(list(found))
@@ -216,6 +240,15 @@ def _first_field(operation: OperationDefinitionNode, variables: Json) -> FieldNo
         if not any(_arguments_of(one, variables).get("if") is True for one in skips):
             return field
     return None
+
+
+def _name_of(field: FieldNode) -> str:
+    """Return what a field is called, with the first step in it where it is a room of its own."""
+    name = field.name.value
+    inner = field.selection_set.selections if field.selection_set else ()
+    if name == _NAMESPACE and inner and isinstance(inner[0], FieldNode):
+        return f"{name}.{inner[0].name.value}"
+    return name
 
 
 def _arguments_of(node: FieldNode | DirectiveNode, variables: Json) -> Json:
@@ -245,7 +278,11 @@ def _rule_code(rule: type) -> str:
 
 @lru_cache(DOCUMENTS_MAX)
 def _read_document(
-    source: str, introspection: bool, purchase_query: bool, locations: Locations
+    source: str,
+    introspection: bool,
+    purchase_query: bool,
+    locations: Locations,
+    terminals: TerminalTrait,
 ) -> DocumentNode | tuple[Json, ...]:
     """Return the document, or what the schema says against it.
 
@@ -256,21 +293,26 @@ def _read_document(
     rules = list(specified_rules)
     if not introspection:
         rules.append(NoSchemaIntrospectionCustomRule)
-    if not validate(_schema(False, purchase_query, locations), document, rules):
+    if not validate(_schema(False, purchase_query, locations, terminals), document, rules):
         return document
     # Which rule an error broke is only known when each is asked alone: ten times slower.
     return tuple(
         {**error.formatted, "extensions": {"code": _rule_code(rule)}}
         for rule in rules
-        for error in validate(_schema(False, purchase_query, locations), document, [rule])
+        for error in validate(
+            _schema(False, purchase_query, locations, terminals), document, [rule]
+        )
     )
 
 
 @cache
-def _schema(decimals_as_numbers: bool, purchase_query: bool, locations: Locations) -> GraphQLSchema:
+def _schema(
+    decimals_as_numbers: bool, purchase_query: bool, locations: Locations, terminals: TerminalTrait
+) -> GraphQLSchema:
     """Return the schema of every office that has these traits; building it takes a while."""
     more = PURCHASE_QUERY if purchase_query else ""
     more += LOCATION_LIMITS if locations == "limited" else ""
+    more += _TERMINAL_PAYMENTS[terminals]
     schema = build_schema(SCHEMA_PATH.read_text(encoding="utf-8") + more)
     if locations == "none" and schema.query_type is not None:
         del schema.query_type.fields["location"]

@@ -51,6 +51,10 @@ POST one JSON command, or a list, to the control address; GET /_ledger returns e
   {{"do": "options", "decimals": "number", "introspection": false, "purchase_query": true}}
   {{"do": "options", "stores": ["S1", "S2"], "locations": "none"}}  its stores, and whether the
                                                    schema shows them: plain, limited, none
+  {{"do": "options", "terminal_payments": "plain"}}   it drives terminals: plain, otherwise, none
+  {{"do": "terminal_payment", "outcome": "approve", "continuations": 2}}
+                                                   how the next payment at a terminal of the POS
+                                                   server goes: any field of terminal_payments.Play
   {{"do": "permissions", "client_id": "paybridge", "permissions": ["AddPurchase"]}}
   {{"do": "gift_card", "code": "G1", "pin": "1", "balance": "10.00"}}
   {{"do": "spend_elsewhere", "code": "G1", "amount": "4.00"}}

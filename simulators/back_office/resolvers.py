@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from datetime import UTC, datetime
 
+from simulators.back_office import terminal_payments
 from simulators.back_office.catalogue_queries import catalogue_queries
 from simulators.back_office.records import (
     ApiError,
@@ -35,6 +36,7 @@ ALL_PERMISSIONS = TILL_PERMISSIONS | {
     "GiftCardTransExternal",
     "GiftCardTransImport",
     "ListGiftCards",
+    *terminal_payments.PERMISSIONS.values(),
     "UseExternalGiftCardCodes",
     "ViewCustomers",
     "ViewInventory",
@@ -82,6 +84,7 @@ class Resolvers:
             "giftcardTransCapture": self._giftcard_trans_capture,
             "purchaseAdd": self._purchase_add,
             "purchase": self._purchase,
+            "terminalPayment": self._terminal_payment,
         }
 
     def _require(self, permission: str) -> None:
@@ -164,6 +167,9 @@ class Resolvers:
             expires_on=_aware(giftcard.get("physicalExpiresOn")),
         )
         return self._card_json(self._with_codes(card, giftcard))
+
+    def _terminal_payment(self, _info: object) -> Json:
+        return terminal_payments.resolver(self._state.terminals, self._require)
 
     def _giftcard_edit(self, _info: object, giftcard: Json) -> Json:
         self._require("EditGiftCard")

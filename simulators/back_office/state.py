@@ -30,6 +30,7 @@ from simulators.back_office.records import (
     TransType,
     validation,
 )
+from simulators.back_office.terminal_payments import PosServerTerminals
 
 Row = TypeVar("Row")
 
@@ -61,6 +62,7 @@ class BackOfficeState:
         self.clock = clock
         self.stores = stores
         self.catalogue = Catalogue()
+        self.terminals = PosServerTerminals(self._note, self._next_id)
         self.ends_are_idempotent = False
         self.purchases: dict[str, Purchase] = {}
         self.gift_cards: dict[str, GiftCard] = {}

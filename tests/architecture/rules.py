@@ -58,6 +58,7 @@ _ROOMS: dict[str, tuple[str, ...]] = {
     "backoffice.login": ("backoffice.http_exchange", "private_files"),
     "backoffice.api": ("backoffice.http_exchange",),
     "backoffice.gift_cards": ("backoffice.api", "money"),
+    "backoffice.terminal_payments": ("backoffice.api",),
     "backoffice.purchase_recorder": ("backoffice.api", "money"),
     # what only reads there, and moves no money
     "backoffice.store_check": ("backoffice.api",),

@@ -203,6 +203,7 @@ class VirtualStore:
         """Return the store's configuration file."""
         site = {"store_code": STORE_CODE, "state_directory": self.folder}
         terminals = {name: device.table(name) for name, device in self.devices.items()}
+        terminals |= self.sections.get("terminals", {})  # those without a cable
         sections = {**self.sections, "site": {**site, **self.sections.get("site", {})}}
         return cfg.parse({**sections, "terminals": terminals})
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,13 @@ import pytest
 
 from bridge import config as cfg
 from bridge.errors import ConfigError
-from bridge.settings import login_settings, mqtt_settings, token_store
+from bridge.settings import (
+    login_settings,
+    mqtt_settings,
+    not_booked_by_us,
+    token_store,
+    unbooked_terminals,
+)
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "paybridge.toml"
 
@@ -133,3 +140,37 @@ def test_a_login_key_that_cannot_be_read_is_a_config_error(tmp_path: Path) -> No
     (tmp_path / "login-key").mkdir()
     with pytest.raises(ConfigError, match="login-key"):
         token_store(tmp_path, {"CREDENTIALS_DIRECTORY": str(tmp_path)})
+
+
+OFFICE = {
+    "endpoint": "https://office.test/api",
+    "login": {"issuer": "https://office.test/", "client_id": "paybridge"},
+}
+SERVED = {"kind": "pos_server", "settings": {"terminal": "Lane 1", "currency": "USD"}}
+
+
+@pytest.mark.parametrize("booked", [None, "by_us", "by_server"])
+def test_a_terminal_of_the_pos_server_has_no_line(booked: str | None) -> None:
+    office = {**OFFICE, "pos_server_payments_booked": booked}
+    config = cfg.parse(table(terminals={"lane-1": SERVED}, back_office=office))
+    assert config.pos_server_terminals == ("lane-1",)
+    assert not_booked_by_us(config) == (set() if booked == "by_us" else {"lane-1"})
+    said = unbooked_terminals(config)
+    assert ("lane-1" in said[0]) if booked is None else said == []
+
+
+@pytest.mark.parametrize(
+    ("terminal", "more", "words"),
+    [
+        (SERVED, {}, "needs [back_office]"),
+        ({**SERVED, "port": "/dev/ttyACM0"}, {"back_office": OFFICE}, "has no driver, port or tcp"),
+        ({**SERVED, "driver": "zvt"}, {"back_office": OFFICE}, "has no driver, port or tcp"),
+        ({"port": "/dev/ttyACM0"}, {}, "driver"),
+        ({**SERVED, "kind": "other"}, {"back_office": OFFICE}, "pos_server"),
+    ],
+)
+def test_a_terminal_says_who_drives_it(
+    terminal: dict[str, Any], more: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(ConfigError, match=re.escape(words)):
+        cfg.parse(table(terminals={"lane-1": terminal}, **more))

@@ -23,6 +23,7 @@ What an error says is read in `refusals.py`: nothing of a server's message is ke
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
@@ -61,7 +62,7 @@ def classify(answer: HttpAnswer, field: str, said: Said = NOTHING_SAID) -> Attem
                 balance=decimal_text(result.get("balance")),
                 gift_card_id=_read_id(result.get("giftcardId")),
             )
-    has_run = _holds_data(data) or _is_deep(errors, field)
+    has_run = _holds_data(data) or _is_deep(errors, (field,))
     if not has_run:
         proof = _not_applied(answer, has_body=_has_body(answer, document), errors=errors, said=said)
         if proof is not None:
@@ -100,11 +101,29 @@ def _has_body(answer: HttpAnswer, document: object) -> bool:
     return bool(document) or answer.body.lstrip()[:1] in (b"{", b"[")
 
 
-def _is_deep(errors: object, field: str) -> bool:
-    """Whether an error lies below the root field: then the mutation ran."""
+def proves_nothing_done(
+    answer: HttpAnswer,
+    document: Mapping[str, Any] | None,
+    said: Said,
+    *,
+    fields: tuple[str, ...],
+) -> NotApplied | Refused | None:
+    """Return the proof that the mutation at `fields`, from the root on, did nothing, if it is one.
+
+    For a mutation within another field; `document` is the answer's body, and holds no data of it.
+    """
+    errors = document.get("errors") if document else None
+    if _is_deep(errors, fields):
+        return None
+    return _not_applied(answer, has_body=_has_body(answer, document), errors=errors, said=said)
+
+
+def _is_deep(errors: object, fields: tuple[str, ...]) -> bool:
+    """Whether an error lies below the mutation at `fields`, or beside it: then it may have run."""
+    above = [list(fields[:length]) for length in range(1, len(fields) + 1)]
     for error in errors if isinstance(errors, list) else ():
         path = error.get("path") if isinstance(error, dict) else None
-        if path is not None and path != [field]:
+        if path is not None and path not in above:
             return True
     return False
 

@@ -263,6 +263,20 @@ class BackOffice:
             return Unknown(str(error))
         return classify(answer, document.root_field, document.said)
 
+    async def send_once(self, document: Document) -> HttpAnswer | NotApplied | Unknown:
+        """Send a mutation once, and return the answer for somebody else to read.
+
+        NotApplied: no byte of it left, or there is no login. Unknown: no whole answer came.
+        """
+        try:
+            return await self._send(document)
+        except LoginRequired as error:
+            return NotApplied(str(error), login_required=True)
+        except BackOfficeUnavailable as error:
+            return NotApplied(str(error))
+        except NoAnswer as error:
+            return Unknown(str(error))
+
     async def ask(self, document: Document) -> Answered | NotApplied | Refused:
         """Send a query, and return the data of its answer. Changes nothing at the server."""
         try:

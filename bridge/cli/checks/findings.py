@@ -245,6 +245,25 @@ KINDS: Final[Mapping[str, Kind]] = {
         "this driver cannot ask without money; only the line was tried",
         "take one small payment and give it back",
     ),
+    "pos_server_terminal": _ok("the POS server drives this terminal; it has no line to try"),
+    "pos_server_ok": _ok("the POS server offers terminal payments"),
+    "pos_server_unread": _look(
+        "whether the POS server offers terminal payments cannot be told: its schema is hidden",
+        "take one small payment and give it back",
+    ),
+    "pos_server_lacks": _wrong(
+        "terminal",
+        "the POS server lacks something that terminal payments need, or wants something unknown",
+        "have terminal payments enabled at the POS server; else show the text to us",
+    ),
+    "pos_server_cannot_tell": _look(
+        "whether the POS server offers terminal payments cannot be told",
+        "run this again once the back office answers",
+    ),
+    "pos_server_unbooked": _look(
+        "nobody has said who books the payments of the POS server's terminals: we do not",
+        "make one payment, look whether a purchase appears, then set the key",
+    ),
     # --- the login
     "login_ok": _ok("we are logged in at the provider"),
     "login_needed": _wrong("recording", "nobody is logged in", "paybridge login"),

@@ -22,7 +22,7 @@ from bridge.backoffice.login.provider import Provider
 from bridge.backoffice.login.settings import LoginSettings
 from bridge.backoffice.login.token_file import TokenStore
 from bridge.cli.check_office import office_findings
-from bridge.cli.checks import machine
+from bridge.cli.checks import machine, pos_server
 from bridge.cli.checks.findings import Finding, found
 from bridge.errors import (
     BackOfficeUnavailable,
@@ -165,6 +165,7 @@ async def _office(config: cfg.Config, office: cfg.BackOffice, books: BackOffice)
         gift_card_names(names, read=books.names_are_read),
         await _gift_card_permission(books),
         *await office_findings(config, books),
+        *await pos_server.pos_server(config, books),
     ]
     if office.records:
         store = await books.find_store(config.site.store_code)

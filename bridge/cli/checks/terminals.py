@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from bridge import config as cfg
+from bridge.cli.checks import pos_server
 from bridge.cli.checks.findings import Finding, found, terminal_word
 from bridge.cli.drivers import installed_drivers
 from bridge.discovery.serial_ports import Connect, PortAnswer, Question, ask
@@ -69,6 +70,11 @@ async def _terminal(
     connect: Connect,
 ) -> Finding:
     what, key = terminal_word(name), f"terminals.{name}"
+    if terminal.kind == "pos_server":
+        fault = pos_server.settings_fault(name, terminal)
+        if fault is None and served is not None:
+            return _as_served(what, key, terminal, served.states.get(name))
+        return fault or pos_server.not_asked(name, terminal)
     try:
         driver = load_driver(terminal.driver, f"{key}.driver")
         settings = read_settings(driver, terminal.settings, f"{key}.settings")
@@ -99,14 +105,14 @@ async def _terminal(
 def _as_served(
     what: str, key: str, terminal: cfg.Terminal, state: Mapping[str, Any] | None
 ) -> Finding:
-    place = terminal.port or terminal.tcp or ""
+    place = terminal.port or terminal.tcp or "the POS server"
     if state is None:
         text = "the running service does not have it: it was started with another configuration"
         remedy = "systemctl restart paybridge"
         return found("terminal_setting", what, text, key=key, remedy=remedy)
     problems = state.get("problems") or ()
     if state.get("availability") == "online" and not problems:
-        text = f"{terminal.driver} at {place}; the running service has it"
+        text = f"{terminal.driver or terminal.kind} at {place}; the running service has it"
         if state.get("activity") != "idle":
             return found("terminal_busy", what, f"{text}, {state.get('activity')}", key=key)
         return found("terminal_ok", what, text, key=key)

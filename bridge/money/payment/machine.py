@@ -217,8 +217,8 @@ def _while_running(payment: Payment, event: Event) -> Outcome:
             if stage is payment.stage:
                 return payment, ()
             return replace(payment, stage=stage), (Publish(),)
-        case Taken():
-            return replace(payment, taken=True), ()
+        case Taken(handle):
+            return replace(payment, taken=True, handle=handle or payment.handle), ()
         case Offered(approval):
             return replace(payment, offer=approval, stage=Stage.FINISHING), (Publish(),)
         case Concluding(how):
@@ -227,12 +227,15 @@ def _while_running(payment: Payment, event: Event) -> Outcome:
             return approve(payment, approval)
         case Declined() | Canceled() | Failed():
             return apply_no_charge(payment, event)
+        case Unclear(reason, only_a_person=True):
+            doubt = Doubt(reason, needs_operator=True, evidence_lost=True)
+            return _doubt(payment, doubt)
         case Unclear(reason, not_taken=not_taken):
             if not_taken and payment.taken is None and payment.offer is None:
                 payment = replace(payment, taken=False)
-            return _doubt(payment, reason, AskTerminal(INQUIRY_DELAYS_SECONDS[0]))
+            return _doubt(payment, Doubt(reason), AskTerminal(INQUIRY_DELAYS_SECONDS[0]))
         case Restarted():
-            return _doubt(payment, "bridge_restarted", AskTerminal(0.0))
+            return _doubt(payment, Doubt("bridge_restarted"), AskTerminal(0.0))
         case CancelAsked(reason) if (
             payment.status is Status.IN_PROGRESS and reason not in ENDS_OF_WAITS
         ):
@@ -250,8 +253,8 @@ def _while_in_doubt(payment: Payment, event: Event) -> Outcome:
     doubt = payment.doubt
     assert doubt is not None, "in_doubt always says why"
     match event:
-        case Taken():
-            return replace(payment, taken=True), ()
+        case Taken(handle):
+            return replace(payment, taken=True, handle=handle or payment.handle), ()
         case Offered(approval):
             return replace(payment, offer=approval), ()
         case Concluding(how):
@@ -268,6 +271,8 @@ def _while_in_doubt(payment: Payment, event: Event) -> Outcome:
             )
             if isinstance(event, Unclear) and event.seen is not None:
                 asked = replace(asked, seen=event.seen)
+            if isinstance(event, Unclear) and event.only_a_person:
+                asked = replace(asked, needs_operator=True, evidence_lost=True)
             return replace(payment, doubt=asked), (*_ask_again(asked), Publish())
         case Restarted():
             # The life before may have asked, and what it asked may still be answered.
@@ -290,10 +295,11 @@ def _while_in_doubt(payment: Payment, event: Event) -> Outcome:
             raise illegal(payment, event)
 
 
-def _doubt(payment: Payment, cause: str, ask: AskTerminal) -> Outcome:
-    return replace(
-        payment, status=Status.IN_DOUBT, funds=Funds.UNKNOWN, stage=None, doubt=Doubt(cause)
-    ), (ask, Publish())
+def _doubt(payment: Payment, doubt: Doubt, *ask: AskTerminal) -> Outcome:
+    return replace(payment, status=Status.IN_DOUBT, funds=Funds.UNKNOWN, stage=None, doubt=doubt), (
+        *ask,
+        Publish(),
+    )
 
 
 def _ask_again(doubt: Doubt) -> tuple[AskTerminal, ...]:
@@ -452,6 +458,8 @@ def _check_answer(payment: Payment, event: Event) -> Outcome | None:
             agrees = after.discrepancies == payment.discrepancies
             found = AnswerCheck.AGREED if agrees else AnswerCheck.CONTRADICTED
             return replace(after, answer_check=found), actions or (Publish(),)
+        case Unclear(only_a_person=True):
+            return replace(payment, answer_check=AnswerCheck.CANNOT_TELL), (Publish(),)
         case Unclear() | StillRunning():
             if payment.answer_checks + 1 < ANSWER_CHECKS_MAX:
                 asked = replace(payment, answer_checks=payment.answer_checks + 1)

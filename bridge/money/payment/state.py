@@ -130,6 +130,7 @@ class Payment:
     baseline: Baseline | None = None
     offer: Approval | None = None
     taken: bool | None = None  # whether the terminal took the command; None: not known
+    handle: str = ""  # by which its conversation can be taken up again, the driver's own text
     concluding: Literal["", "capture", "release"] = ""  # how a gift card's hold is being ended
     approval: Approval | None = None
     denial: Denial | None = None

@@ -1,0 +1,1 @@
+"""Terminals that the POS server drives, as a driver and its line: a station serves them as any."""
