@@ -133,7 +133,8 @@ def _switch_idle(machine: Machine, new: str) -> Result:
     try:
         machine.copy_journal(new)
     except ConfigUnreadable as error:
-        words = (f"the journal was not copied: {error}",)
+        if machine.current():  # a first installation has nothing to copy
+            words = (f"the journal was not copied: {error}",)
     wanted = machine.wanted()
     if wanted:
         machine.stop()

@@ -105,12 +105,14 @@ class Shipped:
     Attributes:
         folder: Where the test keeps the state, the credentials and the log.
         arguments: What is given to the installed `paybridge`.
+        installed: The folder that stands for `/opt`; None runs the program under test instead.
         credentials: The secrets that the store has, by name; {} is an empty folder.
     """
 
     folder: Path
     arguments: Sequence[str]
     credentials: Mapping[str, bytes] = field(default_factory=dict)
+    installed: Path | None = None  # what a package put into /opt; None: the program under test
     said: list[str] = field(default_factory=list)  # to the manager, in order
     _process: asyncio.subprocess.Process | None = None
     _wire: socket.socket | None = None
@@ -180,11 +182,17 @@ class Shipped:
         return handed
 
     def _script(self, settings: Mapping[str, list[str]]) -> str:
-        keep = [Path(sys.base_prefix).resolve(), Path(sys.prefix), ROOT, self.folder]
         hidden = {"/home", "/root", "/run/user", "/tmp", "/var/tmp"}
+        program = Path(sys.executable).parent / "paybridge"
+        keep = [Path(sys.base_prefix).resolve(), Path(sys.prefix), ROOT, self.folder]
+        places = list(keep)
+        if self.installed is not None:  # nothing of the source tree is left in sight
+            hidden |= {"/opt", str(ROOT)}
+            program = Path("/opt/paybridge/current/bin/paybridge")
+            keep = [self.folder, self.installed]
+            places = [self.folder, Path("/opt")]
         hidden |= {str(one) for path in keep if (one := _closed_above(path)) is not None}
         number = range(len(keep))
-        program = Path(sys.executable).parent / "paybridge"
         wanted = settings["SupplementaryGroups"]
         groups = [str(grp.getgrnam(name).gr_gid) for name in wanted]
         lines = {
@@ -192,7 +200,8 @@ class Shipped:
                 f"mkdir {STAGE}/{n}; mount --rbind {_q(keep[n])} {STAGE}/{n}" for n in number
             ],
             "bring_back": [
-                f"mkdir -p {_q(keep[n])}; mount --rbind {STAGE}/{n} {_q(keep[n])}" for n in number
+                f"mkdir -p {_q(places[n])}; mount --rbind {STAGE}/{n} {_q(places[n])}"
+                for n in number
             ],
         }
         return SCENERY.format(
