@@ -117,7 +117,7 @@ messages: st.SearchStrategy[Any] = st.one_of(
     ),
     st.builds(m.Reply, st.none() | st.integers(0, 255), amounts, containers),
     st.builds(m.Completion, byte, digits(6), byte, digits(8), currencies, digits(6), containers),
-    st.builds(m.Abort, st.integers(0, 255), st.none(), digits(4), containers),
+    st.builds(m.Abort, st.integers(0, 255), st.none(), digits(4), ascii_text(20), containers),
     st.builds(m.SetClock, digits(6), digits(6)),
     st.builds(m.PrintLine, ascii_text(40), st.integers(0, 0xFE), st.just(0), byte),
     st.builds(

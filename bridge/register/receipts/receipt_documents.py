@@ -16,7 +16,7 @@ from bridge.register.receipts.receipt_text import (
 def receipt_documents(
     account: PaymentRecord, style: ReceiptStyle, *, duplicate: bool = False
 ) -> dict[str, k.ReceiptDocument]:
-    """Return the receipts to print, by copy; a later one of the same copy replaces an earlier.
+    """Return the receipts to print, by copy; what was printed as one copy stands together.
 
     With `duplicate` each says in its first line that it was printed before.
     """

@@ -121,9 +121,10 @@ PLAIN = ReceiptStyle()
 def receipts_of(account: PaymentRecord, style: ReceiptStyle) -> tuple[Receipt, ...]:
     """Return the receipts of a payment: the terminal's own, else ours once it is approved."""
     payment = account.payment
+    told = _told_apart(payment.receipts)
     if payment.approval is None or payment.status is not p.Status.APPROVED:
-        return payment.receipts
-    found = payment.receipts or (
+        return told
+    found = told or (
         Receipt("customer", _compose(account, payment.approval, "customer", style)),
         _merchant_copy(account, payment.approval, style),
     )
@@ -131,6 +132,27 @@ def receipts_of(account: PaymentRecord, style: ReceiptStyle) -> tuple[Receipt, .
     if not signed and payment.signature is None:
         return found
     return _to_be_signed(found, _merchant_copy(account, payment.approval, style))
+
+
+def _told_apart(printed: tuple[Receipt, ...]) -> tuple[Receipt, ...]:
+    """Return what a terminal printed with one receipt for each copy, and not a line lost.
+
+    Two that nothing tells apart are the merchant's and then the customer's, as terminals print
+    them. Two of one copy stand on one paper; what was only printed again stands there once.
+    """
+    names = [one.copy for one in printed]
+    if names == ["administration"] * 2 and printed[0].lines != printed[1].lines:
+        first, second = printed
+        return replace(first, copy="merchant"), replace(second, copy="customer")
+    papers: dict[tuple[str, bool], Receipt] = {}
+    for one in dict.fromkeys(printed):
+        key = (one.copy, one.requires_signature)
+        paper = papers.setdefault(key, one)
+        if paper is not one:
+            lines = (*paper.lines, "", *one.lines)
+            must_print = paper.must_print or one.must_print
+            papers[key] = replace(paper, lines=lines, must_print=must_print)
+    return tuple(papers.values())
 
 
 def width_of(receipt: Receipt) -> int:

@@ -112,7 +112,7 @@ _COMPLETION = _Layout(
     *("currency", "tlv"),
 )
 _REPLY = _Layout("amount", "tlv")
-_ABORT = _Layout("receipt", "tlv")
+_ABORT = _Layout("receipt", "text", "tlv")
 _CLOCK = _Layout("full_date", "time", "tlv")
 _REGISTRATION = _Layout("service", "tlv")
 _CONTAINER_ONLY = _Layout("tlv")

@@ -333,14 +333,20 @@ def charset_of(code: bytes | None, otherwise: str) -> str:
 
 
 def decode_text(data: bytes, charset: str) -> str:
-    """Return text of one of `CHARSETS`; "auto" tells CP437 from ISO 8859-1 by German letters.
+    """Return text of one of `CHARSETS`.
+
+    "auto" is UTF-8 where the bytes are that, which no text of the other sets is by chance; else it
+    tells CP437 from ISO 8859-1 by German letters.
 
     Never raises: what a set does not have becomes U+FFFD.
     """
     if charset == "seven_bit":
         return "".join(_SEVEN_BIT.get(byte, chr(byte)) for byte in data)
     if charset == "auto":
-        signs = frozenset(data)
+        try:
+            return data.decode("utf-8")
+        except UnicodeDecodeError:
+            signs = frozenset(data)
         latin = signs & _LATIN_SIGNS and not signs & _CP437_SIGNS
         charset = "iso8859-1" if latin else "cp437"
     return data.decode(charset, "replace")

@@ -311,6 +311,7 @@ class Abort(Remainder):
     code: int | None = None
     currency: int | None = None
     receipt: str = ""
+    text: str = ""
     tlv: tuple[Tlv, ...] | None = None
 
 

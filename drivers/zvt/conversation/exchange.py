@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from drivers import script
-from drivers.contract import Progress, ProtocolError
+from drivers.contract import Progress, ProtocolError, Stage
 from drivers.script import Aside, Exchange, Heard, NotHeard
 from drivers.zvt.codec import messages as m
 from drivers.zvt.codec.apdu import decode, encode
@@ -141,6 +141,7 @@ class ZvtExchange(Exchange[Ask, bytes, Message]):
         self.timers = timers
         self.heard = False  # whether the terminal said anything; scripts may forget it
         self.at_work = False  # whether it showed a stage, a receipt or a result of its own
+        self._stage = Stage.STARTING
         self.showed_stage = False  # whether it ever showed a stage of a payment: 04 FF
         self.abort_sent = False
         self._phase = Phase.IDLE
@@ -333,10 +334,12 @@ class ZvtExchange(Exchange[Ask, bytes, Message]):
     def _show_stage(self, message: m.IntermediateStatus) -> None:
         minutes = message.timeout_minutes or 0
         self._show_life(max(self._patience, float(minutes * SECONDS_PER_MINUTE)))
-        stage = stage_of(message.code)
+        stage, text = stage_of(message.code), tlv_text(message.tlv, self._charset)
         if stage is not None:
             self.showed_stage = True
-            self.events.append(Progress(stage, tlv_text(message.tlv, self._charset)))
+            self._stage = stage
+        if stage is not None or text:  # a code for texts of the maker's own goes on with its stage
+            self.events.append(Progress(self._stage, text))
 
     def _show_life(self, patience_seconds: float | None = None) -> None:
         self.at_work = True

@@ -34,6 +34,7 @@ from drivers.zvt.codec.codes import (
     WRONG_PIN,
     refusal,
 )
+from drivers.zvt.codec.fields import decode_text, find_tlv, mask_text
 from drivers.zvt.conversation.exchange import (
     ABORTING_SECONDS,
     Command,
@@ -54,6 +55,7 @@ from drivers.zvt.mapping.evidence import approval_of, fingerprint, judge, same_t
 from drivers.zvt.mapping.operations import Impossible, command_for
 from drivers.zvt.settings import ZvtSettings
 
+_OWN_ERROR_TEXT = 0x1F17
 REFUSAL_SECONDS = 1.0  # a late answer to an older command must not pass for a refusal of ours
 PLEASE_WAIT_SECONDS = 5.0  # after 84 9C: as long as a reply may take (T3)
 
@@ -192,7 +194,9 @@ class Case:
         if isinstance(message, m.Abort):
             if self.offered is not None or message.code == OK:
                 return c.Unclear("contradiction", "ended by an abort after an approval")
-            return self._denial(message.code, _abort_text(message), stopped=stopped)
+            return self._denial(
+                message.code, _abort_text(message, self._settings.traits.charset), stopped=stopped
+            )
         result = message.result if isinstance(message, m.Completion) else None
         if self.offered is not None:
             if self._refused is None and not result:
@@ -211,8 +215,11 @@ class Case:
         return denial(code, text, stopped=stopped)
 
 
-def _abort_text(message: m.Abort) -> str:
-    return tlv_text(message.tlv, "auto")
+def _abort_text(message: m.Abort, charset: str) -> str:
+    """Return what to show: tag 24, what the host said (BMP 3C), or the maker's own text (1F17)."""
+    own = find_tlv(message.tlv, _OWN_ERROR_TEXT)
+    texts = (tlv_text(message.tlv, charset), message.text, decode_text(own or b"", charset))
+    return next((mask_text(text).strip() for text in texts if text.strip()), "")
 
 
 def move_money(order: c.MoneyOperation, line: ZvtExchange, settings: ZvtSettings) -> Script:

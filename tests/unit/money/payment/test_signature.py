@@ -51,6 +51,24 @@ def test_a_slip_to_be_signed_asks_as_well() -> None:
 
 
 @pytest.mark.parametrize(
+    ("entry_mode", "verification", "is_asked"),
+    [
+        ("contactless", "none", False),
+        ("contactless", "", True),
+        ("contactless", "signature", True),
+        ("icc", "none", True),
+    ],
+)
+def test_below_the_contactless_limit_nobody_signs(
+    entry_mode: str, verification: str, is_asked: bool
+) -> None:
+    printed, _ = advance(STATES["in_progress"], SLIP)
+    card = c.Card("visa", entry_mode=entry_mode, verification=verification)
+    after, _ = advance(printed, c.Approved(replace(APPROVAL, card=card)))
+    assert (after.signature is Signature.ASKED) is is_asked
+
+
+@pytest.mark.parametrize(
     ("kind", "is_asked"),
     [(kind, kind in {p.PaymentType.SALE, p.PaymentType.PREAUTH}) for kind in p.PaymentType],
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from typing import Literal
 
 import pytest
 
@@ -216,3 +217,33 @@ def test_a_terminal_that_wrote_no_slip_gets_ours() -> None:
 def test_a_plain_payments_receipts_are_the_terminals_own() -> None:
     printed = (c.Receipt("customer", ("for you",)), c.Receipt("merchant", ("for us",)))
     assert receipts_of(paid(receipts=printed), style(40)) == printed
+
+
+def untold(*lines: str) -> c.Receipt:
+    return c.Receipt("administration", lines)
+
+
+def test_two_receipts_that_nothing_tells_apart_are_the_merchants_and_then_the_customers() -> None:
+    documents = receipt_documents(paid(receipts=(untold("one"), untold("two"))), style(40))
+    assert {copy: one.lines for copy, one in documents.items()} == {
+        "merchant": ("one",),
+        "customer": ("two",),
+    }
+
+
+@pytest.mark.parametrize("copy", ["customer", "merchant", "administration"])
+def test_two_receipts_of_one_copy_lose_no_line(
+    copy: Literal["customer", "merchant", "administration"],
+) -> None:
+    first = replace(untold("one"), copy=copy)
+    second, third = replace(first, lines=("two",)), replace(first, lines=("three",))
+    documents = receipt_documents(paid(receipts=(first, second, third, second)), style(40))
+    assert documents[copy].lines == ("one", "", "two", "", "three")
+
+
+def test_what_was_printed_twice_stands_there_once() -> None:
+    own = c.Receipt("customer", ("THANKS",))
+    documents = receipt_documents(paid(receipts=(own, own)), style(40))
+    assert documents["customer"].lines == ("THANKS",)
+    both = receipt_documents(paid(receipts=(untold("one"), untold("one"))), style(40))
+    assert both["administration"].lines == ("one",)
