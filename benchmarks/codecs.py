@@ -47,8 +47,8 @@ PAX_RESULT = (
     "0|T01|1.35|000000|OK|00^APPROVAL^123456^700000000001^17^1|01|1250^0|4242^2^1227^^^^01"
     "|5^ZT3WB8UI4N^20261123120000||||TABLE=0^HREF=900005^APPLAB=VISA^AID=A0000000031010"
 )
-CONCERT_ANSWER = telium.Answer("01", "0", 1250, telium.CARD, "978", "ZT3WB8UI4N")
-CAISSE_ANSWER = caisse_ap.Answer(
+CONCERT_ANSWER = telium.ConcertAnswer("01", "0", 1250, telium.CARD, "978", "ZT3WB8UI4N")
+CAISSE_ANSWER = caisse_ap.CaisseApAnswer(
     status=caisse_ap.DONE,
     reason="",
     till="01",
