@@ -21,7 +21,7 @@ import httpx
 
 from bridge import status, takeover
 from bridge.backoffice.api.client import BackOffice, TokenSource
-from bridge.backoffice.http_exchange import open_client
+from bridge.backoffice.http_exchange import Proxy, open_client
 from bridge.backoffice.login.login import Login
 from bridge.backoffice.login.session import LoginStatus
 from bridge.errors import ConfigError
@@ -146,7 +146,8 @@ class Adapters:
     bus: Callable[..., Bus] = Mqtt  # called as `Mqtt` is
     load_driver: Callable[[str, str], Driver] = load_driver  # by its name and the setting's
     open_line: Callable[[SerialAddress | TcpAddress], Awaitable[Line]] = open_line
-    open_client: Callable[[Path | None], httpx.AsyncClient] = open_client  # by the CA file
+    # By the CA file and the proxy.
+    open_client: Callable[[Path | None, Proxy | None], httpx.AsyncClient] = open_client
     login: Callable[..., BackOfficeLogin] = Login  # called as `Login` is
     back_office: Callable[..., BackOffice] = BackOffice  # called as `BackOffice` is
     utc_now: Callable[[], datetime] = utc_now

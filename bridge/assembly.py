@@ -50,6 +50,7 @@ from bridge.settings import (
     login_settings,
     mqtt_settings,
     not_booked_by_us,
+    proxy_settings,
     token_store,
     unbooked_terminals,
 )
@@ -208,7 +209,7 @@ async def build(
         books: BackOffice | None = None
         reading: OfficeReading | None = None
         if office is not None:
-            http = adapters.open_client(office.ca_file)
+            http = adapters.open_client(office.ca_file, proxy_settings(office, environment))
             opened.push_async_callback(http.aclose)
             settings = login_settings(office, environment)
             login = adapters.login(http, settings, token_store(state, environment), clock.now)

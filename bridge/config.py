@@ -11,6 +11,7 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
@@ -19,6 +20,7 @@ from bridge.errors import ConfigError
 CONFIG_BYTES_MAX = 1 << 20  # a large store's file has a few kilobytes
 SECRET_BYTES_MAX = 4_096
 CONTROL_NAME = "control.sock"  # in the state directory, for the command line
+PROXY_OF_ENVIRONMENT = "environment"
 SOCKET_PATH_BYTES_MAX = 107  # Source: unix(7), sun_path with its final zero
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,31}$")]
@@ -198,6 +200,12 @@ class BackOffice(Section):
     endpoint: str = Field(min_length=1)
     deadline_seconds: float = Field(default=30.0, ge=1.0, le=300.0)
     ca_file: Path | None = None
+    # How a store reaches the internet where nothing else does: http://HOST:PORT, or https:// where
+    # the proxy itself wants TLS; `environment` takes https_proxy and no_proxy of the service.
+    # The password comes from `proxy_password_file` or the credential `proxy-password`.
+    proxy: str = ""
+    proxy_username: str = Field(default="", max_length=256, pattern="^[^:]*$")
+    proxy_password_file: Path | None = None
     summary_sku: str = Field(default="CARD-PAYMENT", min_length=1, max_length=64)
     tip_sku: str = Field(default="TIP", min_length=1, max_length=64)
     records: bool = True
@@ -212,6 +220,31 @@ class BackOffice(Section):
     pos_server_payments_booked: Literal["by_server", "by_us"] | None = None
     names: ApiNames = ApiNames()
     login: Login
+
+    @field_validator("proxy")
+    @classmethod
+    def _leads_to_a_proxy(cls, proxy: str) -> str:
+        if proxy in {"", PROXY_OF_ENVIRONMENT}:
+            return proxy
+        try:
+            parts = urlsplit(proxy)
+            is_plain = not (parts.path.strip("/") or parts.query or parts.fragment)
+            has_port = parts.port is not None and parts.port > 0
+        except ValueError:
+            raise ValueError("write it like http://proxy.store:3128") from None
+        if parts.username is not None or parts.password is not None:
+            raise ValueError("its user is proxy_username, its password in proxy_password_file")
+        if parts.scheme not in {"http", "https"} or not (parts.hostname and is_plain and has_port):
+            raise ValueError("write it like http://proxy.store:3128")
+        return proxy
+
+    @model_validator(mode="after")
+    def _proxy_has_a_user(self) -> Self:
+        if self.proxy_password_file is not None and not self.proxy_username:
+            raise ValueError("proxy_password_file: say proxy_username, too")
+        if self.proxy_username and not self.proxy:
+            raise ValueError("proxy_username: there is no proxy")
+        return self
 
 
 class Receipts(Section):

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 from bridge import config as cfg
 from bridge.backoffice.api.names import ApiNames
+from bridge.backoffice.http_exchange import Proxy
 from bridge.backoffice.login.settings import LoginSettings
 from bridge.backoffice.login.token_file import TokenStore
 from bridge.errors import ConfigError
@@ -52,6 +54,50 @@ def login_settings(office: cfg.BackOffice, environment: Mapping[str, str]) -> Lo
         )
     except ValueError as error:
         raise ConfigError("back_office.login", str(error)) from error
+
+
+def proxy_settings(office: cfg.BackOffice, environment: Mapping[str, str]) -> Proxy | None:
+    """Return the proxy that the back office and its login provider are reached through, if any.
+
+    Raises:
+        ConfigError: The password cannot be read, or the environment names no proxy that we know.
+    """
+    if office.proxy == cfg.PROXY_OF_ENVIRONMENT:
+        return _proxy_of(environment, urlsplit(office.endpoint).hostname or "")
+    if not office.proxy:
+        return None
+    password = ""
+    if office.proxy_username:
+        key = "back_office.proxy_password_file"
+        password = cfg.read_secret(key, office.proxy_password_file, "proxy-password", environment)
+    return Proxy(office.proxy, office.proxy_username, password)
+
+
+def _proxy_of(environment: Mapping[str, str], host: str) -> Proxy | None:
+    """Return the proxy that the environment names for `host`; small letters win, as in curl.
+
+    Raises:
+        ConfigError: What it names is no HTTP proxy. The value may hold a password: it is not shown.
+    """
+    small = {name.lower(): value for name, value in environment.items() if name.isupper()}
+    small |= {name: value for name, value in environment.items() if name.islower()}
+    without = [name.strip().lower().lstrip(".") for name in small.get("no_proxy", "").split(",")]
+    if any(name in {"*", host} or (name and host.endswith(f".{name}")) for name in without):
+        return None
+    told = small.get("https_proxy") or small.get("all_proxy") or ""
+    if not told:
+        return None
+    parts = urlsplit(told if "://" in told else f"http://{told}")
+    try:
+        port = parts.port or (443 if parts.scheme == "https" else 80)
+    except ValueError:
+        port = 0
+    if parts.scheme not in {"http", "https"} or not parts.hostname or not port:
+        text = "https_proxy of the environment is no http:// or https:// address"
+        raise ConfigError("back_office.proxy", text)
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    user, password = unquote(parts.username or ""), unquote(parts.password or "")
+    return Proxy(f"{parts.scheme}://{host}:{port}", user, password)
 
 
 def token_store(state_directory: Path, environment: Mapping[str, str]) -> TokenStore:

@@ -23,10 +23,12 @@ from urllib.parse import urlsplit
 import certifi
 import httpx
 
-from bridge.backoffice.one_shot_transport import PHASE, OneShotTransport, Phase
 from bridge.errors import BackOfficeUnavailable, BridgeError, ConfigError
 
 _LOGGER = logging.getLogger(__name__)
+
+CONNECT_SECONDS = 10.0
+"""A store's line that needs longer for name and connection, or for TLS, counts as away."""
 
 BODY_BYTES_MAX = 1 << 20
 """No answer we ask for comes near 1 MiB; a portal's page or a runaway server must not fill us."""
@@ -66,12 +68,32 @@ class HttpAnswer:
     leads_elsewhere: bool = False
 
 
-def open_client(ca_file: Path | None = None) -> httpx.AsyncClient:
+@dataclass(frozen=True, slots=True)
+class Proxy:
+    """The HTTP proxy through which a store reaches the internet.
+
+    Attributes:
+        url: `http://HOST:PORT`, or `https://` where the proxy itself wants TLS; nothing else in it.
+        username: "" where the proxy asks for nobody.
+        password: Never shown or logged.
+    """
+
+    url: str
+    username: str = ""
+    password: str = field(default="", repr=False)
+
+
+def open_client(ca_file: Path | None = None, proxy: Proxy | None = None) -> httpx.AsyncClient:
     """Return the client for everything behind the store's wall; the caller closes it.
 
-    Certificates are always verified, against the usual authorities or `ca_file` instead of them.
-    The environment is not consulted: a stray proxy or `.netrc` entry must not see our tokens.
-    Every request uses a connection of its own, see `one_shot_transport.py`.
+    Certificates are always verified, against the usual authorities or `ca_file` instead of them;
+    a proxy's, too. The environment is not consulted: a stray proxy or `.netrc` entry must not see
+    our tokens. Plain HTTP (to this machine only) never goes through `proxy`, which would read it.
+
+    Every request uses a connection of its own: a server may close an idle one just as the next
+    purchase leaves on it, and that looks exactly like a purchase that was recorded and whose answer
+    was lost. All addresses of a name are tried, the next one after a quarter of a second (RFC 8305;
+    anyio does it), so that IPv6 that leads nowhere keeps nobody out.
 
     Raises:
         ConfigError: `ca_file` cannot be read or holds no certificate.
@@ -80,10 +102,13 @@ def open_client(ca_file: Path | None = None) -> httpx.AsyncClient:
         tls = ssl.create_default_context(cafile=str(ca_file or certifi.where()))
     except OSError as error:
         raise ConfigError("ca_file", f"{ca_file} is no readable certificate file") from error
+    direct = _transport(tls)
     return httpx.AsyncClient(
-        transport=OneShotTransport(tls),
+        transport=direct if proxy is None else _transport(tls, proxy),
+        mounts={"http://": direct},
         trust_env=False,
         follow_redirects=False,
+        timeout=httpx.Timeout(None, connect=CONNECT_SECONDS),  # the rest is `exchange`'s deadline
         headers={
             "connection": "close",
             "accept": "application/json",
@@ -91,6 +116,61 @@ def open_client(ca_file: Path | None = None) -> httpx.AsyncClient:
             "user-agent": "paybridge",
         },
     )
+
+
+def _transport(tls: ssl.SSLContext, proxy: Proxy | None = None) -> httpx.AsyncHTTPTransport:
+    """Return a transport that keeps no connection and repeats nothing."""
+    through: httpx.Proxy | None = None
+    if proxy is not None:
+        user = (proxy.username, proxy.password) if proxy.username else None
+        own_tls = tls if proxy.url.startswith("https:") else None
+        through = httpx.Proxy(proxy.url, auth=user, ssl_context=own_tls)
+    return httpx.AsyncHTTPTransport(
+        verify=tls,
+        trust_env=False,
+        limits=httpx.Limits(max_connections=None, max_keepalive_connections=0),
+        proxy=through,
+        retries=0,
+    )
+
+
+class Progress:
+    """How far one request got, as httpx's transport tells it; what is not understood is a doubt.
+
+    Source: httpcore's documentation, "Request Extensions", trace; the names of its events.
+    """
+
+    def __init__(self) -> None:
+        """Know nothing yet."""
+        self.connects_to = ("", 0)
+        self.has_sent_its_head = False
+        self._is_told = False  # a transport that tells nothing proves nothing
+        self._has_begun_to_send = False  # towards the server itself, not to a proxy
+        self._asks_for_a_tunnel = False
+
+    async def trace(self, event: str, facts: Mapping[str, Any]) -> None:
+        """Hear of one event, e.g. `http11.send_request_headers.started`: before that is done."""
+        self._is_told = True
+        request = facts.get("request")
+        if request is not None:
+            self._asks_for_a_tunnel = request.method == b"CONNECT"
+        if event == "connection.connect_tcp.started":
+            self.connects_to = (str(facts["host"]), int(facts["port"]))
+        if event.startswith(_BEFORE_ANYTHING_IS_SENT) or self._asks_for_a_tunnel:
+            return
+        self._has_begun_to_send = True
+        self.has_sent_its_head |= event == "http11.send_request_headers.complete"
+
+    @property
+    def proves_nothing_left(self) -> bool:
+        """Whether no byte of the request can have reached the server."""
+        return self._is_told and not self._has_begun_to_send
+
+
+_BEFORE_ANYTHING_IS_SENT = (
+    "connection.",
+    "proxy.",
+)  # names, connections, TLS; through a proxy, too
 
 
 def is_safe_url(url: str) -> bool:
@@ -118,8 +198,13 @@ async def exchange(
         NoAnswer: Bytes may have left; the answer is missing, cut, too long or coded.
     """
     assert deadline_seconds > 0
-    phase = Phase()
-    request.extensions[PHASE] = phase
+    progress = Progress()
+    request.extensions["trace"] = progress.trace
+    # Name and connection, then TLS, each at most half of the time: a handshake that the deadline
+    # cancels would leave its socket to the garbage collector (httpcore closes it on errors only).
+    connect = min(CONNECT_SECONDS, deadline_seconds / 2)
+    request.extensions["timeout"] = httpx.Timeout(None, connect=connect).as_dict()
+    host = request.url.host
     try:
         async with asyncio.timeout(deadline_seconds):
             response = await http.send(request, stream=True)
@@ -132,27 +217,58 @@ async def exchange(
                 )
             finally:
                 await response.aclose()
-    except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
-        _LOGGER.debug("no connection to %s: %r", request.url.host, error)
-        raise NotSent(f"no connection to {request.url.host}: {_why(error)}") from error
-    except (httpx.UnsupportedProtocol, httpx.LocalProtocolError) as error:
+    except httpx.ProxyError as error:
+        # What a proxy says beside the status may quote our login at it.
+        raise NotSent(f"no connection to {host}: {_refused_by_proxy(error)}") from None
+    except httpx.LocalProtocolError as error:
         _LOGGER.debug("the request cannot be sent: %r", error)
+        if progress.has_sent_its_head:
+            raise NoAnswer("the request broke off in the middle") from error
         raise NotSent("the request cannot be sent: its address or a header is wrong") from error
     except TimeoutError as error:
-        words = f"no answer from {request.url.host} within {deadline_seconds:g} s"
-        # A transport that does not tell how far it got proves nothing, so the doubt stays.
-        if phase.connecting and not phase.sending:
-            raise NotSent(words) from error
-        raise NoAnswer(words) from error
+        words = f"no answer from {host} within {deadline_seconds:g} s"
+        raise (NotSent if progress.proves_nothing_left else NoAnswer)(words) from error
+    except _NEVER_LEFT as error:
+        _LOGGER.debug("no connection to %s: %r", host, error)
+        raise NotSent(_no_connection(request.url, progress, error)) from error
     except (httpx.RequestError, httpx.StreamError) as error:
         # Its text may quote bytes of the server, which may quote the request.
         _LOGGER.debug("no answer: %s", type(error).__name__)
-        raise NoAnswer(f"{request.url.host} broke off before it had answered") from None
+        if progress.proves_nothing_left:
+            raise NotSent(_no_connection(request.url, progress, error)) from None
+        raise NoAnswer(f"{host} broke off before it had answered") from None
+
+
+_NEVER_LEFT = (
+    *(httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout),
+    httpx.UnsupportedProtocol,
+)
+"""What a transport raises before it sends, whether it tells how far it got or not."""
+
+
+def _no_connection(url: httpx.URL, progress: Progress, error: Exception) -> str:
+    host, port = progress.connects_to
+    via = (
+        "" if (host, port) in {("", 0), (url.host, url.port or 443)} else f" through {host}:{port}"
+    )
+    return f"no connection to {url.host}{via}: {_why(error)}"
+
+
+def _refused_by_proxy(error: httpx.ProxyError) -> str:
+    """Return why a proxy lets nothing through: it was asked for a way, and sent nothing on it.
+
+    Source: RFC 9110, sections 9.3.6 and 15.5.8; httpcore begins its message with the status.
+    """
+    status = str(error).partition(" ")[0]
+    if status == "407":
+        return "the proxy wants a login: look at back_office.proxy_username and its password"
+    answer = f"answers HTTP {status}" if status.isdigit() else "refuses"
+    return f"the proxy {answer}: ask who runs it to let us through"
 
 
 def _why(error: BaseException) -> str:
     """Return in our words why there is no connection; the libraries' go to the log."""
-    if isinstance(error, httpx.ConnectTimeout | httpx.PoolTimeout):
+    if isinstance(error, httpx.TimeoutException):
         return "it does not answer in time"
     cause: BaseException | None = error
     while cause is not None:

@@ -24,7 +24,7 @@ from bridge.backoffice.login.login import Login, OtherIdentity
 from bridge.cli.checks.office import gift_card_names
 from bridge.config import BackOffice, Config
 from bridge.errors import ConfigError, Rejected
-from bridge.settings import api_names, login_settings, token_store
+from bridge.settings import api_names, login_settings, proxy_settings, token_store
 
 COUNTDOWN_SECONDS = 1.0  # how often the remaining time is painted
 
@@ -47,7 +47,7 @@ async def log_in(
         BackOfficeUnavailable, Rejected: The provider is away or will not let us.
     """
     office = _office(config)
-    async with open_client(office.ca_file) as http:
+    async with open_client(office.ca_file, proxy_settings(office, environment)) as http:
         store = token_store(config.site.state_directory, environment)
         login = Login(http, login_settings(office, environment), store, utc_now)
         flow = "browser" if browser else await login.choose_flow()
@@ -99,7 +99,7 @@ async def log_out(config: Config, environment: Mapping[str, str]) -> bool:
         BackOfficeUnavailable: The login could not be removed.
     """
     office = _office(config)
-    async with open_client(office.ca_file) as http:
+    async with open_client(office.ca_file, proxy_settings(office, environment)) as http:
         store = token_store(config.site.state_directory, environment)
         login = Login(http, login_settings(office, environment), store, utc_now)
         return await login.logout()

@@ -300,7 +300,7 @@ class Incarnation(Witness):
             bus=lambda *_args, **_more: self.bus,
             load_driver=lambda name, _key: self.terminals[name],
             open_line=self._open_line,
-            open_client=lambda _ca_file: httpx.AsyncClient(
+            open_client=lambda *_settings: httpx.AsyncClient(
                 transport=OfficeDoor(around.office, self.alive, self._random("http")),
                 trust_env=False,
             ),

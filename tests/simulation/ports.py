@@ -8,11 +8,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import httpcore
 import httpx
 
 from bridge.backoffice.login.session import LoginStatus
 from bridge.backoffice.login.token_file import Storage
-from bridge.backoffice.one_shot_transport import PHASE, Phase
 from bridge.errors import BackOfficeUnavailable, BusError, LineError, LoginRequired
 from bridge.register.api.topics import Topics
 from bridge.register.mqtt.acknowledgements import Acknowledgements
@@ -322,7 +322,7 @@ class WatchedTerminal:
 
 
 class OfficeDoor(httpx.AsyncBaseTransport):
-    """Carries requests to the simulated back office, as `connection.py` does to the real one."""
+    """Carries requests to the simulated back office, and tells how far each got, as httpx does."""
 
     def __init__(self, office: Office, alive: Alive, rng: random.Random) -> None:
         self._office = office
@@ -331,14 +331,14 @@ class OfficeDoor(httpx.AsyncBaseTransport):
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         await self._alive.or_for_ever_silent()
-        phase = request.extensions[PHASE]
-        assert isinstance(phase, Phase)
-        phase.connecting = True
+        trace = request.extensions["trace"]
+        await trace("connection.connect_tcp.started", {"host": request.url.host, "port": 443})
         await asyncio.sleep(self._rng.uniform(0.005, 0.05))
         await self._alive.or_for_ever_silent()
         if self._office.away:
             raise httpx.ConnectError("connection refused")
-        phase.sending = True
+        wire = httpcore.Request(request.method, str(request.url))
+        await trace("http11.send_request_headers.started", {"request": wire})
         body = await request.aread()
         answer = await self._office.answer(body, request.headers["authorization"])
         if answer is None:

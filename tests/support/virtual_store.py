@@ -217,7 +217,7 @@ class VirtualStore:
             bus=lambda *_args, **_more: self.bus(),
             load_driver=lambda name, _key: self.devices[name].driver,
             open_line=partial(open_cables, self.devices),
-            open_client=lambda _ca_file: httpx.AsyncClient(transport=transport, trust_env=False),
+            open_client=lambda *_settings: httpx.AsyncClient(transport=transport, trust_env=False),
             login=lambda *_args: self.tokens(),
             utc_now=self.now,
             to_local=lambda moment: moment,

@@ -32,7 +32,7 @@ from bridge.errors import (
     LoginRequired,
     Rejected,
 )
-from bridge.settings import api_names, login_settings, token_store
+from bridge.settings import api_names, login_settings, proxy_settings, token_store
 
 STORES_NAMED_MAX: Final = 8  # of those that the back office has; enough to see what codes look like
 # A code that no card has: cards' codes are longer, and no shop prints this.
@@ -49,7 +49,7 @@ async def back_office(
     try:
         settings = login_settings(office, environment)
         tokens = token_store(config.site.state_directory, environment)
-        http = open_client(office.ca_file)
+        http = open_client(office.ca_file, proxy_settings(office, environment))
     except ConfigError as error:
         text = str(error).removeprefix(f"{error.key}: ")
         return [found("login_setting", provider, text, key=error.key)]

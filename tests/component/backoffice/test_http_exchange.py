@@ -14,6 +14,7 @@ from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any
 
+import httpcore
 import httpx
 import pytest
 from cryptography import x509
@@ -26,6 +27,7 @@ from bridge.backoffice.http_exchange import (
     HttpAnswer,
     NoAnswer,
     NotSent,
+    Progress,
     exchange,
     is_safe_url,
     open_client,
@@ -371,3 +373,41 @@ async def test_a_transport_that_tells_nothing_leaves_the_doubt() -> None:
     async with httpx.AsyncClient(transport=httpx.MockTransport(handle)) as http:
         with pytest.raises(NoAnswer):
             await exchange(http, http.build_request("GET", "https://x/"), deadline_seconds=0.01)
+
+
+TO = {"host": "shop.example", "port": 443}
+TUNNEL = {"request": httpcore.Request("CONNECT", "https://shop.example/")}
+POST = {"request": httpcore.Request("POST", "https://shop.example/")}
+CONNECTING = [
+    ("connection.connect_tcp.started", TO),
+    ("connection.connect_tcp.complete", {"return_value": None}),
+    ("connection.start_tls.failed", {"exception": OSError()}),
+]
+TUNNELLING = [
+    ("http11.send_request_headers.started", TUNNEL),
+    ("http11.send_request_headers.complete", {"return_value": None}),
+    ("http11.receive_response_headers.started", TUNNEL),
+    ("http11.response_closed.started", {}),
+    ("proxy.start_tls.started", {}),
+]
+
+
+@pytest.mark.parametrize(
+    ("events", "proven"),
+    [
+        ([], False),
+        (CONNECTING, True),
+        (CONNECTING + TUNNELLING, True),
+        ([*CONNECTING, ("http11.send_request_headers.started", POST)], False),
+        ([*TUNNELLING, ("http11.send_request_headers.started", POST)], False),
+        ([*CONNECTING, ("http2.send_request_headers.started", POST)], False),
+        ([*CONNECTING, ("an_event.of.a_later_version", {})], False),
+    ],
+)
+async def test_only_what_is_understood_proves_that_nothing_left(
+    events: list[tuple[str, dict[str, Any]]], proven: bool
+) -> None:
+    progress = Progress()
+    for name, facts in events:
+        await progress.trace(name, facts)
+    assert progress.proves_nothing_left is proven
