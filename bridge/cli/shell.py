@@ -97,7 +97,7 @@ def say_refusal(answer: dict[str, Any]) -> None:
     print(f"refused: {answer.get('message')} ({answer.get('code')})", file=sys.stderr)
 
 
-def say_wrong_use(options: argparse.Namespace, error: BridgeError) -> int:
+def say_wrong_use(options: argparse.Namespace, error: Exception) -> int:
     """Say that the words of a command do not fit together; return the exit status."""
     if options.json:
         print_json(as_json(error))
@@ -105,7 +105,7 @@ def say_wrong_use(options: argparse.Namespace, error: BridgeError) -> int:
     return EXIT_USAGE
 
 
-def as_json(error: BridgeError) -> dict[str, str]:
+def as_json(error: Exception) -> dict[str, str]:
     """Return an error for programs."""
     key = error.key if isinstance(error, ConfigError) else ""
     return {"error": type(error).__name__, "key": key, "message": str(error)}

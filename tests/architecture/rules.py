@@ -70,6 +70,8 @@ _ROOMS: dict[str, tuple[str, ...]] = {
         "private_files",
     ),
     "money.background": ("money.ledger", "money.payment", "money.split_payment", "money.store"),
+    # what people are shown of the journal
+    "reports": ("money",),
     # beside them: what knows nothing of the columns
     "clock": (),
     "config": (),

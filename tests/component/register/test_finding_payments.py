@@ -10,10 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from bridge.cli.journal import list_payments, payments_table
-from bridge.config import parse
+from bridge.cli.payment_table import payments_table
 from bridge.register.api import PaymentDocument
 from bridge.register.publishing.publisher import HEALTH_SECONDS
+from bridge.reports.payment_lines import Selection, find_lines
+from bridge.reports.reader import reading
+from bridge.settings import JOURNAL_NAME
 from tests.published import check
 from tests.support.shop import TOPICS, Plans, Shop, in_a_shop, payment_id
 from tests.support.virtual_store import Json
@@ -149,16 +151,11 @@ def test_the_command_line_finds_holds_too(tmp_path: Path) -> None:
         await shop.until("till-1", 2, status="approved")
 
     in_a_shop(tmp_path, test, replace(PLANS, records=False))
-    config = parse(
-        {
-            "site": {"store_code": "S", "state_directory": str(tmp_path)},
-            "terminals": {"counter-1": {"driver": "zvt", "port": "/dev/null"}},
-        }
-    )
-    (found,) = list_payments(config, only_open=True, limit=10)
-    assert (found["payment_id"], found["held"]) == (payment_id(1), "50.00")
-    assert "[yellow]held[/]" in list(payments_table([found]).columns[5].cells)
-    assert len(list_payments(config, only_open=False, limit=10)) == 2
+    with reading(tmp_path / JOURNAL_NAME) as reader:
+        (found,) = find_lines(reader, Selection(only_open=True))
+        assert (found.payment_id, found.held_minor) == (payment_id(1), 5000)
+        assert "[yellow]held[/]" in list(payments_table([found], lambda at: at).columns[7].cells)
+        assert len(find_lines(reader, Selection())) == 2
 
 
 def test_a_hold_that_an_earlier_version_let_go_is_found_again(tmp_path: Path) -> None:

@@ -1,0 +1,1 @@
+"""What people are shown of the journal: typed rows, read beside the service. Changes nothing."""
