@@ -234,6 +234,7 @@ async def build(
                 ),
                 activates=office.gift_card_activation,
                 store_credit=office.store_credit,
+                changes_codes=office.gift_card_code_changes,
             )
             steps = TerminalPayments(books)
             pos_server = {name: PosServerTerminal(steps) for name in config.pos_server_terminals}
@@ -317,6 +318,7 @@ def _assemble(
             *plans.warnings(),
             *(reading.warnings() if reading else ()),
             *unbooked_terminals(config),
+            *ledger.code_changes.warnings(),
             *holds.warnings(ledger.payments.in_memory(), settings.hold_days, clock.now()),
         ],
     )

@@ -215,6 +215,7 @@ class BackOffice(Section):
     # A gift card whose answer was lost is called untouched when its balance is unchanged after so
     # long. A server that carries a request out later still takes the money: see docs/install.md.
     gift_card_quiet_seconds: float = Field(default=120.0, ge=30.0, le=86_400.0)
+    gift_card_code_changes: bool = False  # may revoke and replace codes; needs EditGiftCard
     store_credit: bool = False  # a supervisor may refund onto a gift card that did not pay
     # Who records payments of terminals with kind = "pos_server"; without a word nobody does.
     pos_server_payments_booked: Literal["by_server", "by_us"] | None = None

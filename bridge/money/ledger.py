@@ -26,6 +26,7 @@ from bridge.money.admission import (
     refuse_unsafe_start,
 )
 from bridge.money.batches import Batches
+from bridge.money.code_changes import CodeChanges
 from bridge.money.commit_decision import BooksPolicy, Moment, SaleAsKnown, change_of, decide
 from bridge.money.coverage import was_given_back
 from bridge.money.live_actions import WorkQueue, WorkQueues
@@ -89,6 +90,7 @@ class Ledger:
         self._server_local_now = server_local_now
         self._known_terminals = set(terminals)
         self.batches = Batches(journal, self.payments, now)
+        self.code_changes = CodeChanges(journal, now)
         self._reserved: dict[str, p.PaymentRequest] = {}  # accepted, not yet on disk
         self._locks = Locks()
         self._work = WorkQueues()
@@ -154,6 +156,7 @@ class Ledger:
     async def _load_open(self) -> None:
         live = await self._journal.payment_rows("live=1", ())
         due = await self._journal.purchase_rows("state!='recorded'", ())
+        await self.code_changes.recover()
         await self.batches.recover({row.terminal_id for row in live} | self._known_terminals)
         keys = [row.sale_key for row in live] + [row.sale_key for row in due]
         for key in dict.fromkeys(keys):

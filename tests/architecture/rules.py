@@ -66,7 +66,8 @@ _ROOMS: dict[str, tuple[str, ...]] = {
     "money": ("money.payment", "money.store"),
     "money.payment": ("money.purchase",),
     "money.store": (
-        *("money.coverage", "money.payment", "money.purchase", "money.terminal_batch"),
+        *("money.coverage", "money.gift_card_code", "money.payment", "money.purchase"),
+        "money.terminal_batch",
         "private_files",
     ),
     "money.background": ("money.ledger", "money.payment", "money.split_payment", "money.store"),

@@ -198,7 +198,11 @@ def test_an_external_code_needs_its_own_permission(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("operation", "fields", "code"),
     [
-        ("gift_card/deactivate", {"gift_card": gift()}, "operation_not_supported"),
+        (
+            "gift_card/deactivate",
+            {"gift_card": gift(), "operation_id": new_id(), "approved_by": "anna"},
+            "feature_disabled",
+        ),
         (
             "gift_card/unload",
             {"gift_card": gift(), "amounts": euros("5.00")},

@@ -32,13 +32,20 @@ START, CONTINUE, CAPTURE = (f"terminalPayment.{step}" for step in ("start", "con
 class PosServerCounter:
     """One register, one such terminal; the bridge can be killed and started again."""
 
-    def __init__(self, folder: Path, *, booked: str | None = None, **settings: object) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        booked: str | None = None,
+        office: Json | None = None,
+        **settings: object,
+    ) -> None:
         self.world = World(folder)
         self.office = self.world.office
         self.office._authenticate = {"good": "paybridge"}.get
         self.office.permissions["paybridge"] = ALL_PERMISSIONS
         self.office.api.terminal_payments = "plain"
-        told: dict[str, Any] = {"deadline_seconds": 10.0}
+        told: dict[str, Any] = {"deadline_seconds": 10.0, **(office or {})}
         if booked is not None:
             told["pos_server_payments_booked"] = booked
         table: Json = {"kind": "pos_server", "probe_seconds": 3600.0}

@@ -29,10 +29,12 @@ from bridge.backoffice.api.attempts import (
 from bridge.backoffice.api.documents import (
     CodeType,
     GiftCardCapture,
+    GiftCardEdit,
     GiftCardTransaction,
     Purchase,
     gift_card_add,
     gift_card_balance,
+    gift_card_edit,
     gift_card_trans_add,
     gift_card_trans_capture,
     locations,
@@ -155,6 +157,10 @@ class BackOffice:
     async def gift_card_add(self, code: str, pin: str) -> Attempt:
         """Make a physical gift card with nothing on it; a code that exists is Refused."""
         return await self._mutate(lambda names: gift_card_add(code, pin, names))
+
+    async def gift_card_edit(self, edit: GiftCardEdit) -> Attempt:
+        """Revoke a gift card's code, or put another one in its place, once."""
+        return await self._mutate(lambda names: gift_card_edit(edit, names))
 
     async def gift_card_balance(
         self, code: str, code_type: CodeType

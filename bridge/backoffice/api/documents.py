@@ -12,6 +12,7 @@ from bridge.backoffice.api.literals import EnumValue, Value
 from bridge.backoffice.api.names import (
     CAPTURE_FIELD,
     GIFT_CARD_ADD_FIELD,
+    GIFT_CARD_EDIT_FIELD,
     GIFT_CARD_FIELD,
     PURCHASE_FIELD,
     TRANS_FIELD,
@@ -104,6 +105,22 @@ class GiftCardTransaction:
     ref_no: str
     pin: str = field(default="", repr=False)
     authorize_only: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class GiftCardEdit:
+    """The change of a gift card's code; its balance stays with the card.
+
+    Attributes:
+        gift_card_id: The server's id of the card.
+        code_type: The kind of code that goes.
+        new_code, new_pin: The physical code that takes its place; "" revokes without another.
+    """
+
+    gift_card_id: str
+    code_type: CodeType
+    new_code: str = field(default="", repr=False)
+    new_pin: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,6 +238,29 @@ def gift_card_add(code: str, pin: str, names: ApiNames) -> Document:
     """
     card: dict[str, Value] = {"physicalCode": code, **({"physicalPin": pin} if pin else {})}
     return mutation("GiftCardAdd", GIFT_CARD_ADD_FIELD, {"giftcard": card}, "id", names.renamed)
+
+
+def gift_card_edit(edit: GiftCardEdit, names: ApiNames) -> Document:
+    """Return the mutation that revokes a gift card's code, or puts another one in its place.
+
+    A code of a kind that the card has already is replaced by a new one (the vendor's page "Edit
+    Gift Card"), so nothing is revoked besides: in which order a server does the two is not told.
+
+    Raises:
+        Unsupported: The server is known to have no field for it.
+        Unwritable: Code or PIN cannot be spelled.
+    """
+    card: dict[str, Value] = {"id": edit.gift_card_id}
+    if edit.new_code:
+        card["physicalCode"] = edit.new_code
+        if edit.new_pin:
+            card["physicalPin"] = edit.new_pin
+    else:
+        card[f"revoke{edit.code_type.value.capitalize()}Code"] = True
+    for name in card:
+        if not names.renamed.get(f"{GIFT_CARD_EDIT_FIELD}(giftcard.{name})", name):
+            raise Unsupported("this back office offers no way to change a gift card's code so")
+    return mutation("GiftCardEdit", GIFT_CARD_EDIT_FIELD, {"giftcard": card}, "id", names.renamed)
 
 
 def locations(skip: int, names: ApiNames, *, limits: bool) -> Document:

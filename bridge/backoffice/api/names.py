@@ -15,6 +15,7 @@ TRANS_FIELD = "giftcardTransAdd"
 CAPTURE_FIELD = "giftcardTransCapture"
 GIFT_CARD_FIELD = "giftcard"
 GIFT_CARD_ADD_FIELD = "giftcardAdd"
+GIFT_CARD_EDIT_FIELD = "giftcardEdit"
 
 
 @dataclass(frozen=True, slots=True)

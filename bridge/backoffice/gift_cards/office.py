@@ -12,7 +12,12 @@ from bridge.backoffice.api.attempts import (
     Refused,
     Unknown,
 )
-from bridge.backoffice.api.documents import CodeType, GiftCardCapture, GiftCardTransaction
+from bridge.backoffice.api.documents import (
+    CodeType,
+    GiftCardCapture,
+    GiftCardEdit,
+    GiftCardTransaction,
+)
 from bridge.backoffice.gift_cards import evidence as e
 from bridge.money import payment as p
 from drivers import contract as c
@@ -30,6 +35,9 @@ class Office(Protocol):
 
     async def gift_card_add(self, code: str, pin: str) -> Attempt:
         """Make a card with nothing on it, once."""
+
+    async def gift_card_edit(self, edit: GiftCardEdit) -> Attempt:
+        """Revoke a card's code, or put another one in its place, once."""
 
     async def gift_card_balance(
         self, code: str, code_type: CodeType

@@ -12,16 +12,18 @@ from dataclasses import dataclass, replace
 from bridge.backoffice.api.attempts import GiftCardBalance, NotApplied, Refused
 from bridge.backoffice.api.documents import CodeType
 from bridge.backoffice.gift_cards import evidence as e
+from bridge.backoffice.gift_cards.code_change import LOOK_SECONDS, CodeChangeSteps
 from bridge.backoffice.gift_cards.office import Office
 from bridge.backoffice.gift_cards.steps import GiftCardSteps
 from bridge.log import about
 from bridge.money import payment as p
+from bridge.money.gift_card_code import CodeAnswer, CodeWish
 from bridge.money.ledger import Ledger
 from bridge.money.live_actions import Work
 from drivers import contract as c
 
 PINS_MAX = 200  # of payments that wait; a command that was refused later leaves its PIN here
-LOOK_SECONDS = 3_600.0  # with nothing to do it still looks up once an hour
+IDLE_SECONDS = 3_600.0  # with nothing to do it still looks up once an hour
 
 CAPABILITIES = c.Capabilities(
     operations=frozenset({"sale", "preauth", "capture", "void", "refund", "load", "unload"}),
@@ -49,11 +51,12 @@ class GiftCards:
         *,
         activates: bool = False,
         store_credit: bool = False,
+        changes_codes: bool = False,
     ) -> None:
         """Work off the ledger's queue by `steps`; `office` answers questions about balances.
 
         `activates` lets registers make new cards, and `store_credit` lets them put on a card what
-        another card paid, or nobody.
+        another card paid, or nobody. `changes_codes` lets them revoke and replace lost cards.
         """
         self._ledger = ledger
         self._office = office
@@ -69,6 +72,11 @@ class GiftCards:
         self._questions: dict[str, p.GiftCardCode] = {}  # about balances, by name
         self.balances: dict[str, str | c.Declined | c.Failed | p.NotReached] = {}
         self._pins: dict[str, str] = {}  # by payment, until its hold is asked for
+        self._code_steps = CodeChangeSteps(ledger, office)
+        self._code_wishes: dict[str, CodeWish] = {}  # by who asked
+        self._look_at = 0.0  # of the loop's clock: at changes of codes whose answer was lost
+        self.code_answers: dict[str, CodeAnswer] = {}  # fetched, and removed, by who asked
+        self.changes_codes = changes_codes
 
     # --- asked by the desk, never waiting
 
@@ -90,6 +98,11 @@ class GiftCards:
         self._questions[name] = card
         self._queue.wake()
 
+    def ask_code_change(self, name: str, wish: CodeWish) -> None:
+        """Change a card's code and put the answer into `code_answers` under `name`."""
+        self._code_wishes[name] = wish
+        self._queue.wake()
+
     # --- acting
 
     async def run(self) -> None:
@@ -105,6 +118,17 @@ class GiftCards:
             if work is None and self._questions:
                 await self._answer(next(iter(self._questions)))
                 continue
+            if work is None and self._code_wishes:
+                name = next(iter(self._code_wishes))
+                self.code_answers[name] = await self._code_steps.change(self._code_wishes[name])
+                del self._code_wishes[name]
+                self._ledger.payments.something_changed.set()
+                continue
+            if work is None and self._ledger.code_changes.open() and loop.time() >= self._look_at:
+                self._look_at = loop.time() + LOOK_SECONDS
+                await self._code_steps.look_at_open()
+                self._ledger.payments.something_changed.set()
+                continue
             if work is None:
                 await self._idle(loop.time())
                 continue
@@ -112,13 +136,15 @@ class GiftCards:
                 await self._do(work)
 
     async def _idle(self, now: float) -> None:
-        times = [now + LOOK_SECONDS]
+        times = [now + IDLE_SECONDS]
+        if self._ledger.code_changes.open():
+            times.append(self._look_at)
         if self._queue.next_due_at is not None:
             times.append(self._queue.next_due_at)
         times += self._steps.doubts_due_at()
         try:
             async with self._queue.pause(min(times)):
-                await asyncio.sleep(LOOK_SECONDS)
+                await asyncio.sleep(IDLE_SECONDS)
         except TimeoutError:
             pass
 

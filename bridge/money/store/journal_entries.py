@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pydantic import TypeAdapter, ValidationError
 
 from bridge.errors import JournalError
+from bridge.money import gift_card_code as g
 from bridge.money import payment as p
 from bridge.money import purchase as s
 from bridge.money import terminal_batch as b
@@ -26,7 +27,7 @@ from bridge.money.store.provenance import (
 )
 from drivers import contract as c
 
-JournalEvent = p.Event | p.Pruned | b.BatchEvent | s.PurchaseEvent | ProvenanceEvent
+JournalEvent = p.Event | p.Pruned | b.BatchEvent | g.CodeEvent | s.PurchaseEvent | ProvenanceEvent
 
 EVENT_TYPES: dict[str, type] = {
     "Requested": p.Requested,
@@ -58,6 +59,9 @@ EVENT_TYPES: dict[str, type] = {
     "Unasked": b.Unasked,
     "GapFound": b.GapFound,
     "GapsNoted": b.GapsNoted,
+    "CodeChanging": g.CodeChanging,
+    "CodeChanged": g.CodeChanged,
+    "CodeKept": g.CodeKept,
     "SignatureJudged": SignatureJudged,
     "ReversalFailed": ReversalFailed,
     "Progress": c.Progress,

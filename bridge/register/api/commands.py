@@ -12,6 +12,7 @@ from typing import Final, get_args
 from bridge.register.api.existing_payment_commands import (
     GiftCardBalance,
     GiftCardDeactivate,
+    GiftCardReplace,
     PaymentAcknowledge,
     PaymentCancel,
     PaymentList,
@@ -43,6 +44,7 @@ AnyRequest = (
     | GiftCardReverse
     | GiftCardBalance
     | GiftCardDeactivate
+    | GiftCardReplace
     | PaymentIncrement
     | PaymentCapture
     | PaymentRefund

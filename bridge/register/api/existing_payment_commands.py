@@ -19,6 +19,7 @@ from bridge.register.api.fields import (
 )
 from bridge.register.api.results import (
     GiftCardBalanceResult,
+    GiftCardCodeResult,
     PaymentListResult,
     ReceiptReprintResult,
     SaleAttachResult,
@@ -40,13 +41,28 @@ class GiftCardBalance(Request):
 
 
 class GiftCardDeactivate(Request):
-    """Make a gift card unusable. Always refused: the back office documents no way to do it."""
+    """Revoke a lost gift card's code: nobody pays with it any more, and its balance stays there."""
 
     operation = "gift_card/deactivate"
+    result = GiftCardCodeResult
     page = "gift cards"
 
+    operation_id: PaymentId
+    """Names this change for ever: the same one again has the same answer and changes nothing more.
+    A UUID in lower case."""
     gift_card: GiftCard
-    """Which gift card."""
+    """Which gift card; its PIN is not needed."""
+    approved_by: Word
+    """The supervisor who answers for it."""
+
+
+class GiftCardReplace(GiftCardDeactivate):
+    """Put another code in the place of a lost gift card's; the balance is then that code's."""
+
+    operation = "gift_card/replace"
+
+    replacement: GiftCard
+    """The new plastic: a physical code that no card has, with its PIN where it has one."""
 
 
 class PaymentCancel(Request):

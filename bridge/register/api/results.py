@@ -108,6 +108,17 @@ class GiftCardBalanceResult(Wire):
     """The end of the card's number."""
 
 
+class GiftCardCodeResult(Wire):
+    """The code of a gift card was revoked, or replaced."""
+
+    masked_pan: str
+    """The end of the code that nobody can pay with any more."""
+    replaced_by: str | None
+    """The end of the code that took its place; null where there is none."""
+    balance: str
+    """What the card held when its code was changed, decimal text; it stays with the card."""
+
+
 class TerminalResult(Wire):
     """The terminal did it."""
 

@@ -9,15 +9,24 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from bridge.errors import RequestError
-from bridge.register.api import AnyFollowUp, GiftCardLoad, PaymentStart, format_time
+from bridge.register.api import (
+    AnyFollowUp,
+    GiftCardDeactivate,
+    GiftCardLoad,
+    PaymentStart,
+    format_time,
+)
 from bridge.register.mqtt.messages import Delivery
+
+Guarded = PaymentStart | GiftCardLoad | GiftCardDeactivate | AnyFollowUp
+"""What must not be done later than somebody wanted it."""
 
 CLOCK_SKEW_MAX = timedelta(hours=24)  # beyond, `expires_at` says more about the clock than the wish
 MESSAGE_EXPIRY_SECONDS_MAX = 30  # a longer MQTT expiry does not prove that somebody still waits
 
 
 def refuse_unfresh(
-    request: PaymentStart | GiftCardLoad | AnyFollowUp,
+    request: Guarded,
     delivery: Delivery,
     epoch: str,
     now: datetime,

@@ -7,6 +7,7 @@ import asyncio
 from bridge.errors import RequestError
 from bridge.register import api as k
 from bridge.register.commands.gift_card_balance import Balances
+from bridge.register.commands.gift_card_codes import CodeCommands
 from bridge.register.commands.replies import Replies
 from bridge.register.commands.terminal_operation import TerminalOperations
 from bridge.register.mqtt.messages import Delivery
@@ -19,12 +20,14 @@ class LateAnswers:
         self,
         operations: TerminalOperations,
         balances: Balances,
+        codes: CodeCommands,
         replies: Replies,
         changed: asyncio.Event,
     ) -> None:
         """Look for answers whenever `changed` is set; nobody else clears it."""
         self._operations = operations
         self._balances = balances
+        self._codes = codes
         self._replies = replies
         self._changed = changed
 
@@ -55,6 +58,8 @@ class LateAnswers:
         """
         for asked, answer in self._balances.finished():
             self._respond(asked.delivery, asked.register_id, asked.request, answer)
+        for waiting, told in self._codes.finished():
+            self._respond(waiting.delivery, waiting.register_id, waiting.request, told)
         for one in await self._operations.finished():
             self._respond(one.delivery, one.register_id, one.request, one.result)
 

@@ -25,12 +25,14 @@ from bridge.register.api.payment_commands import LEGS_MAX
 from bridge.register.commands import (
     existing_payment,
     gift_card_balance,
+    gift_card_codes,
     start_payment,
     terminal_operation,
 )
 from bridge.register.commands.excess import ExcessRefusals
 from bridge.register.commands.existing_payment import ExistingPayments
 from bridge.register.commands.gift_card_balance import Balances, Question
+from bridge.register.commands.gift_card_codes import CodeCommands, Waiting
 from bridge.register.commands.late_answers import LateAnswers
 from bridge.register.commands.presence import Presence
 from bridge.register.commands.replies import Replies
@@ -79,7 +81,9 @@ class SplitPayments(existing_payment.SplitPayments, start_payment.SplitPayments,
     """Who carries on split payments."""
 
 
-class GiftCards(start_payment.GiftCards, gift_card_balance.GiftCards, Protocol):
+class GiftCards(
+    start_payment.GiftCards, gift_card_balance.GiftCards, gift_card_codes.GiftCards, Protocol
+):
     """What the desk may ask of who talks about gift cards."""
 
 
@@ -111,6 +115,7 @@ class Desk:
     ) -> None:
         """Serve the registers on `bus`; `now` is the wall clock in UTC, unless it is doubtful."""
         self._bus = bus
+        self._ledger = ledger
         self._topics = settings.topics
         self._choice = Choice(
             terminals,
@@ -119,6 +124,7 @@ class Desk:
             pools=settings.pools,
         )
         self._balances = Balances(gift_cards)
+        self._codes = CodeCommands(gift_cards)
         self._waiting = WaitingLines(ledger, terminals)
         self.outbox = Outbox(ledger.payments.something_changed.set, self._waiting.positions)
         self._replies = Replies(self.outbox, settings.topics, ledger, now)
@@ -126,6 +132,7 @@ class Desk:
         self.late_answers = LateAnswers(
             self.operations,
             self._balances,
+            self._codes,
             self._replies,
             ledger.payments.something_changed.listen(),
         )
@@ -321,10 +328,10 @@ class Desk:
                 undone = await self.existing.cancel_load(register_id, request)
                 return undone or await self._starter.follow_up(delivery, register_id, request)
             case k.GiftCardDeactivate():
-                raise RequestError(
-                    "operation_not_supported",
-                    "the back office documents no way to deactivate a gift card; do it there",
-                )
+                if self._ledger.code_changes.get(request.operation_id) is None:
+                    self._starter.refuse_late(delivery, request)
+                self._codes.begin(Waiting(register_id, delivery, request))
+                return None
             case k.PaymentCancel():
                 return await self.existing.cancel(register_id, request)
             case k.PaymentStatus():

@@ -19,7 +19,7 @@ from bridge.money.payment import leg_id
 from bridge.money.store.records import PaymentRecord
 from bridge.register import api as k
 from bridge.register.commands.existing_payment import refuse_foreign
-from bridge.register.commands.expiry import refuse_unfresh
+from bridge.register.commands.expiry import Guarded, refuse_unfresh
 from bridge.register.commands.payment_request import (
     follow_up_request,
     load_request,
@@ -267,6 +267,18 @@ class PaymentStarter:
         )
         return legs_of(request, whole, amounts, leg_id=leg_id), terminal
 
+    def refuse_late(self, delivery: Delivery, request: Guarded) -> None:
+        """Refuse something new that nobody may wait for any more, or that would not be finished.
+
+        Raises:
+            RequestError: `stale_command`, `command_expired`, `clock_skew` or `bridge_draining`.
+        """
+        doubtful = self._clock_is_doubtful()
+        now = self._now()
+        refuse_unfresh(request, delivery, self.epoch, now, clock_is_doubtful=doubtful)
+        if self.draining:
+            raise RequestError("bridge_draining", "the bridge is about to stop; try again soon")
+
     async def _known_or_fresh(
         self,
         delivery: Delivery,
@@ -284,15 +296,7 @@ class PaymentStarter:
             refuse_foreign(account.payment.request, register_id)
             return True
         try:
-            refuse_unfresh(
-                request,
-                delivery,
-                self.epoch,
-                self._now(),
-                clock_is_doubtful=self._clock_is_doubtful(),
-            )
-            if self.draining:
-                raise RequestError("bridge_draining", "the bridge is about to stop; try again soon")
+            self.refuse_late(delivery, request)
         except RequestError:
             # A payment that exists is only read, and reading is always fresh.
             if not await self._is_stored(register_id, request.payment_id):

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from bridge.register import api as k
 from bridge.register.commands.gift_card_balance import Balances
+from bridge.register.commands.gift_card_codes import CodeCommands
 from bridge.register.commands.late_answers import LateAnswers
 from bridge.register.commands.replies import Replies
 from bridge.register.commands.terminal_operation import OPERATION_SECONDS_MAX
@@ -26,9 +27,8 @@ async def answering(counter: Counter) -> AsyncIterator[LateAnswers]:
     """Run what answers; no publisher is there."""
     ledger = counter.till.ledger
     replies = Replies(counter.outbox, TOPICS, ledger, lambda: NOON)
-    late = LateAnswers(
-        counter.operations, Balances(None), replies, ledger.payments.something_changed.listen()
-    )
+    changed = ledger.payments.something_changed.listen()
+    late = LateAnswers(counter.operations, Balances(None), CodeCommands(None), replies, changed)
     task = asyncio.create_task(late.run())
     await asyncio.sleep(LITTLE_SECONDS)
     yield late

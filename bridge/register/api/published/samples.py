@@ -12,6 +12,7 @@ from bridge.errors import RequestError
 from bridge.register.api.commands import REQUESTS
 from bridge.register.api.decode import decode_request
 from bridge.register.api.envelope import Request
+from bridge.register.api.existing_payment_commands import GiftCardDeactivate
 from bridge.register.api.payment_commands import FollowUp, GiftCardLoad, PaymentStart
 from bridge.register.api.published.catalog import summary
 
@@ -50,6 +51,8 @@ _VALUES: Final[Json] = {
     "lines": ["Welcome"],
     "product_label": "Marker",
 }
+# What differs from the same field elsewhere, by the field that it is inside.
+_INSIDE: Final[dict[str, Json]] = {"replacement": {"stored_value_id": "6396210000008822"}}
 # Fields that may be left out and should not be.
 _ALSO: Final = {
     "payment/start": ("sale_id",),
@@ -95,7 +98,7 @@ def recipes(page: str) -> str:
             continue
         lines = []
         found = {**found, "request_id": FRESH}
-        if issubclass(model, PaymentStart | GiftCardLoad | FollowUp):
+        if issubclass(model, PaymentStart | GiftCardLoad | FollowUp | GiftCardDeactivate):
             found = {**found, "expires_at": SOON}
             lines = ["ID=$(new_id)"]
         payload = json.dumps(found, ensure_ascii=False)
@@ -118,7 +121,8 @@ def _value(name: str, field: Json, defined: Json) -> object:
     if "$ref" in field:
         key = field["$ref"].rpartition("/")[2]
         part = defined[key]
-        return _object(part, defined, _ALSO.get(key, ())) if "properties" in part else {}
+        found = _object(part, defined, _ALSO.get(key, ())) if "properties" in part else {}
+        return {**found, **_INSIDE.get(name, {})}
     items = field.get("items", {})
     if "$ref" in items:
         return [_value(name, items, defined)]
