@@ -130,6 +130,10 @@ class StatusDocuments:
         """Return something small; health is not what a world is about."""
         return k.BridgeState(state="online")
 
+    def as_json(self) -> dict[str, Any]:
+        """Return nothing: nobody runs the command line in a world."""
+        return {}
+
     def terminal_infos(self) -> Mapping[str, k.TerminalInfo]:
         return {}
 
