@@ -319,7 +319,7 @@ def _assemble(
             *(reading.warnings() if reading else ()),
             *unbooked_terminals(config),
             *ledger.code_changes.warnings(),
-            *holds.warnings(ledger.payments.in_memory(), settings.hold_days, clock.now()),
+            *holds.warnings(ledger.payments.held(), settings.hold_days, clock.now()),
         ],
     )
     signatures = SignaturePolicy(config.site.unsigned == "stands", config.site.signature_seconds)

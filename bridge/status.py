@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, TypeVar, cast
 
 from bridge import __version__
 from bridge.money import payment as p
@@ -27,6 +27,8 @@ LINKS = {
 STOPPING = "the bridge is about to stop"
 GAPS_NAMED_MAX = 5  # in health's reasons; the newest
 TERMINALS_NAMED_MAX = 3  # in one line of health
+Document = TypeVar("Document", bound=k.Wire)
+
 FREE_MEGABYTES_MIN = 200  # with less, a technician must act before the journal cannot be written
 
 
@@ -104,6 +106,7 @@ class StatusDocuments:
         self._obstacles = obstacles
         self._warnings = warnings
         self.draining = False
+        self._made: dict[tuple[str, str], tuple[object, k.Wire]] = {}  # what of, and the document
 
     def bridge_state(self, epoch: str) -> k.BridgeState:
         """Return the bridge's own state."""
@@ -230,29 +233,42 @@ class StatusDocuments:
 
     def terminal_infos(self) -> Mapping[str, k.TerminalInfo]:
         """Return what each terminal is and can do."""
-        return {name: self._terminal_info(name, one) for name, one in self._stations.items()}
+        return {
+            name: self._same("info", name, one.state.ready, self._terminal_info)
+            for name, one in self._stations.items()
+        }
 
     def terminal_states(self) -> Mapping[str, k.TerminalState]:
         """Return how each terminal is."""
-        return {name: self._terminal_state(name, one) for name, one in self._stations.items()}
+        return {
+            name: self._same("state", name, (one.state, len(one.in_line)), self._terminal_state)
+            for name, one in self._stations.items()
+        }
+
+    def _same(
+        self, kind: str, name: str, source: object, make: Callable[[str, Station], Document]
+    ) -> Document:
+        """Return a terminal's document; the one made before, while its `source` is the same.
+
+        Every payment changes the state of one terminal, and all of them are asked for then.
+        """
+        known = self._made.get((kind, name))
+        if known is None or known[0] != source:
+            known = self._made[kind, name] = (source, make(name, self._stations[name]))
+        return cast(Document, known[1])
 
     def _recording(self, now: datetime) -> k.RecordingHealth:
-        purchases = self._ledger.payments.open_purchases()
-        pending = [
-            one
-            for one in purchases
-            if one.purchase.state in {PurchaseState.PENDING, PurchaseState.SENDING}
-        ]
-        oldest = min((one.created_at for one in pending), default=None)
+        payments = self._ledger.payments
+        oldest = payments.oldest_pending_purchase()
         age = (now - datetime.fromisoformat(oldest)).total_seconds() if oldest else None
-        states = [one.purchase.state for one in purchases]
+        states = payments.open_purchase_states
         needed = self._needs_login()
         reachable = self._books.reachable if self._books else None
         return k.RecordingHealth(
-            pending=len(pending),
+            pending=states[PurchaseState.PENDING] + states[PurchaseState.SENDING],
             oldest_pending_s=max(int(age), 0) if age is not None else None,
-            unconfirmed=states.count(PurchaseState.UNCONFIRMED),
-            rejected=states.count(PurchaseState.REJECTED),
+            unconfirmed=states[PurchaseState.UNCONFIRMED],
+            rejected=states[PurchaseState.REJECTED],
             endpoint_reachable=reachable,
             problem=self._books.problem if self._books else "",
             login="needed" if needed else "ok" if reachable else "unknown",

@@ -8,7 +8,8 @@ has to wait for (see `get_stored`). Only the ledger writes.
 from __future__ import annotations
 
 import asyncio
-from collections import deque
+import heapq
+from collections import Counter, deque
 from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -25,6 +26,7 @@ from drivers.contract import Money
 # commands; the journal has them all.
 SETTLED_IN_MEMORY_MAX = 1_000
 
+WAITING_FOR_BOOKS = frozenset({s.PurchaseState.PENDING, s.PurchaseState.SENDING})
 HOLD_DAYS_MAX = 31  # the longest that card schemes let a pre-authorization stand
 RETIRED_HOLDS = (
     "live=0 and pruned=0 and status='approved' and created_at>=? and exists (select 1 from entry"
@@ -73,6 +75,9 @@ class PaymentStore:
         self._open_purchases: dict[str, None] = {}  # transaction ids not in the books yet
         self._to_record: dict[str, None] = {}  # transaction ids of pending purchases, in order
         self._unfinished: dict[str, None] = {}  # payment ids whose outcome is open
+        self._held: dict[str, None] = {}  # payment ids whose money is held
+        self.open_purchase_states: Counter[s.PurchaseState] = Counter()  # how many there are
+        self._pending_since: list[tuple[str, str]] = []  # a heap: since when, transaction id
         self._unsigned: dict[str, None] = {}  # payment ids that await a signature
         self._unchecked: dict[str, None] = {}  # payment ids that a person answered for
         self._settled: deque[str] = deque()
@@ -111,6 +116,10 @@ class PaymentStore:
         """Return the payments whose outcome is open."""
         return [self._records[name] for name in self._unfinished]
 
+    def held(self) -> list[PaymentRecord]:
+        """Return the payments in memory whose money is held."""
+        return [self._records[name] for name in self._held]
+
     def unsigned(self) -> list[PaymentRecord]:
         """Return the payments whose signature nobody has accepted, and that were not undone."""
         return [self._records[name] for name in self._unsigned]
@@ -133,6 +142,16 @@ class PaymentStore:
     def open_purchases(self) -> list[PurchaseRecord]:
         """Return the purchases that are not in the books yet."""
         return [self._purchases[name] for name in self._open_purchases]
+
+    def oldest_pending_purchase(self) -> str | None:
+        """Return since when (ISO 8601 UTC) the oldest purchase waits for the books; None: none."""
+        while self._pending_since:
+            since, name = self._pending_since[0]
+            known = self._purchases.get(name)
+            if known is not None and known.purchase.state in WAITING_FOR_BOOKS:
+                return since
+            heapq.heappop(self._pending_since)
+        return None
 
     def purchase(self, transaction_id: str) -> PurchaseRecord | None:
         """Return a purchase in memory."""
@@ -196,7 +215,7 @@ class PaymentStore:
 
         What is held is open: somebody must capture or release it.
         """
-        held = [one.payment_id for one in self.in_memory() if one.payment.held_minor]
+        held = list(self._held)
         where, values = register_filter(
             register_id, only_open=only_open, since=since, sale_key=sale_key, held=held
         )
@@ -279,6 +298,10 @@ class PaymentStore:
             self._unfinished.pop(name, None)
         else:
             self._unfinished[name] = None
+        if account.payment.held_minor:
+            self._held[name] = None
+        else:
+            self._held.pop(name, None)
         if account.payment.answer_check is p.AnswerCheck.DUE:
             self._unchecked[name] = None
         else:
@@ -298,7 +321,15 @@ class PaymentStore:
 
     def put_purchase(self, account: PurchaseRecord) -> None:
         """Keep a purchase that is on disk like this."""
-        name = account.purchase.content.transaction_id
+        name, state = account.purchase.content.transaction_id, account.purchase.state
+        before = self._purchases.get(name)
+        if before is not None and before.purchase.state is not s.PurchaseState.RECORDED:
+            self.open_purchase_states[before.purchase.state] -= 1
+        if state is not s.PurchaseState.RECORDED:
+            self.open_purchase_states[state] += 1
+        was_waiting = before is not None and before.purchase.state in WAITING_FOR_BOOKS
+        if state in WAITING_FOR_BOOKS and not was_waiting:
+            heapq.heappush(self._pending_since, (account.created_at, name))
         self._purchases[name] = account
         for payment_id in account.purchase.payment_ids:
             self._sales.purchase_of[payment_id] = name
@@ -344,7 +375,11 @@ class PaymentStore:
                 continue
             for payment_id in self._sales.payments.pop(key):
                 del self._records[payment_id]
+                self._held.pop(payment_id, None)
                 name = self._sales.purchase_of.pop(payment_id, "")
-                self._purchases.pop(name, None)
+                purchase = self._purchases.pop(name, None)
+                if purchase is not None and name in self._open_purchases:
+                    del self._open_purchases[name]
+                    self.open_purchase_states[purchase.purchase.state] -= 1
                 gone += [payment_id, name]
         return gone

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -60,6 +61,7 @@ NO_MEANS: Mapping[str, Means] = MappingProxyType({})
 # that two who fight about it leave the broker some air.
 DEFEND_SECONDS = 5.0
 BREAKS_MAX = 3  # connections in a row; a broker that restarts breaks one
+OLD_TOGETHER = 8  # documents of before that are published in one turn, some 10 ms
 LEFT_OUT_MAX = 1_000  # messages that are known to be poison
 HOLD_WORDS = {"soon": "ends within a day", "over": "may have ended"}
 AWAY_SECONDS = 0.5  # how long to wait after the broker refused a publish
@@ -71,6 +73,7 @@ class _Told:
 
     connections: int = 0
     states: dict[str, bytes] = field(default_factory=dict)  # by topic
+    documents: dict[str, k.Wire] = field(default_factory=dict)  # as they were made, by topic
     receipts: dict[str, bytes] = field(default_factory=dict)  # by topic
     prompts: dict[str, bytes] = field(default_factory=dict)  # by topic
     health: dict[str, Any] = field(default_factory=dict)  # but for what moves by itself
@@ -138,6 +141,7 @@ class Publisher:
         self._stream = Stream(last_seq, self._since)
         self._due: dict[str, None] = {}  # payments whose outcome must be told, in order
         self._news: dict[str, None] = {}  # payments with other news
+        self._old: dict[str, None] = {}  # what lay at the broker before this connection
         self._streams: dict[str, None] = {}  # payments whose events and receipts are to follow
         self._places: Mapping[str, int] = {}  # in the queues of terminals, as published
         self._hold_notices: dict[str, Notice] = {}  # as published
@@ -156,8 +160,9 @@ class Publisher:
             self._stream.skip(account)  # they were recovered
         while True:
             times = [at for at in (self._health_at, self._news_at) if at is not None]
+            until = loop.time() if self._old and self._outbox.connection else min(times)
             try:
-                async with asyncio.timeout_at(min(times)):
+                async with asyncio.timeout_at(until):
                     await changed.wait()
             except TimeoutError:
                 pass
@@ -173,6 +178,7 @@ class Publisher:
                 if loop.time() >= min(self._news_at or self._health_at, self._health_at):
                     self._news_at = None
                     await self._publish_news()
+                await self._publish_old()
             except BusError as error:
                 _LOGGER.debug("publishing waits reason=%s", error)
                 await asyncio.sleep(AWAY_SECONDS)
@@ -222,13 +228,16 @@ class Publisher:
         """Publish everything that is not an outcome: progress, responses, events, states."""
         while self._news:
             payment_id = next(iter(self._news))
-            await self._publish_document(payment_id)
-            self._news.pop(payment_id, None)
+            try:
+                await self._publish_document(payment_id)
+            except BusError:
+                self._news[payment_id] = None
+                raise
         for request in tuple(self._plan_parts.values()):
             await self._publish_plan(request)  # a plan may end although no part of it changed
-        while (message := self._outbox.responses.first()) is not None:
-            await self._send_later(message.topic, message.payload, message.correlation)
-            self._outbox.sent(message)
+        while len(self._outbox.responses):
+            await self._publish_outcomes()
+            await self._publish_response()
         while self._streams:
             payment_id = next(iter(self._streams))
             del self._streams[payment_id]  # what is told meanwhile puts it there again
@@ -241,8 +250,7 @@ class Publisher:
             except BusError:
                 self._streams[payment_id] = None
                 raise
-        for terminal_id, state in self._status.terminal_states().items():
-            await self._publish_state(self._topics.terminal_state(terminal_id), state)
+        await self._publish_terminal_states()
         for terminal_id, info in self._status.terminal_infos().items():
             await self._publish_state(self._topics.terminal_info(terminal_id), info)
         for terminal_id, document in self._outbox.ends_of_day.items():
@@ -266,15 +274,55 @@ class Publisher:
             self._told.health = facts
 
     async def _publish_outcomes(self) -> None:
-        """Publish the documents with an outcome, those that came meanwhile included."""
+        """Publish the documents with an outcome, those that came meanwhile included.
+
+        Where they do not come to an end (ten thousand purchases are being recorded), responses and
+        the states of terminals go out between them.
+        """
         self._collect()
         while self._due:
             payment_id = next(iter(self._due))
             await self._publish_document(payment_id)
             self._due.pop(payment_id, None)
             self._collect()
+            if asyncio.get_running_loop().time() >= (self._news_at or math.inf):
+                await self._publish_response()
+                await self._publish_terminal_states()
+
+    async def _publish_response(self) -> None:
+        """Publish the response that is next in turn, if there is one."""
+        message = self._outbox.responses.first()
+        if message is not None:
+            await self._publish(message.topic, message.payload, correlation=message.correlation)
+            self._outbox.sent(message)
+
+    async def _publish_terminal_states(self) -> None:
+        """Publish how the terminals are whose state has changed."""
+        for terminal_id, state in self._status.terminal_states().items():
+            await self._publish_state(self._topics.terminal_state(terminal_id), state, at_once=True)
+
+    async def _publish_old(self) -> None:
+        """Publish again some documents of before this connection: everything else goes first.
+
+        Their receipts go with them. It is one at least, whatever else there is to do: a day's
+        bookings must not keep them away for the day.
+        """
+        changed = self._ledger.payments.something_changed
+        for number in range(OLD_TOGETHER):
+            if not self._old or (number and changed.is_set()):
+                return
+            payment_id = next(iter(self._old))
+            await self._publish_document(payment_id)
+            account = self._ledger.payments.get_stored(payment_id)
+            if account is not None:
+                await self._publish_events(account)
+                await self._publish_receipts(account)
+            self._streams.pop(payment_id, None)
 
     async def _publish_document(self, payment_id: str) -> None:
+        # It says more than any progress before it, which need not be told on its own any more.
+        self._news.pop(payment_id, None)
+        self._old.pop(payment_id, None)
         account = self._ledger.payments.get_stored(payment_id)
         if account is not None and account.live:
             await self._publish_payment(account)
@@ -303,16 +351,23 @@ class Publisher:
         state = self._status.bridge_state(connection.epoch)
         await self._publish_state(self._topics.bridge_state, state)
         await self._publish_state(self._topics.bridge_info, self._status.bridge_info())
-        self._due = dict.fromkeys(a.payment_id for a in self._ledger.payments.in_memory() if a.live)
+        live = [one for one in self._ledger.payments.in_memory() if one.live]
+        self._due = {one.payment_id: None for one in live if not one.payment.is_final}
+        self._old = {one.payment_id: None for one in live if one.payment.is_final}
         self._health_at = 0.0
         self._told.connections = connections
 
-    async def _publish_state(self, topic: str, document: k.Wire) -> None:
-        payload = k.encode(document)
-        if self._told.states.get(topic) == payload:
+    async def _publish_state(self, topic: str, document: k.Wire, *, at_once: bool = False) -> None:
+        if self._told.documents.get(topic) is document:
             return
-        await self._send_later(topic, payload, retain=True)
-        self._told.states[topic] = payload
+        payload = k.encode(document)
+        if self._told.states.get(topic) != payload:
+            if at_once:
+                await self._publish(topic, payload, retain=True)
+            else:
+                await self._send_later(topic, payload, retain=True)
+            self._told.states[topic] = payload
+        self._told.documents[topic] = document
 
     async def _publish(
         self,
@@ -483,8 +538,8 @@ class Publisher:
         now = self._now()
         found = {
             one.payment_id: notice(one, self._hold_days, now)
-            for one in self._ledger.payments.in_memory()
-            if one.live and one.payment.held_minor
+            for one in self._ledger.payments.held()
+            if one.live
         }
         for name, said in found.items():
             if said and said != self._hold_notices.get(name):
