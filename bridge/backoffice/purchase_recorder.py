@@ -110,11 +110,17 @@ class Recorder:
         """
         while True:
             transaction_id = await self._next()
+            before = self._troubles
             await self._logged_in()
             if self.draining:
                 return  # what is pending is recorded by the next start
             if transaction_id is None:
                 await self._ask()
+                continue
+            if self._troubles != before:
+                # Something went wrong while it waited for a token: it has not been sent, and waits
+                # with the others.
+                self._put_back(transaction_id)
                 continue
             self.attempts_under_way += 1
             try:
@@ -201,6 +207,12 @@ class Recorder:
         self._known.add(name)
         heapq.heappush(self._due, (at, self._order, name))
 
+    def _put_back(self, name: str) -> None:
+        self._under_way -= 1
+        self._order += 1
+        heapq.heappush(self._due, (0.0, -self._order, name))
+        self._ledger.payments.purchases_pending.set()
+
     async def _attempt(self, transaction_id: str) -> None:
         account = self._ledger.payments.purchase(transaction_id)
         if account is None or account.purchase.state is not s.PurchaseState.PENDING:
@@ -219,7 +231,8 @@ class Recorder:
                 await self._ledger.apply_purchase(transaction_id, s.Recorded(record_id))
             case NotApplied(reason, retry_after_seconds):
                 if began_in == self._troubles:  # who failed beside it met the same outage
-                    self.problem = reason if attempt.misplaced else self.problem
+                    mend = attempt.misplaced or attempt.denied
+                    self.problem = reason if mend else self.problem
                     self._note_outage(reason, retry_after_seconds, BACKOFF_SECONDS_MAX)
                 await self._ledger.apply_purchase(transaction_id, s.NotApplied(reason))
                 self._put(self._wait_until, transaction_id)
@@ -238,7 +251,7 @@ class Recorder:
             case Unknown(reason):
                 self._known.discard(transaction_id)
                 _LOGGER.error("booking unconfirmed reason=%s: a person must look", reason)
-                self._note_doubt()
+                self._note_doubt(began_in)
                 await self._ledger.apply_purchase(transaction_id, s.Unproven(reason))
 
     def _came_through(self, began_in: int) -> None:
@@ -277,8 +290,10 @@ class Recorder:
         self._tell(True, login_needed=self.login_needed)
         self._ledger.payments.something_changed.set()
 
-    def _note_doubt(self) -> None:
+    def _note_doubt(self, began_in: int) -> None:
         self._careful = self._must_ask = True
+        if began_in != self._troubles:  # it was under way when the trouble began: the same one
+            return
         self._troubles += 1
         self._doubts += 1
         self._pause(backoff_seconds(self._doubts, self._rng), None)

@@ -31,12 +31,14 @@ class NotApplied:
         login_required: A person must log in before it is worth trying again.
         misplaced: The answer is that of another place than our API's (an address that moved, a
             method that is not allowed): a person must look at the endpoint.
+        denied: The account may not use the API at all: a person must grant it.
     """
 
     reason: str
     retry_after_seconds: float | None = None
     login_required: bool = False
     misplaced: bool = False
+    denied: bool = False
 
 
 @dataclass(frozen=True, slots=True)

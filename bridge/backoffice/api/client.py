@@ -75,6 +75,14 @@ ENDPOINT_KEY = "back_office.endpoint"
 """The setting to name when the address cannot be used."""
 
 
+ACCOUNT_DENIED = "the account may not use the API: it needs the permission ExecuteGraphQL"
+"""Source: POS_API.md, additions: an empty 401 with a good token (Orchard Core)."""
+
+
+class AccountDenied(BackOfficeUnavailable):
+    """The API lets this account in for nothing; a person must grant it the use of the API."""
+
+
 class TokenSource(Protocol):
     """Where the access token comes from; `login.Login` is one."""
 
@@ -261,10 +269,8 @@ class BackOffice:
             answer = await self._send(document)
         except (Unsupported, Unwritable) as error:
             return _not_sent(error)
-        except LoginRequired as error:
-            return NotApplied(str(error), login_required=True)
-        except BackOfficeUnavailable as error:
-            return NotApplied(str(error))
+        except (LoginRequired, BackOfficeUnavailable) as error:
+            return _nothing_left(error)
         except NoAnswer as error:
             return Unknown(str(error))
         return classify(answer, document.root_field, document.said)
@@ -276,10 +282,8 @@ class BackOffice:
         """
         try:
             return await self._send(document)
-        except LoginRequired as error:
-            return NotApplied(str(error), login_required=True)
-        except BackOfficeUnavailable as error:
-            return NotApplied(str(error))
+        except (LoginRequired, BackOfficeUnavailable) as error:
+            return _nothing_left(error)
         except NoAnswer as error:
             return Unknown(str(error))
 
@@ -287,9 +291,9 @@ class BackOffice:
         """Send a query, and return the data of its answer. Changes nothing at the server."""
         try:
             answer = await self._send(document)
-        except LoginRequired as error:
-            return NotApplied(str(error), login_required=True)
-        except (BackOfficeUnavailable, NoAnswer) as error:
+        except (LoginRequired, BackOfficeUnavailable) as error:
+            return _nothing_left(error)
+        except NoAnswer as error:
             return NotApplied(str(error))
         data = read_data(answer, document.said)
         return Answered(data, len(answer.body)) if isinstance(data, dict) else data
@@ -307,6 +311,7 @@ class BackOffice:
 
         Raises:
             LoginRequired: There is no token.
+            AccountDenied: Not even a token that was just given is accepted, without a word.
             BackOfficeUnavailable: There is no token yet, or no byte left.
             NoAnswer: Bytes may have left.
         """
@@ -320,6 +325,8 @@ class BackOffice:
             return answer
         answer = await self._post(document, fresh)
         if _wants_login(answer, document):
+            if not answer.body.strip():
+                raise AccountDenied(ACCOUNT_DENIED)
             await self._tokens.reject(fresh)
         return answer
 
@@ -352,6 +359,13 @@ def _date_of(answer: HttpAnswer) -> datetime | None:
     except ValueError:
         return None
     return told if told.tzinfo is not None else None
+
+
+def _nothing_left(error: LoginRequired | BackOfficeUnavailable) -> NotApplied:
+    """Return what it proves that a request got no further than its token or its connection."""
+    login_required = isinstance(error, LoginRequired)
+    denied = isinstance(error, AccountDenied)
+    return NotApplied(str(error), login_required=login_required, denied=denied)
 
 
 def _not_sent(error: Unsupported | Unwritable) -> Refused:

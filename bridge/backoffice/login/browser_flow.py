@@ -16,6 +16,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 from bridge.backoffice.http_exchange import NoAnswer
 from bridge.backoffice.login.device_flow import LoginDenied, LoginExpired
 from bridge.backoffice.login.provider import Grant, GrantRefused, Provider, ProviderWire
+from bridge.backoffice.login.refusal_words import rejected
 from bridge.backoffice.login.settings import LoginSettings
 from bridge.errors import BackOfficeUnavailable, ConfigError, Rejected
 
@@ -118,7 +119,7 @@ async def _exchange(wire: ProviderWire, code: str, redirect_uri: str, verifier: 
     except GrantRefused as error:
         if error.code == "invalid_grant":
             raise LoginExpired("the provider does not accept the code it gave") from error
-        raise Rejected(error.code, error.description) from error
+        raise rejected(error.code) from error
     except NoAnswer as error:
         # The code may be used up; only a new login can tell.
         raise BackOfficeUnavailable(f"{error}; log in again") from error
@@ -131,9 +132,9 @@ def _read_code(answer: dict[str, str], provider: Provider) -> str:
         raise Rejected("wrong_issuer", "the answer comes from another login provider", "iss")
     error = answer.get("error")
     if error == "access_denied":
-        raise LoginDenied("the login was refused")
+        raise LoginDenied("the login was denied: somebody said no")
     if error is not None:
-        raise Rejected(error[:80], answer.get("error_description", "")[:200])
+        raise rejected(error)
     code = answer.get("code", "")
     if not code:
         raise Rejected("no_code", "the browser came back without a code")

@@ -20,6 +20,7 @@ from bridge.backoffice.login.provider import (
     read_answer,
     read_seconds,
 )
+from bridge.backoffice.login.refusal_words import rejected
 from bridge.backoffice.login.settings import LoginSettings
 from bridge.errors import BackOfficeUnavailable, LoginRequired, Rejected
 
@@ -95,7 +96,7 @@ async def begin(wire: ProviderWire, settings: LoginSettings) -> DeviceCode:
         form = {"scope": settings.scopes, **settings.target}
         document = read_answer(await wire.post(provider.device_endpoint, form))
     except GrantRefused as error:
-        raise Rejected(error.code, error.description) from error
+        raise rejected(error.code) from error
     except NoAnswer as error:
         # At worst a code was made that nobody will ever see; it expires by itself.
         raise BackOfficeUnavailable(str(error)) from error
@@ -128,17 +129,17 @@ async def finish(wire: ProviderWire, code: DeviceCode) -> Grant:
             interval = max(interval, min(interval * 2, INTERVAL_MAX_SECONDS))
     # The last moments are waited for, so that the countdown on the screen ends at zero.
     await asyncio.sleep(max(0.0, code.expires_at - loop.time()))
-    raise LoginExpired("nobody agreed in time")
+    raise LoginExpired("the code has expired, nobody agreed in time; ask for a new one")
 
 
 def _refusal(error: GrantRefused) -> LoginRequired | Rejected:
     match error.code:
         case "access_denied" | "authorization_declined":
-            return LoginDenied("the login was refused")
+            return LoginDenied("the login was denied: somebody said no")
         case "expired_token" | "invalid_grant" | "bad_verification_code" | "code_expired":
-            return LoginExpired("the code is not good any more; ask for a new one")
+            return LoginExpired("the code has expired; ask for a new one")
         case _:
-            return Rejected(error.code, error.description)
+            return rejected(error.code)
 
 
 def _read_code(document: Mapping[str, Any], started: float) -> DeviceCode:

@@ -24,6 +24,7 @@ from bridge.backoffice.http_exchange import (
     parse_object,
     parse_retry_after,
 )
+from bridge.backoffice.login.refusal_words import in_words, plain_code
 from bridge.backoffice.login.settings import LoginSettings
 from bridge.errors import BackOfficeUnavailable, BridgeError, ConfigError, Rejected
 
@@ -68,13 +69,11 @@ class GrantRefused(BridgeError):
 
     Attributes:
         code: Its error code, e.g. `invalid_grant`.
-        description: Its words for a person, "" when it has none.
     """
 
-    def __init__(self, code: str, description: str) -> None:
-        super().__init__(f"{code}: {description}" if description else code)
+    def __init__(self, code: str) -> None:
+        super().__init__(f"{plain_code(code)}: {in_words(code)}")
         self.code = code
-        self.description = description
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +181,7 @@ class ProviderWire:
         if not isinstance(access_token, str) or not access_token:
             raise NoAnswer("the login provider's answer holds no access token")
         if not isinstance(token_type, str) or token_type.lower() != "bearer":
-            raise GrantRefused("unsupported_token_type", "only Bearer tokens can be used")
+            raise GrantRefused("unsupported_token_type")
         return Grant(
             access_token=access_token,
             refresh_token=_text(document, "refresh_token"),
@@ -278,8 +277,7 @@ def read_answer(answer: HttpAnswer) -> dict[str, Any]:
         return document
     code = document.get("error") if document is not None else None
     if answer.status in (400, 401, 403) and isinstance(code, str) and code not in _OUTAGE_CODES:
-        assert document is not None
-        raise GrantRefused(code[:80], _text(document, "error_description")[:200])
+        raise GrantRefused(code)
     raise BackOfficeUnavailable(f"the login provider answers HTTP {answer.status}")
 
 
@@ -340,13 +338,18 @@ def _check_metadata(document: dict[str, Any]) -> None:
     from authlib.oauth2.rfc8414 import AuthorizationServerMetadata  # noqa: PLC0415
 
     metadata = AuthorizationServerMetadata(document)
-    try:
-        metadata.validate_issuer()
-        metadata.validate_token_endpoint()
-        metadata.validate_jwks_uri()
-        metadata.validate_code_challenge_methods_supported()
-    except ValueError as error:
-        raise Rejected("bad_metadata", str(error)) from error
+    checks = {
+        "issuer": metadata.validate_issuer,
+        "token_endpoint": metadata.validate_token_endpoint,
+        "jwks_uri": metadata.validate_jwks_uri,
+        "code_challenge_methods_supported": metadata.validate_code_challenge_methods_supported,
+    }
+    for name, validate in checks.items():
+        try:
+            validate()
+        except ValueError as error:
+            text = f"its {name} breaks a rule that keeps tokens safe (RFC 8414)"
+            raise Rejected("bad_metadata", text) from error
 
 
 def _clock_ahead(answer: HttpAnswer, now: datetime) -> float | None:

@@ -32,7 +32,7 @@ from bridge.backoffice.api.documents import (
 )
 from bridge.backoffice.api.names import ApiNames
 from bridge.errors import BackOfficeUnavailable, ConfigError, LoginRequired, Rejected
-from simulators.back_office.faults import NAMED, fault_named
+from simulators.back_office.faults import NAMED, UNLIMITED, fault_named
 from tests.support.office import World, play
 
 LINE = PurchaseLine(1, 'SKU "1" \\ ü', False, "1.99", "1.99", "0.00", "0.00", "1", "EA")
@@ -182,12 +182,32 @@ def test_an_expired_token_is_renewed_and_the_purchase_sent_again(tmp_path: Path)
 def test_a_token_is_renewed_at_most_once_per_request(tmp_path: Path) -> None:
     async def main() -> None:
         world = open_world(tmp_path)
-        tokens = Tokens("stale", "stale too", "good")
+        world.office.faults.add(fault_named("not_authenticated_401", times=2))
+        tokens = Tokens("good", "fresh", "fresher")
         outcome = await world.api(tokens).purchase_add(PURCHASE)
         assert isinstance(outcome, NotApplied)
         assert outcome.login_required
         assert len(world.wire.sent) == 2
-        assert tokens.rejected == ["stale", "stale too"]
+        assert tokens.rejected == ["good", "fresh"]
+
+    play(main)
+
+
+def test_an_account_that_may_not_use_the_api_is_told_so(tmp_path: Path) -> None:
+    async def main() -> None:
+        world = open_world(tmp_path)
+        world.office.faults.add(fault_named("empty_401", times=UNLIMITED))
+        tokens = Tokens("good", "fresh", "fresher")
+        api = world.api(tokens)
+        outcome = await api.purchase_add(PURCHASE)
+        assert isinstance(outcome, NotApplied)
+        assert outcome.denied
+        assert not outcome.login_required
+        assert "ExecuteGraphQL" in outcome.reason
+        assert tokens.rejected == ["good"], "the one that was just given is kept"
+        with pytest.raises(BackOfficeUnavailable, match="ExecuteGraphQL"):
+            await api.ping()
+        assert recorded(world) == []
 
     play(main)
 

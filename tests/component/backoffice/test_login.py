@@ -6,6 +6,7 @@ import asyncio
 import base64
 import hashlib
 import json
+import logging
 import warnings
 from contextlib import suppress
 from functools import partial
@@ -18,10 +19,11 @@ import pytest
 from joserfc import jwt
 from joserfc.jwk import ECKey, KeySet, OctKey, OKPKey
 
+from bridge.backoffice.login import browser_flow
 from bridge.backoffice.login.device_flow import DeviceCode, LoginDenied, LoginExpired
 from bridge.backoffice.login.id_token import Identity, read_identity
 from bridge.backoffice.login.login import Login, OtherIdentity
-from bridge.backoffice.login.provider import Grant, ProviderWire
+from bridge.backoffice.login.provider import Grant, Provider, ProviderWire
 from bridge.backoffice.login.settings import Flow, LoginSettings
 from bridge.errors import BackOfficeUnavailable, ConfigError, LoginRequired, Rejected
 from simulators.identity_provider.records import IdTokenFault
@@ -375,29 +377,55 @@ def test_a_clock_that_is_off_beyond_reason_is_named(tmp_path: Path, error_second
 
 
 @pytest.mark.parametrize(
-    ("code", "ends"),
+    ("code", "ends", "said"),
     [
-        ("authorization_declined", LoginDenied),
-        ("access_denied", LoginDenied),
-        ("expired_token", LoginExpired),
-        ("bad_verification_code", LoginExpired),
+        ("authorization_declined", LoginDenied, "denied"),
+        ("access_denied", LoginDenied, "denied"),
+        ("expired_token", LoginExpired, "expired; ask for a new one"),
+        ("bad_verification_code", LoginExpired, "expired; ask for a new one"),
+        ("unauthorized_client", Rejected, "may not log in this way"),
+        ("invalid_client", Rejected, "back_office.login.client_id"),
+        ("AADSTS700016", Rejected, "ask who runs it"),
+        ("\x1b[2JHA HA", Rejected, "other: "),
     ],
 )
 def test_what_a_provider_calls_no_and_too_late_is_told_in_our_words(
-    tmp_path: Path, code: str, ends: type[LoginRequired]
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, code: str, ends: type[Exception], said: str
 ) -> None:
+    caplog.set_level(logging.DEBUG)
+
     async def main() -> None:
         world = World(tmp_path)
         login = world.login()
         shown = await login.begin_device_login()
+        words = f"THEIR WORDS about {shown.device_code}"
         world.wire.inner = httpx.MockTransport(
-            lambda _: httpx.Response(400, json={"error": code, "error_description": "THEIR WORDS"})
+            lambda _: httpx.Response(400, json={"error": code, "error_description": words})
         )
-        with pytest.raises(ends) as told:
+        with pytest.raises(ends, match=said) as told:
             await login.finish_device_login(shown)
-        assert "THEIR WORDS" not in str(told.value)
+        assert "HA HA" not in str(told.value)
+        assert "THEIR WORDS" not in str(told.value) + caplog.text
 
     play(main)
+
+
+@pytest.mark.parametrize(
+    ("error", "ends", "said"),
+    [
+        ("access_denied", LoginDenied, "denied"),
+        ("invalid_scope", Rejected, "back_office.login.scopes"),
+        ("<script>", Rejected, "^other: "),
+    ],
+)
+def test_what_a_browser_brings_back_is_told_in_our_words(
+    error: str, ends: type[Exception], said: str
+) -> None:
+    provider = Provider("https://p", "", "")
+    answer = {"error": error, "error_description": "THEIR WORDS"}
+    with pytest.raises(ends, match=said) as told:
+        browser_flow._read_code(answer, provider)
+    assert "THEIR WORDS" not in str(told.value)
 
 
 @pytest.mark.parametrize("flow", ["auto", "device"])

@@ -82,6 +82,18 @@ class Tokens:
         return "token"
 
 
+@dataclass
+class OneTokenAtOnce(Tokens):
+    """A provider that takes its time over each token, one after the other."""
+
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    async def access_token(self) -> str:
+        async with self.turn:
+            await asyncio.sleep(0.5)
+        return "token"
+
+
 @pytest.fixture
 def executor() -> Iterator[ThreadPoolExecutor]:
     with ThreadPoolExecutor(max_workers=1) as pool:
@@ -168,6 +180,25 @@ def test_at_most_what_was_under_way_becomes_doubtful_in_an_outage(play: Play) ->
     assert found.count("recorded") == 40 - found.count("unconfirmed")
     begun = books.got[0][0]
     assert not [at for at, _ in books.got if begun + 1.0 < at < 60.0], "only queries meanwhile"
+
+
+def test_eight_doubts_of_one_moment_pause_like_one(play: Play) -> None:
+    answers: dict[str, list[Attempt]] = {f"{n:03d}": [Unknown("503")] for n in range(IN_FLIGHT_MAX)}
+    books = Books(answers=answers)
+    ledger = play(books, 20, 60.0)
+    assert states(ledger, 20).count("unconfirmed") == IN_FLIGHT_MAX
+    assert books.asked[0] - books.got[0][0] < 2.0, (
+        "eight pauses, each longer, would be a minute and more"
+    )
+
+
+def test_who_waits_for_a_token_while_a_doubt_comes_up_is_not_sent(play: Play) -> None:
+    books = Books(doubtful_until=5.0)
+    ledger = play(books, 20, 600.0, OneTokenAtOnce())
+    assert [at for at, _ in books.got if at < 5.0], "somebody has to find out"
+    found = states(ledger, 20)
+    assert found.count("unconfirmed") == 1
+    assert found.count("recorded") == 19
 
 
 def test_after_a_doubt_one_goes_alone_until_one_is_applied_and_pauses_grow(play: Play) -> None:
