@@ -22,6 +22,7 @@ from bridge.cli.commands import (
     restore,
     run,
     show,
+    status,
     take_over,
     version,
 )
@@ -30,7 +31,7 @@ from bridge.cli.shell import Command
 # In the order of `paybridge --help`: the service, payments, the journal and its program,
 # terminals, developers.
 _ALL = (
-    *(run.COMMAND, check.COMMAND, take_over.COMMAND, login.COMMAND, logout.COMMAND),
+    *(run.COMMAND, status.COMMAND, check.COMMAND, take_over.COMMAND, login.COMMAND, logout.COMMAND),
     *(payments.COMMAND, show.COMMAND, resolve.COMMAND, mend.COMMAND),
     *(backup.COMMAND, restore.COMMAND, releases.COMMAND),
     *(drivers.COMMAND, note.COMMAND, find.COMMAND),
