@@ -9,6 +9,7 @@ from bridge.cli.commands import (
     check,
     conformance,
     contract,
+    day,
     demo,
     drivers,
     find,
@@ -32,7 +33,7 @@ from bridge.cli.shell import Command
 # terminals, developers.
 _ALL = (
     *(run.COMMAND, status.COMMAND, check.COMMAND, take_over.COMMAND, login.COMMAND, logout.COMMAND),
-    *(payments.COMMAND, show.COMMAND, resolve.COMMAND, mend.COMMAND),
+    *(payments.COMMAND, show.COMMAND, day.COMMAND, resolve.COMMAND, mend.COMMAND),
     *(backup.COMMAND, restore.COMMAND, releases.COMMAND),
     *(drivers.COMMAND, note.COMMAND, find.COMMAND),
     *(demo.COMMAND, contract.COMMAND, conformance.COMMAND),
