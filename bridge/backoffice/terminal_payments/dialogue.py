@@ -29,6 +29,7 @@ from drivers import contract as c
 WAIT_SECONDS = 2.0  # between two questions where the server names no wait
 WAIT_SECONDS_MIN = 0.5  # whatever it names: a server that says 0 must not be hammered
 WAIT_SECONDS_MAX = 30.0  # a cashier who waits longer than that has gone to look
+INQUIRY_SECONDS = 20.0  # one look at a payment in doubt: then the station does what else is due
 LAST_WORD_SECONDS = 5.0  # for an answer that is on its way when the time is up
 
 Phase = Literal["new", "asked", "waiting", "over"]
@@ -85,6 +86,7 @@ class PosServerDialogue:
     def _take_up(self, inquiry: c.Inquire, now: float) -> c.Step:
         """Ask about a payment whose conversation ended; without a handle nobody can be asked."""
         self._inquires = True
+        self._until = now + INQUIRY_SECONDS
         wanted = e.wanted_of(inquiry.about, self._settings)
         handle = read_handle(inquiry.handle)
         if isinstance(wanted, c.Failed) or handle is None:
@@ -112,7 +114,7 @@ class PosServerDialogue:
         """The wait is over, or no answer came."""
         if self._phase == "asked":
             return self._lost("no_answer", "the POS server did not answer", now)
-        if self._inquires:
+        if now >= self._until and self._inquires:
             return self._end(c.StillRunning("the POS server says that it is not over"))
         if now >= self._until:
             text = "the POS server still says that it is not over"
@@ -251,7 +253,9 @@ class PosServerDialogue:
     def _waits(self) -> c.Step:
         if self._phase == "over":
             return c.Step()
-        at = self._wake_at if self._phase == "asked" else min(self._wake_at, self._until)
+        # A wait of the server's is kept also where this look ends with it.
+        ends = self._phase == "waiting" and not self._inquires
+        at = min(self._wake_at, self._until) if ends else self._wake_at
         return c.Step(wake_at=at)
 
     def _end(self, final: c.FinalEvent) -> c.Step:
