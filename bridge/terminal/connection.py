@@ -153,7 +153,7 @@ class TerminalConnection:
         except TimeoutError:
             return
         if not data:
-            self.lose(LineError("usb_removed", "the line was lost while idle"))
+            self.lose(self._line_error("while idle"))
 
     async def converse(
         self, operation: c.Operation, payment_id: str = "", *, keep: Keep | None = None
@@ -183,12 +183,27 @@ class TerminalConnection:
             final = await conversation.hold(dialogue, operation)
         finally:
             self._line = conversation.line
-            if conversation.line_lost:
-                self.lose(LineError("usb_removed", "the line was lost in a conversation"))
+            if conversation.line_lost and self._was_hung_up(conversation.final):
+                self.drop()
+            elif conversation.line_lost:
+                self.lose(self._line_error("in a conversation"))
         left_open = self._settings.persistent and not self._capabilities.one_talk_per_line
         if not left_open and (self._capabilities.one_talk_per_line or isinstance(final, c.Unclear)):
             self.drop()
         return final
+
+    def _was_hung_up(self, final: c.FinalEvent | None) -> bool:
+        """Say whether the terminal closed a line that was opened for this conversation only.
+
+        It had said its last word: nothing is wrong with it, and nothing is to be reached again.
+        """
+        said_all = final is not None and not isinstance(final, c.Unclear)
+        return said_all and not self._settings.persistent
+
+    def _line_error(self, when: str) -> LineError:
+        if self._settings.transport == "serial":
+            return LineError("usb_removed", f"the line was lost {when}")
+        return LineError("io_error", f"the connection was lost {when}")
 
     def rest(self) -> None:
         """Close a line that is opened on demand: for now there is nothing more to say."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from drivers.telium.codec.caisse_ap import PROTOCOL_ID, PROTOCOL_ID_CHARACTERS
 from drivers.telium.codec.codes import CURRENCY_NUMBERS
 
 TILL_DIGITS = 2
@@ -44,17 +45,25 @@ class TeliumSettings:
 
 @dataclass(frozen=True, slots=True)
 class CaisseApSettings:
-    """A terminal with Caisse-AP over IP (Concert 3.x); it listens on port 8888."""
+    """A terminal with Caisse-AP over IP (Concert 3.x); it listens on port 8888.
+
+    `protocol_id` (CJ) is the number that the protocol's association gave to the register's maker.
+    `identification` asks a terminal who it is (CD=I) where it would else only be connected to.
+    """
 
     till: str = "01"
     currency: str = "EUR"
     version: str = "0300"  # 0301 and 0320 are seen as well
+    protocol_id: str = PROTOCOL_ID
+    identification: bool = True
     result_seconds: float = RESULT_SECONDS
 
     def __post_init__(self) -> None:
         _check(self.till, self.currency)
         if len(self.version) != VERSION_DIGITS or not _are_digits(self.version):
             raise ValueError("version must be four digits, as 0300")
+        if len(self.protocol_id) != PROTOCOL_ID_CHARACTERS or not _are_digits(self.protocol_id):
+            raise ValueError(f"protocol_id must be {PROTOCOL_ID_CHARACTERS} digits")
         _check_positive(self.result_seconds)
 
 

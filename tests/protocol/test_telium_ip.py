@@ -25,6 +25,7 @@ from drivers.contract import (
     Refund,
     Reverse,
     Step,
+    TerminalNotReady,
     TerminalReady,
     Unclear,
 )
@@ -45,8 +46,10 @@ STOPPED_DESK = b"CZ0040300CJ012012345678901CA00201CE003978CD0010AE00201AF00211"
 class Script:
     """A dialogue, the seconds that went by, and all that it said."""
 
-    def __init__(self, operation: Operation = PAY) -> None:
-        self.dialogue = CAISSE_AP_DRIVER.dialogue(CaisseApSettings(), "tcp")
+    def __init__(
+        self, operation: Operation = PAY, settings: CaisseApSettings | None = None
+    ) -> None:
+        self.dialogue = CAISSE_AP_DRIVER.dialogue(settings or CaisseApSettings(), "tcp")
         self.now = 0.0
         self.sent = b""
         self.told: list[object] = []
@@ -339,12 +342,84 @@ def test_a_cancel_only_tells_the_clerk() -> None:
     assert isinstance(script.final, Approved)
 
 
-def test_probing_and_asking_send_nothing() -> None:
-    probe, ask = Script(Probe()), Script(Inquire(PAY, None))
-    assert probe.final == TerminalReady(currency="EUR")
+def test_asking_sends_nothing() -> None:
+    ask = Script(Inquire(PAY, None))
     assert isinstance(ask.final, Unclear)
-    assert probe.sent + ask.sent == b""
-    assert probe.wake_at is ask.wake_at is None
+    assert ask.sent == b""
+    assert ask.wake_at is None
+
+
+# --- who is there
+
+WHO = b"CZ0040300CJ012012345678901CA00201CD001I"
+# As shown by an OCA module and a printing service.
+HERE = b"CZ0040301CJ012330538600404CA00201CD001IAE00210"
+UNTOLD = TerminalReady(currency="EUR", problems=("it does not tell who it is (CD=I)",))
+
+
+def asked(*pieces: bytes, settings: CaisseApSettings | None = None) -> Script:
+    """Probe, and hear an answer in pieces."""
+    probe = Script(Probe(), settings)
+    for piece in pieces:
+        if probe.wake_at is not None:
+            probe.hear(piece)
+    probe.end_by_silence()
+    return probe
+
+
+@pytest.mark.parametrize("cut", range(len(HERE) + 1))
+def test_a_terminal_tells_who_it_is(cut: int) -> None:
+    probe = asked(HERE[:cut], HERE[cut:]) if 0 < cut < len(HERE) else asked(HERE)
+    assert probe.sent == WHO
+    assert probe.final == TerminalReady(serial_number="330538600404", currency="EUR")
+
+
+def test_what_only_repeats_our_own_number_is_no_identity() -> None:
+    assert asked(WHO + b"AE00210").final == TerminalReady(currency="EUR")
+
+
+@pytest.mark.parametrize("told", [b"", b"AF00212", b"AF00209"])
+def test_a_terminal_too_old_for_the_question_is_ready(told: bytes) -> None:
+    assert asked(WHO + b"AE00201" + told).final == TerminalReady(currency="EUR")
+
+
+def test_a_terminal_that_only_listens_is_ready_and_says_what_is_missing() -> None:
+    assert asked().final == UNTOLD
+    hung_up = Script(Probe())
+    hung_up.lose_line()
+    assert hung_up.final == UNTOLD
+
+
+@pytest.mark.parametrize(
+    ("answer", "code"),
+    [
+        (HERE.replace(b"CA00201", b"CA00202"), "wrong_device"),
+        (PAID, "terminal_busy"),
+        (WHO + b"AE00201AF00203", "terminal_maintenance"),
+        (b"HTTP/1.1 400 Bad Request\r\n\r\n", "wrong_device"),
+        (b"SSH-2.0-OpenSSH_9.2\r\n", "wrong_device"),
+        (HERE[:-4], "wrong_device"),
+        (HERE + b"AE00201", "wrong_device"),
+        (b"\x02 0100\x03", "wrong_device"),
+    ],
+)
+def test_somebody_else_is_not_ready(answer: bytes, code: str) -> None:
+    final = asked(answer).final
+    assert isinstance(final, TerminalNotReady)
+    assert final.code == code
+
+
+def test_nobody_is_asked_where_that_is_switched_off() -> None:
+    probe = Script(Probe(), CaisseApSettings(identification=False))
+    assert (probe.sent, probe.final) == (b"", TerminalReady(currency="EUR"))
+
+
+def test_the_makers_number_is_a_setting() -> None:
+    settings = CaisseApSettings(protocol_id="330538600404")
+    assert b"CJ012330538600404" in Script(PAY, settings).sent
+    assert asked(HERE, settings=settings).final == TerminalReady(currency="EUR")
+    with pytest.raises(ValueError, match="protocol_id must be 12 digits"):
+        CaisseApSettings(protocol_id="4711")
 
 
 def test_a_refund_is_a_credit_without_an_original() -> None:

@@ -23,7 +23,10 @@ from drivers.contract import MaskedPan, ProtocolError, mask_cards
 
 MESSAGE_BYTES_MAX = 4096  # an answer has 170 bytes; the terminals' own buffers have 1 KiB
 TAG_CHARACTERS, LENGTH_DIGITS = 2, 3
-PROTOCOL_ID = "012345678901"  # required, and the same for everybody
+# CJ, required: the number that the protocol's association gave to the register's maker. This is
+# the one of clients that were given none.
+PROTOCOL_ID = "012345678901"
+PROTOCOL_ID_CHARACTERS = 12
 AMOUNT_MINOR_MAX = 999_999_999_999
 REQUEST_AMOUNT_DIGITS_MIN = 2
 
@@ -31,6 +34,8 @@ DONE = "10"
 NOT_DONE = "01"
 DEBIT: Literal["0"] = "0"
 CREDIT: Literal["1"] = "1"
+IDENTIFY = "I"  # no money: who is there? From 3.01 on; older ones answer that they do not know it
+FORMAT_ERROR, UNKNOWN_ACTION = "09", "12"  # of AF
 
 _TAG = re.compile(rb"[A-Z][A-Z0-9]")
 _TEXT = re.compile(rb"[\x20-\xff]*")
@@ -53,6 +58,7 @@ class Request:
     currency: str  # ISO 4217, three digits
     action: Literal["0", "1"] = DEBIT
     version: str = "0300"
+    protocol_id: str = PROTOCOL_ID
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +78,7 @@ class CaisseApAnswer:
     card: MaskedPan | None = None  # AA, masked again whatever the terminal sent
     application_id: str = ""  # AI
     contract: str = ""  # CG
+    protocol_id: str = ""  # CJ
 
 
 def encode_tags(tags: Iterable[tuple[str, str]]) -> bytes:
@@ -138,13 +145,19 @@ def encode_request(request: Request) -> bytes:
     return encode_tags(
         (
             ("CZ", request.version),
-            ("CJ", PROTOCOL_ID),
+            ("CJ", request.protocol_id),
             ("CA", request.till),
             ("CE", request.currency),
             ("CD", request.action),
             ("CB", f"{request.amount_minor:0{REQUEST_AMOUNT_DIGITS_MIN}d}"),
         )
     )
+
+
+def encode_identification(till: str, version: str, protocol_id: str) -> bytes:
+    """Return the bytes of the question who is there. Moves no money, shows nothing."""
+    head = (("CZ", version), ("CJ", protocol_id))
+    return encode_tags((*head, ("CA", till), ("CD", IDENTIFY)))
 
 
 def decode_request(tags: Mapping[str, str]) -> Request:
@@ -163,6 +176,7 @@ def decode_request(tags: Mapping[str, str]) -> Request:
             currency=tags["CE"],
             action=DEBIT if action == DEBIT else CREDIT,
             version=tags["CZ"],
+            protocol_id=tags["CJ"],
         )
     except KeyError as error:
         raise ProtocolError(f"tag {error.args[0]} is missing") from error
@@ -194,6 +208,7 @@ def decode_answer(tags: Mapping[str, str]) -> CaisseApAnswer:
         card=card,
         application_id=tags.get("AI", ""),
         contract=tags.get("CG", ""),
+        protocol_id=tags.get("CJ", ""),
     )
 
 

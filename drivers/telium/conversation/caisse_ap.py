@@ -5,7 +5,10 @@ Rules:
    an answer proves it.
 2. An answer is judged when it is complete, or when it is whole and the line has been quiet for a
    moment or has ended: no length says that nothing follows.
-3. What is damaged, incomplete or about something else is `Unclear`. There is nobody to ask later:
+3. Who is there is asked with CD=I, which moves no money. An older terminal refuses that, or says
+   nothing: it was connected to, and that is all that can be known. What cannot be an answer of a
+   terminal, or is one to something else, makes it unfit.
+4. What is damaged, incomplete or about something else is `Unclear`. There is nobody to ask later:
    the connection was the only way for the answer.
 """
 
@@ -22,6 +25,7 @@ from drivers.contract import (
     ProtocolError,
     Refund,
     Stage,
+    TerminalNotReady,
     TerminalReady,
     Unclear,
 )
@@ -33,7 +37,10 @@ from drivers.telium.mapping.evidence import Wanted, judge_ip, refuse, want
 from drivers.telium.settings import CaisseApSettings
 
 DRAIN_SECONDS = 0.3  # what belongs to one answer comes in segments milliseconds apart
+# How a terminal refuses a question that it does not know; AF may be missing.
+_TOO_OLD = ("", caisse_ap.FORMAT_ERROR, caisse_ap.UNKNOWN_ACTION)
 SHOWN_MAX = 400  # characters of an answer that nobody can read; a whole one has 170
+IDENTIFY_SECONDS = 5.0  # it shows nothing and asks nobody
 GAP_SECONDS = 3.0  # for the rest of an answer that began; a lost segment is resent within 3 s
 
 Script = script.Script[Words, bytes]
@@ -51,8 +58,9 @@ class CaisseApDialogue(ScriptedDialogue[Words, bytes, bytes]):
         """Return the script of a payment; everything else ends before a byte is sent."""
         settings = self._settings
         match operation:
+            case Probe() if settings.identification:
+                return identify(settings)
             case Probe():
-                # A connection is all that can be had without putting an amount on the display.
                 return TerminalReady(currency=settings.currency)
             case Inquire():
                 return Unclear("cannot_ask", "read the terminal's ticket")
@@ -69,6 +77,56 @@ class CaisseApDialogue(ScriptedDialogue[Words, bytes, bytes]):
                 return request(operation, self._line, settings)
 
 
+def identify(settings: CaisseApSettings) -> Script:
+    """Ask who is there; a terminal too old for the question is ready all the same."""
+    question = caisse_ap.encode_identification(
+        settings.till, settings.version, settings.protocol_id
+    )
+    received = b""
+    heard = yield Say(question, IDENTIFY_SECONDS)
+    while isinstance(heard, Heard):
+        received += heard.answer
+        try:
+            tags, rest = caisse_ap.decode_tags(received)
+        except ProtocolError:
+            return _stranger()
+        whole = "AE" in tags and not rest
+        heard = yield Say(wait_seconds=DRAIN_SECONDS if whole else GAP_SECONDS)
+    if not received:
+        untold = ("it does not tell who it is (CD=I)",)
+        return TerminalReady(currency=settings.currency, problems=untold)
+    try:
+        tags, rest = caisse_ap.decode_tags(received)
+        answer = caisse_ap.decode_answer(tags)
+    except ProtocolError:
+        return _stranger()
+    if rest:
+        return _stranger()
+    return _identity(answer, settings)
+
+
+def _identity(
+    answer: caisse_ap.CaisseApAnswer, settings: CaisseApSettings
+) -> TerminalReady | TerminalNotReady:
+    """Return who answered, and whether it is the one that is meant."""
+    if answer.till not in ("", settings.till):
+        text = f"it answers as till {answer.till}, not {settings.till}"
+        return TerminalNotReady("wrong_device", text)
+    if answer.status == caisse_ap.NOT_DONE and answer.reason in _TOO_OLD:
+        return TerminalReady(currency=settings.currency)  # too old to be asked
+    if answer.action not in ("", caisse_ap.IDENTIFY):
+        return TerminalNotReady("terminal_busy", "it answers an earlier request")
+    if answer.status == caisse_ap.NOT_DONE:
+        text = f"it refuses to say who it is: {answer.reason} {answer.text}".rstrip()
+        return TerminalNotReady("terminal_maintenance", text)
+    own = answer.protocol_id if answer.protocol_id != settings.protocol_id else ""
+    return TerminalReady(serial_number=own, currency=settings.currency)
+
+
+def _stranger() -> TerminalNotReady:
+    return TerminalNotReady("wrong_device", "what answers there is no terminal of this protocol")
+
+
 def request(operation: Pay | Refund, line: TillStream[bytes], settings: CaisseApSettings) -> Script:
     """Hand out the request, collect the answer in its pieces, and judge it."""
     wanted = want(operation, till=settings.till, currency=settings.currency)
@@ -79,6 +137,7 @@ def request(operation: Pay | Refund, line: TillStream[bytes], settings: CaisseAp
             currency=wanted.currency,
             action=wanted.action,
             version=settings.version,
+            protocol_id=settings.protocol_id,
         )
     )
     line.requested = True

@@ -29,6 +29,7 @@ from simulators.terminals.telium.device import (
 )
 
 REQUEST_GAP_SECONDS = 0.1  # for the rest of a request, as nothing says how long it is
+OWN_ID = "330538600404"  # as one was seen to answer
 REQUEST_TAGS = frozenset(("CZ", "CJ", "CA", "CE", "CD", "CB"))
 REASON_WORDS = 27  # with the code 29, as one bank's refusals have
 REASONS = {
@@ -145,6 +146,11 @@ class CaisseApTerminal:
     async def _attend(self, line: Line) -> None:
         """Serve the requests of one connection until it is closed, by whichever side."""
         while tags := await self._request(line):
+            if tags.get("CD") == "I":
+                await self._identify(line, tags)
+                if self._device.profile.hangs_up:
+                    return
+                continue
             self._in_payment = True
             answer = await self._answer(tags)
             self._in_payment = False
@@ -168,6 +174,20 @@ class CaisseApTerminal:
             tags = _tags(received)
             if tags.keys() >= REQUEST_TAGS:
                 return tags
+
+    async def _identify(self, line: Line, tags: dict[str, str]) -> None:
+        """Say who it is, as far as this make can."""
+        profile = self._device.profile
+        own = OWN_ID if profile.identification == "own" else tags.get("CJ", "")
+        head = (("CZ", tags.get("CZ", "")), ("CJ", own), ("CA", tags.get("CA", "")), ("CD", "I"))
+        match profile.identification:
+            case "silent":
+                return
+            case "unknown":
+                words = caisse_ap.encode_tags((*head, ("AE", "01"), ("AF", UNKNOWN_ACTION)))
+            case _:
+                words = caisse_ap.encode_tags((*head, ("AE", "10")))
+        await self._speak(line, words + profile.line_end)
 
     async def _answer(self, tags: dict[str, str]) -> bytes:
         """Do what the till wants and return what there is to say about it."""

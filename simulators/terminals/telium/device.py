@@ -48,6 +48,8 @@ class Profile:
     hangs_up: bool = True  # closes the connection after an answer over IP
     # Caisse-AP only, each seen or described somewhere:
     explains_refusals: bool = True  # AF beside AE=01
+    # CD=I: answered as by one that tells a CJ of its own, refused as by old ones, or not answered.
+    identification: Literal["own", "echo", "unknown", "silent"] = "own"
     refusal_words: str = ""  # after the two characters of AF, padded: 2 to 50 characters in all
     private_words: str = ""  # in CF
     line_end: bytes = b""  # after the last tag
@@ -66,6 +68,9 @@ PROFILES = {
         Profile("busy_nak", busy="nak"),
         Profile("stubborn", attempts_max=200, keeps_answer_without_power=True),
         Profile("keeps_line", hangs_up=False),
+        Profile("version_2", identification="unknown"),
+        Profile("mute", identification="silent"),
+        Profile("nameless", identification="echo"),
         Profile(
             "wordy", refusal_words="51PROVISION INSUFF", private_words="\xa7 MERCI \xe0 bient\xf4t"
         ),
