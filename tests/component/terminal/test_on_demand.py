@@ -183,3 +183,17 @@ def test_the_memory_is_read_over_the_very_line_that_carries_the_payment(tmp_path
         assert 0 <= read < paid
 
     at_a_counter(BY_NAME["zvt-tcp"], tmp_path, visit)
+
+
+@pytest.mark.parametrize("name", ["caisse_ap-tcp", "pax-http"])
+def test_a_terminal_that_closes_the_connection_behind_its_last_word_is_not_gone(
+    name: str, tmp_path: Path
+) -> None:
+    async def visit(counter: Counter) -> None:
+        for _ in range(3):
+            payment = await counter.end_of(await counter.start())
+            assert payment.status is p.Status.APPROVED
+            state = counter.life.station.state
+            assert (state.availability, state.reconnects) == ("online", 0)
+
+    at_a_counter(BY_NAME[name], tmp_path, visit)
