@@ -26,8 +26,10 @@ from bridge.backoffice.login.login import Login
 from bridge.backoffice.login.session import LoginStatus
 from bridge.errors import ConfigError
 from bridge.money.store.custody import MARK_NAME, JournalMark
-from bridge.money.store.database import Ownership, open_database
+from bridge.money.store.database import Ownership, open_database, open_for_reading
 from bridge.money.store.journal import Journal
+from bridge.money.store.journal_entries import EventCodec
+from bridge.money.store.journal_reading import Aside
 from bridge.private_files import close_all, make_folder
 from bridge.register.commands import router
 from bridge.register.mqtt.authority import Other
@@ -130,7 +132,13 @@ async def open_state(
         mark = JournalMark(folder / MARK_NAME)
         opened.callback(mark.close)
         remembered = mark.read()
-        journal = make_journal(connection, executor, remember=mark.write)
+        reading = open_for_reading(folder / JOURNAL_NAME, in_one_thread=False)
+        opened.callback(reading.close)
+        reader = ThreadPoolExecutor(max_workers=1, thread_name_prefix="journal-reader")
+        opened.callback(reader.shutdown)
+        codec = EventCodec()
+        aside = Aside(reading, reader, codec)
+        journal = make_journal(connection, executor, codec, remember=mark.write, aside=aside)
         opened.push_async_callback(journal.finish)
         if remembered is None:
             mark.write(journal.last_seq())  # from now on it remembers

@@ -36,6 +36,7 @@ from bridge.money.commit_decision import BooksPolicy
 from bridge.money.ledger import Ledger
 from bridge.money.payment import GIFT_CARDS
 from bridge.money.store.custody import Custody
+from bridge.money.store.database import log_bytes
 from bridge.money.store.journal import Journal
 from bridge.register import api as k
 from bridge.register.commands.router import Desk
@@ -44,6 +45,7 @@ from bridge.register.publishing import holds
 from bridge.register.publishing.clerk_display import means_of
 from bridge.register.publishing.publisher import Publisher
 from bridge.settings import (
+    JOURNAL_NAME,
     api_names,
     desk_settings,
     line_address,
@@ -312,6 +314,7 @@ def _assemble(
         now=clock.now,
         login_needed=lambda: login is not None and login.status.needed_since is not None,
         obstacles=take_over.obstacles,
+        log_bytes=partial(log_bytes, config.site.state_directory / JOURNAL_NAME),
         warnings=lambda: [
             *take_over.warnings(),
             *filter(None, [clock.implausible]),

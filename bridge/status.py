@@ -13,6 +13,7 @@ from bridge import __version__
 from bridge.money import payment as p
 from bridge.money.ledger import Ledger
 from bridge.money.purchase import PurchaseState
+from bridge.money.store.database import LOG_BYTES_KEPT
 from bridge.money.store.journal import Journal
 from bridge.register import api as k
 from bridge.terminal.station import Station
@@ -29,6 +30,8 @@ GAPS_NAMED_MAX = 5  # in health's reasons; the newest
 TERMINALS_NAMED_MAX = 3  # in one line of health
 Document = TypeVar("Document", bound=k.Wire)
 
+# Four times what a checkpoint leaves: a copy of a large journal is done long before.
+LOG_BYTES_MAX = 4 * LOG_BYTES_KEPT
 FREE_MEGABYTES_MIN = 200  # with less, a technician must act before the journal cannot be written
 
 
@@ -86,12 +89,13 @@ class StatusDocuments:
         login_needed: Callable[[], bool] = lambda: False,
         obstacles: Callable[[], Sequence[str]] = tuple,
         warnings: Callable[[], Sequence[str]] = tuple,
+        log_bytes: Callable[[], int] = lambda: 0,
     ) -> None:
         """Look at these parts; `now` is the wall clock in UTC.
 
         `login_needed` says whether a person must log in, as who keeps the login knows it; nobody
         need have tried to record a sale for that. `obstacles` say why nothing begins, `warnings`
-        what a person should see to besides.
+        what a person should see to besides; `log_bytes` is how large the journal's log is.
         """
         self._login_needed = login_needed
         self._identity = identity
@@ -105,6 +109,7 @@ class StatusDocuments:
         self._since = now()
         self._obstacles = obstacles
         self._warnings = warnings
+        self._log_bytes = log_bytes
         self.draining = False
         self._made: dict[tuple[str, str], tuple[object, k.Wire]] = {}  # what of, and the document
 
@@ -143,6 +148,7 @@ class StatusDocuments:
         """Return whether payments can be taken, and why not."""
         now = self._now()
         free = shutil.disk_usage(self._identity.state_directory).free // 1_000_000
+        log = self._log_bytes()
         unfinished = self._ledger.payments.unfinished()
         reasons = [*self._obstacles()]
         if self._journal.broken is not None:
@@ -156,6 +162,11 @@ class StatusDocuments:
         taking = not reasons
         if free < FREE_MEGABYTES_MIN:
             reasons.append(f"only {free} MB are free for the journal")
+        if log > LOG_BYTES_MAX:
+            reasons.append(
+                "the journal's log grows, since another program reads the journal without an end; "
+                "stop that program"
+            )
         if self._needs_login():
             reasons.append("the back office wants a login; payments go on, recording waits")
         reasons += self._warnings()
@@ -166,7 +177,9 @@ class StatusDocuments:
             can_take_payments=taking,
             reasons=tuple(reasons),
             uptime_s=max(int((now - self._since).total_seconds()), 0),
-            journal=k.JournalHealth(ok=self._journal.broken is None, path_free_mb=free),
+            journal=k.JournalHealth(
+                ok=self._journal.broken is None, path_free_mb=free, log_mb=log // 1_000_000
+            ),
             recording=self._recording(now),
             payments=k.PaymentsHealth(
                 open=len(unfinished),

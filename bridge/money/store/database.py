@@ -17,6 +17,9 @@ from bridge.private_files import close_file, open_file
 BUSY_TIMEOUT_SECONDS = 5.0  # a reader of the command line may hold a lock for a moment
 SYNCHRONOUS_FULL = 2
 SIDE_FILES = ("-wal", "-shm")
+# The log is cut back to that after a checkpoint, so a larger one still has something in it: SQLite
+# copies it into the file after 1 000 pages (4 MB), unless a reader holds on to what was before.
+LOG_BYTES_KEPT = 8_000_000
 
 MIGRATIONS: tuple[str, ...] = (
     """
@@ -57,6 +60,12 @@ MIGRATIONS: tuple[str, ...] = (
     """
     alter table payment add column pruned integer not null default 0;
     create index payment_prunable on payment(updated_at) where live = 0 and pruned = 0;
+    """,
+    # What registers list, and what is open, is found without a look at all the rest.
+    """
+    create index payment_by_register on payment(register_id, created_at);
+    create index payment_open on payment(register_id, created_at)
+        where status not in ('approved', 'declined', 'canceled', 'failed');
     """,
 )
 
@@ -126,6 +135,7 @@ def prepare(connection: sqlite3.Connection) -> None:
     connection.execute("pragma journal_mode=wal")
     connection.execute("pragma synchronous=full")
     connection.execute("pragma foreign_keys=on")
+    connection.execute(f"pragma journal_size_limit={LOG_BYTES_KEPT}")
     (mode,) = connection.execute("pragma journal_mode").fetchone()
     (synchronous,) = connection.execute("pragma synchronous").fetchone()
     if mode != "wal" or synchronous != SYNCHRONOUS_FULL:
@@ -146,14 +156,30 @@ def written_by_a_newer(version: int) -> JournalError:
     )
 
 
-def open_for_reading(path: Path) -> sqlite3.Connection:
-    """Return a connection that cannot change anything, for the command line.
+def log_bytes(path: Path) -> int:
+    """Return how large the write-ahead log of the journal `path` is; 0 where there is none."""
+    try:
+        return path.with_name(path.name + SIDE_FILES[0]).stat().st_size
+    except OSError:
+        return 0
+
+
+def open_for_reading(path: Path, *, in_one_thread: bool = True) -> sqlite3.Connection:
+    """Return a connection that cannot change anything; it never writes a page back, either.
+
+    With `in_one_thread` only the thread that opened it may use it.
 
     Raises:
         JournalError: There is no journal, or it cannot be read.
     """
     try:
-        connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=BUSY_TIMEOUT_SECONDS)
+        connection = sqlite3.connect(
+            f"file:{path}?mode=ro",
+            uri=True,
+            timeout=BUSY_TIMEOUT_SECONDS,
+            isolation_level=None,
+            check_same_thread=in_one_thread,
+        )
     except sqlite3.Error as error:
         raise JournalError(f"{path}: {error}") from error
     try:

@@ -17,16 +17,8 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from bridge.errors import JournalError
-from bridge.money.store.journal_entries import (
-    Entry,
-    EventCodec,
-    PaymentRow,
-    PurchaseRow,
-    read_entries,
-    read_payments,
-    read_prunable,
-    read_purchases,
-)
+from bridge.money.store.journal_entries import Entry, EventCodec, PaymentRow, PurchaseRow
+from bridge.money.store.journal_reading import JournalReading
 
 T = TypeVar("T")
 
@@ -81,8 +73,12 @@ class Change:
     rewrites: tuple[Entry, ...] = ()  # entries that stand there already, by `seq`
 
 
-class Journal:
-    """Appends changes and reads them back. Latched by the first failure: fail closed."""
+class Journal(JournalReading):
+    """Appends changes and reads them back. Latched by the first failure: fail closed.
+
+    What is read here has everything that was appended before; `aside` has what is on disk, and
+    keeps no commit waiting.
+    """
 
     def __init__(
         self,
@@ -91,16 +87,19 @@ class Journal:
         codec: EventCodec | None = None,
         *,
         remember: Callable[[int], None] | None = None,
+        aside: JournalReading | None = None,
     ) -> None:
         """Write on `connection` by the one thread of `executor`; build a codec if given none.
+
+        `aside` reads on a connection and in a thread of its own; without it, this one does.
 
         `remember` is called in that thread with the last `seq` after each commit that wrote any,
         so what is remembered outside the journal may lag it and never leads.
         """
-        self._connection = connection
+        super().__init__(connection, codec or EventCodec())
+        self.aside: JournalReading = aside or self
         self._executor = executor
         self._remember = remember
-        self._codec = codec or EventCodec()
         self._waiting: deque[tuple[Change, asyncio.Future[int]]] = deque()
         self._writing = False
         self._deferred: asyncio.TimerHandle | None = None  # writes what is not urgent
@@ -200,32 +199,6 @@ class Journal:
                 future.set_exception(self._broken)
         self._waiting.clear()
 
-    async def entries_of(self, subject: str) -> list[Entry]:
-        """Return what happened to `subject`, oldest first."""
-        return await self._run(lambda: self._entries_of(subject))
-
-    async def entries_of_all(self, subjects: Sequence[str]) -> dict[str, list[Entry]]:
-        """Return what happened to each of `subjects`, oldest first."""
-        return await self._run(lambda: {name: self._entries_of(name) for name in subjects})
-
-    async def payment_rows(self, where: str, values: Sequence[object]) -> list[PaymentRow]:
-        """Return the payments that match the SQL condition, oldest first."""
-        return await self._run(lambda: read_payments(self._connection, where, values))
-
-    async def newest_payments(
-        self, where: str, values: Sequence[object], limit: int
-    ) -> list[PaymentRow]:
-        """Return at most `limit` payments that match the SQL condition, newest first."""
-        return await self._run(lambda: read_payments(self._connection, where, values, newest=limit))
-
-    async def prunable(self, before: str, limit: int) -> list[PaymentRow]:
-        """Return at most `limit` payments that have not changed since `before`, oldest first."""
-        return await self._run(lambda: read_prunable(self._connection, before, limit))
-
-    async def purchase_rows(self, where: str, values: Sequence[object]) -> list[PurchaseRow]:
-        """Return the purchases that match the SQL condition, oldest first."""
-        return await self._run(lambda: read_purchases(self._connection, where, values))
-
     async def shrink(self, pages: int) -> None:
         """Give at most that many unused pages of the file back to the disk.
 
@@ -259,9 +232,6 @@ class Journal:
             return await asyncio.get_running_loop().run_in_executor(self._executor, work)
         except sqlite3.Error as error:
             raise JournalError(f"the journal cannot be read: {error}") from error
-
-    def _entries_of(self, subject: str) -> list[Entry]:
-        return read_entries(self._connection, self._codec, subject)
 
     def _commit(self, changes: Sequence[Change]) -> list[int | None]:
         """Write all changes in one transaction; None stands for a stale one. Writer thread."""

@@ -196,7 +196,9 @@ class PaymentStore:
         account = self._records.get(payment_id)
         if account is not None:
             return account
-        entries = await self._journal.entries_of(payment_id)
+        # Behind what is being stored, where nothing is found: not yet there is not unknown.
+        entries = await self._journal.aside.entries_of(payment_id)
+        entries = entries or await self._journal.entries_of(payment_id)
         return replace(fold_payment(entries), live=False) if entries else None
 
     async def rows_of(self, payment_ids: Sequence[str]) -> list[PaymentRow]:
@@ -215,18 +217,26 @@ class PaymentStore:
 
         What is held is open: somebody must capture or release it.
         """
-        held = list(self._held)
+        aside = self._journal.aside  # a list is to be seen, and decides nothing
         where, values = register_filter(
-            register_id, only_open=only_open, since=since, sale_key=sale_key, held=held
+            register_id, only_open=only_open, since=since, sale_key=sale_key
         )
-        rows = await self._journal.newest_payments(where, values, limit)
-        unknown = [row.payment_id for row in rows if row.payment_id not in self._records]
-        entries = await self._journal.entries_of_all(unknown)
-        return [
-            self._records.get(row.payment_id)
-            or replace(fold_payment(entries[row.payment_id]), live=False)
-            for row in rows
-        ]
+        rows = await aside.newest_payments(where, values, limit)
+        known = {row.payment_id: self.get_stored(row.payment_id) for row in rows}
+        unknown = [name for name, one in known.items() if one is None]
+        entries = await aside.entries_of_all(unknown)
+        found = {
+            name: one or replace(fold_payment(entries[name]), live=False)
+            for name, one in known.items()
+        }
+        if only_open:
+            found |= {
+                one.payment_id: one
+                for one in self.held()
+                if _is_of(one, register_id, since, sale_key)
+            }
+        newest = sorted(found.values(), key=lambda one: one.created_at, reverse=True)
+        return newest[:limit]
 
     async def retired_holds(self, now: str) -> list[str]:
         """Return the holds whose documents were let go although they may hold still.
@@ -383,3 +393,13 @@ class PaymentStore:
                     self.open_purchase_states[purchase.purchase.state] -= 1
                 gone += [payment_id, name]
         return gone
+
+
+def _is_of(account: PaymentRecord, register_id: str, since: str, sale_key: str) -> bool:
+    """Say whether a payment is one of those that a register asks for; "" filters nothing."""
+    request = account.payment.request
+    return (
+        request.register_id == register_id
+        and account.created_at >= since
+        and (not sale_key or request.sale_key == sale_key)
+    )

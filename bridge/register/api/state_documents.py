@@ -95,6 +95,9 @@ class JournalHealth(Wire):
     """Whether it can be written."""
     path_free_mb: int | None = None
     """Free space on its disk, in megabytes; null where it is not known."""
+    log_mb: int | None = None
+    """Its write-ahead log, in megabytes: 8 at most, unless something reads without an end; null
+    where it is not known."""
     oldest: UtcTime | None = None
     """The oldest payment that it still has; null where it is not known."""
 

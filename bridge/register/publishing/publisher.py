@@ -50,7 +50,7 @@ RECEIPT_COPIES = frozenset({"customer", "merchant", "signature", "administration
 MOVES_BY_ITSELF: dict[str, Any] = {
     "time": True,
     "uptime_s": True,
-    "journal": {"path_free_mb"},
+    "journal": {"path_free_mb", "log_mb"},
     "recording": {"oldest_pending_s"},
 }
 NO_LIMITS: Mapping[Stage, float] = MappingProxyType({})

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from bridge.register.api import BridgeHealth
 from bridge.register.publishing.publisher import HEALTH_SECONDS
+from bridge.status import LOG_BYTES_MAX
 from simulators.broker import Message
 from simulators.terminals.shared.shopper import Plan, Scenario
 from tests.support.shop import TOPICS, Plans, Shop, in_a_shop, payment_id
@@ -122,3 +123,15 @@ def test_health_says_which_holds_end_soon_or_may_have_ended(tmp_path: Path) -> N
         assert not any("hold" in reason for reason in health[-1].reasons)
 
     in_a_shop(tmp_path, test, Plans(terminal={"hold_days": 5}))
+
+
+def test_a_log_that_grows_is_warned_about_and_payments_go_on(tmp_path: Path) -> None:
+    async def test(shop: Shop) -> None:
+        assert shop.parts.status.health().journal.log_mb is not None
+        shop.parts.status._log_bytes = lambda: LOG_BYTES_MAX + 1_000_000
+        health = shop.parts.status.health()
+        assert health.journal.log_mb == 33
+        assert any("reads the journal without an end" in one for one in health.reasons)
+        assert health.can_take_payments
+
+    in_a_shop(tmp_path, test)
