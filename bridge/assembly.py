@@ -322,6 +322,10 @@ def _assemble(
             *(reading.warnings() if reading else ()),
             *unbooked_terminals(config),
             *ledger.code_changes.warnings(),
+            *(
+                f"no gift card's money can be held: {one}"
+                for one in (records.lacks if records else ())
+            ),
             *holds.warnings(ledger.payments.held(), settings.hold_days, clock.now()),
         ],
     )

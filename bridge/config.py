@@ -189,9 +189,12 @@ class ApiNames(Section):
     """
 
     authorize_flag: str = "authorizeOnly"
+    capture_argument: str = "trans"
     capture_id: str = "id"
+    capture_id_is_number: bool = False
     capture_amount: str = "amount"
     capture_cancel: str = "cancel"
+    renamed: dict[str, str] = Field(default_factory=dict)  # see bridge/backoffice/api/operation.py
 
 
 class BackOffice(Section):

@@ -7,7 +7,9 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from bridge import config as cfg
+from bridge.backoffice.api.literals import is_name
 from bridge.backoffice.api.names import ApiNames
+from bridge.backoffice.api.renamed import BadName, check
 from bridge.backoffice.http_exchange import Proxy
 from bridge.backoffice.login.settings import LoginSettings
 from bridge.backoffice.login.token_file import TokenStore
@@ -19,12 +21,34 @@ from bridge.register.receipts.receipt_text import ReceiptStyle
 from bridge.terminal.transport import SerialAddress, TcpAddress
 from drivers.contract import SerialDefaults
 
+_GUESSED = ("authorize_flag", "capture_argument", "capture_id", "capture_amount", "capture_cancel")
 JOURNAL_NAME = "journal.sqlite"
 
 
 def api_names(office: cfg.BackOffice) -> ApiNames:
-    """Return what the API's names are taken to be until the server's schema shows them."""
-    return ApiNames(**office.names.model_dump())
+    """Return what the API's names are taken to be until the server's schema shows them.
+
+    Raises:
+        ConfigError: One of them is no name, or is that of nothing we use.
+    """
+    given = office.names
+    for key in _GUESSED:
+        name = getattr(given, key)
+        if name and not is_name(name):
+            raise ConfigError(f"back_office.names.{key}", "GraphQL allows no such name")
+    try:
+        check(given.renamed)
+    except BadName as error:
+        raise ConfigError("back_office.names.renamed", str(error)) from error
+    return ApiNames(
+        authorize_flag=given.authorize_flag,
+        capture_argument=given.capture_argument,
+        capture_id=given.capture_id,
+        capture_amount=given.capture_amount,
+        capture_cancel=given.capture_cancel,
+        id_is_number=given.capture_id_is_number,
+        renamed=given.renamed,
+    )
 
 
 def login_settings(office: cfg.BackOffice, environment: Mapping[str, str]) -> LoginSettings:

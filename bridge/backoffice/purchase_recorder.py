@@ -236,8 +236,8 @@ class Recorder:
                     self._note_outage(reason, retry_after_seconds, BACKOFF_SECONDS_MAX)
                 await self._ledger.apply_purchase(transaction_id, s.NotApplied(reason))
                 self._put(self._wait_until, transaction_id)
-            case Refused(code) if code in COMMON_REFUSALS:
-                words = COMMON_REFUSALS[code]
+            case Refused(code, _, path) if code in COMMON_REFUSALS:
+                words = f"{COMMON_REFUSALS[code]}{f' ({path})' if path else ''}"
                 if began_in == self._troubles:
                     self._note_problem(words)
                 await self._ledger.apply_purchase(transaction_id, s.NotApplied(words))

@@ -18,6 +18,7 @@ from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 from starlette.routing import Route
 
+from simulators.back_office.dialect import dialect_of
 from simulators.back_office.faults import Effect, Fault, FaultAnswer, FaultPlan, fault_named
 from simulators.back_office.graphql import (
     Execution,
@@ -180,6 +181,7 @@ class BackOffice:
         locations: Locations | None = None,
         stores: Collection[str] | None = None,
         terminal_payments: TerminalTrait | None = None,
+        dialect: Mapping[str, Any] | None = None,
     ) -> None:
         if decimals not in (None, "string", "number"):
             raise ValueError("decimals must be string or number")
@@ -197,6 +199,8 @@ class BackOffice:
             self.api.purchase_query = purchase_query
         if locations is not None:
             self.api.locations = locations
+        if dialect is not None:
+            self.api.dialect = dialect_of(dialect)
         if stores is not None:
             self.state.stores = frozenset(stores)
 

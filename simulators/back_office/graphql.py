@@ -8,7 +8,6 @@ missing, 400 for any other error, always with a JSON body.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -36,6 +35,13 @@ from graphql import (
 )
 
 from simulators.back_office import terminal_payments
+from simulators.back_office.dialect import Dialect, ErrorStyle
+from simulators.back_office.error_styles import (
+    business_error,
+    rule_code,
+    schema_errors,
+    syntax_error,
+)
 from simulators.back_office.records import ApiError, Json
 from simulators.back_office.resolvers import Resolvers
 from simulators.back_office.state import BackOfficeState
@@ -56,6 +62,8 @@ DOCUMENTS_MAX = 64
 """Parsed documents kept; a client has a handful, and a fuzzer must not fill the memory."""
 
 
+DOCUMENTED = Dialect()
+
 Locations = Literal["plain", "limited", "none"]
 TerminalTrait = Literal["none", "plain", "otherwise"]
 
@@ -65,6 +73,19 @@ _TERMINAL_PAYMENTS = {
     "otherwise": terminal_payments.OTHERWISE,
 }
 _NAMESPACE = "terminalPayment"  # whose fields are mutations of their own
+
+
+_DENIALS = frozenset({"NOT_AUTHORIZED", "FORBIDDEN"})
+
+
+@dataclass(frozen=True, slots=True)
+class Traits:
+    """What makes one server's schema another than the next one's."""
+
+    purchase_query: bool
+    locations: Locations
+    terminals: TerminalTrait
+    dialect: Dialect
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,10 +128,11 @@ class Execution:
             return json_answer(200, {"data": self.data})
         # Every root field is nullable, so no data means that nothing was executed at all.
         data: Json = {} if self.data is None else {"data": self.data}
-        codes = {error.get("extensions", {}).get("code") for error in self.errors}
-        return json_answer(
-            401 if "NOT_AUTHORIZED" in codes else 400, {"errors": list(self.errors), **data}
+        told = [error.get("extensions", {}) for error in self.errors]
+        denied = any(
+            one.get("code") in _DENIALS or one.get("number") == "Unauthorized" for one in told
         )
+        return json_answer(401 if denied else 400, {"errors": list(self.errors), **data})
 
 
 def json_answer(status: int, body: object) -> HttpAnswer:
@@ -141,6 +163,7 @@ class GraphQlApi:
         purchase_query: Whether there is a query for purchases.
         locations: How stores can be asked for; `limited`: the answer can say that some are hidden.
         terminal_payments: Whether the server drives terminals; `otherwise`: by other names.
+        dialect: What the server calls, shapes and words otherwise; may change while it runs.
     """
 
     def __init__(
@@ -152,8 +175,10 @@ class GraphQlApi:
         purchase_query: bool = False,
         locations: Locations = "plain",
         terminal_payments: TerminalTrait = "none",
+        dialect: Dialect = DOCUMENTED,
     ) -> None:
         self.state = state
+        self.dialect = dialect
         self.purchase_query = purchase_query
         self.locations: Locations = locations
         self.terminal_payments: TerminalTrait = terminal_payments
@@ -175,7 +200,7 @@ class GraphQlApi:
         try:
             document = self._document(posted["query"])
         except GraphQLSyntaxError as error:
-            return error_answer(400, "SYNTAX_ERROR", error.message)
+            return json_answer(400, {"errors": [syntax_error(error, self.dialect.errors)]})
         except _Invalid as error:
             return json_answer(400, {"errors": error.errors})
         operations = [d for d in document.definitions if isinstance(d, OperationDefinitionNode)]
@@ -197,27 +222,23 @@ class GraphQlApi:
         """Carry out a request; with `lose` its effects are undone after the answer was made."""
         with self.state.transaction(lose=lose):
             result = execute_sync(
-                _schema(
-                    self.decimals_as_numbers,
-                    self.purchase_query,
-                    self.locations,
-                    self.terminal_payments,
-                ),
+                self._schema(),
                 request.document,
-                root_value=Resolvers(self.state, permissions).roots(),
+                root_value=self.dialect.adapt(Resolvers(self.state, permissions).roots()),
                 variable_values=request.variables,
                 operation_name=request.operation_name,
             )
-        return Execution(result.data, tuple(_formatted(e) for e in result.errors or ()))
+        errors = tuple(_formatted(e, self.dialect.errors) for e in result.errors or ())
+        return Execution(result.data, errors)
+
+    def _schema(self) -> GraphQLSchema:
+        return _schema(self.decimals_as_numbers, self._traits())
+
+    def _traits(self) -> Traits:
+        return Traits(self.purchase_query, self.locations, self.terminal_payments, self.dialect)
 
     def _document(self, source: str) -> DocumentNode:
-        found = _read_document(
-            source,
-            self.introspection,
-            self.purchase_query,
-            self.locations,
-            self.terminal_payments,
-        )
+        found = _read_document(source, self.introspection, self._traits())
         if isinstance(found, DocumentNode):
             return found
         raise _Invalid(list(found))
@@ -258,31 +279,23 @@ def _arguments_of(node: FieldNode | DirectiveNode, variables: Json) -> Json:
     }
 
 
-def _formatted(error: GraphQLError) -> Json:
+def _formatted(error: GraphQLError, style: ErrorStyle) -> Json:
     body: Json = dict(error.formatted)
     original = error.original_error
     if isinstance(original, ApiError):
-        body["extensions"] = error_body(original.code, "", original.data)["extensions"]
-    elif original is None or isinstance(original, GraphQLError):
+        return business_error(error, original, style)
+    if error.path is None:
         body["extensions"] = {"code": "INVALID_VALUE"}  # variables that do not fit the schema
     else:
-        raise original  # a bug of the simulator must not pass for an answer of the server
+        raise original or error  # a bug of the simulator must not pass for an answer of the server
     return body
-
-
-def _rule_code(rule: type) -> str:
-    """Return a code such as FIELDS_ON_CORRECT_TYPE; assumed from the server's GraphQL library."""
-    name = rule.__name__.removesuffix("Rule")
-    return re.sub(r"(?<!^)(?=[A-Z])", "_", name).upper()
 
 
 @lru_cache(DOCUMENTS_MAX)
 def _read_document(
     source: str,
     introspection: bool,
-    purchase_query: bool,
-    locations: Locations,
-    terminals: TerminalTrait,
+    traits: Traits,
 ) -> DocumentNode | tuple[Json, ...]:
     """Return the document, or what the schema says against it.
 
@@ -293,32 +306,30 @@ def _read_document(
     rules = list(specified_rules)
     if not introspection:
         rules.append(NoSchemaIntrospectionCustomRule)
-    if not validate(_schema(False, purchase_query, locations, terminals), document, rules):
+    schema = _schema(False, traits)
+    if not validate(schema, document, rules):
         return document
     # Which rule an error broke is only known when each is asked alone: ten times slower.
-    return tuple(
-        {**error.formatted, "extensions": {"code": _rule_code(rule)}}
-        for rule in rules
-        for error in validate(
-            _schema(False, purchase_query, locations, terminals), document, [rule]
-        )
-    )
+    found = [
+        (rule_code(rule), error) for rule in rules for error in validate(schema, document, [rule])
+    ]
+    return schema_errors(found, document, traits.dialect.errors)
 
 
 @cache
-def _schema(
-    decimals_as_numbers: bool, purchase_query: bool, locations: Locations, terminals: TerminalTrait
-) -> GraphQLSchema:
+def _schema(decimals_as_numbers: bool, traits: Traits) -> GraphQLSchema:
     """Return the schema of every office that has these traits; building it takes a while."""
-    more = PURCHASE_QUERY if purchase_query else ""
-    more += LOCATION_LIMITS if locations == "limited" else ""
-    more += _TERMINAL_PAYMENTS[terminals]
-    schema = build_schema(SCHEMA_PATH.read_text(encoding="utf-8") + more)
-    if locations == "none" and schema.query_type is not None:
+    more = PURCHASE_QUERY if traits.purchase_query else ""
+    more += LOCATION_LIMITS if traits.locations == "limited" else ""
+    more += _TERMINAL_PAYMENTS[traits.terminals]
+    schema = build_schema(
+        traits.dialect.schema_text(SCHEMA_PATH.read_text(encoding="utf-8") + more)
+    )
+    if traits.locations == "none" and schema.query_type is not None:
         del schema.query_type.fields["location"]
     decimal_out = _decimal_as_number if decimals_as_numbers else _decimal_as_text
     for name, coerce_in, coerce_out in (
-        ("Decimal", _decimal_in, decimal_out),
+        ("Money" if traits.dialect.other_types else "Decimal", _decimal_in, decimal_out),
         ("DateTime", _datetime_in, _datetime_out),
         ("Date", date.fromisoformat, str),
     ):
@@ -342,24 +353,24 @@ def _decimal_as_text(value: object) -> str:
 def _decimal_in(value: object) -> Decimal:
     """Accept text or a number, as the server's Decimal does; refuse NaN, infinity and booleans."""
     if isinstance(value, bool) or not isinstance(value, str | int | float | Decimal):
-        raise GraphQLError("Decimal must be text or a number")
+        raise TypeError("Decimal must be text or a number")
     try:
         number = Decimal(str(value))
     except InvalidOperation:
-        raise GraphQLError("Decimal cannot be read") from None
+        raise ValueError("Decimal cannot be read") from None
     if not number.is_finite():
-        raise GraphQLError("Decimal must be finite")
+        raise ValueError("Decimal must be finite")
     return number
 
 
 def _datetime_in(value: object) -> datetime:
     """Accept ISO 8601 with or without an offset."""
     if not isinstance(value, str):
-        raise GraphQLError("DateTime must be text")
+        raise TypeError("DateTime must be text")
     try:
         return datetime.fromisoformat(value)
     except ValueError:
-        raise GraphQLError("DateTime cannot be read") from None
+        raise ValueError("DateTime cannot be read") from None
 
 
 def _datetime_out(value: object) -> str:

@@ -55,6 +55,9 @@ POST one JSON command, or a list, to the control address; GET /_ledger returns e
   {{"do": "terminal_payment", "outcome": "approve", "continuations": 2}}
                                                    how the next payment at a terminal of the POS
                                                    server goes: any field of terminal_payments.Play
+  {{"do": "options", "dialect": {{"other_types": true, "capture": "renamed", "errors": "apollo"}}}}
+                                                   names, shapes and words of another server: any
+                                                   trait of dialect.py; {{}} for the documented ones
   {{"do": "permissions", "client_id": "paybridge", "permissions": ["AddPurchase"]}}
   {{"do": "gift_card", "code": "G1", "pin": "1", "balance": "10.00"}}
   {{"do": "spend_elsewhere", "code": "G1", "amount": "4.00"}}

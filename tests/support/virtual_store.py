@@ -132,7 +132,10 @@ def office_table(
     login = {"issuer": "https://office.test/", "client_id": "paybridge"}
     table: Json = {"endpoint": endpoint, "login": login, **more}
     if names is not None:
-        table["names"] = {name: getattr(names, name) for name in cfg.ApiNames.model_fields}
+        number = "capture_id_is_number"
+        others = set(cfg.ApiNames.model_fields) - {number}
+        table["names"] = {name: getattr(names, name) for name in others}
+        table["names"][number] = names.id_is_number
     return table
 
 

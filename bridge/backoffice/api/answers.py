@@ -64,7 +64,7 @@ def classify(answer: HttpAnswer, field: str, said: Said = NOTHING_SAID) -> Attem
             )
     has_run = _holds_data(data) or _is_deep(errors, (field,))
     if not has_run:
-        proof = _not_applied(answer, has_body=_has_body(answer, document), errors=errors, said=said)
+        proof = _not_applied(answer, document, said)
         if proof is not None:
             return proof
     if document is None:
@@ -77,11 +77,11 @@ def classify(answer: HttpAnswer, field: str, said: Said = NOTHING_SAID) -> Attem
 
 
 def _not_applied(
-    answer: HttpAnswer, *, has_body: bool, errors: object, said: Said
+    answer: HttpAnswer, document: Mapping[str, Any] | None, said: Said
 ) -> NotApplied | Refused | None:
     """Return the proof that nothing was applied; None when there is none."""
     status = answer.status
-    if status == 401 and not has_body:
+    if status == 401 and not _has_body(answer, document):
         return NotApplied("the back office does not accept the token", login_required=True)
     if status == 429:
         return NotApplied("the back office is busy", parse_retry_after(answer))
@@ -93,7 +93,9 @@ def _not_applied(
         return NotApplied(words, misplaced=True)
     if status == 413:
         return Refused(TOO_LARGE, "the back office takes no request of this size")
-    return read_refusal(errors, said) if status in (400, 401) else None
+    if status not in (400, 401) or document is None:
+        return None
+    return read_refusal(document.get("errors"), said, not_begun="data" not in document)
 
 
 def _has_body(answer: HttpAnswer, document: object) -> bool:
@@ -115,7 +117,7 @@ def proves_nothing_done(
     errors = document.get("errors") if document else None
     if _is_deep(errors, fields):
         return None
-    return _not_applied(answer, has_body=_has_body(answer, document), errors=errors, said=said)
+    return _not_applied(answer, document, said)
 
 
 def _is_deep(errors: object, fields: tuple[str, ...]) -> bool:
@@ -140,11 +142,11 @@ def read_data(
     if answer.status == 401 and not document:
         return NotApplied("the back office does not accept the token", login_required=True)
     errors = document.get("errors") if document else None
-    refusal = read_refusal(errors, said)
+    refusal = read_refusal(errors, said, not_begun=document is not None and "data" not in document)
     if refusal is not None:
         return refusal
     words = f"HTTP {answer.status} {codes_in_words(errors, said)}"
-    return NotApplied(words, parse_retry_after(answer))
+    return NotApplied(words, parse_retry_after(answer), answered=True)
 
 
 def decimal_text(value: object) -> str:

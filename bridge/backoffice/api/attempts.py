@@ -32,6 +32,7 @@ class NotApplied:
         misplaced: The answer is that of another place than our API's (an address that moved, a
             method that is not allowed): a person must look at the endpoint.
         denied: The account may not use the API at all: a person must grant it.
+        answered: A query was answered by somebody, with an error that says nothing more.
     """
 
     reason: str
@@ -39,6 +40,7 @@ class NotApplied:
     login_required: bool = False
     misplaced: bool = False
     denied: bool = False
+    answered: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +48,12 @@ class Refused:
     """Proof that nothing was done, and a person must look before it is tried again.
 
     Attributes:
-        code: `VALIDATION` (the content), `NOT_AUTHORIZED` (a permission is missing; the same
+        code: `VALIDATION` (the content), `INVALID_VALUE` (a value is not of the type that the
+            server's schema wants), `NOT_AUTHORIZED` (a permission is missing; the same
             request is good once it is granted), `INVALID_REQUEST` (a name in our request is not
             known there; the same request is good once the names fit), `TOO_LARGE`,
             `NOT_SUPPORTED` and `NOT_FOUND` (gift cards only).
-        message: The server's words, at most 200 characters.
+        message: In words of ours; a server's may quote what was sent.
         path: The property the server names, "" when it names none.
     """
 

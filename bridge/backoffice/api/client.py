@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import logging
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -38,7 +37,6 @@ from bridge.backoffice.api.documents import (
     gift_card_trans_add,
     gift_card_trans_capture,
     locations,
-    names_query,
     ping,
     purchase_add,
 )
@@ -52,7 +50,8 @@ from bridge.backoffice.api.locations import (
     read_page,
     why_not,
 )
-from bridge.backoffice.api.names import ApiNames, read_names
+from bridge.backoffice.api.names import ApiNames
+from bridge.backoffice.api.names_in_use import NamesInUse
 from bridge.backoffice.api.operation import Document, Unsupported
 from bridge.backoffice.api.purchase_lookup import (
     PurchaseLookup,
@@ -63,10 +62,9 @@ from bridge.backoffice.api.purchase_lookup import (
     read_rows_type,
     rows_query,
 )
+from bridge.backoffice.api.refusals import INVALID_REQUEST, VALUE_TYPE_CODE
 from bridge.backoffice.http_exchange import HttpAnswer, NoAnswer, exchange, is_safe_url
 from bridge.errors import BackOfficeUnavailable, ConfigError, LoginRequired, Rejected
-
-_LOGGER = logging.getLogger(__name__)
 
 Build = Callable[[ApiNames], Document]
 """Makes an operation from the names as they are known when it is sent."""
@@ -128,8 +126,7 @@ class BackOffice:
         self._tokens = tokens
         self._deadline_seconds = deadline_seconds
         self._server_time: tuple[datetime, float] | None = None  # and when, by the loop's clock
-        self._names = names or ApiNames()
-        self.names_are_read = False  # from the server's own schema
+        self._names = NamesInUse(names or ApiNames(), self.ask)
         self._lookup: PurchaseLookup | None = None  # how purchases can be asked for
         self._lookup_is_known = False  # read from the schema, or seen not to be there
 
@@ -150,6 +147,8 @@ class BackOffice:
         if lookup is None:
             return None
         data = await self._query(lambda _names: purchase_query(lookup, record_id))
+        if isinstance(data, Refused) and data.code == INVALID_REQUEST:
+            self._lookup, self._lookup_is_known = None, False  # the schema is another one now
         if not isinstance(data, dict):
             return None
         return is_shown(lookup, data, record_id, transaction_id)
@@ -216,21 +215,25 @@ class BackOffice:
     @property
     def can_hold(self) -> bool:
         """False when the server is known to offer no hold of a gift card's money."""
-        return not self._names.missing
+        return not self._names.names.missing
+
+    @property
+    def lacks(self) -> tuple[str, ...]:
+        """Why no gift card's money can be held, in words; () when it can, as far as we know."""
+        return self._names.names.missing
+
+    @property
+    def names_are_read(self) -> bool:
+        """Whether the server itself has shown what it calls things, or what it lacks."""
+        return self._names.are_read
 
     async def learn_names(self) -> ApiNames:
-        """Ask the server for the names we only guess, and use them from now on.
+        """Ask the server for the names we only guess, and use them from now on."""
+        return await self._names.learn()
 
-        A server that allows no introspection, or is away, leaves the names as they are. What it
-        is seen not to offer is said in the log.
-        """
-        data = await self._query(lambda _names: names_query())
-        if isinstance(data, dict) and isinstance(data.get("__schema"), dict):
-            self._names = read_names(data["__schema"], self._names)
-            self.names_are_read = True
-            for words in self._names.missing:
-                _LOGGER.warning("gift cards: %s; without holds a card is used at once", words)
-        return self._names
+    async def refresh_names(self) -> None:
+        """Learn the names where they are not known yet, or where that is an hour ago."""
+        await self._names.refresh()
 
     async def _learn_lookup(self) -> None:
         """Read from the schema how purchases can be asked for; stays unknown if it is not shown."""
@@ -264,15 +267,24 @@ class BackOffice:
                 raise Rejected(code, message, path)
 
     async def _mutate(self, build: Build) -> Attempt:
+        """Send a mutation; again only where its names did not fit, and others were learned."""
+        names = self._names.names
         try:
-            document = build(self._names)
-            answer = await self._send(document)
+            document = build(names)
+            attempt = await self._send_mutation(document)
+            if not isinstance(attempt, Refused) or attempt.code != INVALID_REQUEST:
+                return attempt
+            corrected = build(await self._names.corrected(names))
         except (Unsupported, Unwritable) as error:
             return _not_sent(error)
-        except (LoginRequired, BackOfficeUnavailable) as error:
-            return _nothing_left(error)
-        except NoAnswer as error:
-            return Unknown(str(error))
+        if corrected.text == document.text:
+            return attempt
+        return await self._send_mutation(corrected)
+
+    async def _send_mutation(self, document: Document) -> Attempt:
+        answer = await self.send_once(document)
+        if not isinstance(answer, HttpAnswer):
+            return answer
         return classify(answer, document.root_field, document.said)
 
     async def send_once(self, document: Document) -> HttpAnswer | NotApplied | Unknown:
@@ -300,7 +312,7 @@ class BackOffice:
 
     async def _query(self, build: Build) -> dict[str, Any] | NotApplied | Refused:
         try:
-            document = build(self._names)
+            document = build(self._names.names)
         except (Unsupported, Unwritable) as error:
             return _not_sent(error)
         answer = await self.ask(document)
@@ -372,7 +384,7 @@ def _not_sent(error: Unsupported | Unwritable) -> Refused:
     """Return why an operation cannot be written at all; nothing was sent."""
     if isinstance(error, Unsupported):
         return Refused("NOT_SUPPORTED", str(error))
-    return Refused("VALIDATION", error.reason, error.field)
+    return Refused(VALUE_TYPE_CODE, error.reason, error.field)
 
 
 def _wants_login(answer: HttpAnswer, document: Document) -> bool:

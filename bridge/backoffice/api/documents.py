@@ -18,7 +18,7 @@ from bridge.backoffice.api.names import (
     TRANS_FIELD,
     ApiNames,
 )
-from bridge.backoffice.api.operation import Document, Unsupported, mutation, query
+from bridge.backoffice.api.operation import Document, Unsupported, mutation, query, rehearsal
 
 
 class CodeType(Enum):
@@ -38,6 +38,11 @@ class TransType(Enum):
     IMPORT = "IMPORT"
     USE = "USE"
 
+
+REHEARSED_CODE = "paybridge-rehearsal"
+REHEARSED_ID = "00000000-0000-0000-0000-000000000000"
+"""A card, and a hold, that no back office has."""
+ID_DIGITS_MAX = 18
 
 LOCATION_FIELD = "location"
 LOCATIONS_A_PAGE = 100
@@ -143,15 +148,6 @@ def ping() -> Document:
     return query("PaybridgePing", "__typename", {}, "")
 
 
-def names_query() -> Document:
-    """Return the introspection that shows what `api_names` guesses."""
-    kind = "type { name inputFields { name } ofType { name inputFields { name } } }"
-    fields = "fields { name args { name " + kind + " } }"
-    return query(
-        "PaybridgeNames", "__schema", {}, f"queryType {{ {fields} }} mutationType {{ {fields} }}"
-    )
-
-
 def purchase_add(purchase: Purchase, names: ApiNames) -> Document:
     """Return the mutation that records `purchase`.
 
@@ -199,6 +195,8 @@ def gift_card_trans_add(transaction: GiftCardTransaction, names: ApiNames) -> Do
         trans["pin"] = transaction.pin
     if transaction.authorize_only:
         trans[_require(names.authorize_flag, "to hold a gift card's money")] = True
+    elif names.authorize_flag in names.always:
+        trans[names.authorize_flag] = False
     shown = "id balance giftcardId"
     return mutation("GiftCardTransAdd", TRANS_FIELD, {"trans": trans}, shown, names.renamed)
 
@@ -210,13 +208,43 @@ def gift_card_trans_capture(capture: GiftCardCapture, names: ApiNames) -> Docume
         Unsupported: A release or a part is asked for and the server has none.
         Unwritable: A value cannot be spelled.
     """
-    trans: dict[str, Value] = {_require(names.capture_id, "to name a hold"): capture.transaction_id}
+    name = _require(names.capture_id, "to name a hold")
+    trans: dict[str, Value] = {name: _hold_id(capture.transaction_id, names)}
     if capture.amount:
         trans[_require(names.capture_amount, "to capture a part")] = capture.amount
     if capture.cancel:
         trans[_require(names.capture_cancel, "to release a hold")] = True
-    shown = "id balance giftcardId"
-    return mutation("GiftCardTransCapture", CAPTURE_FIELD, {"trans": trans}, shown, names.renamed)
+    elif names.capture_cancel in names.always:
+        trans[names.capture_cancel] = False
+    given = {names.capture_argument: trans} if names.capture_argument else trans
+    shown = " ".join(names.capture_shows)
+    return mutation("GiftCardTransCapture", CAPTURE_FIELD, given, shown, names.renamed)
+
+
+def hold_rehearsal(names: ApiNames) -> Document:
+    """Return what shows whether the server understands a hold and both of its ends.
+
+    Nothing is carried out, and there would be nothing to: no card and no hold is called so.
+
+    Raises:
+        Unsupported: The server is known to lack a part of it.
+    """
+    hold = GiftCardTransaction(
+        CodeType.PHYSICAL,
+        REHEARSED_CODE,
+        TransType.USE,
+        "-0.01",
+        REHEARSED_CODE,
+        REHEARSED_CODE,
+        authorize_only=True,
+    )
+    name = "0" if names.id_is_number else REHEARSED_ID
+    ends = [GiftCardCapture(name), GiftCardCapture(name, cancel=True)]
+    parts = [
+        gift_card_trans_add(hold, names),
+        *(gift_card_trans_capture(one, names) for one in ends),
+    ]
+    return rehearsal("PaybridgeRehearsal", parts)
 
 
 def gift_card_balance(code: str, code_type: CodeType, names: ApiNames) -> Document:
@@ -273,6 +301,14 @@ def locations(skip: int, names: ApiNames, *, limits: bool) -> Document:
         shown = f"limitedByPermission {shown}"
     arguments: dict[str, Value] = {"first": LOCATIONS_A_PAGE, "skip": skip}
     return query("PaybridgeLocations", LOCATION_FIELD, arguments, shown, names.renamed)
+
+
+def _hold_id(name: str, names: ApiNames) -> Value:
+    if not names.id_is_number:
+        return name
+    if not (name.isascii() and name.isdigit() and len(name) <= ID_DIGITS_MAX):
+        raise Unsupported("this back office names holds by number, and this one's name is none")
+    return int(name)
 
 
 def _enum(value: Enum) -> EnumValue:

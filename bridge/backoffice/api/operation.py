@@ -24,6 +24,9 @@ from bridge.backoffice.api.literals import EnumValue, Unwritable, Value, is_name
 
 Renamed = Mapping[str, str]
 
+REHEARSED = "rehearsed"
+"""How the answer would call what must not be carried out, with a number."""
+
 _NOTHING: Renamed = {}
 _TOKEN = re.compile(r"[_A-Za-z][_0-9A-Za-z]*|[{}]")
 
@@ -56,12 +59,19 @@ class Document:
         operation: Its name in the text.
         root_field: The one field that it asks for, as the answer calls it.
         text: The whole operation.
+        said: What it holds.
+        call: Its root field with the arguments, as the server calls them.
+        shown: What that is asked to show, "" where it has no fields.
+        keys: Every key under which `renamed` was looked into.
     """
 
     operation: str
     root_field: str
     text: str = field(repr=False)
     said: Said = NOTHING_SAID
+    call: str = field(default="", repr=False)
+    shown: str = ""
+    keys: frozenset[str] = frozenset()
 
 
 def query(
@@ -91,6 +101,24 @@ def mutation(
     return _document("mutation", operation, root_field, arguments, selection, renamed=renamed)
 
 
+def rehearsal(operation: str, documents: Sequence[Document]) -> Document:
+    """Return one mutation that only lets a server compare these mutations with its schema.
+
+    Every field is left out by the directive that GraphQL requires of all servers, so nothing is
+    done: the answer is empty, or says what does not fit. Source: GraphQL specification, October
+    2021, section 3.13.1.
+    """
+    parts = []
+    for number, one in enumerate(documents):
+        shown = f" {{ {one.shown} }}" if one.shown else ""
+        parts.append(f"{REHEARSED}{number}: {one.call} @skip(if: true){shown}")
+    names = frozenset[str]().union(*(one.said.names for one in documents))
+    texts = frozenset[str]().union(*(one.said.texts for one in documents))
+    return Document(
+        operation, "", f"mutation {operation} {{ {' '.join(parts)} }}", Said(names, texts)
+    )
+
+
 def _document(
     kind: Literal["query", "mutation"],
     operation: str,
@@ -102,61 +130,76 @@ def _document(
 ) -> Document:
     assert is_name(operation)
     assert is_name(root_field)
-    there = renamed.get(root_field, root_field)
+    book = _Book(renamed)
+    there = book.look_up(root_field, root_field)
     if not there:
         raise Unsupported(f"this back office has no {root_field}")
-    names = {there}
-    given = _rename(arguments, root_field, "", renamed, names)
+    given = _rename(arguments, root_field, "", book)
     assert isinstance(given, Mapping)
     written = ", ".join(f"{name}: {literal(value, name)}" for name, value in given.items())
-    shown = _select(_TOKEN.findall(selection)[::-1], root_field, renamed, names)
-    text = (
-        f"{kind} {operation} {{ {_aliased(root_field, there)}"
-        f"{f'({written})' if written else ''}{f' {{ {shown} }}' if shown else ''} }}"
-    )
-    said_so = Said(frozenset(names), frozenset(texts_in(arguments)))
-    return Document(operation, root_field, text, said_so)
+    shown = _select(_TOKEN.findall(selection)[::-1], root_field, book)
+    call = f"{there}({written})" if written else there
+    alias = f"{root_field}: " if there != root_field else ""
+    text = f"{kind} {operation} {{ {alias}{call}{f' {{ {shown} }}' if shown else ''} }}"
+    said = Said(frozenset(book.names), frozenset(texts_in(arguments)))
+    return Document(operation, root_field, text, said, call, shown, frozenset(book.keys))
 
 
-def _rename(value: Value, root: str, path: str, renamed: Renamed, names: set[str]) -> Value:
+class _Book:
+    """Looks names up, and notes which ones were used under which keys."""
+
+    def __init__(self, renamed: Renamed) -> None:
+        self._renamed = renamed
+        self.keys: set[str] = set()
+        self.names: set[str] = set()
+
+    def look_up(self, key: str, ours: str) -> str:
+        """Return what the server calls it, "" when it has no such thing."""
+        self.keys.add(key)
+        there = self._renamed.get(key, ours)
+        if there:
+            self.names.add(there)
+        return there
+
+
+def _rename(value: Value, root: str, path: str, book: _Book) -> Value:
     """Return a value with its fields and enum values called as the server does."""
     if isinstance(value, EnumValue):
-        called = EnumValue(renamed.get(f"{value.kind}.{value.name}") or value.name, value.kind)
-        names.add(called.name)
-        return called
+        there = book.look_up(f"{value.kind}.{value.name}", value.name)
+        if not there:
+            raise Unsupported(f"this back office has no {value.kind} {value.name}")
+        return EnumValue(there, value.kind)
     if isinstance(value, Mapping):
         found: dict[str, Value] = {}
         for name, inner in value.items():
             inside = f"{path}.{name}" if path else name
-            there = renamed.get(f"{root}({inside})", name)
+            there = book.look_up(f"{root}({inside})", name)
             if not there:
                 continue
             if not is_name(there):
                 raise Unwritable(inside, "has a name that GraphQL does not allow")
             if there in found:
                 raise Unwritable(inside, "is called like another field")
-            names.add(there)
-            found[there] = _rename(inner, root, inside, renamed, names)
+            found[there] = _rename(inner, root, inside, book)
         return found
     if isinstance(value, Sequence) and not isinstance(value, str):
-        return [_rename(inner, root, path, renamed, names) for inner in value]
+        return [_rename(inner, root, path, book) for inner in value]
     return value
 
 
-def _select(tokens: list[str], path: str, renamed: Renamed, names: set[str]) -> str:
+def _select(tokens: list[str], path: str, book: _Book) -> str:
     """Return a selection, with its fields called as the server does, up to its closing brace.
 
     `tokens` are those still to come, the next one last.
     """
     parts = []
     while tokens and (ours := tokens.pop()) != "}":
-        there = renamed.get(f"{path}.{ours}", ours)
+        there = book.look_up(f"{path}.{ours}", ours)
         inner = ""
         if tokens and tokens[-1] == "{":
             tokens.pop()
-            inner = f" {{ {_select(tokens, f'{path}.{ours}', renamed, names)} }}"
+            inner = f" {{ {_select(tokens, f'{path}.{ours}', book)} }}"
         if there:
-            names.add(there)
             parts.append(_aliased(ours, there) + inner)
     return " ".join(parts)
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from enum import IntEnum
+from typing import Any
 
 from bridge.backoffice.api.attempts import NotApplied, Refused
 from bridge.backoffice.api.operation import Said
@@ -24,7 +25,9 @@ WORD_CHARS_MAX = 60
 ECHO_CHARS_MIN = 3
 """Shorter texts of a request stand in any word by chance."""
 
-VALUE_CODE = "VALIDATION"
+CONTENT_CODE = "VALIDATION"
+VALUE_TYPE_CODE = "INVALID_VALUE"
+"""Our code for a value that its schema does not let pass: about this one request."""
 PERMISSION_CODE = "NOT_AUTHORIZED"
 INVALID_REQUEST = "INVALID_REQUEST"
 """Our code for a request whose names the server does not know; its schema is not as we expect."""
@@ -61,7 +64,7 @@ _NAME_CODES = frozenset(
 execution."""
 _SECTION = re.compile(r"5(?:\.[0-9]+)+")
 """GraphQL.NET numbers an error by the section of the GraphQL specification; 5 is validation."""
-_KNOWN_CODES = _LOGIN_CODES | _PERMISSION_CODES | _VALUE_CODES | _NAME_CODES | {VALUE_CODE}
+_KNOWN_CODES = _LOGIN_CODES | _PERMISSION_CODES | _VALUE_CODES | _NAME_CODES | {CONTENT_CODE}
 
 _CODE = re.compile(r"[A-Z][A-Z0-9_]*")
 _PROPERTY = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(?:(?:\.[A-Za-z_][A-Za-z0-9_]*)|\[[0-9]{1,4}\])*")
@@ -73,6 +76,12 @@ _ARGUMENT = (
     rf"Argument {_NAME} has invalid value\.?\s*(?:In (?:field {_NAME}|element #[0-9]+): ?\[?)*"
 )
 """How GraphQL.NET leads to the place within an argument."""
+_SCALARS = (
+    "BigInt|Boolean|Byte|Date|DateOnly|DateTime|DateTimeOffset|Decimal|Float|Guid|ID|Int|Long|Money"
+    "|Short|String|TimeOnly|Uri"
+)
+"""Types of which a value may be wrong. Text for any other is no wrong value but a wrong shape: an
+enum's value must not be quoted."""
 _UNKNOWN = tuple(
     re.compile(text)
     for text in (
@@ -100,14 +109,20 @@ _OTHER_SHAPE = tuple(
     re.compile(text)
     for text in (
         rf"{_ARGUMENT}Expected {_Q}\w+{_Q}, found not an object",
+        rf"{_ARGUMENT}Expected type {_Q}(?!(?:{_SCALARS}){_Q})\w+{_Q}, found",
         rf"Enum {_NAME} cannot represent non-enum value",
-        rf"Expected value of type {_Q}\w+!?{_Q}, found (?!null)",
+        rf"Expected value of type {_Q}\w+!?{_Q}, found (?!null)[^;]*$",
         rf"Expected value of type {_Q}\w+{_Q} to be an object",
         rf"Field {_NAME} must not have a selection",
         rf"Field {_NAME} of type .* must have a selection",
     )
 )
-_WRONG_VALUE = re.compile(rf"{_N} cannot represent ")
+_WRONG_VALUE = re.compile(
+    rf"{_N} cannot represent "
+    rf"|Expected value of type {_Q}\w+!?{_Q}(?:, found .*;|, but encountered error)",
+    re.DOTALL,
+)
+_NO_SUCH_TYPE = re.compile(rf"Unknown type {_NAME}|Syntax Error")
 
 
 class _Kind(IntEnum):
@@ -120,21 +135,27 @@ class _Kind(IntEnum):
     CONTENT = 4  # the API's own VALIDATION, which its code finds, not its schema
 
 
-def read_refusal(errors: object, said: Said) -> NotApplied | Refused | None:
+def read_refusal(
+    errors: object, said: Said, *, not_begun: bool = False
+) -> NotApplied | Refused | None:
     """Return what the errors prove when every one was decided before anything was written.
+
+    `not_begun`: the answer has no `data`, not even null, which says that nothing was carried out
+    (GraphQL specification, section 7.1). Then an error without a code is read by its words, if it
+    has those of a rule of validation.
 
     Errors of the schema and of the API's own VALIDATION together contradict each other: the second
     only looks at what the first let pass. That is no proof.
     """
     if not isinstance(errors, list) or not errors:
         return None
-    kinds = [_kind_of(error, said) for error in errors]
+    kinds = [_kind_of(error, said, not_begun=not_begun) for error in errors]
     first = min((one for one in kinds if one is not None), default=None)
     if first is None or None in kinds:
         return None
     if _Kind.CONTENT in kinds and len(set(kinds)) > 1:
         return None
-    return _refusal(errors[kinds.index(first)], first, said)
+    return _refusal(dict(errors[kinds.index(first)]), first, said)
 
 
 def first_code(errors: object, said: Said) -> str:
@@ -172,18 +193,28 @@ def _is_safe(word: object, grammar: re.Pattern[str], said: Said) -> bool:
     return not any(text in plain or plain in text for text in sent)
 
 
-def _kind_of(error: object, said: Said) -> _Kind | None:
-    extensions = error.get("extensions") if isinstance(error, dict) else None
-    if not isinstance(error, dict) or not isinstance(extensions, dict):
+def _is_ours(path: object, said: Said) -> bool:
+    """Whether a property is a field that we wrote, or a way to one."""
+    if not isinstance(path, str) or len(path) > WORD_CHARS_MAX or not _PROPERTY.fullmatch(path):
+        return False
+    return all(re.sub(r"\[[0-9]+\]", "", part) in said.names for part in path.split("."))
+
+
+def _kind_of(error: object, said: Said, *, not_begun: bool) -> _Kind | None:
+    if not isinstance(error, dict):
         return None
+    given, message = error.get("extensions"), error.get("message")
+    extensions = given if isinstance(given, dict) else {}
     code, number = extensions.get("code"), str(extensions.get("number", ""))
-    message = error.get("message")
     text = message if isinstance(message, str) else ""
+    if code is None and not number:
+        is_plain = not_begun and error.get("path") is None
+        return _kind_by_words(text, said) if is_plain else None
     if code in _LOGIN_CODES:
         return _Kind.LOGIN
     if code in _PERMISSION_CODES or number.casefold() == _PERMISSION_NUMBER:
         return _Kind.PERMISSION
-    if code == VALUE_CODE and not _SECTION.fullmatch(number):
+    if code == CONTENT_CODE and not _SECTION.fullmatch(number):
         return _Kind.CONTENT
     if code in _VALUE_CODES or _VALUE_SECTION.fullmatch(number):
         return _Kind.NAME if _is_about_names(text, said) else _Kind.VALUE
@@ -193,6 +224,13 @@ def _kind_of(error: object, said: Said) -> _Kind | None:
     if code == "BAD_USER_INPUT" and error.get("path") is None:
         return _Kind.NAME if _is_about_names(text, said) else _Kind.VALUE
     return None
+
+
+def _kind_by_words(message: str, said: Said) -> _Kind | None:
+    """Return what an error without a code is about; None unless a rule of validation says it so."""
+    if _is_about_names(message, said) or _NO_SUCH_TYPE.match(message):
+        return _Kind.NAME
+    return _Kind.VALUE if _WRONG_VALUE.match(message) else None
 
 
 def _is_about_names(message: str, said: Said) -> bool:
@@ -210,9 +248,8 @@ def _unknown_name(message: str, said: Said) -> str:
     return ""
 
 
-def _refusal(error: object, kind: _Kind, said: Said) -> NotApplied | Refused:
-    assert isinstance(error, dict)
-    extensions = error["extensions"]
+def _refusal(error: dict[str, Any], kind: _Kind, said: Said) -> NotApplied | Refused:
+    extensions = error.get("extensions") or {}
     message = str(error.get("message", ""))
     match kind:
         case _Kind.LOGIN:
@@ -222,7 +259,7 @@ def _refusal(error: object, kind: _Kind, said: Said) -> NotApplied | Refused:
         case _Kind.NAME:
             return _unknown(message, said)
         case _Kind.VALUE:
-            return Refused(VALUE_CODE, "a value is not of the type that the back office wants")
+            return Refused(VALUE_TYPE_CODE, "a value is not of the type that the back office wants")
         case _Kind.CONTENT:
             return _refused_content(extensions.get("data"), said)
 
@@ -241,8 +278,8 @@ def _unknown(message: str, said: Said) -> Refused:
 def _refused_content(data: object, said: Said) -> Refused:
     facts = data if isinstance(data, dict) else {}
     path, why = facts.get("Property"), facts.get("ValidationType")
-    named = str(path) if _is_safe(path, _PROPERTY, said) else ""
+    named = str(path) if _is_ours(path, said) or _is_safe(path, _PROPERTY, said) else ""
     words = f"the back office refuses {f'the value of {named}' if named else 'a value'}"
     if _is_safe(why, _PROPERTY, said):
         words += f" ({why})"
-    return Refused(VALUE_CODE, words, named)
+    return Refused(CONTENT_CODE, words, named)

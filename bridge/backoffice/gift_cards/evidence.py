@@ -32,7 +32,7 @@ ACCOUNT = " account="  # in a baseline, before the server's id of the card
 NO_PERMISSION = "NOT_AUTHORIZED"
 ADD_PERMISSION = "GiftCardTransAdd"
 USE_PERMISSION = "GiftCardTransUse"
-UNREADABLE = frozenset({"INVALID_REQUEST", "NOT_SUPPORTED"})
+UNREADABLE = frozenset({"INVALID_REQUEST", "INVALID_VALUE", "NOT_SUPPORTED"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,8 +30,8 @@ class Office(Protocol):
     def can_hold(self) -> bool:
         """False when the server is known to offer no hold."""
 
-    async def learn_names(self) -> object:
-        """Find out what the server calls what no published example shows."""
+    async def refresh_names(self) -> None:
+        """Find out what the server calls what no published example shows, if that is not known."""
 
     async def gift_card_add(self, code: str, pin: str) -> Attempt:
         """Make a card with nothing on it, once."""

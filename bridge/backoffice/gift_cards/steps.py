@@ -64,7 +64,6 @@ class GiftCardSteps:
         self._queue = ledger.work(p.GIFT_CARDS)
         self._quiet_seconds = max(QUIET_DEADLINES * deadline_seconds, quiet_seconds)
         self._doubt_ages = DoubtAges(ledger)
-        self._learned = False
         self._quiet_until: dict[str, float] = {}
         self._reading: dict[str, Decimal] = {}  # the first of two, by payment
         self._same_errors: dict[str, int] = {}
@@ -76,13 +75,11 @@ class GiftCardSteps:
         """Begin a payment: read its card's balance, then hold, or end the hold it is about."""
         request = payment.request
         name, card = request.payment_id, h.card_of(request)
-        if not self._learned:
-            await self._office.learn_names()
+        await self._office.refresh_names()
         found = await self._office.gift_card_balance(card.code, CodeType(card.kind))
         if isinstance(found, NotApplied):
             await self._ledger.apply(name, p.NotReached("host_unreachable", found.reason))
             return
-        self._learned = True
         before = self._before(request, found)
         obstacle = self._obstacle(request, before.account if before else "")
         if obstacle is not None:

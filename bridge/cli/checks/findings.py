@@ -346,13 +346,14 @@ KINDS: Final[Mapping[str, Kind]] = {
     "store_cannot_tell": _look(
         "whether the back office has this store cannot be told", "compare the code there"
     ),
-    "gift_cards_ok": _ok("the server's schema has all that gift cards need"),
+    "gift_cards_ok": _ok("the server has all that gift cards need"),
     "gift_cards_less": _look(
         "the server lacks something that gift cards need",
         "nothing, if gift cards are not held or loaded here",
     ),
     "gift_cards_unread": _look(
-        "the server lets nobody read its schema", "compare [back_office.names], and try one card"
+        "the server shows neither its schema nor whether it understands a hold",
+        "compare [back_office.names], and try one card",
     ),
     # --- the machine and the service
     "clock_ok": _ok("the clock agrees with the server's"),

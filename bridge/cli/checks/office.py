@@ -212,7 +212,7 @@ def store_code_found(store_code: str, store: Shown | NotShown | CannotTell) -> F
 
 
 def gift_card_names(names: ApiNames, *, read: bool) -> Finding:
-    """Say whether gift cards can be held, and how we know; `read`: from the server's schema."""
+    """Say whether gift cards can be held, and how we know; `read`: the server showed it."""
     what, key = "gift cards", "back_office.names"
     if names.missing:
         text = (
@@ -221,6 +221,6 @@ def gift_card_names(names: ApiNames, *, read: bool) -> Finding:
         )
         return found("gift_cards_less", what, text, key=key)
     if not read:
-        text = "the server lets nobody read its schema: back_office.names is believed"
+        text = "it shows neither its schema nor whether a hold fits; back_office.names is believed"
         return found("gift_cards_unread", what, text, key=key)
-    return found("gift_cards_ok", what, "the server's schema has all that holds need")
+    return found("gift_cards_ok", what, "the server has all that holds need")

@@ -243,7 +243,13 @@ async def test_an_edition_that_takes_no_purchases_says_no() -> None:
 
 async def test_gift_cards_and_schema_are_told_apart(tmp_path: Path, office: Office) -> None:
     await office.control({"do": "options", "introspection": False})
+    assert (await look(store(tmp_path, office)))["gift_cards_ok"].level == "ok"
+    nothing_asked = {"fault": "server_error_500", "operation": "", "times": -1}
+    await office.control({"do": "fault", **nothing_asked})
     assert (await look(store(tmp_path, office)))["gift_cards_unread"].level == "look"
+    await office.control({"do": "clear_faults"})
+    await office.control({"do": "options", "dialect": {"capture": "demanding"}})
+    assert (await look(store(tmp_path, office)))["gift_cards_less"].level == "look"
     lacking = ApiNames(capture_id="")
     assert gift_card_names(lacking, read=True).code == "gift_cards_less"
 

@@ -66,7 +66,7 @@ def test_a_permission_refused_at_the_root_field_is_a_refusal() -> None:
 )
 def test_a_bad_value_is_about_this_one_request(extensions: dict[str, str]) -> None:
     body = {"errors": [{"message": SECRET, "extensions": extensions}]}
-    assert code_of(classify(answer(400, body), FIELD)) == "VALIDATION"
+    assert code_of(classify(answer(400, body), FIELD)) == "INVALID_VALUE"
 
 
 def test_a_request_that_is_too_large_is_about_this_one() -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from graphql import build_schema, execute_sync, parse, validate, value_from_ast_untyped
+from graphql import build_schema, parse, validate, value_from_ast_untyped
 from graphql.language import FieldNode, OperationDefinitionNode
 
 from bridge.backoffice.api.documents import (
@@ -21,12 +21,12 @@ from bridge.backoffice.api.documents import (
     gift_card_trans_add,
     gift_card_trans_capture,
     locations,
-    names_query,
     ping,
     purchase_add,
 )
+from bridge.backoffice.api.learned_names import names_query
 from bridge.backoffice.api.literals import Unwritable
-from bridge.backoffice.api.names import ApiNames, read_names
+from bridge.backoffice.api.names import ApiNames
 from bridge.backoffice.api.operation import Document, Unsupported
 
 SCHEMA = build_schema(Path("simulators/back_office/pos.graphql").read_text(encoding="utf-8"))
@@ -212,36 +212,6 @@ def test_secrets_of_a_gift_card_do_not_show() -> None:
     shown = repr(transaction) + repr(gift_card_trans_add(transaction, NAMES))
     assert "6396210004711" not in shown
     assert "9876" not in shown
-
-
-def test_names_are_read_from_the_schema() -> None:
-    other = build_schema(
-        """
-        type Query { giftcard(code: String): String }
-        type Mutation {
-          giftcardTransAdd(trans: NewTrans!): String
-          giftcardTransCapture(trans: NewCapture): String
-        }
-        input NewTrans { code: String, isAuthorization: Boolean, authoriseOnly: Boolean }
-        input NewCapture { transId: String, refNo: String }
-        """
-    )
-    result = execute_sync(other, parse(names_query().text))
-    assert result.data is not None
-    assert read_names(result.data["__schema"], NAMES) == ApiNames(
-        authorize_flag="isAuthorization", capture_id="transId", capture_amount="", capture_cancel=""
-    )
-
-
-def test_names_of_our_own_schema_are_the_guessed_ones() -> None:
-    result = execute_sync(SCHEMA, parse(names_query().text))
-    assert result.data is not None
-    assert read_names(result.data["__schema"], ApiNames()) == ApiNames()
-
-
-@pytest.mark.parametrize("schema", [{}, {"mutationType": None}, {"mutationType": {"fields": [1]}}])
-def test_a_schema_that_shows_nothing_changes_no_name(schema: dict[str, Any]) -> None:
-    assert read_names(schema, NAMES) == NAMES
 
 
 def test_what_the_server_lacks_is_not_sent() -> None:
