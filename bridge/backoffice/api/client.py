@@ -261,6 +261,8 @@ class BackOffice:
         match await self._query(lambda _names: ping()):
             case NotApplied(reason=reason, login_required=True):
                 raise LoginRequired(reason)
+            case NotApplied(reason=reason, denied=True):
+                raise AccountDenied(reason)
             case NotApplied(reason=reason):
                 raise BackOfficeUnavailable(reason)
             case Refused(code=code, message=message, path=path):

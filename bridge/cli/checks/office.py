@@ -12,7 +12,7 @@ from typing import Final
 from bridge import config as cfg
 from bridge.adapters import utc_now
 from bridge.backoffice.api.attempts import CannotTell, GiftCardBalance, NotApplied, Refused
-from bridge.backoffice.api.client import BackOffice
+from bridge.backoffice.api.client import AccountDenied, BackOffice
 from bridge.backoffice.api.documents import CodeType
 from bridge.backoffice.api.locations import NotShown, Shown
 from bridge.backoffice.api.names import ApiNames
@@ -155,6 +155,8 @@ async def _office(config: cfg.Config, office: cfg.BackOffice, books: BackOffice)
     except LoginRequired as error:
         text = f"it does not accept our login: {error}"
         return [found("office_not_allowed", what, text, key=key)]
+    except AccountDenied as error:
+        return [found("office_not_allowed", what, str(error), key=key)]
     except BackOfficeUnavailable as error:
         return [found("office_away", what, str(error), key=key)]
     except Rejected as error:
