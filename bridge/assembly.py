@@ -11,7 +11,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bridge import config as cfg
 from bridge.adapters import Adapters, BackOfficeLogin, BridgeInstance, Bus, State
@@ -25,6 +25,7 @@ from bridge.backoffice.reading import OfficeReading
 from bridge.backoffice.store_check import StoreCheck
 from bridge.backoffice.terminal_payments.driver import PosServerDriver
 from bridge.backoffice.terminal_payments.line import PosServerTerminal
+from bridge.cli.extras import missing_part
 from bridge.clock import WallClock
 from bridge.control import Control
 from bridge.errors import ConfigError
@@ -64,6 +65,9 @@ from bridge.terminal.station import Station
 from bridge.terminal.status import StationSettings
 from drivers.contract import Driver, Stage
 
+if TYPE_CHECKING:
+    from bridge.console_assembly import Console
+
 ENTRIES_COMPARED = 21  # of the journal, with the clock at the start: some days of a quiet store
 
 
@@ -91,6 +95,7 @@ class Parts:
     control: Control
     custody: Custody
     take_over: TakeOver
+    console: Console | None = None  # None: nobody configured one
 
 
 def load_drivers(config: cfg.Config, adapters: Adapters) -> dict[str, tuple[Driver, Any]]:
@@ -303,6 +308,7 @@ def _assemble(
         plans=plans,
         clock_is_doubtful=lambda: bool(clock.implausible),
     )
+    consoles: list[Console] = []  # none or one, which needs the status that tells its warnings
     status = StatusDocuments(
         Identity(config.site.bridge_id, config.site.name, config.site.state_directory),
         ledger=ledger,
@@ -318,6 +324,7 @@ def _assemble(
         warnings=lambda: [
             *take_over.warnings(),
             *filter(None, [clock.implausible]),
+            *(text for one in consoles for text in one.warnings()),
             *plans.warnings(),
             *(reading.warnings() if reading else ()),
             *unbooked_terminals(config),
@@ -377,6 +384,22 @@ def _assemble(
         take_over=take_over,
         status=status.as_json,
     )
+    if config.console is not None and config.console.enabled:
+        consoles.append(
+            _console(
+                config.console,
+                config,
+                adapters,
+                ledger=ledger,
+                journal=journal,
+                desk=desk,
+                control=control,
+                status=status,
+                stations=stations,
+                login=login,
+                now=clock.now,
+            )
+        )
     return Parts(
         config=config,
         ledger=ledger,
@@ -398,7 +421,25 @@ def _assemble(
         control=control,
         custody=custody,
         take_over=take_over,
+        console=consoles[0] if consoles else None,
     )
+
+
+def _console(
+    settings: cfg.Console, config: cfg.Config, adapters: Adapters, **parts: Any
+) -> Console:
+    """Return the console over the parts; only a store that has one loads what it is made of.
+
+    Raises:
+        ConfigError: What it is made of is not installed.
+    """
+    try:
+        from bridge.console_assembly import build_console  # noqa: PLC0415 - see above
+    except ModuleNotFoundError as error:
+        raise ConfigError(
+            "console", missing_part(error) or f"a module is missing: {error}"
+        ) from error
+    return build_console(settings, config, adapters, **parts)
 
 
 def _bus(

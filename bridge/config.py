@@ -258,6 +258,33 @@ class Receipts(Section):
     keep_months: int = Field(default=13, ge=1, le=120)
 
 
+class ConsoleTls(Section):
+    """How the console proves itself to browsers."""
+
+    certificate_file: Path
+    key_file: Path
+
+
+class Console(Section):
+    """The operator console; without this table there is none. PINs: `paybridge console pin`."""
+
+    enabled: bool = True
+    host: str = "127.0.0.1"
+    port: int = Field(default=8780, ge=1, le=65535)
+    language: Literal["auto", "en", "de", "fr"] = "auto"  # auto: as the browser wants it
+    allowed_hosts: tuple[str, ...] = ()  # further names that browsers reach it by
+    tls: ConsoleTls | None = None
+
+    @model_validator(mode="after")
+    def _is_safe_to_reach(self) -> Self:
+        if self.host not in {"127.0.0.1", "::1", "localhost"} and self.tls is None:
+            raise ValueError(
+                "others on the network can reach this address, and PINs would cross it in the "
+                "clear: give console.tls, or leave host at 127.0.0.1"
+            )
+        return self
+
+
 class Service(Section):
     """The process itself."""
 
@@ -276,6 +303,7 @@ class Config(Section):
     back_office: BackOffice | None = None
     receipts: Receipts = Receipts()
     service: Service = Service()
+    console: Console | None = None
 
     @property
     def pos_server_terminals(self) -> tuple[str, ...]:
@@ -371,6 +399,8 @@ def _known_keys(parents: list[str], model: type | None) -> list[str]:
         "back_office.names": ApiNames,
         "receipts": Receipts,
         "service": Service,
+        "console": Console,
+        "console.tls": ConsoleTls,
     }
     if model is not Config:
         names = getattr(model, "__dataclass_fields__", {})

@@ -11,7 +11,7 @@ import asyncio
 import json
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -212,6 +212,10 @@ class Control:
         finally:
             self._path.unlink(missing_ok=True)
 
+    def obstacles(self) -> list[str]:
+        """Return why nothing begins, where only a person may say to go on."""
+        return self._take_over.obstacles() if self._take_over else []
+
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             async with asyncio.timeout(ANSWER_SECONDS_MAX):
@@ -227,14 +231,27 @@ class Control:
             writer.close()
 
     async def _answer(self, line: bytes) -> dict[str, Any]:
+        return await self._carry_out(lambda: self._orders.validate_json(line), "command_line")
+
+    async def carry_out(self, order: Mapping[str, Any], source: str) -> dict[str, Any]:
+        """Do an order as if it had come over the socket, and return its answer.
+
+        `source` is where a person's answer to a doubt was given, for its document.
+
+        Raises:
+            JournalError: It could not be stored.
+        """
+        return await self._carry_out(lambda: self._orders.validate_python(dict(order)), source)
+
+    async def _carry_out(self, read: Callable[[], AnyOrder], source: str) -> dict[str, Any]:
         try:
-            return {"ok": True, **await self._do(self._orders.validate_json(line))}
+            return {"ok": True, **await self._do(read(), source)}
         except ValidationError as error:
             return {"ok": False, **_fault(error)}
         except RequestError as error:
             return {"ok": False, "code": error.code, "path": error.path, "message": str(error)}
 
-    async def _do(self, order: AnyOrder) -> dict[str, Any]:
+    async def _do(self, order: AnyOrder, source: str) -> dict[str, Any]:
         match order:
             case TakeOverOrder():
                 if self._take_over is None:
@@ -251,7 +268,7 @@ class Control:
         self._refuse_while_halted()
         match order:
             case ResolvePayment():
-                answer = p.Resolved(order.outcome, order.by, order.approval_code, "command_line")
+                answer = p.Resolved(order.outcome, order.by, order.approval_code, source)
                 asked = await self._ledger.payments.find(order.payment_id)
                 if order.amount and asked is not None:
                     currency = asked.payment.request.amount.currency

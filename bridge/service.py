@@ -89,6 +89,7 @@ class _Life:
                         parts.bus.run(),
                         parts.control.run(),
                         _feed_watchdog(parts, self.notifier, self.environment),
+                        *(parts.console.works() if parts.console is not None else ()),
                     )
                 ]
                 again = await self._work(parts, group, tasks)

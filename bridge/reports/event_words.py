@@ -12,6 +12,7 @@ from bridge.money import purchase as s
 from bridge.money import terminal_batch as b
 from bridge.money.payment.signature import ReversalFailed, SignatureJudged
 from bridge.money.store.journal_entries import KIND_OF, JournalEvent
+from bridge.money.store.provenance import PersonActed
 from drivers import contract as c
 from drivers.amounts import amount_text
 
@@ -47,6 +48,10 @@ def words_of(event: JournalEvent) -> str:
         return batch_words(event)
     if isinstance(event, p.Event):
         return _payment_words(event)
+    match event:
+        case PersonActed(by, did, note):
+            said = f": {note}" if note else ""
+            return f"{by} asked for {did.replace('_', ' ')} at the console{said}"
     return KIND_OF[type(event)]
 
 

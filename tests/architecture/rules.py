@@ -72,7 +72,7 @@ _ROOMS: dict[str, tuple[str, ...]] = {
     ),
     "money.background": ("money.ledger", "money.payment", "money.split_payment", "money.store"),
     # what people are shown of the journal
-    "reports": ("money",),
+    "reports": ("money", "private_files"),
     # beside them: what knows nothing of the columns
     "clock": (),
     "config": (),
@@ -87,6 +87,14 @@ _ROOMS: dict[str, tuple[str, ...]] = {
     "control": ("money", "purchase_answers", "register.commands", "takeover"),
     "status": ("money", "register.api", "terminal"),
     "settings": ("backoffice", "config", "register", "terminal"),
+    # the operator console, and what stands behind it
+    "console": ("money", "private_files", "register.api", "reports"),
+    "login_desk": ("backoffice.login", "console.sources"),
+    "operator_desk": (
+        *("console.sources", "control", "login_desk", "money"),
+        *("register", "status", "terminal"),
+    ),
+    "console_assembly": ("",),
     "adapters": (
         *("backoffice", "money", "private_files", "register"),
         *("settings", "status", "takeover", "terminal"),
@@ -105,6 +113,7 @@ FOR_ALL = frozenset({"bridge.errors", "bridge.log", "bridge.__version__"})
 WIRE_LIBRARIES = frozenset({"aiomqtt", "httpx", "paho", "serial", "socket", "ssl", "uvicorn"})
 COMPOSERS = frozenset(
     {"bridge.service", "bridge.assembly", "bridge.adapters", "bridge.settings", "bridge.cli"}
+    | {"bridge.console_assembly"}
 )
 # Tasks are born, and awaited, here only.
 STARTERS = frozenset({"bridge.service"})
@@ -227,6 +236,8 @@ def columns_know_only_themselves_and_money(module: str, tree: ast.AST) -> Iterat
     for each in imports(module, tree):
         if (own, _column(each.name)) == ("discovery", "terminal"):
             continue  # it opens the same lines, to see who answers
+        if own == "console" and each.is_of("bridge.register.api"):
+            continue  # it shows the documents that registers see
         if _column(each.name) not in {"", own} or _is_in(each.name, COMPOSERS):
             yield f"{module}:{each.line} {own} imports {each.name}"
 

@@ -45,7 +45,7 @@ def test_the_distribution_is_named_as_the_hints_believe() -> None:
 
 @pytest.mark.parametrize(
     ("module", "extra"),
-    [("aiomqtt", "demo"), ("graphql.language", "demo"), ("starlette.routing", "demo")],
+    [("aiomqtt", "demo"), ("graphql.language", "demo"), ("starlette.routing", "console")],
 )
 def test_a_missing_package_is_told_with_the_extra_that_brings_it(module: str, extra: str) -> None:
     said = missing_part(ModuleNotFoundError("no", name=module))

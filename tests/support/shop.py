@@ -72,6 +72,7 @@ class Plans:
     unsigned: str = "stands"  # what nobody signed for
     records: bool = True  # False: the register's own extract records sales
     journal: type[Journal] = Journal
+    sections: Mapping[str, Any] = field(default_factory=dict)  # more of the configuration
     serves_gift_cards: bool = True  # False: a test plays what becomes of their payments
 
 
@@ -108,6 +109,7 @@ class Shop:
                 "site": {"unsigned": plans.unsigned},
                 "pools": {name: {"terminals": members} for name, members in plans.pools.items()},
                 "back_office": office_table(records=plans.records),
+                **plans.sections,
             },
             journal=plans.journal,
         )

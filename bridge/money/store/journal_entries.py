@@ -23,6 +23,7 @@ from bridge.money.store.provenance import (
     AuthorityTaken,
     JournalConfirmed,
     JournalDoubted,
+    PersonActed,
     ProvenanceEvent,
 )
 from drivers import contract as c
@@ -86,6 +87,7 @@ EVENT_TYPES: dict[str, type] = {
     "AuthorityTaken": AuthorityTaken,
     "JournalConfirmed": JournalConfirmed,
     "JournalDoubted": JournalDoubted,
+    "PersonActed": PersonActed,
 }
 """Every event by its name in the journal. The names are for ever; the classes may be renamed."""
 KIND_OF = {event: kind for kind, event in EVENT_TYPES.items()}

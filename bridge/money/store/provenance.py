@@ -33,4 +33,21 @@ class AuthorityTaken:
     bridge_id: str
 
 
-ProvenanceEvent = JournalDoubted | JournalConfirmed | AuthorityTaken
+@dataclass(frozen=True, slots=True)
+class PersonActed:
+    """A person at the console asked for something; on disk before it is done.
+
+    What came of it stands where it always stands; this is who wanted it, and why.
+    """
+
+    by: str  # name and role
+    did: str  # e.g. "resolve_payment", "close_day"
+    note: str = ""  # why, in the person's words
+
+
+ProvenanceEvent = JournalDoubted | JournalConfirmed | AuthorityTaken | PersonActed
+
+
+def acts_on(target: str) -> str:
+    """Return the journal's subject for what persons did about a payment or a terminal."""
+    return f"acts/{target}"

@@ -68,7 +68,7 @@ ERRORS: Final[_Rows] = {
     **_rows("offline_limit", "UnreachableHost", "no"),
     **_rows(
         "canceled_by_cashier canceled_timeout canceled_register_lost canceled_by_terminal "
-        "canceled_shutdown bridge_restarted",
+        "canceled_shutdown canceled_operator bridge_restarted",
         "Aborted",
         "new_id",
     ),

@@ -82,6 +82,23 @@ class ExistingPayments:
             account = await self._ledger.apply(account.payment_id, p.CancelAsked("cashier"))
         return self._replies.about(request, account, "accepted")
 
+    async def cancel_by_operator(self, payment_id: str) -> None:
+        """Ask for a payment to be stopped, because a person at the console wants it.
+
+        Raises:
+            RequestError: `payment_not_found`, or `too_late_to_cancel`: it has ended.
+        """
+        account = await self._ledger.payments.find_original(payment_id)
+        if account is None:
+            raise RequestError("payment_not_found", "there is no such payment", path="payment_id")
+        if account.payment.is_final:
+            raise RequestError("too_late_to_cancel", "the payment has ended", payment_id=payment_id)
+        plan = account.payment.request.plan
+        if plan is not None and self._plans is not None:
+            await self._plans.cancel(plan.plan_id, "operator")
+        else:
+            await self._ledger.apply(payment_id, p.CancelAsked("operator"))
+
     async def cancel_load(self, register_id: str, request: k.GiftCardReverse) -> k.Response | None:
         """Cancel a load that is not on its card yet; None when it is, or is no load.
 

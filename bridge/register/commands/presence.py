@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 # A register that changes its network or is restarted is back within seconds, and its will is spoken
@@ -16,6 +17,12 @@ class Presence:
     def __init__(self) -> None:
         """Begin with no register missing."""
         self._until: dict[str, float] = {}  # by register, in seconds of the loop's clock
+        self._is_here: dict[str, bool] = {}
+
+    @property
+    def is_here(self) -> Mapping[str, bool]:
+        """Whether each register that was ever heard said last that it is there."""
+        return self._is_here
 
     @property
     def next_end(self) -> float | None:
@@ -26,10 +33,12 @@ class Presence:
         """Note that a register's will was spoken; said again, its grace does not begin anew."""
         if len(self._until) < GONE_MAX:
             self._until.setdefault(register_id, now + GRACE_SECONDS)
+        self._note(register_id, is_here=False)
 
     def heard(self, register_id: str) -> None:
         """Note that a register is there after all."""
         self._until.pop(register_id, None)
+        self._note(register_id, is_here=True)
 
     def begin_anew(self, now: float) -> None:
         """Give everybody who is missed their grace again: until now they could not be heard."""
@@ -41,3 +50,7 @@ class Presence:
         for name in gone:
             del self._until[name]
         return gone
+
+    def _note(self, register_id: str, *, is_here: bool) -> None:
+        if register_id in self._is_here or len(self._is_here) < GONE_MAX:
+            self._is_here[register_id] = is_here

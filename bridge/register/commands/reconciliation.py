@@ -19,7 +19,7 @@ from bridge.money.batch_gap import Cause, Gap, explain
 from bridge.money.ledger import Ledger
 from bridge.money.reconciliation import Reconciliation, compare
 from bridge.money.store.records import PaymentRecord
-from bridge.money.terminal_batch import BatchClosed, GapFound
+from bridge.money.terminal_batch import Batch, BatchClosed, GapFound
 from bridge.register import api as k
 from bridge.register.outbox import Outbox
 from drivers import contract as c
@@ -270,6 +270,11 @@ def unknown(terminal_id: str) -> RequestError:
         "whether the terminal closed its batch is not known; ask again, its totals may tell",
         terminal_id=terminal_id,
     )
+
+
+def told_ends_of_day(terminal_id: str, batch: Batch) -> list[k.ReconciliationDocument]:
+    """Return every end of day of a terminal that has a name, in the order of the journal."""
+    return [_document(terminal_id, closed) for closed in batch.closed.values()]
 
 
 def _document(terminal_id: str, closed: BatchClosed) -> k.ReconciliationDocument:

@@ -163,6 +163,11 @@ class Desk:
         self.journal_compared = asyncio.Event()
         self.journal_compared.set()
 
+    @property
+    def registers(self) -> Mapping[str, bool]:
+        """Whether each register that was heard since the start said last that it is there."""
+        return self._presence.is_here
+
     async def drain(self) -> None:
         """Begin nothing new, and cancel what waits in line: the service is about to stop.
 

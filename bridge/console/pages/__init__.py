@@ -1,0 +1,1 @@
+"""The pages, one module each: what a page's template is given. Nothing here changes anything."""
