@@ -285,6 +285,17 @@ class Console(Section):
         return self
 
 
+class Monitoring(Section):
+    """Pages for machines: /healthz, /readyz, /metrics. Without this table there are none.
+
+    They show no card, no amount and no secret; still, whoever reaches them sees how busy a store
+    is, so they listen on this machine unless told otherwise.
+    """
+
+    port: int = Field(default=9464, ge=1, le=65535)
+    host: str = Field(default="127.0.0.1", min_length=1)
+
+
 class Service(Section):
     """The process itself."""
 
@@ -304,6 +315,7 @@ class Config(Section):
     receipts: Receipts = Receipts()
     service: Service = Service()
     console: Console | None = None
+    monitoring: Monitoring | None = None
 
     @property
     def pos_server_terminals(self) -> tuple[str, ...]:
@@ -401,6 +413,7 @@ def _known_keys(parents: list[str], model: type | None) -> list[str]:
         "service": Service,
         "console": Console,
         "console.tls": ConsoleTls,
+        "monitoring": Monitoring,
     }
     if model is not Config:
         names = getattr(model, "__dataclass_fields__", {})

@@ -10,7 +10,7 @@ import asyncio
 import logging
 import os
 import signal
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +21,7 @@ from bridge.backoffice.purchase_recorder import IN_FLIGHT_MAX, Recorder
 from bridge.errors import BusError, RequestError
 from bridge.money.payment import GIFT_CARDS, DoubtAged
 from bridge.register import api as k
+from bridge.settings import mqtt_settings
 from bridge.systemd import Notifier, watchdog_interval
 
 _LOGGER = logging.getLogger(__name__)
@@ -162,8 +163,22 @@ class _Life:
                 _tell_status(parts, self.notifier),
             )
         ]
+        if self.config.monitoring is not None:
+            tasks += [group.create_task(work) for work in self._monitoring(parts)]
         self.notifier.ready(parts.status.status_line())
         _LOGGER.info("ready bridge=%s", self.config.site.bridge_id)
+
+    def _monitoring(self, parts: Parts) -> tuple[Coroutine[Any, Any, None], ...]:
+        # Imported here: a service that nobody watches carries none of it.
+        from bridge.monitoring.build import monitoring  # noqa: PLC0415
+
+        made = monitoring(
+            parts,
+            mqtt_settings(self.config.mqtt, self.environment),
+            now=self.adapters.utc_now,
+            monotonic=self.adapters.monotonic,
+        )
+        return made.server.run(), made.watch_certificate()
 
     def _hold_back(
         self, parts: Parts, group: asyncio.TaskGroup, tasks: list[asyncio.Task[Any]]

@@ -100,6 +100,8 @@ _ROOMS: dict[str, tuple[str, ...]] = {
         *("settings", "status", "takeover", "terminal"),
     ),
     "assembly": ("",),
+    "monitoring": ("money",),
+    "monitoring.build": ("",),
     "service": ("",),
     "cli": ("",),
     "__main__": ("cli",),
@@ -113,7 +115,7 @@ FOR_ALL = frozenset({"bridge.errors", "bridge.log", "bridge.__version__"})
 WIRE_LIBRARIES = frozenset({"aiomqtt", "httpx", "paho", "serial", "socket", "ssl", "uvicorn"})
 COMPOSERS = frozenset(
     {"bridge.service", "bridge.assembly", "bridge.adapters", "bridge.settings", "bridge.cli"}
-    | {"bridge.console_assembly"}
+    | {"bridge.console_assembly", "bridge.monitoring.build"}
 )
 # Tasks are born, and awaited, here only.
 STARTERS = frozenset({"bridge.service"})

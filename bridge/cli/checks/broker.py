@@ -17,13 +17,13 @@ from typing import Final
 
 from bridge import config as cfg
 from bridge.cli.checks.findings import Finding, found
-from bridge.cli.checks.tls_probe import Handshake, days_left, shake_hands, speaks
 from bridge.errors import BusError, ConfigError, MessageRefused
 from bridge.register.api.topics import Topics
 from bridge.register.mqtt.authority import Other, decode_record
 from bridge.register.mqtt.connection import BrokerConnection, Lost, Subscription
 from bridge.register.mqtt.instance import INSTANCE_NAME
 from bridge.register.mqtt.messages import Away, Delivery, MqttSettings, Protocol
+from bridge.register.mqtt.tls_probe import Handshake, days_left, shake_hands, speaks
 from bridge.settings import mqtt_settings
 
 NOBODY: Final = "paybridge-check"  # no register has this name

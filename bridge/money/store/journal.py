@@ -104,6 +104,13 @@ class Journal(JournalReading):
         self._writing = False
         self._deferred: asyncio.TimerHandle | None = None  # writes what is not urgent
         self._broken: JournalError | None = None
+        # Told of each commit, once it is on disk, with what it took in seconds.
+        self.observer: Callable[[Sequence[Change], float], None] | None = None
+
+    @property
+    def waiting(self) -> int:
+        """How many changes wait for the writer."""
+        return len(self._waiting)
 
     @property
     def broken(self) -> JournalError | None:
@@ -170,6 +177,7 @@ class Journal(JournalReading):
         count = min(len(self._waiting), GROUP_COMMITS_MAX)
         group = [self._waiting.popleft() for _ in range(count)]
         changes = [change for change, _ in group]
+        began = loop.time()
         work = loop.run_in_executor(self._executor, self._commit, changes)
 
         def written(done: asyncio.Future[list[int | None]]) -> None:
@@ -178,6 +186,10 @@ class Journal(JournalReading):
             if done.cancelled() or error is not None:
                 self._break(group, error)
                 return
+            if self.observer is not None:
+                told = zip(changes, done.result(), strict=True)
+                stored = [change for change, seq in told if seq is not None]
+                self.observer(stored, loop.time() - began)
             for (_, future), seq in zip(group, done.result(), strict=True):
                 if future.done():
                     continue
