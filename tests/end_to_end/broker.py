@@ -24,18 +24,13 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from bridge.cli.mosquitto import access_list
+from bridge.register.api.topics import DEFAULT_BASE
+
 START_SECONDS_MAX = 10.0
 STOP_SECONDS_MAX = 5.0
 
-# CONTRACT section 1, as it is shipped.
-ACCESS_LIST = """\
-user bridge
-topic readwrite paybridge/#
-
-pattern readwrite paybridge/v1/registers/%u/#
-pattern read paybridge/v1/bridge/#
-pattern read paybridge/v1/terminals/#
-"""
+ACCESS_LIST = access_list(DEFAULT_BASE)  # as it is shipped
 
 
 def mosquitto_path() -> str:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from bridge.cli.commands import (
     backup,
+    broker,
     check,
     conformance,
     console,
@@ -19,6 +20,7 @@ from bridge.cli.commands import (
     mend,
     note,
     payments,
+    registers,
     releases,
     resolve,
     restore,
@@ -30,12 +32,13 @@ from bridge.cli.commands import (
 )
 from bridge.cli.shell import Command
 
-# In the order of `paybridge --help`: the service, payments, the journal and its program,
-# terminals, developers.
+# In the order of `paybridge --help`: the service, payments, the broker, the journal and its
+# program, terminals, developers.
 _ALL = (
     *(run.COMMAND, status.COMMAND, check.COMMAND, take_over.COMMAND, login.COMMAND, logout.COMMAND),
     *(payments.COMMAND, show.COMMAND, day.COMMAND, resolve.COMMAND, mend.COMMAND),
     console.COMMAND,
+    *(broker.COMMAND, registers.COMMAND),
     *(backup.COMMAND, restore.COMMAND, releases.COMMAND),
     *(drivers.COMMAND, note.COMMAND, find.COMMAND),
     *(demo.COMMAND, contract.COMMAND, conformance.COMMAND),

@@ -391,7 +391,10 @@ class BrokerConnection:
             and not flags.is_disconnect_packet_from_server
         ):
             # Brokers of MQTT 3.1.1 may simply hang up on a CONNECT they do not understand.
-            self.lose("wrong_protocol", f"the broker hung up on our MQTT {self.protocol} greeting")
+            text = f"the broker hung up on our MQTT {self.protocol} greeting"
+            if self._settings.tls is None:
+                text += "; a port that speaks TLS does that: then say [mqtt.tls]"
+            self.lose("wrong_protocol", text)
         elif flags.is_disconnect_packet_from_server:
             kind = "session_taken" if code.value == _SESSION_TAKEN_OVER else "lost"
             self.lose(
