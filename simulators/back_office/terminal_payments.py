@@ -229,6 +229,12 @@ class PosServerTerminals:
         self._put(one, "terminal_payment_captured")
         return self._go_on(one)
 
+    def leave(self, payment_id: str) -> None:
+        """Have a shopper walk away from a payment that still runs: nothing more is taken."""
+        one = self.payments[payment_id]
+        if not one.is_over:
+            self._put(replace(one, status="FAILED"), "terminal_payment_left")
+
     def _go_on(self, one: ServerPayment) -> Json:
         if one.left != 0:
             one = replace(one, left=one.left - 1)

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from bridge.backoffice.api.literals import is_name
 from bridge.backoffice.api.names import rows_of
 from bridge.backoffice.api.operation import Document, query
 
@@ -211,6 +212,8 @@ def _read_call(
     wrapper = ""
     if len(arguments) == 1 and rows_of(_shown(arguments[0], types), "inputFields"):
         wrapper = str(arguments[0].get("name"))
+        if not is_name(wrapper):
+            return Call(name, "", {}), [f"{NAMESPACE}.{name} has an argument without a name"]
         arguments = rows_of(_shown(arguments[0], types), "inputFields")
     chosen = _choose((str(row.get("name")) for row in arguments), words)
     faults = [
@@ -274,7 +277,7 @@ def _with_kinds(
 
 def _choose(names: Iterable[str], words: Mapping[str, tuple[str, ...]]) -> dict[str, str]:
     """Return one name for each meaning that has one; no name has two meanings."""
-    left = list(names)
+    left = [name for name in names if is_name(name)]  # whatever a schema may hold
     chosen: dict[str, str] = {}
     for surely in (True, False):
         for what, parts in words.items():

@@ -246,6 +246,11 @@ KINDS: Final[Mapping[str, Kind]] = {
         "take one small payment and give it back",
     ),
     "pos_server_terminal": _ok("the POS server drives this terminal; it has no line to try"),
+    "pos_server_out": _wrong(
+        "terminal",
+        "the running service cannot take payments at this terminal of the POS server",
+        "do what the text says, and see what was found of the back office",
+    ),
     "pos_server_ok": _ok("the POS server offers terminal payments"),
     "pos_server_unread": _look(
         "whether the POS server offers terminal payments cannot be told: its schema is hidden",

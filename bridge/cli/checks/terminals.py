@@ -72,8 +72,12 @@ async def _terminal(
     what, key = terminal_word(name), f"terminals.{name}"
     if terminal.kind == "pos_server":
         fault = pos_server.settings_fault(name, terminal)
+        state = served.states.get(name) if served is not None else None
+        problems = (state or {}).get("problems") or ()
+        if fault is None and problems:
+            return found("pos_server_out", what, str(problems[0].get("text")), key=key)
         if fault is None and served is not None:
-            return _as_served(what, key, terminal, served.states.get(name))
+            return _as_served(what, key, terminal, state)
         return fault or pos_server.not_asked(name, terminal)
     try:
         driver = load_driver(terminal.driver, f"{key}.driver")

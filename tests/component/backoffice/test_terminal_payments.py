@@ -261,6 +261,35 @@ def test_a_crash_in_between_is_taken_up_by_its_handle(tmp_path: Path, seconds: f
     at_counter(tmp_path, scene)
 
 
+@pytest.mark.parametrize("outcome", ["approve", "authorize"])
+def test_a_person_who_was_quicker_than_the_server_is_checked_and_nothing_is_captured(
+    tmp_path: Path, outcome: str
+) -> None:
+    async def scene(counter: PosServerCounter) -> None:
+        counter.play(outcome=outcome, continuations=80)
+        name = await counter.start(deadline_s=10)
+        await counter.until(lambda: counter.payment(name).status is p.Status.IN_DOUBT, "the doubt")
+        answer = await counter.ask(
+            "payment/resolve",
+            payment_id=name,
+            outcome="not_charged",
+            approved_by="supervisor-1",
+            evidence={"source": "merchant_slip"},
+        )
+        assert answer["status"] == "accepted", answer
+        await asyncio.sleep(1_800)
+        payment = counter.payment(name)
+        assert payment.status is p.Status.FAILED
+        assert not counter.effects("captured")
+        if outcome == "approve":
+            assert payment.answer_check is p.AnswerCheck.CONTRADICTED
+            assert [odd.kind for odd in payment.discrepancies] == ["approved_after_failed"]
+        else:
+            assert payment.answer_check is p.AnswerCheck.CANNOT_TELL
+
+    at_counter(tmp_path, scene)
+
+
 def test_a_crash_before_the_answer_to_start_leaves_a_doubt_for_a_person(tmp_path: Path) -> None:
     async def scene(counter: PosServerCounter) -> None:
         counter.fault("slow", START)

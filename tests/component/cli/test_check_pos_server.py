@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from bridge import config as cfg
 from bridge.cli.checks.findings import Finding, exit_status
 from bridge.cli.checks.pos_server import not_asked, pos_server, settings_fault
+from bridge.cli.checks.terminals import Served, terminals
 from simulators.back_office.graphql import TerminalTrait
 from tests.component.backoffice.test_graphql import Tokens, open_world
 from tests.support.office import ENDPOINT, play
@@ -71,6 +75,25 @@ def test_who_books_is_asked_for_until_it_is_said(tmp_path: Path) -> None:
     *_, one = found(tmp_path, config(), "plain")
     assert one.code == "pos_server_unbooked"
     assert "lane-1 are not booked by us" in one.text
+
+
+@pytest.mark.parametrize(
+    ("state", "code"),
+    [
+        ({"availability": "online", "activity": "idle"}, "terminal_ok"),
+        ({"availability": "online", "activity": "busy"}, "terminal_busy"),
+        (
+            {"availability": "offline", "problems": [{"code": "no_answer", "text": "away"}]},
+            "pos_server_out",
+        ),
+        (None, "terminal_setting"),
+    ],
+)
+def test_a_running_service_says_how_the_terminal_is(state: Any, code: str) -> None:
+    states = {} if state is None else {"lane-1": state}
+    (one,) = asyncio.run(terminals(config(), Served(states)))
+    assert one.code == code
+    assert "None" not in one.text
 
 
 def test_wrong_settings_are_named() -> None:

@@ -10,7 +10,13 @@ import pytest
 from bridge.backoffice.api import terminal_payments as api
 from bridge.backoffice.api.attempts import NotApplied, Refused, Unknown
 from bridge.backoffice.api.operation import Unsupported
-from bridge.backoffice.api.terminal_payment_names import NAMESPACE, Call, TerminalPaymentNames
+from bridge.backoffice.api.terminal_payment_names import (
+    NAMESPACE,
+    Call,
+    TerminalPaymentNames,
+    read_names,
+    types_wanted,
+)
 from bridge.backoffice.http_exchange import HttpAnswer
 
 NAMES = TerminalPaymentNames()
@@ -153,3 +159,30 @@ def test_a_wait_is_read_in_its_unit(name: str, wait: object, seconds: float | No
 def test_a_status_that_cannot_be_read_is_not_one_that_was_not_told(status: object) -> None:
     found = told(result(payment={"id": "1", "status": status, "amount": "1.00"}))
     assert isinstance(found, Unknown)
+
+
+@pytest.mark.parametrize("name", ['x: 1) { id } } evil: start(payment: {amount: "1"}', "", "a b"])
+def test_a_schema_cannot_write_our_questions(name: str) -> None:
+    kind = {"kind": "INPUT_OBJECT", "name": "In"}
+    schema = {
+        "mutationType": {"fields": [{"name": NAMESPACE, "type": {"kind": "OBJECT", "name": "M"}}]}
+    }
+    steps = [
+        {"name": one, "args": [{"name": name, "type": kind}], "type": kind}
+        for one in ("start", "continue", "capture")
+    ]
+    fields = [{"name": name, "type": {"kind": "SCALAR", "name": "String"}}]
+    types: dict[str, Any] = {"M": {"fields": steps}, "In": {"inputFields": fields}}
+    names = read_names(schema, types)
+    assert names.missing
+    assert names.start.arguments == {}
+    assert names.start.wrapper == ""
+
+
+@pytest.mark.parametrize("shown", [None, 7, [], {"fields": 7}, {"fields": [None, {"name": 5}]}])
+def test_any_shape_of_a_schema_is_survived(shown: Any) -> None:
+    row = {"name": NAMESPACE, "type": {"kind": "OBJECT", "name": "M"}}
+    for schema in ({"mutationType": shown}, {"mutationType": {"fields": [row]}}):
+        types = {"M": shown} if isinstance(shown, dict) else {}
+        assert read_names(schema, types).missing
+        types_wanted(schema, types)
