@@ -221,23 +221,39 @@ async def exchange(
         # What a proxy says beside the status may quote our login at it.
         raise NotSent(f"no connection to {host}: {_refused_by_proxy(error)}") from None
     except httpx.LocalProtocolError as error:
-        _LOGGER.debug("the request cannot be sent: %r", error)
+        _LOGGER.debug("the request cannot be sent: %s", _kinds(error))
         if progress.has_sent_its_head:
-            raise NoAnswer("the request broke off in the middle") from error
-        raise NotSent("the request cannot be sent: its address or a header is wrong") from error
+            raise NoAnswer("the request broke off in the middle") from None
+        raise NotSent("the request cannot be sent: its address or a header is wrong") from None
     except TimeoutError as error:
         words = f"no answer from {host} within {deadline_seconds:g} s"
         raise (NotSent if progress.proves_nothing_left else NoAnswer)(words) from error
     except _NEVER_LEFT as error:
-        _LOGGER.debug("no connection to %s: %r", host, error)
-        raise NotSent(_no_connection(request.url, progress, error)) from error
+        _LOGGER.debug("no connection to %s: %s", host, _kinds(error))
+        raise NotSent(_no_connection(request.url, progress, error)) from None
     except (httpx.RequestError, httpx.StreamError) as error:
-        # Its text may quote bytes of the server, which may quote the request.
-        _LOGGER.debug("no answer: %s", type(error).__name__)
+        _LOGGER.debug("no answer: %s", _kinds(error))
         if progress.proves_nothing_left:
             raise NotSent(_no_connection(request.url, progress, error)) from None
         raise NoAnswer(f"{host} broke off before it had answered") from None
 
+
+def _kinds(error: BaseException) -> str:
+    """Return an error and its causes by their types and numbers, for the log.
+
+    Their texts may quote our header with the token, or bytes of a server that quote the request.
+    """
+    kinds: list[str] = []
+    cause: BaseException | None = error
+    while cause is not None and len(kinds) < CAUSES_MAX:
+        number = f" {cause.errno}" if isinstance(cause, OSError) and cause.errno else ""
+        kinds.append(type(cause).__name__ + number)
+        cause = cause.__cause__ or cause.__context__
+    return " < ".join(kinds)
+
+
+CAUSES_MAX = 6
+"""Errors that are named of one chain; the libraries' have four."""
 
 _NEVER_LEFT = (
     *(httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout),

@@ -256,6 +256,14 @@ EMPTY_401 = HttpAnswer(401, headers=(("WWW-Authenticate", "Bearer"),))
 """The challenge of a server that got no good token: no body at all."""
 
 
+def below_root(operation: str) -> Json:
+    """Return the error of a mutation that ran, of whose result the caller may not see a part."""
+    return {
+        **error_body("NOT_AUTHORIZED", "you may not see this field"),
+        "path": [*operation.split("."), "id"],
+    }
+
+
 def _answer(fault: Fault, execution: Execution, operation: str) -> HttpAnswer:
     """Return what the client is told.
 
@@ -286,6 +294,11 @@ def _answer(fault: Fault, execution: Execution, operation: str) -> HttpAnswer:
         case FaultAnswer.WITHOUT_ID:
             field = (execution.data or {}).get(operation) or {}
             return json_answer(200, {"data": {operation: {**field, "id": None}}})
+        case FaultAnswer.DENIED_BELOW:
+            return json_answer(401, {"errors": [below_root(operation)]})
+        case FaultAnswer.NULL_BELOW:
+            data = {operation: {"id": None}}
+            return json_answer(200, {"errors": [below_root(operation)], "data": data})
         case FaultAnswer.HTML_200:
             return HttpAnswer(200, PORTAL_HTML, "text/html")
         case FaultAnswer.TRUNCATED:

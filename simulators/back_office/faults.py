@@ -39,6 +39,8 @@ class FaultAnswer(Enum):
     ERROR_400 = "error_400"
     DATA_AND_ERRORS = "data_and_errors"
     WITHOUT_ID = "without_id"
+    DENIED_BELOW = "denied_below"  # a field of the result is denied, and no data shown at all
+    NULL_BELOW = "null_below"  # the same with the data, where that field is null
     HTML_200 = "html_200"
     TRUNCATED = "truncated"
     TOO_MANY_429 = "too_many_429"
@@ -109,6 +111,8 @@ NAMED: dict[str, Fault] = {
     "lost_commit": Fault(Effect.LOST, FaultAnswer.NORMAL),
     "error_after_commit": Fault(Effect.APPLIED, FaultAnswer.DATA_AND_ERRORS),
     "without_id": Fault(Effect.APPLIED, FaultAnswer.WITHOUT_ID),
+    "denied_below_root": Fault(Effect.APPLIED, FaultAnswer.DENIED_BELOW),
+    "null_below_root": Fault(Effect.APPLIED, FaultAnswer.NULL_BELOW),
     "truncated": Fault(Effect.APPLIED, FaultAnswer.TRUNCATED),
     "validation": Fault(
         Effect.NONE, FaultAnswer.ERROR_400, code="VALIDATION", property_name="storeCode"

@@ -12,6 +12,7 @@ from decimal import Decimal
 from functools import cache
 from typing import Any
 
+from simulators.back_office.answers import below_root
 from simulators.back_office.faults import NAMED, Effect, Fault, FaultAnswer
 from simulators.back_office.graphql import Execution, GraphQlApi, HttpAnswer, Request
 from simulators.back_office.records import Json, TransType
@@ -192,6 +193,11 @@ def _spell(fault: Fault, operation: str, execution: Execution) -> Reply | None:
             row = (execution.data or {}).get(operation) or {}
             without = {**row, "id": None} if isinstance(row, Mapping) else None
             return json_reply(200, {"data": {operation: without}})
+        case FaultAnswer.DENIED_BELOW:
+            return json_reply(401, {"errors": [below_root(operation)]})
+        case FaultAnswer.NULL_BELOW:
+            data = {operation: {"id": None}}
+            return json_reply(200, {"errors": [below_root(operation)], "data": data})
         case FaultAnswer.HTML_200:
             return Reply(200, b"<h1>Welcome</h1>", {"content-type": "text/html"})
         case FaultAnswer.TRUNCATED:

@@ -22,6 +22,9 @@ from bridge.backoffice.api.operation import Said
 WORD_CHARS_MAX = 60
 """Of a code or a property; those that are known have at most 30."""
 
+COMPARED_CHARS_MAX = 4_000
+"""Of a message that is compared with the patterns, which look at its beginning."""
+
 ECHO_CHARS_MIN = 3
 """Shorter texts of a request stand in any word by chance."""
 
@@ -193,6 +196,11 @@ def _is_safe(word: object, grammar: re.Pattern[str], said: Said) -> bool:
     return not any(text in plain or plain in text for text in sent)
 
 
+def _word(value: object) -> str:
+    """Return a text of the server's to compare with; "" for what is none."""
+    return value[:COMPARED_CHARS_MAX] if isinstance(value, str) else ""
+
+
 def _is_ours(path: object, said: Said) -> bool:
     """Whether a property is a field that we wrote, or a way to one."""
     if not isinstance(path, str) or len(path) > WORD_CHARS_MAX or not _PROPERTY.fullmatch(path):
@@ -205,9 +213,9 @@ def _kind_of(error: object, said: Said, *, not_begun: bool) -> _Kind | None:
         return None
     given, message = error.get("extensions"), error.get("message")
     extensions = given if isinstance(given, dict) else {}
-    code, number = extensions.get("code"), str(extensions.get("number", ""))
-    text = message if isinstance(message, str) else ""
-    if code is None and not number:
+    code, number = _word(extensions.get("code")), _word(extensions.get("number"))
+    text = _word(message)
+    if "code" not in extensions and not number:
         is_plain = not_begun and error.get("path") is None
         return _kind_by_words(text, said) if is_plain else None
     if code in _LOGIN_CODES:
@@ -249,8 +257,9 @@ def _unknown_name(message: str, said: Said) -> str:
 
 
 def _refusal(error: dict[str, Any], kind: _Kind, said: Said) -> NotApplied | Refused:
-    extensions = error.get("extensions") or {}
-    message = str(error.get("message", ""))
+    given = error.get("extensions")
+    extensions = given if isinstance(given, dict) else {}
+    message = _word(error.get("message"))
     match kind:
         case _Kind.LOGIN:
             return NotApplied("the back office wants a login", login_required=True)

@@ -94,6 +94,8 @@ EXPECTED: dict[str, tuple[type[Attempt], int]] = {
     "lost_commit": (Applied, 0),
     "error_after_commit": (Unknown, 1),
     "without_id": (Unknown, 1),
+    "denied_below_root": (Unknown, 1),
+    "null_below_root": (Unknown, 1),
     "truncated": (Unknown, 1),
     "validation": (Refused, 0),
     "not_authorized": (Refused, 0),

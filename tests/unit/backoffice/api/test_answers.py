@@ -6,9 +6,12 @@ import json
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from bridge.backoffice.api.answers import classify, decimal_text, read_data
 from bridge.backoffice.api.attempts import Applied, Attempt, NotApplied, Refused, Unknown
+from bridge.backoffice.api.operation import Said
 from bridge.backoffice.http_exchange import HttpAnswer, parse_object, parse_retry_after
 
 FIELD = "purchaseAdd"
@@ -73,6 +76,166 @@ def test_a_request_that_is_too_large_is_about_this_one() -> None:
     outcome = classify(answer(413, b""), FIELD)
     assert isinstance(outcome, Refused)
     assert outcome.code == "TOO_LARGE"
+
+
+# One error in the words of each kind of server, as it says that a field is not known.
+STYLES: dict[str, dict[str, Any]] = {
+    "fusion": {"message": SECRET, "extensions": {"code": "KNOWN_ARGUMENT_NAMES"}},
+    "graphql_net": {
+        "message": "Argument 'add' has invalid value. In field 'payMethod': Unknown field.",
+        "extensions": {
+            "code": "ARGUMENTS_OF_CORRECT_TYPE",
+            "codes": ["ARGUMENTS_OF_CORRECT_TYPE"],
+            "number": "5.6.1",
+        },
+    },
+    "orchard": {
+        "message": SECRET,
+        "extensions": {"code": "VALIDATION_ERROR", "number": "Unauthorized"},
+    },
+    "apollo": {
+        "message": 'Field "payMethod" is not defined by type "In".',
+        "extensions": {"code": "GRAPHQL_VALIDATION_FAILED"},
+    },
+    "plain": {"message": 'Field "payMethod" is not defined by type "In".'},
+}
+ASKED = Said(frozenset({"purchaseAdd", "add", "payMethod"}), frozenset({"T-1", "VISA"}))
+in_every_style = pytest.mark.parametrize("style", STYLES)
+
+
+def judged(status: int, body: Any) -> Attempt:
+    return classify(answer(status, body), FIELD, ASKED)
+
+
+@in_every_style
+@pytest.mark.parametrize("status", [400, 401])
+def test_row_validation_or_permission_alone_is_proof(style: str, status: int) -> None:
+    outcome = judged(status, {"errors": [STYLES[style]]})
+    expected = "NOT_AUTHORIZED" if style == "orchard" else "INVALID_REQUEST"
+    assert code_of(outcome) == expected
+    assert SECRET not in repr(outcome)
+
+
+@in_every_style
+@pytest.mark.parametrize("data", [None, {}, {FIELD: None}])
+def test_row_no_data_is_no_obstacle_where_a_code_says_what_it_is(style: str, data: Any) -> None:
+    outcome = judged(400, {"errors": [STYLES[style]], "data": data})
+    # Without a code only an answer that has no data at all says that nothing was begun.
+    assert isinstance(outcome, Unknown if style == "plain" else Refused)
+
+
+@in_every_style
+@pytest.mark.parametrize("data", [{FIELD: {"id": None}}, {"x": 1}, [], "", 0, False])
+@pytest.mark.parametrize("status", [400, 401, 404, 405, 413, 429, 301, 307])
+def test_row_data_that_is_not_null_is_never_proof(style: str, data: Any, status: int) -> None:
+    assert isinstance(judged(status, {"errors": [STYLES[style]], "data": data}), Unknown)
+
+
+@in_every_style
+@pytest.mark.parametrize(
+    "path", [[FIELD, "id"], [FIELD, 0], [FIELD, None], ["other"], [], [0], "purchaseAdd", {}, 0]
+)
+@pytest.mark.parametrize("status", [400, 401, 404, 405, 413, 429, 301, 307])
+def test_row_an_error_below_or_beside_the_root_field_is_never_proof(
+    style: str, path: Any, status: int
+) -> None:
+    body = {"errors": [STYLES[style], {**STYLES[style], "path": path}]}
+    assert isinstance(judged(status, body), Unknown)
+
+
+@in_every_style
+def test_row_an_error_at_the_root_field_is_proof_by_its_code(style: str) -> None:
+    outcome = judged(400, {"errors": [{**STYLES[style], "path": [FIELD]}]})
+    assert isinstance(outcome, Unknown if style == "plain" else Refused)
+
+
+@in_every_style
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"message": "m", "extensions": {"code": "FUSION_ERROR"}},
+        {"message": "m", "extensions": {"code": "VALIDATION"}},
+        {"message": "m", "extensions": {"code": "INTERNAL_SERVER_ERROR"}},
+        {"message": "m"},
+        "m",
+        None,
+    ],
+)
+def test_row_mixed_codes_are_no_proof(style: str, other: Any) -> None:
+    for errors_told in ([STYLES[style], other], [other, STYLES[style]]):
+        assert isinstance(judged(400, {"errors": errors_told}), Unknown)
+
+
+@in_every_style
+@pytest.mark.parametrize(
+    "status", [200, 201, 204, 300, 302, 303, 304, 402, 403, 406, 408, 409, 410, 422, 425, 451]
+)
+def test_row_other_statuses_are_no_proof(style: str, status: int) -> None:
+    assert isinstance(judged(status, {"errors": [STYLES[style]]}), Unknown)
+
+
+@in_every_style
+@pytest.mark.parametrize("status", [500, 501, 502, 503, 504, 520, 599])
+def test_row_5xx_is_no_proof(style: str, status: int) -> None:
+    assert isinstance(judged(status, {"errors": [STYLES[style]]}), Unknown)
+
+
+@in_every_style
+@pytest.mark.parametrize("status", [400, 401])
+def test_row_a_cut_body_is_no_proof(style: str, status: int) -> None:
+    whole = json.dumps({"errors": [STYLES[style]]}).encode()
+    for length in range(1, len(whole)):
+        assert isinstance(judged(status, whole[:length]), Unknown), length
+
+
+@in_every_style
+def test_row_a_body_that_says_one_thing_twice_is_no_proof(style: str) -> None:
+    told = json.dumps([STYLES[style]])
+    body = f'{{"data": {{"{FIELD}": {{"id": "P1"}}}}, "errors": {told}, "data": null}}'
+    assert isinstance(judged(400, body.encode()), Unknown)
+    body = f'{{"errors": [{{"path": ["{FIELD}", "id"]}}], "errors": {told}}}'
+    assert isinstance(judged(400, body.encode()), Unknown)
+
+
+@in_every_style
+@pytest.mark.parametrize("status", [301, 307, 308, 404, 405, 407, 415, 421, 429])
+def test_row_who_is_not_the_api_proves_it_whatever_it_says(style: str, status: int) -> None:
+    assert isinstance(judged(status, {"errors": [STYLES[style]]}), NotApplied)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5) | st.just("VALIDATION"),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(
+                ["code", "number", "data", "path", "message", "extensions", FIELD, "id"]
+            ),
+            inner,
+            max_size=4,
+        )
+    ),
+    max_leaves=12,
+)
+
+
+@given(
+    st.sampled_from([200, 302, 400, 401, 404, 413, 429, 500]),
+    st.fixed_dictionaries({}, optional={"errors": JSON, "data": JSON}),
+)
+def test_no_answer_breaks_us_and_data_is_never_called_nothing(status: int, body: Any) -> None:
+    outcome = judged(status, body)
+    read_data(answer(status, body), ASKED)
+    data = body.get("data")
+    if isinstance(data, dict) and data.get(FIELD) is not None:
+        assert isinstance(outcome, Applied | Unknown)
+    if isinstance(outcome, Applied):
+        assert status == 200
+
+
+@pytest.mark.parametrize("record_id", ["x" * 201, "a\nb", "\x00", " \u2028", "", None, [], {}, 1.5])
+def test_an_id_that_nobody_could_name_is_no_proof_of_a_record(record_id: Any) -> None:
+    assert isinstance(judged(200, {"data": {FIELD: {"id": record_id}}}), Unknown)
 
 
 def test_an_id_and_no_errors_is_applied() -> None:
