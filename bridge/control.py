@@ -20,6 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from bridge import purchase_answers as w
 from bridge.errors import RequestError
+from bridge.log import about
 from bridge.money import payment as p
 from bridge.money import purchase as s
 from bridge.money.amounts import parse_amount
@@ -47,6 +48,7 @@ class ResolvePayment(BaseModel):
     by: str = Field(min_length=1)
     approval_code: str = ""
     amount: str = ""  # as the contract writes it, in the payment's currency; "" what was asked
+    why: str = Field(default="", max_length=w.TEXT_CHARS_MAX)
 
 
 class ResolvePurchase(BaseModel):
@@ -123,6 +125,7 @@ class DecideDiscrepancy(BaseModel):
     payment_id: str
     by: str = Field(min_length=1)
     decision: Literal["book", "noted"]
+    why: str = Field(default="", max_length=w.TEXT_CHARS_MAX)
 
 
 class TakeOverOrder(BaseModel):
@@ -268,7 +271,9 @@ class Control:
         self._refuse_while_halted()
         match order:
             case ResolvePayment():
-                answer = p.Resolved(order.outcome, order.by, order.approval_code, source)
+                answer = p.Resolved(
+                    *(order.outcome, order.by, order.approval_code, source), why=order.why
+                )
                 asked = await self._ledger.payments.find(order.payment_id)
                 if order.amount and asked is not None:
                     currency = asked.payment.request.amount.currency
@@ -293,8 +298,10 @@ class Control:
                     raise RequestError(
                         "payment_not_found", "this payment contradicts nothing", path="payment_id"
                     )
-                decided = p.Decided(order.decision, order.by)
+                decided = p.Decided(order.decision, order.by, order.why)
                 account = await self._ledger.apply(order.payment_id, decided)
+                with about(order.payment_id):
+                    _LOGGER.warning("decided decision=%s by=%s", order.decision, order.by)
                 return {"payment_id": order.payment_id, "status": account.payment.status.value}
 
     def _refuse_while_halted(self) -> None:

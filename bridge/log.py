@@ -48,15 +48,19 @@ _CARD_NUMBER = re.compile(
 _LONG_NUMBER = re.compile(r"\d(?:[ -]?\d){6,}")
 # In hex: digits packed two in a byte, or each in a byte of its own (ASCII 30 to 39, F0 to F9).
 _LONG_HEX = re.compile(r"\d{7,}|(?:[3f]\d){7,}")
+_PAYMENTS_NAMED_MAX = 16  # a sale is paid by one or two
 _NAMING_BYTES = 4  # what a frame begins with: class, instruction, length
 SHOWN_BYTES_MAX = 64  # a frame's beginning says what it is; the rest may be a receipt
 _SHOWN_DIGITS = 4  # PCI DSS 3.4.1 allows the first six and last four; the last four are enough
 
 
 @contextmanager
-def about(payment_id: str) -> Iterator[None]:
-    """Put `payment=` on every line that is logged inside, by this task and those it awaits."""
-    token = _PAYMENT.set(payment_id)
+def about(*payment_ids: str) -> Iterator[None]:
+    """Put `payment=` on every line that is logged inside, by this task and those it awaits.
+
+    A sale that several payments paid is about each of them; a line names so many at most.
+    """
+    token = _PAYMENT.set(" payment=".join(payment_ids[:_PAYMENTS_NAMED_MAX]))
     try:
         yield
     finally:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from bridge.errors import RequestError
+from bridge.log import about
 from bridge.money import purchase as s
 from bridge.money.amounts import format_amount
 from bridge.money.ledger import ChangedSince, Ledger
@@ -158,10 +159,12 @@ class PurchaseAnswers:
         checked = await self._look_up(answer.record_id, transaction_id)
         event = s.Answered(by, answer.record_id, not answer.record_id, checked, why)
         after = await self._apply(account, event)
-        _LOGGER.warning(
-            "booking answered transaction=%s by=%s record=%s send_again=%s checked=%s corrects=%s",
-            *(transaction_id, by, answer.record_id, event.send_again, checked, corrects),
-        )
+        with about(*account.purchase.payment_ids):
+            _LOGGER.warning(
+                "booking answered transaction=%s by=%s record=%s send_again=%s checked=%s "
+                "corrects=%s",
+                *(transaction_id, by, answer.record_id, event.send_again, checked, corrects),
+            )
         return Answered(answer.name, after, checked)
 
     async def answer_all(self, answers: Sequence[Answer], by: str, why: str) -> list[Answered]:
@@ -218,12 +221,13 @@ class PurchaseAnswers:
         _refuse_unnamed(mended.by, mended.why)
         _refuse_values(account.purchase.content, mended)
         after = await self._apply(account, mended)
-        _LOGGER.warning(
-            "booking mended transaction=%s by=%s store=%s lines=%s member=%s",
-            *(after.purchase.content.transaction_id, mended.by, mended.store_code or "kept"),
-            ",".join(str(line) for line, _ in mended.skus) or "kept",
-            "kept" if mended.member_id is None else "changed",
-        )
+        with about(*account.purchase.payment_ids):
+            _LOGGER.warning(
+                "booking mended transaction=%s by=%s store=%s lines=%s member=%s",
+                *(after.purchase.content.transaction_id, mended.by, mended.store_code or "kept"),
+                ",".join(str(line) for line, _ in mended.skus) or "kept",
+                "kept" if mended.member_id is None else "changed",
+            )
         return after
 
     async def _named(self, name: str) -> PurchaseRecord:

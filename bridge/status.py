@@ -32,6 +32,8 @@ Document = TypeVar("Document", bound=k.Wire)
 
 # Four times what a checkpoint leaves: a copy of a large journal is done long before.
 LOG_BYTES_MAX = 4 * LOG_BYTES_KEPT
+# A payment waits for some four commits of its own; from here on a shopper feels them.
+SLOW_COMMIT_SECONDS = 0.1
 FREE_MEGABYTES_MIN = 200  # with less, a technician must act before the journal cannot be written
 
 
@@ -166,6 +168,12 @@ class StatusDocuments:
             reasons.append(
                 "the journal's log grows, since another program reads the journal without an end; "
                 "stop that program"
+            )
+        slow = self._journal.commit_seconds
+        if slow > SLOW_COMMIT_SECONDS:
+            reasons.append(
+                f"the journal's disk is slow: a commit takes {slow * 1000:.0f} ms, and a payment "
+                "waits for several; paybridge check measures it"
             )
         if self._needs_login():
             reasons.append("the back office wants a login; payments go on, recording waits")

@@ -124,7 +124,8 @@ class Recorder:
                 continue
             self.attempts_under_way += 1
             try:
-                with about(transaction_id):
+                due = self._ledger.payments.purchase(transaction_id)
+                with about(*(due.purchase.payment_ids if due is not None else (transaction_id,))):
                     await self._attempt(transaction_id)
             finally:
                 self.attempts_under_way -= 1
@@ -229,6 +230,7 @@ class Recorder:
                 self._came_through(began_in)
                 self._known.discard(transaction_id)
                 await self._ledger.apply_purchase(transaction_id, s.Recorded(record_id))
+                _LOGGER.info("booked transaction=%s record=%s", transaction_id, record_id)
             case NotApplied(reason, retry_after_seconds):
                 if began_in == self._troubles:  # who failed beside it met the same outage
                     mend = attempt.misplaced or attempt.denied
@@ -244,13 +246,19 @@ class Recorder:
                 self._put(self._wait_until, transaction_id)
             case Refused(code, message, path):
                 self._known.discard(transaction_id)
-                _LOGGER.error("not booked code=%s path=%s: a person must look", code, path)
+                _LOGGER.error(
+                    "not booked transaction=%s code=%s path=%s: a person must look",
+                    *(transaction_id, code, path),
+                )
                 if not self._doubts:  # whether it also writes, only one that is applied shows
                     self._came_through(began_in)
                 await self._ledger.apply_purchase(transaction_id, s.Refused(code, message, path))
             case Unknown(reason):
                 self._known.discard(transaction_id)
-                _LOGGER.error("booking unconfirmed reason=%s: a person must look", reason)
+                _LOGGER.error(
+                    "booking unconfirmed transaction=%s reason=%s: a person must look",
+                    *(transaction_id, reason),
+                )
                 self._note_doubt(began_in)
                 await self._ledger.apply_purchase(transaction_id, s.Unproven(reason))
 

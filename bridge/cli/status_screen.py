@@ -35,6 +35,8 @@ _STEPS: Final = (
     ("no terminal can take", "paybridge check"),
     ("broker is away", "systemctl status mosquitto; paybridge check"),
     ("MB are free", "df -h; make room"),
+    ("disk is slow", "paybridge check"),
+    ("journal's log", "fuser -v /var/lib/paybridge/journal.sqlite"),
     ("journal cannot be written", "journalctl -u paybridge -p err; then make room and restart"),
     ("off the journal's", "paybridge day; then paybridge note TERMINAL --by NAME"),
     ("wanted to serve this base topic", "stop the other bridge, or give it another base_topic"),

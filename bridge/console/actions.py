@@ -60,8 +60,7 @@ async def decide(visit: Visit, form: Form) -> Done:
     good, refused = 0, ""
     for name in names:
         order = {**_order(answer, form, visit), "payment_id": name}
-        if order["do"] == "resolve_purchase":
-            order["why"] = note
+        order["why"] = note
         said = await visit.desk.carry_out(order, note=note, by=session.by)
         if said.get("ok"):
             good += 1

@@ -112,12 +112,12 @@ def _person_words(event: p.Resolved | p.Corrected | p.Decided | SignatureJudged)
         case p.Resolved(outcome, by, code):
             amount = f", {amount_text(event.amount)}" if event.amount else ""
             seen = f", approval code {code}" if code else ""
-            return f"{by} says: {ANSWERS[outcome]}{amount}{seen}"
+            return f"{by} says: {ANSWERS[outcome]}{amount}{seen}{_after(event.why)}"
         case p.Corrected(answer):
-            return f"{answer.by} corrects the answer: {ANSWERS[answer.outcome]}"
-        case p.Decided(decision, by):
+            return f"{answer.by} corrects the answer: {ANSWERS[answer.outcome]}{_after(answer.why)}"
+        case p.Decided(decision, by, why):
             done = "has it recorded" if decision == "book" else "has dealt with it"
-            return f"{by} {done}"
+            return f"{by} {done}{_after(why)}"
         case SignatureJudged(accepted, by):
             who = by or "nobody in time"
             return f"the signature is {'right' if accepted else 'not right'}, says {who}"

@@ -18,13 +18,11 @@ from bridge.errors import JournalError
 from bridge.money.store.custody import MARK_NAME
 from bridge.money.store.database import MIGRATIONS, Ownership, open_for_reading
 from bridge.settings import JOURNAL_NAME
-from bridge.status import FREE_MEGABYTES_MIN
+from bridge.status import FREE_MEGABYTES_MIN, SLOW_COMMIT_SECONDS
 
 FOLDER_KEY = "site.state_directory"
 FULL_MEGABYTES = 20  # SQLite needs room for its log before a commit counts
 COMMITS_MEASURED = 9  # an odd number, so that one of them is the median
-# A payment waits for some four commits of its own; from here on a shopper feels them.
-SLOW_COMMIT_SECONDS = 0.1
 # SQLite moves the log into the file every 1000 pages (4 MB), unless somebody reads all the time.
 LOG_MEGABYTES_MAX = 64
 

@@ -21,12 +21,28 @@ from bridge.cli.shell import (
 if TYPE_CHECKING:
     from bridge.cli.bulk_answers import Wish
 
+# What people say at the counter, for what the journal calls it.
+IN_OTHER_WORDS = {"paid": "approved", "not-paid": "not-charged"}
 ANSWERS = (
-    *("approved", "not-charged", "refund-if-found"),
+    *("approved", "not-charged", "refund-if-found", *IN_OTHER_WORDS),
     *("booked", "send-again"),
     *("book", "noted"),
     "as-listed",
 )
+
+# What follows from an answer, said to who gave it.
+SAID = {
+    "approved": "It counts as paid, as {by} says, and goes to the books. If that was wrong: "
+    "paybridge resolve {name} not-charged --by NAME",
+    "not-charged": "It counts as not charged, as {by} says; it may be charged again. If that was "
+    "wrong: paybridge resolve {name} approved --code CODE --by NAME",
+    "refund-if-found": "It counts as not charged, as {by} says. Money that turns up is to be given "
+    "back, and will be shown: paybridge payments --open",
+    "booked": "The books have it, as {by} says.",
+    "send-again": "It is sent to the back office again.",
+    "book": "That money goes to the books, as {by} says.",
+    "noted": "{by} has dealt with it; nothing more is done.",
+}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -42,7 +58,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "answer",
         choices=ANSWERS,
         metavar="ANSWER",
-        help="in doubt: approved, not-charged or refund-if-found (see the terminal's slip); "
+        help="in doubt: approved (or paid), not-charged (or not-paid) or refund-if-found, by the "
+        "terminal's slip; an answer can be corrected by another one; "
         "booking unconfirmed or rejected: booked (it is in the back office) or send-again; "
         "the terminal contradicts itself: book (record that money) or noted (dealt with); "
         "as-listed: what @FILE says",
@@ -86,13 +103,13 @@ def _resolve_one(options: argparse.Namespace) -> int:
 
     config = load(options)
     payment_id = find_payment_id(config, options.payment_id) or options.payment_id
-    wish: dict[str, object] = {"payment_id": payment_id, "by": options.by}
+    options.answer = IN_OTHER_WORDS.get(options.answer, options.answer)
+    wish: dict[str, object] = {"payment_id": payment_id, "by": options.by, "why": options.why}
     if options.answer in {"booked", "send-again"}:
         wish |= {
             "do": "resolve_purchase",
             "record_id": options.record_id,
             "send_again": options.answer == "send-again",
-            "why": options.why,
         }
     elif options.answer in {"book", "noted"}:
         wish |= {"do": "decide_discrepancy", "decision": options.answer}
@@ -111,6 +128,7 @@ def _resolve_one(options: argparse.Namespace) -> int:
         print_json(answer)
     elif answer.get("ok"):
         print(f"{payment_id}: {answer.get('status') or answer.get('booking')}")
+        print(SAID[options.answer].format(by=options.by, name=payment_id[-8:]))
     else:
         say_refusal(answer)
     return 0 if answer.get("ok") else EXIT_FAILED

@@ -94,6 +94,7 @@ class Resolved:
     source: str = ""
     amount: Money | None = None  # what the slip says was taken; None: what was asked or offered
     check: bool = False  # the terminal can still tell, and is asked once it is back
+    why: str = ""  # in the person's words
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +148,7 @@ class Decided:
 
     decision: Literal["book", "noted"]
     by: str
+    why: str = ""  # in the person's words
 
 
 @dataclass(frozen=True, slots=True)

@@ -339,7 +339,7 @@ def _resolve(payment: Payment, event: Resolved) -> Outcome:
         if payment.offer is not None and payment.request.method is Method.OFFICE_GIFT_CARD:
             actions = (StopOnTerminal(), *actions)  # its hold must not stay
     answer = OperatorAnswer(
-        event.outcome, event.by, event.approval_code, event.source, event.amount
+        *(event.outcome, event.by, event.approval_code, event.source, event.amount), why=event.why
     )
     if event.check:
         actions = (*actions, AskTerminal(0.0))

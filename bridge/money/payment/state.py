@@ -102,6 +102,7 @@ class OperatorAnswer:
     approval_code: str = ""
     source: str = ""
     amount: Money | None = None
+    why: str = ""  # in the person's words
 
 
 BALANCE_UNCHANGED = "balance_unchanged"

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import sqlite3
+import statistics
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -27,6 +28,7 @@ T = TypeVar("T")
 COMMITS_WAITING_MAX = 20_000
 # Commits that share one fsync. Bounds the time the oldest of them waits for the others.
 GROUP_COMMITS_MAX = 256
+COMMITS_REMEMBERED = 31  # some eight payments: one that was in another's way says nothing
 # How long a change that no caller waits for (a receipt) waits for others to share its commit. An
 # approval that follows a receipt at once would otherwise wait for the receipt's own commit.
 COMPANY_SECONDS = 0.01
@@ -104,8 +106,14 @@ class Journal(JournalReading):
         self._writing = False
         self._deferred: asyncio.TimerHandle | None = None  # writes what is not urgent
         self._broken: JournalError | None = None
+        self._took: deque[float] = deque(maxlen=COMMITS_REMEMBERED)  # seconds, of the last ones
         # Told of each commit, once it is on disk, with what it took in seconds.
         self.observer: Callable[[Sequence[Change], float], None] | None = None
+
+    @property
+    def commit_seconds(self) -> float:
+        """What a commit takes, the median of the last ones; 0 while there were too few."""
+        return statistics.median(self._took) if len(self._took) == COMMITS_REMEMBERED else 0.0
 
     @property
     def waiting(self) -> int:
@@ -186,6 +194,7 @@ class Journal(JournalReading):
             if done.cancelled() or error is not None:
                 self._break(group, error)
                 return
+            self._took.append(loop.time() - began)
             if self.observer is not None:
                 told = zip(changes, done.result(), strict=True)
                 stored = [change for change, seq in told if seq is not None]

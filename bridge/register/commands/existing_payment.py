@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Protocol
 
 from bridge.errors import RequestError
+from bridge.log import about
 from bridge.money import payment as p
 from bridge.money.admission import refuse_amount, refuse_correction
 from bridge.money.ledger import Ledger
@@ -204,7 +205,8 @@ class ExistingPayments:
             return await self._correct(account, answer)
         _refuse_without_code(answer)
         refuse_amount(answer, account.payment)
-        _LOGGER.warning("resolved outcome=%s by=%s", answer.outcome, answer.by)
+        with about(payment_id):
+            _LOGGER.warning("resolved outcome=%s by=%s", answer.outcome, answer.by)
         by_card = account.payment.request.method is not p.Method.OFFICE_GIFT_CARD
         can_tell = account.payment.doubt is not None and not account.payment.doubt.evidence_lost
         checked = replace(answer, check=by_card and can_tell)
@@ -230,9 +232,11 @@ class ExistingPayments:
         refuse_correction(account.payment, running, state, books=books)
         _refuse_without_code(answer)
         refuse_amount(answer, account.payment)
-        _LOGGER.warning("answer corrected outcome=%s by=%s", answer.outcome, answer.by)
+        with about(account.payment_id):
+            _LOGGER.warning("answer corrected outcome=%s by=%s", answer.outcome, answer.by)
         said = p.OperatorAnswer(
-            answer.outcome, answer.by, answer.approval_code, answer.source, answer.amount
+            *(answer.outcome, answer.by, answer.approval_code, answer.source, answer.amount),
+            why=answer.why,
         )
         return await self._ledger.apply(account.payment_id, p.Corrected(said))
 

@@ -135,6 +135,13 @@ class DayEnds:
             gap=found,
         )
         _warn(terminal_id, found)
+        if document.status != "matched":
+            _LOGGER.warning(
+                "terminal=%s end_of_day=%s status=%s open=%s",
+                *(terminal_id, name, document.status),
+                " ".join(f"payment={one.payment_id} {one.kind}" for one in document.differences)
+                or "nothing",
+            )
         self._outbox.ends_of_day[terminal_id] = document
         result: dict[str, Any] = document.model_dump(mode="json")
         return result

@@ -6,6 +6,7 @@ import asyncio
 from datetime import timedelta
 from pathlib import Path
 
+from bridge.money.store.journal import COMMITS_REMEMBERED
 from bridge.register.api import BridgeHealth
 from bridge.register.publishing.publisher import HEALTH_SECONDS
 from bridge.status import LOG_BYTES_MAX
@@ -133,5 +134,21 @@ def test_a_log_that_grows_is_warned_about_and_payments_go_on(tmp_path: Path) -> 
         assert health.journal.log_mb == 33
         assert any("reads the journal without an end" in one for one in health.reasons)
         assert health.can_take_payments
+
+    in_a_shop(tmp_path, test)
+
+
+def test_a_slow_disk_is_warned_about_by_its_median_and_not_by_one_bad_commit(
+    tmp_path: Path,
+) -> None:
+    async def test(shop: Shop) -> None:
+        shop.journal._took.extend([0.002] * COMMITS_REMEMBERED)
+        shop.journal._took.extend([5.0] * 3)
+        assert shop.parts.status.health().reasons == ()
+        shop.journal._took.extend([0.2] * COMMITS_REMEMBERED)
+        health = shop.parts.status.health()
+        (reason,) = health.reasons
+        assert "200 ms" in reason
+        assert health.can_take_payments, "slow, and nothing is lost"
 
     in_a_shop(tmp_path, test)
