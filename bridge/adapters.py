@@ -7,6 +7,7 @@ something else in the place of one adapter, and has the same bridge built around
 from __future__ import annotations
 
 import random
+import shutil
 import time
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -22,6 +23,7 @@ import httpx
 from bridge import status, takeover
 from bridge.backoffice.api.client import BackOffice, TokenSource
 from bridge.backoffice.http_exchange import Proxy, open_client
+from bridge.backoffice.item_copy.copy import ItemCopy, open_item_copy
 from bridge.backoffice.login.login import Login
 from bridge.backoffice.login.session import LoginStatus
 from bridge.errors import ConfigError
@@ -102,6 +104,11 @@ def new_id() -> str:
     return uuid.uuid4().hex
 
 
+def free_bytes(folder: Path) -> int:
+    """Return how much more fits onto the disk that a folder lies on."""
+    return shutil.disk_usage(folder).free
+
+
 def real_chance(_concern: str) -> random.Random:
     """Return the machine's own chance, for whatever concern."""
     return random.SystemRandom()
@@ -158,6 +165,11 @@ class Adapters:
     open_client: Callable[[Path | None, Proxy | None], httpx.AsyncClient] = open_client
     login: Callable[..., BackOfficeLogin] = Login  # called as `Login` is
     back_office: Callable[..., BackOffice] = BackOffice  # called as `BackOffice` is
+    # The copy of the back office's items, by its path and who knows how full the disk is.
+    open_item_copy: Callable[
+        [Path, Callable[[Path], int]], AbstractAsyncContextManager[ItemCopy | None]
+    ] = open_item_copy
+    free_bytes: Callable[[Path], int] = free_bytes  # of the disk that a folder lies on
     utc_now: Callable[[], datetime] = utc_now
     to_local: Callable[[datetime], datetime] = datetime.astimezone  # the store's own time
     monotonic: Callable[[], float] = time.monotonic

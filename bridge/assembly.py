@@ -16,13 +16,12 @@ from typing import TYPE_CHECKING, Any
 from bridge import config as cfg
 from bridge.adapters import Adapters, BackOfficeLogin, BridgeInstance, Bus, State
 from bridge.backoffice.api.client import BackOffice
-from bridge.backoffice.api.reader import Reader
 from bridge.backoffice.api.terminal_payment_steps import TerminalPayments
 from bridge.backoffice.gift_cards.payment_method import GiftCards
 from bridge.backoffice.gift_cards.steps import GiftCardSteps
+from bridge.backoffice.item_copy.file import COPY_NAME
 from bridge.backoffice.purchase_recorder import Recorder
-from bridge.backoffice.reading import OfficeReading
-from bridge.backoffice.store_check import StoreCheck
+from bridge.backoffice.reading import OfficeReading, build_reading
 from bridge.backoffice.terminal_payments.driver import PosServerDriver
 from bridge.backoffice.terminal_payments.line import PosServerTerminal
 from bridge.cli.extras import missing_part
@@ -54,6 +53,7 @@ from bridge.settings import (
     mqtt_settings,
     not_booked_by_us,
     proxy_settings,
+    reading_settings,
     token_store,
     unbooked_terminals,
 )
@@ -228,7 +228,19 @@ async def build(
                 names=api_names(office),
             )
             told_by.append(books)
-            reading = build_reading(config, books)
+            copy = None
+            if office.items.enabled:
+                copy = await opened.enter_async_context(
+                    adapters.open_item_copy(state / COPY_NAME, adapters.free_bytes)
+                )
+            reading = build_reading(
+                reading_settings(config),
+                books,
+                copy,
+                now=clock.now,
+                monotonic=adapters.monotonic,
+                answered=ledger.payments.something_changed.set,
+            )
             recorder = Recorder(ledger, books, login, adapters.chance("recorder"))
             gift_cards = GiftCards(
                 ledger,
@@ -266,13 +278,6 @@ async def build(
         )
 
 
-def build_reading(config: cfg.Config, books: BackOffice) -> OfficeReading:
-    """Return what reads the back office beside the payments."""
-    records = config.back_office is not None and config.back_office.records
-    reader = Reader(books)
-    return OfficeReading(StoreCheck(books, reader, config.site.store_code) if records else None)
-
-
 def _assemble(
     config: cfg.Config,
     environment: Mapping[str, str],
@@ -306,6 +311,8 @@ def _assemble(
         now=clock.now,
         gift_cards=gift_cards,
         plans=plans,
+        inquiries=reading.inquiries if reading else None,
+        facts=reading.facts if reading else None,
         clock_is_doubtful=lambda: bool(clock.implausible),
     )
     consoles: list[Console] = []  # none or one, which needs the status that tells its warnings

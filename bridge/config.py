@@ -197,6 +197,43 @@ class ApiNames(Section):
     renamed: dict[str, str] = Field(default_factory=dict)  # see bridge/backoffice/api/operation.py
 
 
+class Items(Section):
+    """A copy of the back office's items in the state directory, and what it is used for."""
+
+    enabled: bool = False
+    # What is done with a sale that names an item which the copy does not have: nothing, a warning
+    # in the answer, or a refusal before a card is asked for. An old copy refuses nothing.
+    check: Literal["off", "advisory", "strict"] = "advisory"
+    interval_seconds: float = Field(default=300.0, ge=10.0, le=86_400.0)
+    max_age_hours: float = Field(default=24.0, ge=0.1, le=24.0 * 31)
+    # No query says what was removed, so now and then everything is read again.
+    full_every_hours: float = Field(default=24.0 * 7, ge=1.0, le=24.0 * 366)
+    endpoints: tuple[
+        Literal[
+            "item",
+            "itemWarehouse",
+            "itemSerialLot",
+            "product",
+            "productBanner",
+            "productGroup",
+            "productNotice",
+            "productSection",
+            "productSortOption",
+        ],
+        ...,
+    ] = Field(default=("item", "itemWarehouse"), min_length=1, max_length=9)
+    warehouse: str = Field(default="", max_length=128)  # whose price and quantity are the item's
+
+    @field_validator("endpoints")
+    @classmethod
+    def _has_items(cls, endpoints: tuple[str, ...]) -> tuple[str, ...]:
+        if "item" not in endpoints:
+            raise ValueError("item must be among them: the others say nothing without it")
+        if len(set(endpoints)) < len(endpoints):
+            raise ValueError("name each of them once")
+        return endpoints
+
+
 class BackOffice(Section):
     """Where captured payments are recorded. `records = false`: the register's extract does it."""
 
@@ -223,6 +260,7 @@ class BackOffice(Section):
     # Who records payments of terminals with kind = "pos_server"; without a word nobody does.
     pos_server_payments_booked: Literal["by_server", "by_us"] | None = None
     names: ApiNames = ApiNames()
+    items: Items = Items()
     login: Login
 
     @field_validator("proxy")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import timedelta
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -11,8 +12,10 @@ from bridge.backoffice.api.literals import is_name
 from bridge.backoffice.api.names import ApiNames
 from bridge.backoffice.api.renamed import BadName, check
 from bridge.backoffice.http_exchange import Proxy
+from bridge.backoffice.item_copy.sync import SyncSettings
 from bridge.backoffice.login.settings import LoginSettings
 from bridge.backoffice.login.token_file import TokenStore
+from bridge.backoffice.reading import ReadingSettings
 from bridge.errors import ConfigError
 from bridge.register import api as k
 from bridge.register.commands.router import DeskSettings
@@ -48,6 +51,25 @@ def api_names(office: cfg.BackOffice) -> ApiNames:
         capture_cancel=given.capture_cancel,
         id_is_number=given.capture_id_is_number,
         renamed=given.renamed,
+    )
+
+
+def reading_settings(config: cfg.Config) -> ReadingSettings:
+    """Return what is read of the back office beside the payments."""
+    office = config.back_office
+    assert office is not None, "there is one to read"
+    items = office.items
+    return ReadingSettings(
+        store_code=config.site.store_code if office.records else "",
+        sync=SyncSettings(
+            endpoints=items.endpoints,
+            interval_seconds=items.interval_seconds,
+            full_every=timedelta(hours=items.full_every_hours),
+            max_age=timedelta(hours=items.max_age_hours),
+        )
+        if items.enabled
+        else None,
+        check=items.check,
     )
 
 
@@ -216,4 +238,5 @@ def desk_settings(config: cfg.Config) -> DeskSettings:
         {name: one.terminals for name, one in config.pools.items()},
         receipt_style=receipt_style(config),
         hold_days={name: one.hold_days for name, one in config.terminals.items()},
+        warehouse=config.back_office.items.warehouse if config.back_office else "",
     )

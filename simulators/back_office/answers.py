@@ -18,6 +18,7 @@ from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 from starlette.routing import Route
 
+from simulators.back_office.catalogue import change_catalogue, change_item
 from simulators.back_office.dialect import dialect_of
 from simulators.back_office.faults import Effect, Fault, FaultAnswer, FaultPlan, fault_named
 from simulators.back_office.graphql import (
@@ -147,6 +148,13 @@ class BackOffice:
                 self._set_away(False)
             case "options":
                 self._set_options(**given)
+            case "catalogue":
+                change_catalogue(self.state.catalogue, **given)
+            case "item":
+                change_item(self.state.catalogue, **given)
+            case "schema":
+                self.api.barcodes = bool(given.get("barcodes", self.api.barcodes))
+                self.api.missing = frozenset(given.get("missing", self.api.missing))
             case "permissions":
                 names = permissions_from(given["permissions"])
                 self.permissions[str(given.get("client_id", ""))] = names

@@ -34,6 +34,7 @@ _KINDS = (
 _COLORS = ("red", "blue", "green", "black", "white", "yellow", "grey", "brown")
 _FIRST_NAMES = ("Anna", "Ben", "Clara", "David", "Eva", "Felix", "Greta", "Hugo")
 _LAST_NAMES = ("Moser", "Huber", "Weber", "Keller", "Lang", "Fuchs", "Roth", "Vogel")
+ITEMS_MAX = 5_000_000
 _MARK = "v1"
 _FIRST_SKU = 100_000
 
@@ -252,6 +253,43 @@ class Catalogue:
         except (binascii.Error, UnicodeError, ValueError):
             pass
         raise validation("since", "Invalid", "since is not a value that until returned")
+
+
+def change_catalogue(
+    catalogue: Catalogue,
+    *,
+    items: int | None = None,
+    page_rows: int | None = None,
+    edition: str | None = None,
+    forget_marks: bool = False,
+) -> None:
+    """Do what a control command says.
+
+    Raises:
+        ValueError: A number is out of its range.
+    """
+    if items is not None and not 0 <= items <= ITEMS_MAX:
+        raise ValueError(f"items must be from 0 to {ITEMS_MAX}")
+    if page_rows is not None and page_rows < 1:
+        raise ValueError("page_rows must be at least 1")
+    if items is not None:
+        catalogue.resize(items)
+    catalogue.page_rows_max = page_rows or catalogue.page_rows_max
+    catalogue.epoch += forget_marks
+    if edition is not None:
+        catalogue.environment["edition"] = edition
+
+
+def change_item(catalogue: Catalogue, *, number: int, **row: object) -> None:
+    """Change an item and, with `basePrice`, its price everywhere; or add one."""
+    price = row.pop("basePrice", None)
+    made = {} if catalogue.items.has(number) else item(number)
+    catalogue.items.change(number, {**made, **row})
+    sku = catalogue.items.row(number)["sku"]
+    for place in range(len(WAREHOUSES) if price is not None else 0):
+        where = number * len(WAREHOUSES) + place
+        changed = {**stock(where), "sku": sku, "basePrice": Decimal(str(price))}
+        catalogue.stock.change(where, changed)
 
 
 def _cut(rows: Iterator[Each], skip: int, most: int) -> tuple[list[Each], bool]:

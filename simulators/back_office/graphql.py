@@ -20,9 +20,12 @@ from graphql import (
     DirectiveNode,
     DocumentNode,
     FieldNode,
+    GraphQLArgument,
     GraphQLError,
+    GraphQLObjectType,
     GraphQLScalarType,
     GraphQLSchema,
+    GraphQLString,
     GraphQLSyntaxError,
     NoSchemaIntrospectionCustomRule,
     OperationDefinitionNode,
@@ -58,6 +61,9 @@ type Purchase { id: ID transactionId: String storeCode: String payAmount: Decima
 LOCATION_LIMITS = "extend type LocationResult { limitedByPermission: Boolean }"
 """Locations that say whether permissions hide some, as customers and gift cards do."""
 
+ITEM_BARCODES = "extend type Item { upc: String }"
+"""Items with a barcode; what a server calls it is documented nowhere."""
+
 DOCUMENTS_MAX = 64
 """Parsed documents kept; a client has a handful, and a fuzzer must not fill the memory."""
 
@@ -86,6 +92,8 @@ class Traits:
     locations: Locations
     terminals: TerminalTrait
     dialect: Dialect
+    barcodes: bool
+    missing: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +172,11 @@ class GraphQlApi:
         locations: How stores can be asked for; `limited`: the answer can say that some are hidden.
         terminal_payments: Whether the server drives terminals; `otherwise`: by other names.
         dialect: What the server calls, shapes and words otherwise; may change while it runs.
+        barcodes: Whether items show a barcode and can be asked for by it.
+
+    Attributes:
+        missing: Fields and arguments that this server's schema does not have, `Item.longName`,
+            `Query.item.sku`; may change while it runs.
     """
 
     def __init__(
@@ -176,8 +189,11 @@ class GraphQlApi:
         locations: Locations = "plain",
         terminal_payments: TerminalTrait = "none",
         dialect: Dialect = DOCUMENTED,
+        barcodes: bool = False,
     ) -> None:
         self.state = state
+        self.barcodes = barcodes
+        self.missing: frozenset[str] = frozenset()
         self.dialect = dialect
         self.purchase_query = purchase_query
         self.locations: Locations = locations
@@ -235,7 +251,14 @@ class GraphQlApi:
         return _schema(self.decimals_as_numbers, self._traits())
 
     def _traits(self) -> Traits:
-        return Traits(self.purchase_query, self.locations, self.terminal_payments, self.dialect)
+        return Traits(
+            self.purchase_query,
+            self.locations,
+            self.terminal_payments,
+            self.dialect,
+            self.barcodes,
+            self.missing,
+        )
 
     def _document(self, source: str) -> DocumentNode:
         found = _read_document(source, self.introspection, self._traits())
@@ -321,12 +344,25 @@ def _schema(decimals_as_numbers: bool, traits: Traits) -> GraphQLSchema:
     """Return the schema of every office that has these traits; building it takes a while."""
     more = PURCHASE_QUERY if traits.purchase_query else ""
     more += LOCATION_LIMITS if traits.locations == "limited" else ""
+    more += ITEM_BARCODES if traits.barcodes else ""
     more += _TERMINAL_PAYMENTS[traits.terminals]
     schema = build_schema(
         traits.dialect.schema_text(SCHEMA_PATH.read_text(encoding="utf-8") + more)
     )
-    if traits.locations == "none" and schema.query_type is not None:
-        del schema.query_type.fields["location"]
+    queries = schema.query_type
+    assert queries is not None, "there is one in the file"
+    if traits.locations == "none":
+        del queries.fields["location"]
+    if traits.barcodes:
+        queries.fields["item"].args["upc"] = GraphQLArgument(GraphQLString)
+    for name in traits.missing:
+        owner, field, *argument = name.split(".")
+        kind = schema.type_map[owner]
+        assert isinstance(kind, GraphQLObjectType), f"{owner} is no type with fields"
+        if argument:
+            del kind.fields[field].args[argument[0]]
+        else:
+            del kind.fields[field]
     decimal_out = _decimal_as_number if decimals_as_numbers else _decimal_as_text
     for name, coerce_in, coerce_out in (
         ("Money" if traits.dialect.other_types else "Decimal", _decimal_in, decimal_out),

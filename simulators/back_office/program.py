@@ -58,6 +58,10 @@ POST one JSON command, or a list, to the control address; GET /_ledger returns e
   {{"do": "options", "dialect": {{"other_types": true, "capture": "renamed", "errors": "apollo"}}}}
                                                    names, shapes and words of another server: any
                                                    trait of dialect.py; {{}} for the documented ones
+  {{"do": "catalogue", "items": 200000, "page_rows": 100, "edition": "Store"}}
+  {{"do": "catalogue", "forget_marks": true}}        what until returned is good no more
+  {{"do": "item", "number": 7, "name": "Mug", "basePrice": "3.95"}}     one is changed, or added
+  {{"do": "schema", "barcodes": true, "missing": ["Item.longName", "Query.item.sku"]}}
   {{"do": "permissions", "client_id": "paybridge", "permissions": ["AddPurchase"]}}
   {{"do": "gift_card", "code": "G1", "pin": "1", "balance": "10.00"}}
   {{"do": "spend_elsewhere", "code": "G1", "amount": "4.00"}}

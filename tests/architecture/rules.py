@@ -61,7 +61,15 @@ _ROOMS: dict[str, tuple[str, ...]] = {
     "backoffice.purchase_recorder": ("backoffice.api", "money"),
     # what only reads there, and moves no money
     "backoffice.store_check": ("backoffice.api",),
-    "backoffice.reading": ("backoffice.store_check",),
+    "backoffice.item_copy": ("backoffice.api", "money.lookup", "private_files"),
+    "backoffice.sale_facts": ("backoffice.item_copy", "money.lookup"),
+    "backoffice.inquiries": (
+        *("backoffice.api", "backoffice.item_copy", "backoffice.sale_facts", "money.lookup"),
+    ),
+    "backoffice.reading": (
+        *("backoffice.api", "backoffice.inquiries", "backoffice.item_copy"),
+        *("backoffice.sale_facts", "backoffice.store_check"),
+    ),
     # the middle
     "money": ("money.payment", "money.store"),
     "money.payment": ("money.purchase",),

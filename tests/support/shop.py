@@ -24,11 +24,12 @@ from bridge.register.publishing.publisher import Publisher
 from bridge.terminal.station import Station
 from drivers.contract import Stage
 from simulators.broker import Broker, Message
-from simulators.loop import run_virtual
+from simulators.loop import VirtualLoop, run_virtual
 from simulators.terminals.shared.cable import MemoryPort
 from simulators.terminals.shared.shopper import Scenario
 from simulators.terminals.zvt import ZvtTerminal
 from tests.simulation.ports import Alive, BridgeBus
+from tests.support.office import ENDPOINT, World
 from tests.support.virtual_store import Device, Json, VirtualStore, office_table
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -73,6 +74,8 @@ class Plans:
     records: bool = True  # False: the register's own extract records sales
     journal: type[Journal] = Journal
     sections: Mapping[str, Any] = field(default_factory=dict)  # more of the configuration
+    office: Callable[[Path], World] | None = None  # a back office that answers questions
+    back_office: Mapping[str, Any] = field(default_factory=dict)  # of its table
     serves_gift_cards: bool = True  # False: a test plays what becomes of their payments
 
 
@@ -100,6 +103,10 @@ class Shop:
         }
         stages = {stage.value: seconds for stage, seconds in plans.stage_seconds.items()}
         table = {"stage_seconds": stages, **plans.terminal}
+        self.office = plans.office(folder) if plans.office else None
+        table_of_office = dict(plans.back_office)
+        if self.office is not None:
+            table_of_office["endpoint"] = ENDPOINT
         self.store = VirtualStore(
             folder=folder,
             now=self.now,
@@ -108,10 +115,11 @@ class Shop:
             sections={
                 "site": {"unsigned": plans.unsigned},
                 "pools": {name: {"terminals": members} for name, members in plans.pools.items()},
-                "back_office": office_table(records=plans.records),
+                "back_office": office_table(records=plans.records, **table_of_office),
                 **plans.sections,
             },
             journal=plans.journal,
+            office=self.office.wire if self.office else None,
         )
         self.parts: Parts
         self.power = asyncio.Event()  # set when the terminals are switched on
@@ -215,10 +223,19 @@ def payment_id(number: int) -> str:
 
 
 def in_a_shop(
-    folder: Path, test: Test, plans: Plans | None = None, *, switched_on: bool = True
+    folder: Path,
+    test: Test,
+    plans: Plans | None = None,
+    *,
+    switched_on: bool = True,
+    quick_disk: bool = False,
 ) -> None:
-    """Run `test` in virtual time in a shop whose terminals are ready, or switched off yet."""
-    run_virtual(partial(_main, folder, test, plans or Plans(), switched_on=switched_on))
+    """Run `test` in virtual time in a shop whose terminals are ready, or switched off yet.
+
+    `quick_disk`: no thread ever stalls, as they do now and then.
+    """
+    main = partial(_main, folder, test, plans or Plans(), switched_on=switched_on)
+    run_virtual(main, loop=VirtualLoop(0, instant_executor=True) if quick_disk else None)
 
 
 async def _main(folder: Path, test: Test, plans: Plans, *, switched_on: bool) -> None:
@@ -233,7 +250,8 @@ async def _main(folder: Path, test: Test, plans: Plans, *, switched_on: bool) ->
         running = (*register, parts.reversals, parts.plans)
         stations = [one.run() for one in parts.stations.values()]
         cards = [parts.gift_cards.run()] if plans.serves_gift_cards else []
-        return [one.run() for one in running] + stations + cards
+        reading = parts.reading.works() if plans.office and parts.reading else []
+        return [one.run() for one in running] + stations + cards + reading
 
     async with asyncio.TaskGroup() as group, shop.store.alive(works) as parts:
         shop.use(parts)

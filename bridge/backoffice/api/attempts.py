@@ -97,11 +97,17 @@ class CannotTell:
 
     Attributes:
         reason: For a person, in words of ours; never a sentence of the server.
-        refused: The server answered and refused the query as it stood; else it may be away.
+        code: Of the refusal where the server refused the query as it stood, as in `Refused`;
+            "" where it did not answer, or not as we know.
     """
 
     reason: str
-    refused: bool = False
+    code: str = ""
+
+    @property
+    def is_about_values(self) -> bool:
+        """Whether the server understood the query and does not take a value in it."""
+        return self.code == "VALIDATION"
 
 
 Attempt = Applied | NotApplied | Refused | Unknown

@@ -20,6 +20,7 @@ class Customer:
     member_id: str
     status: str
     full_name: str = field(repr=False)
+    email: str = field(default="", repr=False)
 
 
 def _read(row: Row) -> Customer:
@@ -28,6 +29,7 @@ def _read(row: Row) -> Customer:
         member_id=row.code("memberId"),
         status=row.text("status"),
         full_name=row.text("fullName"),
+        email=row.text("email"),
     )
 
 
@@ -36,6 +38,7 @@ CUSTOMER = Endpoint(
     what="customers",
     read=_read,
     documented=("id", "memberId", "status", "fullName"),
+    also=("email",),
     permission="ViewCustomers",
     arguments={"id": "text", "memberId": "text", "email": "text"},
     limits=True,

@@ -6,7 +6,7 @@ is `CannotTell`, in words of ours.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
@@ -35,7 +35,7 @@ from bridge.backoffice.api.query_shape import (
     wanted_inside,
 )
 from bridge.backoffice.api.query_text import BadArgument, query
-from bridge.backoffice.api.refusals import INVALID_REQUEST
+from bridge.backoffice.api.refusals import INVALID_REQUEST, PERMISSION_CODE
 from bridge.backoffice.api.rows import Unreadable
 
 T = TypeVar("T")
@@ -110,7 +110,7 @@ class Reader:
         first: int = ROWS_A_PAGE,
         bounds: Bounds | None = None,
         everything: bool = False,
-    ) -> AsyncIterator[Page[T] | CannotTell]:
+    ) -> AsyncGenerator[Page[T] | CannotTell, None]:
         """Yield page after page; a `CannotTell` is the last and says that more may be there.
 
         Without one everything that the server shows was read: `until` of the last page is where
@@ -156,9 +156,21 @@ class Reader:
             assert self._roots is not None, "just learned"
             root = self._roots.get(endpoint.root)
             if root is None:
-                return CannotTell(f"the back office has no query {endpoint.root}", refused=True)
+                return CannotTell(f"the back office has no query {endpoint.root}", INVALID_REQUEST)
             self._shapes[question] = await self._learn(endpoint, root, everything=everything)
         return self._shapes[question]
+
+    async def has_since(self, endpoint: Endpoint[Any]) -> bool:
+        """Tell whether an endpoint can be asked for what is newer than a mark."""
+        shape = await self.shape(endpoint)
+        if isinstance(shape, QueryShape):
+            return SINCE in shape.arguments
+        return endpoint.since
+
+    async def arguments(self, endpoint: Endpoint[Any]) -> Collection[str]:
+        """Return the arguments that an endpoint is known to have."""
+        shape = await self.shape(endpoint)
+        return tuple(shape.arguments if isinstance(shape, QueryShape) else endpoint.arguments)
 
     def forget(self) -> None:
         """Read the schema anew: it may have changed."""
@@ -226,7 +238,7 @@ class Reader:
                     envelope=wording.envelope,
                 )
             except BadArgument as error:
-                return CannotTell(str(error), refused=True)
+                return CannotTell(str(error), INVALID_REQUEST)
             answer = await self._office.ask(document)
             if not isinstance(answer, Refused) or answer.code != INVALID_REQUEST:
                 break
@@ -296,9 +308,10 @@ def why_not(answer: NotApplied | Refused, endpoint: Endpoint[Any]) -> CannotTell
     """Return why a query told nothing, in words of ours."""
     if isinstance(answer, NotApplied):
         return CannotTell(answer.reason)
-    if answer.code == "NOT_AUTHORIZED":
+    text = f"the query {endpoint.root} is refused: {answer.code}"
+    if answer.code == PERMISSION_CODE:
         needs = f": it needs the permission {endpoint.permission}" if endpoint.permission else ""
-        return CannotTell(f"the login may not see {endpoint.what}{needs}", refused=True)
-    if answer.code == INVALID_REQUEST:
-        return CannotTell(f"the back office has no such {endpoint.root} as we know", refused=True)
-    return CannotTell(f"the query {endpoint.root} is refused: {answer.code}", refused=True)
+        text = f"the login may not see {endpoint.what}{needs}"
+    elif answer.code == INVALID_REQUEST:
+        text = f"the back office has no such {endpoint.root} as we know"
+    return CannotTell(text, answer.code)

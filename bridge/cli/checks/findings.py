@@ -351,6 +351,19 @@ KINDS: Final[Mapping[str, Kind]] = {
     "store_cannot_tell": _look(
         "whether the back office has this store cannot be told", "compare the code there"
     ),
+    "items_ok": _ok("the back office shows its items"),
+    "items_unreadable": _look(
+        "the copy of the back office's items cannot be kept; no sale is refused for that",
+        "give the account's role the permission ViewInventory, or switch back_office.items off",
+    ),
+    "sku_ok": _ok("the back office has the item that such sales are booked under"),
+    "sku_unknown": _look(
+        "the back office has no item that such sales are booked under; it may reject them",
+        "have the item made there, or name another one",
+    ),
+    "sku_cannot_tell": _look(
+        "whether the back office has that item cannot be told", "look it up there"
+    ),
     "gift_cards_ok": _ok("the server has all that gift cards need"),
     "gift_cards_less": _look(
         "the server lacks something that gift cards need",

@@ -65,6 +65,15 @@ from bridge.register.api.existing_payment_commands import (
     SaleAttach,
 )
 from bridge.register.api.fields import SPEC, Wire, format_time, read_time
+from bridge.register.api.office_commands import (
+    FoundOfficeItem,
+    OfficeCustomer,
+    OfficeCustomerResult,
+    OfficeItem,
+    OfficeItemResult,
+    OfficeMember,
+    OfficeStock,
+)
 from bridge.register.api.payment_commands import (
     AnyFollowUp,
     GiftCardActivate,
@@ -92,6 +101,7 @@ from bridge.register.api.results import (
     PaymentListResult,
     ReceiptReprintResult,
     SaleAttachResult,
+    SaleWarning,
     StartedLeg,
     StartResult,
     TerminalCheckResult,
@@ -196,6 +206,7 @@ __all__ = [
     "EventsTopic",
     "Evidence",
     "Firmware",
+    "FoundOfficeItem",
     "GapCause",
     "GapHealth",
     "GiftCard",
@@ -216,6 +227,12 @@ __all__ = [
     "LinkHealth",
     "ListedPayment",
     "MqttHealth",
+    "OfficeCustomer",
+    "OfficeCustomerResult",
+    "OfficeItem",
+    "OfficeItemResult",
+    "OfficeMember",
+    "OfficeStock",
     "PaymentAcknowledge",
     "PaymentAmounts",
     "PaymentCancel",
@@ -264,6 +281,7 @@ __all__ = [
     "SaleAttach",
     "SaleAttachResult",
     "SaleLine",
+    "SaleWarning",
     "SeenTransaction",
     "StartResult",
     "StartedLeg",

@@ -1,8 +1,8 @@
 """Every command that a register may send, by its operation. Pure.
 
 The models are in `envelope.py` (what they share), `payment_commands.py`,
-`existing_payment_commands.py` and `terminal_commands.py`; `decode.py` turns a payload into one of
-them, or refuses it.
+`existing_payment_commands.py`, `terminal_commands.py` and `office_commands.py`; `decode.py` turns a
+payload into one of them, or refuses it.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from bridge.register.api.existing_payment_commands import (
     ReceiptReprint,
     SaleAttach,
 )
+from bridge.register.api.office_commands import OfficeCustomer, OfficeItem
 from bridge.register.api.payment_commands import (
     GiftCardActivate,
     GiftCardLoad,
@@ -60,6 +61,8 @@ AnyRequest = (
     | AnyTerminalOperation
     | TerminalNote
     | ReceiptReprint
+    | OfficeItem
+    | OfficeCustomer
 )
 
 REQUESTS: Final[dict[str, type[AnyRequest]]] = {

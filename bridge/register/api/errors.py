@@ -85,6 +85,9 @@ ERRORS: Final[_Rows] = {
         "gift_card_unknown gift_card_inactive gift_card_already_active", "InvalidCard", "new_id"
     ),
     **_rows("gift_card_insufficient", "Refusal", "new_id"),
+    **_rows("item_unknown", "NotFound", "same_id"),
+    **_rows("item_not_found member_not_found", "NotFound", "no"),
+    **_rows("back_office_unreachable", "UnreachableHost", "same_id"),
     **_rows("recording_rejected recording_unreachable", "", "no", "yes"),
     **_rows("bridge_draining bridge_starting", "Busy", "same_id"),
     **_rows("too_many_requests", "Busy", "same_id"),  # of this register; others are served

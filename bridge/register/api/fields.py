@@ -169,7 +169,7 @@ Word = Annotated[str, StringConstraints(min_length=1, max_length=64)]
 Scanned = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=64)]
 """What a scanner or a keypad typed; blanks and line ends around it are the device's."""
 
-SCANNED_FIELDS = frozenset({"stored_value_id", "pin"})
+SCANNED_FIELDS = frozenset({"stored_value_id", "pin", "sku", "barcode"})
 """The fields of that type: a line end there is no attempt to steer a screen."""
 
 Text = Annotated[str, StringConstraints(max_length=256)]

@@ -26,6 +26,17 @@ class StartedLeg(Wire):
     """What this part takes, in the currency of the command."""
 
 
+class SaleWarning(Wire):
+    """Something in a sale that the back office may not take; the sale goes on."""
+
+    code: Literal["item_unknown", "member_unknown"]
+    """What it is about; an open list."""
+    path: str
+    """The field of the command, e.g. `sale.lines.1.product_code`."""
+    text: str
+    """For the cashier, in a sentence."""
+
+
 class StartResult(Wire):
     """How a payment begins: where it waits, and what the parts of a plan are called."""
 
@@ -35,6 +46,8 @@ class StartResult(Wire):
     """The plan, which has the command's `payment_id`; null without one."""
     legs: tuple[StartedLeg, ...] = ()
     """The parts of a plan, in the order in which they begin."""
+    warnings: tuple[SaleWarning, ...] = ()
+    """What the back office may not take of this sale; the payment goes on."""
 
 
 class ListedPayment(Wire):
@@ -90,6 +103,8 @@ class SaleAttachResult(Wire):
 
     recording: RecordingStatus
     """Whether the sale is in the books already."""
+    warnings: tuple[SaleWarning, ...] = ()
+    """What the back office may not take of it."""
 
 
 class ReceiptReprintResult(Wire):

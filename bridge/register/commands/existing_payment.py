@@ -20,6 +20,7 @@ from bridge.register import api as k
 from bridge.register.commands.payment_list import listed
 from bridge.register.commands.payment_request import other_tenders, sale_details
 from bridge.register.commands.replies import Replies
+from bridge.register.commands.sale_check import SaleCheck
 from bridge.register.outbox import Outbox
 from bridge.register.receipts.receipt_documents import receipt_documents
 from bridge.register.receipts.receipt_text import ReceiptStyle
@@ -55,6 +56,7 @@ class ExistingPayments:
         outbox: Outbox,
         *,
         plans: SplitPayments | None,
+        sale_check: SaleCheck,
         receipt_style: ReceiptStyle,
         hold_days: Mapping[str, int],
     ) -> None:
@@ -67,6 +69,7 @@ class ExistingPayments:
         self._replies = replies
         self._outbox = outbox
         self._plans = plans
+        self._sale_check = sale_check
         self._receipt_style = receipt_style
 
     async def cancel(self, register_id: str, request: k.PaymentCancel) -> k.Response:
@@ -283,12 +286,16 @@ class ExistingPayments:
                 "invalid_request", "say at least one line of what was sold", path="sale.lines"
             )
         account, duplicate = await self._ledger.attach(key, details, tenders)
+        # Whatever the site wants: the money is taken, and the lines belong to it.
+        warnings = await self._sale_check.look(request.sale, may_refuse=False)
         return self._replies.about(
             request,
             account,
             "ok",
             duplicate=duplicate,
-            result=k.SaleAttachResult.model_validate({"recording": account.payment.recording}),
+            result=k.SaleAttachResult.model_validate(
+                {"recording": account.payment.recording, "warnings": warnings}
+            ),
         )
 
     async def reprint(self, register_id: str, request: k.ReceiptReprint) -> k.Response:

@@ -8,6 +8,7 @@ from bridge.errors import RequestError
 from bridge.register import api as k
 from bridge.register.commands.gift_card_balance import Balances
 from bridge.register.commands.gift_card_codes import CodeCommands
+from bridge.register.commands.office_questions import OfficeQuestions
 from bridge.register.commands.replies import Replies
 from bridge.register.commands.terminal_operation import TerminalOperations
 from bridge.register.mqtt.messages import Delivery
@@ -21,6 +22,8 @@ class LateAnswers:
         operations: TerminalOperations,
         balances: Balances,
         codes: CodeCommands,
+        questions: OfficeQuestions,
+        *,
         replies: Replies,
         changed: asyncio.Event,
     ) -> None:
@@ -28,6 +31,7 @@ class LateAnswers:
         self._operations = operations
         self._balances = balances
         self._codes = codes
+        self._questions = questions
         self._replies = replies
         self._changed = changed
 
@@ -60,6 +64,8 @@ class LateAnswers:
             self._respond(asked.delivery, asked.register_id, asked.request, answer)
         for waiting, told in self._codes.finished():
             self._respond(waiting.delivery, waiting.register_id, waiting.request, told)
+        for question, found in self._questions.finished():
+            self._respond(question.delivery, question.register_id, question.request, found)
         for one in await self._operations.finished():
             self._respond(one.delivery, one.register_id, one.request, one.result)
 

@@ -34,8 +34,14 @@ from bridge.register.commands.existing_payment import ExistingPayments
 from bridge.register.commands.gift_card_balance import Balances, Question
 from bridge.register.commands.gift_card_codes import CodeCommands, Waiting
 from bridge.register.commands.late_answers import LateAnswers
+from bridge.register.commands.office_questions import (
+    Inquiries,
+    OfficeQuestion,
+    OfficeQuestions,
+)
 from bridge.register.commands.presence import Presence
 from bridge.register.commands.replies import Replies
+from bridge.register.commands.sale_check import SaleCheck, SaleFacts
 from bridge.register.commands.start_payment import PaymentStarter
 from bridge.register.commands.terminal_operation import TerminalOperations
 from bridge.register.commands.terminal_queue import TakerState, WaitedFor, WaitingLines
@@ -49,6 +55,15 @@ _LOGGER = logging.getLogger(__name__)
 UNSERVED_MAX = 100  # wrong register ids that are named in the log; a store has a dozen registers
 NOT_WRITTEN = "the journal cannot be written, so nothing can be done; a technician must look"
 ID_RULE = "its id must be 1 to 32 of a-z, 0-9 and -, and begin with a letter or a digit"
+
+
+PERSONAL = frozenset({k.OfficeCustomer.operation})
+"""Commands whose bytes are never logged: they may name a shopper."""
+
+
+def is_shown(operation: str, error: RequestError) -> bool:
+    """Tell whether a refused command's bytes may be logged, so that somebody can mend them."""
+    return error.code == "invalid_json" and operation not in PERSONAL
 
 
 class Bus(Protocol):
@@ -96,6 +111,7 @@ class DeskSettings:
     pools: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # pool -> its terminals
     receipt_style: ReceiptStyle = PLAIN
     hold_days: Mapping[str, int] = field(default_factory=dict)  # a hold stands, by terminal
+    warehouse: str = ""  # whose price and quantity an item has; "": the only one there is
 
 
 class Desk:
@@ -111,6 +127,8 @@ class Desk:
         now: Callable[[], datetime],
         gift_cards: GiftCards | None = None,
         plans: SplitPayments | None = None,
+        inquiries: Inquiries | None = None,
+        facts: SaleFacts | None = None,
         clock_is_doubtful: Callable[[], bool] = lambda: False,
     ) -> None:
         """Serve the registers on `bus`; `now` is the wall clock in UTC, unless it is doubtful."""
@@ -125,6 +143,7 @@ class Desk:
         )
         self._balances = Balances(gift_cards)
         self._codes = CodeCommands(gift_cards)
+        self._questions = OfficeQuestions(inquiries, now, warehouse=settings.warehouse)
         self._waiting = WaitingLines(ledger, terminals)
         self.outbox = Outbox(ledger.payments.something_changed.set, self._waiting.positions)
         self._replies = Replies(self.outbox, settings.topics, ledger, now)
@@ -133,9 +152,11 @@ class Desk:
             self.operations,
             self._balances,
             self._codes,
-            self._replies,
-            ledger.payments.something_changed.listen(),
+            self._questions,
+            replies=self._replies,
+            changed=ledger.payments.something_changed.listen(),
         )
+        sale_check = SaleCheck(facts)
         self._starter = PaymentStarter(
             ledger,
             self._choice,
@@ -144,6 +165,7 @@ class Desk:
             gift_cards=gift_cards,
             plans=plans,
             now=now,
+            sale_check=sale_check,
             clock_is_doubtful=clock_is_doubtful,
         )
         self.existing = ExistingPayments(
@@ -151,6 +173,7 @@ class Desk:
             self._replies,
             self.outbox,
             plans=plans,
+            sale_check=sale_check,
             receipt_style=settings.receipt_style,
             hold_days=settings.hold_days,
         )
@@ -277,7 +300,7 @@ class Desk:
                 operation,
                 error.code,
                 error.path,
-                f" bytes={shown_bytes(delivery.payload)}" if error.code == "invalid_json" else "",
+                f" bytes={shown_bytes(delivery.payload)}" if is_shown(operation, error) else "",
             )
             self._replies.refuse(delivery, register_id, operation, error)
             return
@@ -355,6 +378,9 @@ class Desk:
                 return await self.existing.reprint(register_id, request)
             case k.GiftCardBalance():
                 self._balances.begin(Question(register_id, delivery, request))
+                return None
+            case k.OfficeItem() | k.OfficeCustomer():
+                self._questions.begin(OfficeQuestion(register_id, delivery, request))
                 return None
             case k.TerminalNote():
                 name = self._choice.terminal_of(register_id, request.terminal_id)

@@ -31,6 +31,7 @@ from bridge.register.commands.payment_request import (
     refuse_unsupported_load,
 )
 from bridge.register.commands.replies import Replies
+from bridge.register.commands.sale_check import SaleCheck
 from bridge.register.commands.split_payment_request import leg_amounts, legs_of, refuse_bad_plan
 from bridge.register.commands.terminal_queue import Taker, WaitingLines, fit_for
 from bridge.register.commands.terminal_selection import Choice
@@ -66,6 +67,7 @@ class PaymentStarter:
         gift_cards: GiftCards | None,
         plans: SplitPayments | None,
         now: Callable[[], datetime],
+        sale_check: SaleCheck,
         clock_is_doubtful: Callable[[], bool] = lambda: False,
     ) -> None:
         """Begin payments of `ledger`; `now` is the wall clock in UTC."""
@@ -76,6 +78,7 @@ class PaymentStarter:
         self._gift_cards = gift_cards
         self._plans = plans
         self._now = now
+        self._sale_check = sale_check
         self._clock_is_doubtful = clock_is_doubtful
         self.epoch = ""  # of the connection to the broker
         self.draining = False  # nothing new begins
@@ -95,12 +98,22 @@ class PaymentStarter:
                 if not await self._is_stored(register_id, request.payment_id):
                     raise
                 known = True
+        warnings = () if known else await self._look_at_sale(request)
         repeated = self._looks_repeated(request, takers)
         name = next(iter(takers), request.terminal_id or "")
         wanted = payment_request(request, register_id, name, possible_duplicate=repeated)
         if not known and self._gift_cards is not None and request.gift_card is not None:
             self._gift_cards.keep_pin(wanted.payment_id, request.gift_card.pin or "")
-        return await self._begin(request, takers, wanted, known=known)
+        return await self._begin(request, takers, wanted, known=known, warnings=warnings)
+
+    async def _look_at_sale(self, request: k.PaymentStart) -> tuple[k.SaleWarning, ...]:
+        """Compare a sale with the back office's items and members, before anything is stored.
+
+        Raises:
+            RequestError: `item_unknown`, where the site wants that and no supervisor stands for it.
+        """
+        stands_for_it = request.override and bool(request.approved_by)
+        return await self._sale_check.look(request.sale, may_refuse=not stands_for_it)
 
     async def load(
         self, delivery: Delivery, register_id: str, request: k.GiftCardLoad
@@ -196,6 +209,7 @@ class PaymentStarter:
             return self._plan_response(request, known, duplicate=True)
         if await self._known_or_fresh(delivery, register_id, request):
             raise _used_before("this payment_id was used for a payment")
+        warnings = await self._look_at_sale(request)
         legs, terminal = self._legs(register_id, request)
         first, last = legs[0], legs[-1]
         assert self._plans is not None, "looked at with the legs"
@@ -213,10 +227,15 @@ class PaymentStarter:
             if not accepted and terminal is not None:
                 terminal.release(last.payment_id)
         self._plans.carry(legs)
-        return self._plan_response(request, account, duplicate=False)
+        return self._plan_response(request, account, duplicate=False, warnings=warnings)
 
     def _plan_response(
-        self, request: k.PaymentStart, first: PaymentRecord, *, duplicate: bool
+        self,
+        request: k.PaymentStart,
+        first: PaymentRecord,
+        *,
+        duplicate: bool,
+        warnings: tuple[k.SaleWarning, ...] = (),
     ) -> k.Response:
         plan = first.payment.request.plan
         assert plan is not None, "a leg names its plan"
@@ -235,7 +254,7 @@ class PaymentStarter:
             payment_status=first.payment.status,
             rev=first.rev,
             duplicate=duplicate,
-            result=k.StartResult(plan_id=request.payment_id, legs=legs),
+            result=k.StartResult(plan_id=request.payment_id, legs=legs, warnings=warnings),
         )
 
     def _legs(
@@ -318,6 +337,7 @@ class PaymentStarter:
         wanted: p.PaymentRequest,
         *,
         known: bool,
+        warnings: tuple[k.SaleWarning, ...] = (),
     ) -> k.Response:
         if known:
             account, duplicate = await self._ledger.accept(wanted)
@@ -331,13 +351,10 @@ class PaymentStarter:
             refuse_foreign(account.payment.request, wanted.register_id)
             await self._replies.show_again(account.payment_id)
         position = self._waiting.positions().get(account.payment_id)
-        return self._replies.about(
-            request,
-            account,
-            "accepted",
-            duplicate=duplicate,
-            result=k.StartResult(queue_position=position) if position else None,
-        )
+        result = None
+        if position or warnings:
+            result = k.StartResult(queue_position=position or None, warnings=warnings)
+        return self._replies.about(request, account, "accepted", duplicate=duplicate, result=result)
 
     async def _accept(
         self,

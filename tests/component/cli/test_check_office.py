@@ -49,6 +49,7 @@ async def office(running_office: Office) -> Office:
         )
     await running_office.control(
         {"do": "clear_faults"},
+        {"do": "item", "number": 900, "sku": "CARD-PAYMENT", "name": "Card payment"},
         {"do": "options", "stores": [STORE], "locations": "plain", "introspection": True},
     )
     return running_office

@@ -12,6 +12,7 @@ from bridge.register import api as k
 from bridge.register.commands.gift_card_balance import Balances
 from bridge.register.commands.gift_card_codes import CodeCommands
 from bridge.register.commands.late_answers import LateAnswers
+from bridge.register.commands.office_questions import OfficeQuestions
 from bridge.register.commands.replies import Replies
 from bridge.register.commands.terminal_operation import OPERATION_SECONDS_MAX
 from drivers import contract as c
@@ -27,8 +28,14 @@ async def answering(counter: Counter) -> AsyncIterator[LateAnswers]:
     """Run what answers; no publisher is there."""
     ledger = counter.till.ledger
     replies = Replies(counter.outbox, TOPICS, ledger, lambda: NOON)
-    changed = ledger.payments.something_changed.listen()
-    late = LateAnswers(counter.operations, Balances(None), CodeCommands(None), replies, changed)
+    late = LateAnswers(
+        counter.operations,
+        Balances(None),
+        CodeCommands(None),
+        OfficeQuestions(None, lambda: NOON),
+        replies=replies,
+        changed=ledger.payments.something_changed.listen(),
+    )
     task = asyncio.create_task(late.run())
     await asyncio.sleep(LITTLE_SECONDS)
     yield late

@@ -50,6 +50,8 @@ _VALUES: Final[Json] = {
     "rev": 9,
     "lines": ["Welcome"],
     "product_label": "Marker",
+    "sku": "4711",
+    "member_id": "C000000212",
 }
 # What differs from the same field elsewhere, by the field that it is inside.
 _INSIDE: Final[dict[str, Json]] = {"replacement": {"stored_value_id": "6396210000008822"}}
@@ -59,6 +61,8 @@ _ALSO: Final = {
     "payment/refund": ("original_payment_id",),
     "gift_card/load": ("gift_card",),
     "gift_card/activate": ("gift_card",),
+    "office/item": ("sku",),
+    "office/customer": ("member_id",),
     "gift_card/unload": ("approved_by",),
     "Evidence": ("approval_code",),
     "Sale": ("lines",),
