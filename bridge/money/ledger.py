@@ -112,8 +112,9 @@ class Ledger:
         for name in await self.payments.retired_holds(self._now()):
             await self.show_again(name)
         for account in self.payments.open_purchases():
-            name = account.purchase.content.transaction_id
-            await self.apply_purchase(name, s.PurchaseRestarted())
+            if account.purchase.state is s.PurchaseState.SENDING:  # a pending one goes on waiting
+                name = account.purchase.content.transaction_id
+                await self.apply_purchase(name, s.PurchaseRestarted())
         for one in self.payments.in_memory():
             payment = one.payment
             asks = payment.answer_check is p.AnswerCheck.DUE
@@ -159,8 +160,7 @@ class Ledger:
         await self.code_changes.recover()
         await self.batches.recover({row.terminal_id for row in live} | self._known_terminals)
         keys = [row.sale_key for row in live] + [row.sale_key for row in due]
-        for key in dict.fromkeys(keys):
-            await self.payments.load_sale(key)
+        await self.payments.load_sales(keys)
 
     async def check(self, request: p.PaymentRequest) -> None:
         """Refuse what must not start as things are now; `accept` decides for good.

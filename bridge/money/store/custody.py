@@ -38,6 +38,7 @@ _LOGGER = logging.getLogger(__name__)
 
 MARK_NAME: Final = "journal.seq"
 MARK_BYTES: Final = 21  # twenty digits, as SQLite's greatest number needs, and a line end
+COMPARED_TOGETHER = 200  # documents that are looked up in one visit to the journal
 LOST_PAYMENTS_MAX: Final = 10_000  # more than all registers together may have published
 NAMED_MAX: Final = 5  # payments in one line of the log; the journal names all
 
@@ -124,12 +125,13 @@ class Custody:
             JournalError: The journal cannot be read, or the doubt cannot be stored.
         """
         unknown = []
-        for payment_id in dict.fromkeys(shown):
-            if payment_id in self.lost:
-                continue
-            names = (payment_id, leg_id(payment_id, 1))  # a plan is known by its first leg
-            if not await self._journal.payment_rows("payment_id in (?,?)", names):
-                unknown.append(payment_id)
+        wanted = [name for name in dict.fromkeys(shown) if name not in self.lost]
+        for start in range(0, len(wanted), COMPARED_TOGETHER):
+            some = wanted[start : start + COMPARED_TOGETHER]
+            names = [*some, *(leg_id(one, 1) for one in some)]  # a plan is known by its first leg
+            where = f"payment_id in ({','.join('?' for _ in names)})"
+            known = {row.payment_id for row in await self._journal.payment_rows(where, names)}
+            unknown += [one for one in some if not known & {one, leg_id(one, 1)}]
         if not unknown:
             return False
         text = (

@@ -14,6 +14,7 @@ import sqlite3
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from bridge.errors import JournalError
@@ -27,8 +28,22 @@ from bridge.money.store.journal_entries import (
     read_prunable,
     read_purchases,
 )
+from bridge.money.store.records import (
+    PaymentRecord,
+    PurchaseRecord,
+    fold_payment,
+    fold_purchase,
+)
 
 T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Sales:
+    """Payments in the order of their acceptance, and purchases in the order of the journal."""
+
+    payments: Sequence[PaymentRecord]
+    purchases: Sequence[PurchaseRecord]
 
 
 class JournalReading(ABC):
@@ -68,6 +83,24 @@ class JournalReading(ABC):
     async def purchase_rows(self, where: str, values: Sequence[object]) -> list[PurchaseRow]:
         """Return the purchases that match the SQL condition, oldest first."""
         return await self._run(lambda: read_purchases(self._connection, where, values))
+
+    async def sales(self, sale_keys: Sequence[str]) -> Sales:
+        """Return everything about some sales: one visit to the thread, where it is folded, too."""
+        return await self._run(lambda: self._sales_of(sale_keys))
+
+    def _sales_of(self, sale_keys: Sequence[str]) -> Sales:
+        where = f"sale_key in ({','.join('?' for _ in sale_keys)})"
+        payments = []
+        for row in read_payments(self._connection, where, sale_keys):
+            account = fold_payment(self._entries_of(row.payment_id))
+            payments.append(replace(account, live=bool(row.live)))
+        histories = [
+            self._entries_of(row.transaction_id)
+            for row in read_purchases(self._connection, where, sale_keys)
+        ]
+        # In the order of the journal, not of a clock: the newest is the one that may be answered.
+        histories.sort(key=lambda history: history[0].seq)
+        return Sales(payments, [fold_purchase(history) for history in histories])
 
     def _entries_of(self, subject: str) -> list[Entry]:
         return read_entries(self._connection, self._codec, subject)

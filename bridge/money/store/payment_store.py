@@ -19,13 +19,15 @@ from bridge.money import purchase as s
 from bridge.money.coverage import still_needed
 from bridge.money.store.journal import Journal
 from bridge.money.store.journal_entries import Entry, PaymentRow, register_filter
-from bridge.money.store.records import PaymentRecord, PurchaseRecord, fold_payment, fold_purchase
+from bridge.money.store.records import PaymentRecord, PurchaseRecord, fold_payment
 from drivers.contract import Money
 
 # Payments that are final, recorded and retired stay in memory for quick answers to repeated
 # commands; the journal has them all.
 SETTLED_IN_MEMORY_MAX = 1_000
 
+# That are read in one visit to the journal's thread. A visit costs as much as two sales.
+SALES_TOGETHER = 100
 WAITING_FOR_BOOKS = frozenset({s.PurchaseState.PENDING, s.PurchaseState.SENDING})
 HOLD_DAYS_MAX = 31  # the longest that card schemes let a pre-authorization stand
 RETIRED_HOLDS = (
@@ -245,8 +247,7 @@ class PaymentStore:
         """
         since = datetime.fromisoformat(now) - timedelta(days=HOLD_DAYS_MAX)
         rows = await self._journal.payment_rows(RETIRED_HOLDS, (since.isoformat(),))
-        for row in rows:
-            await self.load_sale(row.sale_key)
+        await self.load_sales(row.sale_key for row in rows)
         accounts = [self._records[row.payment_id] for row in rows]
         return [one.payment_id for one in accounts if one.payment.held_minor and not one.live]
 
@@ -273,20 +274,21 @@ class PaymentStore:
 
     async def load_sale(self, sale_key: str) -> None:
         """Bring everything about one sale into memory."""
-        payments = await self._journal.payment_rows("sale_key=?", (sale_key,))
-        purchases = await self._journal.purchase_rows("sale_key=?", (sale_key,))
-        names = [*(one.payment_id for one in payments), *(o.transaction_id for o in purchases)]
-        entries = await self._journal.entries_of_all(names)
-        for row in payments:
-            if row.payment_id not in self._records:
-                account = fold_payment(entries[row.payment_id])
-                self.put(replace(account, live=bool(row.live)))
-                if not row.live:
-                    self.put_retired(self._records[row.payment_id])
-        # In the order of the journal, not of a clock: the newest is the one that may be answered.
-        for name in sorted((o.transaction_id for o in purchases), key=lambda o: entries[o][0].seq):
-            if name not in self._purchases:
-                self.put_purchase(fold_purchase(entries[name]))
+        await self.load_sales((sale_key,))
+
+    async def load_sales(self, sale_keys: Iterable[str]) -> None:
+        """Bring everything about some sales into memory, many at a time."""
+        left = list(dict.fromkeys(sale_keys))
+        for start in range(0, len(left), SALES_TOGETHER):
+            sales = await self._journal.sales(left[start : start + SALES_TOGETHER])
+            for account in sales.payments:
+                if account.payment_id not in self._records:
+                    self.put(account)
+                    if not account.live:
+                        self.put_retired(account)
+            for purchase in sales.purchases:
+                if purchase.purchase.content.transaction_id not in self._purchases:
+                    self.put_purchase(purchase)
 
     # --- for the ledger
 
