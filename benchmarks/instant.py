@@ -30,6 +30,7 @@ class InstantTerminal:
         self._amount = 100
         self.first_read = 0.0
         self.completed = 0.0
+        self._awaits_reply = False  # a fair terminal goes on only after `80 00`
 
     async def serve(self) -> None:
         """Answer until the line is gone."""
@@ -41,6 +42,7 @@ class InstantTerminal:
             if step.send:
                 self._line.write(step.send)
             for apdu in step.apdus:
+                self._awaits_reply = False  # whatever it is, it comes after our last word
                 self._answer(apdu)
             self._speak()
 
@@ -60,13 +62,14 @@ class InstantTerminal:
 
     def _speak(self) -> None:
         """Say the next thing, as soon as the link is free; a command waits for its reply."""
-        while self._queue and self._link.settled:
+        while self._queue and self._link.settled and not self._awaits_reply:
             apdu = self._queue.pop(0)
             now = time.perf_counter()
             if apdu[:2] == b"\x06\x0f":
                 self.completed = now
             self._line.write(self._link.send(apdu, now))
             if apdu != POSITIVE:
+                self._awaits_reply = True
                 return
 
     def _status(self) -> bytes:

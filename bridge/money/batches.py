@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Literal
+from typing import Literal, TypeVar
 
 from bridge.money.reconciliation import compare
 from bridge.money.store.journal import Change, Journal
 from bridge.money.store.journal_entries import Entry
 from bridge.money.store.payment_store import PaymentStore
-from bridge.money.store.records import PaymentRecord, fold_payment
+from bridge.money.store.records import PaymentRecord
 from bridge.money.terminal_batch import (
     Batch,
     BatchClosed,
@@ -24,6 +24,8 @@ from bridge.money.terminal_batch import (
     subject_of,
 )
 from drivers.contract import Approval, BatchTotals, Money
+
+T = TypeVar("T")
 
 NEVER = Batch()
 NEWEST_MAX = 50  # of a terminal's payments, most of which made no transaction at all on a bad day
@@ -119,10 +121,12 @@ class Batches:
         assert closing is not None, "there is an attempt to judge"
         held = await self.payments_of(terminal_id)
         since = [one for one in held if one.ended_seq > self.of(terminal_id).closing_seq]
-        found = judge_close(
-            told.net_minor,
-            since_close_minor=compare(0, held, books=False).journal_minor,
-            since_attempt_minor=compare(0, since, books=False).journal_minor,
+        found = await self.compute(
+            lambda: judge_close(
+                told.net_minor,
+                since_close_minor=compare(0, held, books=False).journal_minor,
+                since_attempt_minor=compare(0, since, books=False).journal_minor,
+            )
         )
         match found:
             case "closed":
@@ -181,28 +185,36 @@ class Batches:
 
     async def payments_of(self, terminal_id: str) -> list[PaymentRecord]:
         """Return the payments of a terminal that its open batch may hold, oldest first."""
-        closed_seq = self.of(terminal_id).closed_seq
-        rows = await self._journal.payment_rows(
+        closed_seq, aside = self.of(terminal_id).closed_seq, self._journal.aside
+        rows = await aside.payment_rows(
             "terminal_id=? and payment_id in (select subject from entry where seq>?)",
             (terminal_id, closed_seq),
         )
-        missing = [row.payment_id for row in rows if self._payments.get(row.payment_id) is None]
-        entries = await self._journal.entries_of_all(missing)
-        found = [
-            self._payments.get(row.payment_id) or fold_payment(entries[row.payment_id])
-            for row in rows
-        ]
+        names = [row.payment_id for row in rows]
+        missing = [name for name in names if self._payments.get(name) is None]
+        folded = await aside.records_of(missing)
+        found = [self._payments.get(name) or folded.get(name) for name in names]
+        gone = [name for name, one in zip(names, found, strict=True) if one is None]
+        if gone:  # memory let go of them meanwhile
+            folded |= await aside.records_of(gone)
+            found = [self._payments.get(name) or folded[name] for name in names]
         # What ended before may have changed since: it was recorded, or given back.
-        return [one for one in found if not one.payment.is_final or one.ended_seq > closed_seq]
+        return [
+            one
+            for one in found
+            if one is not None and (not one.payment.is_final or one.ended_seq > closed_seq)
+        ]
+
+    async def compute(self, pure: Callable[[], T]) -> T:
+        """Have a comparison of a whole batch made by the reader's thread: it may be a year's."""
+        return await self._journal.aside.work(pure)
 
     async def newest_of(self, terminal_id: str) -> list[PaymentRecord]:
         """Return the payments that may have made the terminal's last transaction, newest first."""
-        rows = await self._journal.newest_payments("terminal_id=?", (terminal_id,), NEWEST_MAX)
-        entries = await self._journal.entries_of_all([row.payment_id for row in rows])
-        return [
-            self._payments.get(row.payment_id) or fold_payment(entries[row.payment_id])
-            for row in rows
-        ]
+        aside = self._journal.aside
+        rows = await aside.newest_payments("terminal_id=?", (terminal_id,), NEWEST_MAX)
+        folded = await aside.records_of([row.payment_id for row in rows])
+        return [self._payments.get(row.payment_id) or folded[row.payment_id] for row in rows]
 
     async def _store(self, terminal_id: str, *events: BatchEvent) -> None:
         at = self._now()

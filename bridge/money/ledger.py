@@ -437,8 +437,8 @@ class Ledger:
             self.payments.put(original)
             self.payments.announce(original, tell=True)
         self.payments.put(account)
+        self._perform(account, actions)  # the terminal first, then who tells registers
         self.payments.announce(account, tell=tell)
-        self._perform(account, actions)
         return account
 
     def _moment(self, before: PaymentRecord | None, events: tuple[p.Event, ...]) -> Moment:

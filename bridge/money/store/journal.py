@@ -8,13 +8,12 @@ is in `journal_entries.py`, its file and tables in `database.py`.
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 import sqlite3
 import statistics
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, TypeVar
 
 from bridge.errors import JournalError
@@ -44,6 +43,16 @@ WRITE_PURCHASE = """
     insert into purchase values(?,?,?,?,?) on conflict do update set
         state=excluded.state, updated_at=excluded.updated_at
 """
+
+
+_PAYMENT_FIELDS = tuple(field.name for field in fields(PaymentRow))
+_PURCHASE_FIELDS = tuple(field.name for field in fields(PurchaseRow))
+
+
+def _values(row: PaymentRow | PurchaseRow) -> tuple[object, ...]:
+    """Return a row's fields in order; the library's `astuple` copies each of them deeply."""
+    names = _PAYMENT_FIELDS if isinstance(row, PaymentRow) else _PURCHASE_FIELDS
+    return tuple([getattr(row, name) for name in names])
 
 
 @dataclass(frozen=True, slots=True)
@@ -289,9 +298,9 @@ class Journal(JournalReading):
         for subject in change.replaces:  # after the inserts: a number is given once only
             execute("delete from entry where subject=? and seq<?", (subject, first))
         for row in change.payments:
-            execute(WRITE_PAYMENT, dataclasses.astuple(row))
+            execute(WRITE_PAYMENT, _values(row))
         for due in change.purchases:
-            execute(WRITE_PURCHASE, dataclasses.astuple(due))
+            execute(WRITE_PURCHASE, _values(due))
         return seq
 
     def _holds(self, expected: Expectation) -> bool:

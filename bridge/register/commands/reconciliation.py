@@ -97,8 +97,7 @@ class DayEnds:
         await self.look(terminal_id, "", told)
         batch = await self._batches.payments_of(terminal_id)
         at = self._ledger.now()
-        gap = self._gap(terminal_id, told, batch)
-        document = self._compare(terminal_id, told, batch, at, gap)
+        gap, document = await self._look_at(terminal_id, told, batch, at)
         found = _found(gap, told, at)
         if await self._batches.found_gap(terminal_id, found):
             _warn(terminal_id, found)
@@ -120,11 +119,10 @@ class DayEnds:
             # Nobody paid there until it answered, which may be long ago.
             held = [one for one in held if not one.payment.is_final or one.ended_seq <= last]
         if not told.counted:  # what follows is the journal's own word, and says so
-            minor = compare(0, held, books=False).journal_minor
+            minor = await self._batches.compute(lambda: compare(0, held, books=False).journal_minor)
             total = c.Money(abs(minor), told.total.currency)
             told = replace(told, total=total, gave_more=minor < 0)
-        gap = self._gap(terminal_id, told, held)
-        document = self._compare(terminal_id, told, held, closed_at, gap)
+        gap, document = await self._look_at(terminal_id, told, held, closed_at)
         found = _found(gap, told, closed_at, name)
         await self._batches.close(
             terminal_id,
@@ -166,6 +164,17 @@ class DayEnds:
         _LOGGER.warning("terminal=%s gaps noted=%d by=%s", terminal_id, noted, by)
         self._ledger.payments.something_changed.set()
         return noted
+
+    async def _look_at(
+        self, terminal_id: str, told: c.BatchTotals, batch: list[PaymentRecord], at: str
+    ) -> tuple[Gap, k.ReconciliationDocument]:
+        """Return what differs, and the document about it; both are made beside the loop."""
+
+        def compared() -> tuple[Gap, k.ReconciliationDocument]:
+            gap = self._gap(terminal_id, told, batch)
+            return gap, self._compare(terminal_id, told, batch, at, gap)
+
+        return await self._batches.compute(compared)
 
     def _gap(self, terminal_id: str, told: c.BatchTotals, batch: list[PaymentRecord]) -> Gap:
         return explain(

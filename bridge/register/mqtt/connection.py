@@ -37,6 +37,7 @@ from bridge.register.mqtt.tls import make_tls_context
 KEEPALIVE_SECONDS: Final = 15  # the broker speaks our will 1.5 times this after a silent death
 GREETING_SECONDS_MAX: Final = 3.0  # a broker that listens answers in milliseconds
 PUBACK_SECONDS_MAX: Final = 10.0  # a broker that holds back an acknowledgement longer is gone
+EXPIRIES_MAX: Final = 16  # different ones whose properties are kept; the publisher has one
 PUBLISH_PENDING_MAX: Final = 1000  # all documents of five registers at their limit
 
 _WIRE_ERRORS: Final = (MQTTException, OSError, ValueError, IndexError, struct.error)
@@ -118,6 +119,7 @@ class BrokerConnection:
         self._greeted = False  # the broker has accepted our CONNECT
         # Made once: the library takes 30 us for it, as long as for all the rest of a publish.
         self._plain = publish_properties(None, None) if protocol == "5.0" else None
+        self._expiring: dict[int, Properties] = {}  # by how long the broker keeps the message
         self._client = paho.Client(
             CallbackAPIVersion.VERSION2,
             client_id=client_id or settings.client_id,
@@ -252,7 +254,7 @@ class BrokerConnection:
             )
         properties = self._plain
         if self.protocol == "5.0" and not (expiry_seconds is None and correlation is None):
-            properties = publish_properties(expiry_seconds, correlation)
+            properties = self._properties(expiry_seconds, correlation)
         packet_id = self._write(topic, payload, qos, retain, properties)
         if self.broken.is_set():
             raise BusError(self.away.text)
@@ -268,6 +270,18 @@ class BrokerConnection:
             raise BusError(text) from None
         finally:
             self._publishing.pop(packet_id, None)
+
+    def _properties(self, expiry_seconds: int | None, correlation: bytes | None) -> Properties:
+        """Return what goes along with a message; all documents have the same."""
+        if correlation is not None:
+            return publish_properties(expiry_seconds, correlation)
+        assert expiry_seconds is not None, "else it is a plain message"
+        made = self._expiring.get(expiry_seconds)
+        if made is None:
+            if len(self._expiring) >= EXPIRIES_MAX:
+                self._expiring.clear()
+            made = self._expiring[expiry_seconds] = publish_properties(expiry_seconds, None)
+        return made
 
     def say(self, topic: str, payload: bytes) -> None:
         """Publish at QoS 1 without waiting; for answers given from within a delivery."""
