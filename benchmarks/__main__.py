@@ -12,7 +12,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import codecs, footprint, latency, payments, recording
+from benchmarks import codecs, footprint, latency, load, payments, recording
 from benchmarks.stage import percentile
 
 PAYMENTS_MAX = 200  # for each driver and transport; more tell nothing new
@@ -25,11 +25,16 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=300, help="payments for (a) and (b)")
     parser.add_argument("--purchases", type=int, default=10_000, help="queue length for (c)")
     parser.add_argument("--only", choices=PARTS)
+    parser.add_argument("--load", action="store_true", help="much at once, and much history")
+    parser.add_argument("--history", type=int, default=100_000, help="payments of a year")
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--instant-api", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.instant_api:
         asyncio.run(recording.serve_instant_api(0))
+        return
+    if options.load:
+        _show_load(options)
         return
     with tempfile.TemporaryDirectory(prefix="paybridge-bench-") as folder:
         rows = asyncio.run(_measure(options, Path(folder)))
@@ -42,6 +47,20 @@ def main() -> None:
     for row in rows:
         table.add_row(*row)
     Console(width=110).print(table)
+
+
+def _show_load(options: argparse.Namespace) -> None:
+    with tempfile.TemporaryDirectory(prefix="paybridge-bench-") as folder:
+        rows = asyncio.run(load.measure(Path(folder), options.history))
+    if options.json:
+        print(json.dumps([(row.what, row.measured, row.limit) for row in rows]))
+        return
+    table = Table(title=f"{platform.machine()}, Python {platform.python_version()}")
+    for title in ("what", "measured", "limit"):
+        table.add_column(title)
+    for row in rows:
+        table.add_row(row.what, row.measured, row.limit)
+    Console(width=140).print(table)
 
 
 async def _measure(options: argparse.Namespace, folder: Path) -> list[tuple[str, str, str, str]]:

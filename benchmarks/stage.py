@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import shutil
 import socket
 import sys
@@ -44,8 +45,8 @@ async def process(*command: str, ready: bytes = b"") -> AsyncIterator[asyncio.su
 
 
 @asynccontextmanager
-async def mosquitto(folder: Path) -> AsyncIterator[int]:
-    """Start a broker and return its port."""
+async def mosquitto(folder: Path, *, queued_max: int | None = None) -> AsyncIterator[int]:
+    """Start a broker and return its port; `queued_max` messages wait for a client (0: any)."""
     program = shutil.which("mosquitto", path="/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin")
     if program is None:
         raise SystemExit("the benchmark needs mosquitto (apt-get install mosquitto)")
@@ -53,6 +54,7 @@ async def mosquitto(folder: Path) -> AsyncIterator[int]:
     config = folder / "mosquitto.conf"
     config.write_text(
         f"listener {port} 127.0.0.1\nallow_anonymous true\nset_tcp_nodelay true\nlog_dest none\n"
+        + ("" if queued_max is None else f"max_queued_messages {queued_max}\n")
     )
     async with process(program, "-c", str(config)):
         for _ in range(200):
@@ -94,6 +96,12 @@ async def bridge(config: Path) -> AsyncIterator[tuple[asyncio.subprocess.Process
     command = (sys.executable, "-m", "bridge", "run", "--config", str(config), "--json")
     async with process(*command, ready=b'{"ready"') as child:
         yield child, time.perf_counter() - began
+
+
+def process_seconds(pid: int) -> float:
+    """Return how much processor time a process has used, its threads included."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def percentile(values: list[float], share: float) -> float:

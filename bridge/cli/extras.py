@@ -7,6 +7,7 @@ under `paybridge` is somebody else's, and any other name could be tomorrow.
 from __future__ import annotations
 
 import re
+import sys
 from importlib.metadata import PackageNotFoundError, requires
 
 DISTRIBUTION = "paybridge-terminals"
@@ -16,9 +17,9 @@ _PROVIDED_BY = {"graphql": "graphql-core"}  # where the distribution has another
 
 
 def missing_part(error: ModuleNotFoundError) -> str | None:
-    """Return one line for a person; None where a module of our own is missing, which is a bug."""
+    """Return one line for a person; None where a module of ours or of Python is missing: a bug."""
     package = (error.name or "").partition(".")[0]
-    if not package or package in OUR_PACKAGES:
+    if not package or package in OUR_PACKAGES or package in sys.stdlib_module_names:
         return None
     extra = _extra_of(package)
     folder = f"'.[{extra}]'" if extra else "."
