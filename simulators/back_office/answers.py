@@ -196,7 +196,7 @@ class BackOffice:
         if locations not in (None, *get_args(Locations)):
             raise ValueError("locations must be plain, limited or none")
         if terminal_payments not in (None, *get_args(TerminalTrait)):
-            raise ValueError("terminal_payments must be none, plain or otherwise")
+            raise ValueError("terminal_payments must be none, plain, findable or otherwise")
         if terminal_payments is not None:
             self.api.terminal_payments = terminal_payments
         if decimals is not None:

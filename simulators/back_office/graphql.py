@@ -71,11 +71,12 @@ DOCUMENTS_MAX = 64
 DOCUMENTED = Dialect()
 
 Locations = Literal["plain", "limited", "none"]
-TerminalTrait = Literal["none", "plain", "otherwise"]
+TerminalTrait = Literal["none", "plain", "findable", "otherwise"]
 
 _TERMINAL_PAYMENTS = {
     "none": "",
     "plain": terminal_payments.PLAIN,
+    "findable": terminal_payments.FINDABLE,
     "otherwise": terminal_payments.OTHERWISE,
 }
 _NAMESPACE = "terminalPayment"  # whose fields are mutations of their own
@@ -170,7 +171,8 @@ class GraphQlApi:
         introspection: Whether `__schema` and `__type` may be asked for.
         purchase_query: Whether there is a query for purchases.
         locations: How stores can be asked for; `limited`: the answer can say that some are hidden.
-        terminal_payments: Whether the server drives terminals; `otherwise`: by other names.
+        terminal_payments: Whether the server drives terminals; `otherwise`: by other names;
+            `findable`: with a query for payments.
         dialect: What the server calls, shapes and words otherwise; may change while it runs.
         barcodes: Whether items show a barcode and can be asked for by it.
 

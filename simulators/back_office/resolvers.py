@@ -85,6 +85,7 @@ class Resolvers:
             "purchaseAdd": self._purchase_add,
             "purchase": self._purchase,
             "terminalPayment": self._terminal_payment,
+            "terminalPayments": self._terminal_payments,
         }
 
     def _require(self, permission: str) -> None:
@@ -167,6 +168,12 @@ class Resolvers:
             expires_on=_aware(giftcard.get("physicalExpiresOn")),
         )
         return self._card_json(self._with_codes(card, giftcard))
+
+    def _terminal_payments(
+        self, _info: object, *, refNo: str | None = None, first: int | None = None
+    ) -> Json:
+        may_see = "MakeSaleTerminalPayment" in self._permissions
+        return self._state.terminals.find(refNo, may_see=may_see)
 
     def _terminal_payment(self, _info: object) -> Json:
         return terminal_payments.resolver(self._state.terminals, self._require)

@@ -57,6 +57,15 @@ type TerminalPaymentContinuation { id: ID waitSeconds: Int }
 )
 """As assumed: nothing public shows more than the three steps' names."""
 
+FINDABLE = (
+    PLAIN
+    + """
+extend type Query { terminalPayments(refNo: String, first: Int): TerminalPaymentRows! }
+type TerminalPaymentRows { limitedByPermission: Boolean! results: [TerminalPayment!]! }
+"""
+)
+"""With a query that nothing documents, as a server may have one."""
+
 OTHERWISE = (
     TYPES
     + """
@@ -229,6 +238,11 @@ class PosServerTerminals:
         self._put(one, "terminal_payment_captured")
         return self._go_on(one)
 
+    def find(self, reference: str | None, *, may_see: bool) -> Json:
+        """Return the payments with a reference, as far as the caller may see any."""
+        rows = [_row(o) for o in self.payments.values() if reference in (None, o.reference)]
+        return {"limitedByPermission": not may_see, "results": rows if may_see else []}
+
     def leave(self, payment_id: str) -> None:
         """Have a shopper walk away from a payment that still runs: nothing more is taken."""
         one = self.payments[payment_id]
@@ -278,18 +292,7 @@ class PosServerTerminals:
         error = {"error": {"code": code, "message": message}}
         if code:
             return error
-        payment = {
-            "payment": {
-                "id": one.id,
-                "status": one.play.status or one.status,
-                "amount": one.amount,
-                "refNo": one.play.reference or one.reference,
-                "terminalId": one.play.terminal or one.terminal,
-                "authCode": f"A{one.id[2:]}",
-                "cardType": "Visa",
-                "maskedCardNumber": "************4242",
-            }
-        }
+        payment = {"payment": _row(one)}
         if one.play.has_both:
             return {**payment, "error": {"code": "PROCESSOR_ERROR", "message": "or not"}}
         return payment
@@ -305,6 +308,19 @@ class PosServerTerminals:
             terminalId=one.terminal,
             **more,
         )
+
+
+def _row(one: ServerPayment) -> Json:
+    return {
+        "id": one.id,
+        "status": one.play.status or one.status,
+        "amount": one.amount,
+        "refNo": one.play.reference or one.reference,
+        "terminalId": one.play.terminal or one.terminal,
+        "authCode": f"A{one.id[2:]}",
+        "cardType": "Visa",
+        "maskedCardNumber": "************4242",
+    }
 
 
 def resolver(terminals: PosServerTerminals, require: Callable[[str], None]) -> Json:

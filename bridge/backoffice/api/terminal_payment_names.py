@@ -62,6 +62,8 @@ _KIND_WORDS: Mapping[str, tuple[str, ...]] = {
     "REFUND": ("refund",),
     "AUTHORIZATION": ("authorization", "authorize", "auth"),
 }
+# Without its reference a payment could be anybody's, without its status not even over.
+_NEEDED_TO_FIND = frozenset({"payment", "status", "amount", "reference"})
 _NEEDED: Mapping[str, frozenset[str]] = {
     "start": frozenset({"terminal", "kind", "amount"}),
     "continue": frozenset({"handle"}),
@@ -69,9 +71,11 @@ _NEEDED: Mapping[str, frozenset[str]] = {
 }
 Types = Mapping[str, Mapping[str, Any]]  # by their names, as `type_query` shows them
 _PLAIN = frozenset({"SCALAR", "ENUM"})
-_KIND = "type { kind name ofType { kind name ofType { kind name } } }"
+_KIND = "type { kind name ofType { kind name ofType { kind name ofType { kind name } } } }"
 LEVELS = 4  # the steps, what they take and answer, and the parts of that
 TYPES_MAX = 24  # at one level; ten are needed
+_WRAPPERS = frozenset({"NON_NULL", "LIST"})
+_QUERIES = frozenset({"terminalpayment", "terminalpayments"})
 _EXACT = frozenset({"id"})  # a part of too many other names
 
 
@@ -85,6 +89,21 @@ class Call:
     field: str
     wrapper: str
     arguments: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """How payments can be asked for by our reference, where a server has a query for it.
+
+    `in_results`: the rows lie in `results`, and `shows_limits`: beside them stands whether
+    permissions hide some. `fields` are a row's names by their meaning.
+    """
+
+    field: str
+    argument: str
+    fields: Mapping[str, str]
+    in_results: bool = False
+    shows_limits: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +142,7 @@ class TerminalPaymentNames:
         }
     )
     kind_is_enum: bool = True
+    finding: Finding | None = None  # None: there is no such query, or none that we understand
     missing: tuple[str, ...] = ()  # what stands in the way of any payment, in words
     are_read: bool = False  # from the server's own schema
 
@@ -135,7 +155,8 @@ class TerminalPaymentNames:
 
 def mutations_query() -> Document:
     """Return the introspection that shows which type terminal payments have."""
-    shown = f"mutationType {{ fields {{ name {_KIND} }} }}"
+    asked = f"queryType {{ fields {{ name args {{ name }} {_KIND} }} }}"
+    shown = f"mutationType {{ fields {{ name {_KIND} }} }} {asked}"
     return query("PaybridgeTerminalPayments", "__schema", {}, shown)
 
 
@@ -151,7 +172,8 @@ def type_query(name: str) -> Document:
 def types_wanted(schema: Mapping[str, Any], types: Types) -> list[str]:
     """Return the types that must be seen next, [] when all are: from the mutations' type on."""
     space = next((r for r in rows_of(schema.get("mutationType"), "fields") if _is_space(r)), {})
-    level = [_bare(space.get("type"))]
+    asked = _finding_row(schema) or {}
+    level = [_bare(space.get("type")), _bare(asked.get("type"))]
     for _ in range(LEVELS):
         level = [kind for kind in level if isinstance(kind.get("name"), str)]
         names = [str(kind.get("name")) for kind in level if kind.get("kind") not in _PLAIN]
@@ -196,6 +218,7 @@ def read_names(schema: Mapping[str, Any], types: Types) -> TerminalPaymentNames:
         continue_=calls["continue"],
         capture=calls["capture"],
         missing=tuple(missing),
+        finding=_read_finding(schema, types),
         are_read=True,
     )
     if "start" not in steps:
@@ -275,6 +298,33 @@ def _with_kinds(
     return replace(names, kinds=_choose(values, _KIND_WORDS), kind_is_enum=True)
 
 
+def _finding_row(schema: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return the query for terminal payments, as far as there is one."""
+    rows = rows_of(schema.get("queryType"), "fields")
+    return next((row for row in rows if str(row.get("name")).lower() in _QUERIES), None)
+
+
+def _read_finding(schema: Mapping[str, Any], types: Types) -> Finding | None:
+    row = _finding_row(schema)
+    if row is None:
+        return None
+    arguments = (str(one.get("name")) for one in rows_of(row, "args"))
+    chosen = _choose(arguments, {"reference": _START_WORDS["reference"]})
+    shown = _shown(row, types)
+    parts = {str(one.get("name")): one for one in rows_of(shown, "fields")}
+    kind = _shown(parts["results"], types) if "results" in parts else shown
+    fields = _choose(_plain_fields(kind), _PAYMENT_WORDS)
+    if "reference" not in chosen or not fields.keys() >= _NEEDED_TO_FIND:
+        return None
+    return Finding(
+        str(row["name"]),
+        chosen["reference"],
+        fields,
+        in_results="results" in parts,
+        shows_limits="limitedByPermission" in parts,
+    )
+
+
 def _choose(names: Iterable[str], words: Mapping[str, tuple[str, ...]]) -> dict[str, str]:
     """Return one name for each meaning that has one; no name has two meanings."""
     left = [name for name in names if is_name(name)]  # whatever a schema may hold
@@ -322,8 +372,7 @@ def _shown(row: Mapping[str, Any], types: Types) -> Mapping[str, Any]:
 
 
 def _bare(kind: object) -> dict[str, Any]:
-    """Return a type without its non-null wrapping; {} where none is shown."""
-    if not isinstance(kind, dict):
-        return {}
-    inner = kind.get("ofType")
-    return inner if kind.get("kind") == "NON_NULL" and isinstance(inner, dict) else kind
+    """Return a type without what it is wrapped in; {} where none is shown."""
+    while isinstance(kind, dict) and kind.get("kind") in _WRAPPERS:
+        kind = kind.get("ofType")
+    return kind if isinstance(kind, dict) else {}

@@ -44,11 +44,18 @@ class TerminalPayments:
         """Ask over `wire`; nothing is sent."""
         self._wire = wire
         self.names = TerminalPaymentNames()
+        self._has_looked = False
 
     async def terminal_payment(self, ask: api.Ask) -> api.Told:
         """Ask one thing, once."""
         if isinstance(ask, api.Look):
             return await self.look()
+        if not self._has_looked:
+            await (
+                self.look()
+            )  # of a payment that began in an earlier life, or before the first look
+        if isinstance(ask, api.Find):
+            return await self._find(ask)
         try:
             document = api.document_for(ask, self.names)
         except Unsupported as error:
@@ -62,6 +69,7 @@ class TerminalPayments:
         if isinstance(told, Refused) and told.code == INVALID_REQUEST:
             # It speaks otherwise than its schema said: read that anew before the next payment.
             self.names = replace(self.names, are_read=False)
+            self._has_looked = False
         return told
 
     async def look(self) -> api.Reachable | NotApplied | Refused:
@@ -72,6 +80,7 @@ class TerminalPayments:
         if self.names.are_read and not self.names.missing:
             found = await self._wire.ask(_ping())
             return api.Reachable() if isinstance(found, Answered) else found
+        self._has_looked = True
         names = await self._read_schema()
         if names is not None:
             if names.missing and names.missing != self.names.missing:
@@ -80,6 +89,14 @@ class TerminalPayments:
             return api.Reachable("; ".join(names.missing))
         found = await self._wire.ask(_ping())
         return api.Reachable() if isinstance(found, Answered) else found
+
+    async def _find(self, ask: api.Find) -> api.Told:
+        if self.names.finding is None:
+            return api.NotOffered()
+        found = await self._wire.ask(api.find_document(ask, self.names.finding))
+        if not isinstance(found, Answered):
+            return found
+        return api.read_found(found.data, ask, self.names.finding)
 
     async def _read_schema(self) -> TerminalPaymentNames | None:
         """Return the names that the schema shows; None where it is not shown, or not whole."""

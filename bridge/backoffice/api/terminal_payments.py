@@ -23,8 +23,13 @@ from typing import Any
 from bridge.backoffice.api.answers import decimal_text, proves_nothing_done
 from bridge.backoffice.api.attempts import NotApplied, Refused, Unknown
 from bridge.backoffice.api.literals import EnumValue, Value, literal, texts_in
-from bridge.backoffice.api.operation import NOTHING_SAID, Document, Said, Unsupported
-from bridge.backoffice.api.terminal_payment_names import NAMESPACE, Call, TerminalPaymentNames
+from bridge.backoffice.api.operation import NOTHING_SAID, Document, Said, Unsupported, query
+from bridge.backoffice.api.terminal_payment_names import (
+    NAMESPACE,
+    Call,
+    Finding,
+    TerminalPaymentNames,
+)
 from bridge.backoffice.http_exchange import HttpAnswer, parse_object
 
 TEXT_CHARS_MAX = 200  # of a word or number that the server tells; more is no such thing
@@ -87,7 +92,14 @@ class Look:
     """Ask whether the server answers and has what is needed. Changes nothing."""
 
 
-Ask = Start | Continue | Capture | Look
+@dataclass(frozen=True, slots=True)
+class Find:
+    """Look for the payment that bears our `reference`, where the server has a query for it."""
+
+    reference: str
+
+
+Ask = Start | Continue | Capture | Look | Find
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +143,27 @@ class Reachable:
     problem: str = ""
 
 
-Told = ShownPayment | ShownError | Continuation | Reachable | NotApplied | Refused | Unknown
+@dataclass(frozen=True, slots=True)
+class NotFound:
+    """The server shows no payment with our reference now; it may have one later."""
+
+
+@dataclass(frozen=True, slots=True)
+class NotOffered:
+    """The server has no query for payments that we understand."""
+
+
+Told = (
+    ShownPayment
+    | ShownError
+    | Continuation
+    | Reachable
+    | NotFound
+    | NotOffered
+    | NotApplied
+    | Refused
+    | Unknown
+)
 
 
 def document_for(ask: Start | Continue | Capture, names: TerminalPaymentNames) -> Document:
@@ -165,6 +197,38 @@ def document_for(ask: Start | Continue | Capture, names: TerminalPaymentNames) -
                     raise Unsupported("the POS server captures no part of an authorization")
                 captured["amount"] = ask.amount
             return _document("TerminalPaymentCapture", names.capture, captured, names)
+
+
+def find_document(ask: Find, finding: Finding) -> Document:
+    """Return the query for the payment with our reference; it changes nothing."""
+    shown = " ".join(dict.fromkeys(finding.fields.values()))
+    if finding.in_results:
+        limits = "limitedByPermission " if finding.shows_limits else ""
+        shown = f"{limits}results {{ {shown} }}"
+    arguments = {finding.argument: ask.reference}
+    return query("PaybridgeTerminalPayment", finding.field, arguments, shown)
+
+
+def read_found(data: Mapping[str, Any], ask: Find, finding: Finding) -> Told:
+    """Return the one payment with our reference that the answer to `find_document` shows."""
+    found: object = data.get(finding.field)
+    if finding.in_results:
+        if not isinstance(found, dict) or not isinstance(found.get("results"), list):
+            return Unknown("the answer holds no payments")
+        if found.get("limitedByPermission") is True:
+            return Unknown("we may not see all payments")
+        found = found["results"]
+    rows = found if isinstance(found, list) else [found] if found is not None else []
+    called = finding.fields["reference"]
+    ours = [row for row in rows if isinstance(row, dict) and row.get(called) == ask.reference]
+    if not ours:
+        return NotFound()
+    if len(ours) > 1:
+        return Unknown(f"{len(ours)} payments bear our reference")
+    shown = _read_payment(ours[0], finding.fields)
+    if isinstance(shown, ShownPayment) and not shown.status:
+        return Unknown("the payment is shown without its status")
+    return shown
 
 
 def call_of(ask: Start | Continue | Capture, names: TerminalPaymentNames) -> Call:

@@ -2,8 +2,8 @@
 
 Rules:
 1. `start` and `capture` are handed out once. Where their answer is lost, or the process dies before
-   it is stored, only a person can tell what became of them: nothing is asked that could be another
-   payment.
+   it is stored, the server is asked for the payment with our reference, if it has a query for that;
+   else only a person can tell what became of it. Not to be found proves nothing: it may come later.
 2. A continuation is on disk before it is used. `continue` only asks for the payment's status (the
    vendor's page says so), so a lost answer to it is asked for again.
 3. A sale whose money is held only is captured once the hold, and that its capture is about to be
@@ -52,6 +52,7 @@ class PosServerDialogue:
         self._wake_at = 0.0
         self._inquires = False
         self._received = b""
+        self._why = ""  # a payment is looked for
 
     def begin(self, operation: c.Operation, now: float) -> c.Step:
         """Open the conversation."""
@@ -88,16 +89,19 @@ class PosServerDialogue:
         self._inquires = True
         self._until = now + INQUIRY_SECONDS
         wanted = e.wanted_of(inquiry.about, self._settings)
-        handle = read_handle(inquiry.handle)
-        if isinstance(wanted, c.Failed) or handle is None:
-            text = "no answer to its beginning came, and the POS server cannot be asked about it"
-            return self._end(c.Unclear("cannot_ask", text, only_a_person=True))
-        self._wanted = wanted
-        if not handle.token:
-            text = "its money is held, and whether it was captured the POS server cannot be asked"
-            return self._end(c.Unclear("cannot_ask", text, only_a_person=True))
-        self._handle = handle
-        return self._ask(api.Continue(handle.token), now)
+        if isinstance(wanted, c.Failed):
+            return self._end(c.Unclear("cannot_ask", wanted.text, only_a_person=True))
+        self._wanted, self._handle = wanted, read_handle(inquiry.handle)
+        if self._handle is None or not self._handle.token:
+            return self._find(wanted, "no answer came before the service was started again", now)
+        return self._ask(api.Continue(self._handle.token), now)
+
+    def _find(self, wanted: e.Wanted, why: str, now: float) -> c.Step:
+        """Look for a payment of which the server's answer is lost."""
+        self._why = why
+        if wanted.payment_id:  # the payment that is captured bears another reference
+            return self._end(c.Unclear("no_answer", why, only_a_person=True))
+        return self._ask(api.Find(wanted.reference), now)
 
     # --- inputs
 
@@ -158,6 +162,8 @@ class PosServerDialogue:
             return self._end(self._readiness(told))
         if isinstance(self._asked, api.Look):
             return self._end(_unreachable(told))
+        if isinstance(self._asked, api.Find):
+            return self._found(told)
         wanted, asked = self._wanted, self._asked
         assert wanted is not None, "only payments are asked about"
         match told:
@@ -175,6 +181,18 @@ class PosServerDialogue:
                 return self._lost("no_answer", reason, now)
             case NotApplied() | Refused():
                 return self._refused(told, now)
+            case api.NotFound() | api.NotOffered():
+                raise AssertionError("only what looks for a payment is told so")
+
+    def _found(self, told: api.Told) -> c.Step:
+        """Take what was found by our reference; the lack of it proves nothing."""
+        wanted = self._wanted
+        assert wanted is not None, "only payments are looked for"
+        if isinstance(told, api.ShownPayment):
+            sought = replace(wanted, captures=True) if self._is_in_capture else wanted
+            return self._conclude(e.judge_payment(told, sought, self._settings))
+        cannot = isinstance(told, api.NotOffered)
+        return self._end(c.Unclear("no_answer", self._why, only_a_person=cannot))
 
     def _refused(self, told: NotApplied | Refused, now: float) -> c.Step:
         """The request did nothing; whether that ends the payment depends on which it was."""
@@ -190,9 +208,11 @@ class PosServerDialogue:
 
     def _lost(self, reason: str, text: str, now: float) -> c.Step:
         """An answer is lost: ask again where that changes nothing, else a person must look."""
+        if isinstance(self._asked, api.Start | api.Capture):
+            assert self._wanted is not None, "only payments are begun"
+            return self._find(self._wanted, text, now)
         if not isinstance(self._asked, api.Continue):
-            only_a_person = not isinstance(self._asked, api.Look)
-            return self._end(c.Unclear(reason, text, only_a_person=only_a_person))
+            return self._end(c.Unclear(reason, self._why or text))
         if self._inquires or now >= self._until:
             return self._end(c.Unclear(reason, text))
         return self._wait(WAIT_SECONDS, now)

@@ -12,10 +12,10 @@ from dataclasses import asdict
 from bridge.backoffice.api import terminal_payments as api
 from bridge.backoffice.api.attempts import NotApplied, Refused, Unknown
 
-_ASKS = (api.Start, api.Continue, api.Capture, api.Look)
+_ASKS = (api.Start, api.Continue, api.Capture, api.Look, api.Find)
 _TOLD = (
     *(api.ShownPayment, api.ShownError, api.Continuation, api.Reachable),
-    *(NotApplied, Refused, Unknown),
+    *(api.NotFound, api.NotOffered, NotApplied, Refused, Unknown),
 )
 _BY_NAME = {each.__name__: each for each in (*_ASKS, *_TOLD)}
 END = b"\n"

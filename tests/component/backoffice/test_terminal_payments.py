@@ -154,6 +154,46 @@ def test_a_lost_answer_to_start_is_a_persons_and_nothing_is_sent_again(
     at_counter(tmp_path, scene)
 
 
+@pytest.mark.parametrize("step", [START, CAPTURE])
+@pytest.mark.parametrize("fault", [*LOST, "apply_late"])
+def test_a_server_with_a_query_is_asked_for_what_is_lost(
+    tmp_path: Path, step: str, fault: str
+) -> None:
+    async def main() -> None:
+        counter = PosServerCounter(tmp_path)
+        counter.office.api.terminal_payments = "findable"
+        await counter.begin()
+        counter.play(outcome="authorize")
+        counter.fault(fault, step)
+        name = await counter.start()
+        await asyncio.sleep(200)
+        payment = counter.payment(name)
+        known = not fault.startswith("none")
+        assert payment.status is (p.Status.APPROVED if known else p.Status.IN_DOUBT)
+        assert len(counter.effects("captured")) == known
+        assert len(counter.effects("started")) == (known or step == CAPTURE)
+        await counter.end()
+
+    play(main)
+
+
+def test_a_payment_of_an_earlier_life_is_found_by_its_reference(tmp_path: Path) -> None:
+    async def main() -> None:
+        counter = PosServerCounter(tmp_path)
+        counter.office.api.terminal_payments = "findable"
+        await counter.begin()
+        counter.fault("slow", START)
+        name = await counter.start()
+        await asyncio.sleep(1)
+        await counter.kill_and_restart()
+        assert (await counter.end_of(name)).status is p.Status.APPROVED
+        assert len(counter.effects("started")) == len(counter.effects("taken")) == 1
+        counter.office.permissions["paybridge"] = ALL_PERMISSIONS - {"MakeSaleTerminalPayment"}
+        await counter.end()
+
+    play(main)
+
+
 @pytest.mark.parametrize("fault", [*LOST, "too_many_429", "permission_401", "fusion_error"])
 def test_a_lost_answer_to_continue_is_asked_for_again(tmp_path: Path, fault: str) -> None:
     async def scene(counter: PosServerCounter) -> None:

@@ -13,12 +13,14 @@ from bridge.backoffice.api.operation import Unsupported
 from bridge.backoffice.api.terminal_payment_names import (
     NAMESPACE,
     Call,
+    Finding,
     TerminalPaymentNames,
     read_names,
     types_wanted,
 )
 from bridge.backoffice.http_exchange import HttpAnswer
 
+Json = dict[str, Any]
 NAMES = TerminalPaymentNames()
 START = api.Start(api.Kind.SALE, "Lane 1", "12.50", "EUR", "ref-1")
 
@@ -159,6 +161,40 @@ def test_a_wait_is_read_in_its_unit(name: str, wait: object, seconds: float | No
 def test_a_status_that_cannot_be_read_is_not_one_that_was_not_told(status: object) -> None:
     found = told(result(payment={"id": "1", "status": status, "amount": "1.00"}))
     assert isinstance(found, Unknown)
+
+
+FINDING = Finding(
+    "terminalPayments",
+    "refNo",
+    {"payment": "id", "status": "status", "amount": "amount", "reference": "refNo"},
+    in_results=True,
+    shows_limits=True,
+)
+ROW = {"id": "1", "status": "CAPTURED", "amount": "12.50", "refNo": "ref-1"}
+FIND = api.Find("ref-1")
+
+
+def test_a_payment_is_looked_for_by_our_reference() -> None:
+    text = api.find_document(FIND, FINDING).text
+    assert 'terminalPayments(refNo: "ref-1") { limitedByPermission results { id' in text
+    for rows, kind in (
+        ([ROW], api.ShownPayment),
+        ([{**ROW, "refNo": "other"}, ROW], api.ShownPayment),
+        ([], api.NotFound),
+        ([{**ROW, "refNo": "other"}], api.NotFound),
+        ([{**ROW, "refNo": None}, None, 7], api.NotFound),
+        ([ROW, ROW], Unknown),
+        ([{**ROW, "status": None}], Unknown),
+        ([{**ROW, "status": []}], Unknown),
+        ([{**ROW, "id": ""}], Unknown),
+        (None, Unknown),
+        ({}, Unknown),
+    ):
+        data: Json = {"terminalPayments": {"limitedByPermission": False, "results": rows}}
+        assert isinstance(api.read_found(data, FIND, FINDING), kind), rows
+    hidden = {"terminalPayments": {"limitedByPermission": True, "results": []}}
+    assert isinstance(api.read_found(hidden, FIND, FINDING), Unknown)
+    assert isinstance(api.read_found({}, FIND, FINDING), Unknown)
 
 
 @pytest.mark.parametrize("name", ['x: 1) { id } } evil: start(payment: {amount: "1"}', "", "a b"])

@@ -35,6 +35,7 @@ class Talk:
 
     told: list[api.Told]
     dialogue: PosServerDialogue = field(default_factory=lambda: PosServerDialogue(SETTINGS, 60.0))
+    found: api.Told = field(default_factory=api.NotOffered)  # when our reference is looked for
     refuses: type | None = None  # the journal takes no event of this type
     stops_after: int = -1  # questions after which somebody wants it stopped
     now: float = 100.0
@@ -80,6 +81,8 @@ class Talk:
             self.pending = False
             self.now += 0.1
             told = self.told.pop(0) if len(self.told) > 1 else self.told[0]
+            if isinstance(self.asked[-1], api.Find):
+                told = self.found
             return self.dialogue.receive(encode(told), self.now)
         self.waits.append(wake_at - self.now)
         self.now = max(wake_at, self.now)
@@ -125,9 +128,9 @@ def test_a_lost_answer_to_start_is_nobodys_to_ask() -> None:
 
 
 def test_a_start_that_is_never_answered_ends_as_a_doubt() -> None:
-    final = Talk([]).hold(PAY)
-    assert isinstance(final, c.Unclear)
-    assert final.only_a_person
+    talk = Talk([])
+    assert isinstance(talk.hold(PAY), c.Unclear)
+    assert talk.count(api.Start) == 1
 
 
 def test_a_lost_answer_to_continue_is_asked_for_again() -> None:
@@ -254,7 +257,7 @@ def test_without_a_handle_nothing_is_asked_and_a_person_is_called() -> None:
     final = talk.hold(inquiry(""))
     assert isinstance(final, c.Unclear)
     assert final.only_a_person
-    assert not talk.asked
+    assert talk.asked == [api.Find(NAME)]
 
 
 def test_with_its_handle_a_payment_is_taken_up() -> None:
@@ -282,7 +285,7 @@ def test_a_capture_that_may_have_been_asked_for_is_not_asked_for_again() -> None
     final = talk.hold(inquiry(Handle("", in_capture=True).text))
     assert isinstance(final, c.Unclear)
     assert final.only_a_person
-    assert not talk.asked
+    assert talk.asked == [api.Find(NAME)]
 
 
 def test_a_capture_that_runs_is_taken_up_and_not_begun_again() -> None:
@@ -292,6 +295,49 @@ def test_a_capture_that_runs_is_taken_up_and_not_begun_again() -> None:
     talk = Talk([SHOWN])
     assert isinstance(talk.hold(inquiry(handle)), c.Approved)
     assert talk.asked == [api.Continue("TP1/1")]
+
+
+# --- where the server can be asked by our reference
+
+
+def test_a_lost_start_is_looked_for_and_found() -> None:
+    talk = Talk([LOST], found=SHOWN)
+    assert isinstance(talk.hold(PAY), c.Approved)
+    assert talk.asked[1:] == [api.Find(NAME)]
+    talk = Talk([LOST], found=SHOWN)
+    assert isinstance(talk.hold(inquiry("")), c.Approved)
+
+
+def test_what_is_not_found_may_come_later_and_is_no_no() -> None:
+    for found in (api.NotFound(), LOST, NotApplied("away"), Refused("NOT_AUTHORIZED", "")):
+        for operation in (PAY, inquiry("")):
+            final = Talk([LOST], found=found).hold(operation)
+            assert isinstance(final, c.Unclear)
+            assert not final.only_a_person  # it is looked for again
+
+
+def test_a_lost_start_that_is_found_held_is_captured_once() -> None:
+    captured = api.ShownPayment("TP1", "CAPTURED", "12.50", "", NAME)
+    talk = Talk([LOST, captured], found=HELD)
+    assert isinstance(talk.hold(PAY), c.Approved)
+    assert talk.count(api.Capture) == 1
+
+
+def test_a_lost_capture_is_looked_for_and_never_sent_again() -> None:
+    for found, kind in ((SHOWN, c.Approved), (HELD, c.Unclear), (api.NotFound(), c.Unclear)):
+        talk = Talk([HELD, LOST], found=found)
+        assert isinstance(talk.hold(PAY), kind)
+        assert talk.count(api.Capture) == 1
+        talk = Talk([LOST], found=found)
+        assert isinstance(talk.hold(inquiry(Handle("", in_capture=True).text)), kind)
+        assert talk.count(api.Capture) == 0
+
+
+def test_a_payment_that_still_runs_is_no_outcome() -> None:
+    running = api.ShownPayment("TP1", "RUNNING", "12.50", "", NAME)
+    final = Talk([LOST], found=running).hold(PAY)
+    assert isinstance(final, c.Unclear)
+    assert not final.only_a_person
 
 
 # --- other operations
@@ -376,8 +422,9 @@ def test_no_order_of_answers_starts_or_captures_twice_or_says_no_with_money_held
         *(GOES_ON, SHOWN, HELD, LOST, NotApplied("x"), Refused("NOT_AUTHORIZED", "")),
         *(api.ShownError("DECLINED"), api.ShownError("X")),
     ]
-    for told in itertools.product(answers, repeat=3):
-        talk = Talk(list(told))
+    finds: list[api.Told] = [api.NotOffered(), api.NotFound(), SHOWN, HELD]
+    for *told, found in itertools.product(answers, answers, answers, finds):
+        talk = Talk(list(told), found=found)
         final = talk.hold(PAY)
         assert talk.count(api.Start) == 1
         assert talk.count(api.Capture) <= 1
