@@ -33,6 +33,7 @@ from simulators.back_office.graphql import (
     json_answer,
 )
 from simulators.back_office.hostility import Hostility
+from simulators.back_office.in_the_way import IN_THE_WAY
 from simulators.back_office.records import CodeType, Json, TransType
 from simulators.back_office.resolvers import TILL_PERMISSIONS, permissions_from
 from simulators.back_office.state import BackOfficeState
@@ -319,3 +320,5 @@ def _answer(fault: Fault, execution: Execution, operation: str) -> HttpAnswer:
             return HttpAnswer(503, b"Service Unavailable", "text/plain", retry)
         case FaultAnswer.GATEWAY_TIMEOUT_504:
             return HttpAnswer(504, b"<h1>504 Gateway Time-out</h1>", "text/html")
+        case stranger:
+            return IN_THE_WAY[stranger]

@@ -47,6 +47,14 @@ class FaultAnswer(Enum):
     SERVER_ERROR_500 = "server_error_500"
     UNAVAILABLE_503 = "unavailable_503"
     GATEWAY_TIMEOUT_504 = "gateway_timeout_504"
+    # And who answers in its place; see `in_the_way.py`.
+    HTML_503 = "html_503"
+    GZIP_503 = "gzip_503"
+    PROBLEM_503 = "problem_503"
+    MOVED_307 = "moved_307"
+    PORTAL_302 = "portal_302"
+    NOT_FOUND_404 = "not_found_404"
+    PROXY_407 = "proxy_407"
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +134,13 @@ NAMED: dict[str, Fault] = {
     "permission_401": Fault(Effect.NONE, FaultAnswer.PERMISSION_401),
     "not_authenticated_401": Fault(Effect.NONE, FaultAnswer.NOT_AUTHENTICATED_401),
     "html_200": Fault(Effect.NONE, FaultAnswer.HTML_200),
+    "html_503": Fault(Effect.NONE, FaultAnswer.HTML_503),
+    "gzip_503": Fault(Effect.NONE, FaultAnswer.GZIP_503),
+    "problem_503": Fault(Effect.NONE, FaultAnswer.PROBLEM_503),
+    "moved_307": Fault(Effect.NONE, FaultAnswer.MOVED_307),
+    "portal_302": Fault(Effect.NONE, FaultAnswer.PORTAL_302),
+    "not_found_404": Fault(Effect.NONE, FaultAnswer.NOT_FOUND_404),
+    "proxy_407": Fault(Effect.NONE, FaultAnswer.PROXY_407),
     "too_many_429": Fault(Effect.NONE, FaultAnswer.TOO_MANY_429, retry_after_seconds=2),
     "server_error_500": Fault(Effect.NONE, FaultAnswer.SERVER_ERROR_500),
     "server_error_500_applied": Fault(Effect.APPLIED, FaultAnswer.SERVER_ERROR_500),

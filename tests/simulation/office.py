@@ -15,6 +15,7 @@ from typing import Any
 from simulators.back_office.answers import below_root
 from simulators.back_office.faults import NAMED, Effect, Fault, FaultAnswer
 from simulators.back_office.graphql import Execution, GraphQlApi, HttpAnswer, Request
+from simulators.back_office.in_the_way import IN_THE_WAY
 from simulators.back_office.records import Json, TransType
 from simulators.back_office.resolvers import TILL_PERMISSIONS
 from simulators.back_office.state import BackOfficeState
@@ -210,10 +211,13 @@ def _spell(fault: Fault, operation: str, execution: Execution) -> Reply | None:
             return Reply(503, b"Service Unavailable")
         case FaultAnswer.GATEWAY_TIMEOUT_504:
             return Reply(504, b"<h1>504</h1>")
+        case stranger:
+            return _reply_of(IN_THE_WAY[stranger])
 
 
 def _reply_of(answer: HttpAnswer) -> Reply:
-    return Reply(answer.status, answer.body, {"content-type": answer.content_type})
+    headers = {"content-type": answer.content_type, **dict(answer.headers)}
+    return Reply(answer.status, answer.body, headers)
 
 
 def json_reply(status: int, document: Mapping[str, Any]) -> Reply:
