@@ -23,6 +23,7 @@ from tests.simulation.gift_judge import GiftJudge
 from tests.simulation.pages import FINAL, GIFT_CARDS, NO, OPEN, RUNNING, Page, Pages, Row
 from tests.simulation.plans import PlannedLeg, legs_of
 from tests.simulation.pledges import Pledges
+from tests.simulation.purchase_judge import PurchaseJudge
 from tests.simulation.story import Story
 from tests.simulation.truth import Charge, Order, Truth
 
@@ -81,12 +82,14 @@ class Judge:
     gifts: GiftJudge = field(init=False)
     batches: BatchJudge = field(init=False)
     pledges: Pledges = field(init=False)
+    purchases: PurchaseJudge = field(init=False)
 
     def __post_init__(self) -> None:
         self.gifts = GiftJudge(self, self.story, self.truth)
         self.batches = BatchJudge(self.story, self.truth, self._is_open)
         self.pledges = Pledges(self.story)
         self.patience = DoubtJudge(self.story)
+        self.purchases = PurchaseJudge(self, self.story)
 
     def _is_open(self, payment_id: str) -> bool:
         return self.pages.status(payment_id) in OPEN
@@ -151,6 +154,7 @@ class Judge:
         for subject, news in self.pages.take(statements):
             if isinstance(news, Page):
                 self.batches.committed(subject, news.kind)
+                self.purchases.committed(subject, news.kind)
                 if news.kind == "Requested":
                     self.pledges.stored(self.command_of(subject))
                 continue
@@ -393,6 +397,7 @@ class Judge:
             return
         name = arguments["add"]["transactionId"]
         self.requests[name] += 1
+        self.purchases.asked(name, arguments["add"])
         # A request may be repeated once with a new token, after proof that the first did nothing.
         if self.pages.kinds(name).count("Sending") * 2 < self.requests[name]:
             self.story.accuse("S10", f"{name} is sent before `sending` is on disk")

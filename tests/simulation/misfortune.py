@@ -11,11 +11,18 @@ from typing import TYPE_CHECKING
 import apsw
 
 from bridge.money import payment as p
+from simulators.back_office.faults import Effect, Fault, FaultAnswer
 from tests.simulation.incarnation import Incarnation
+from tests.simulation.purchase_judge import PROVES_NOTHING
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
 
+# Who answers in the office's place: with proof that it never saw the request, and without.
+OUTAGES = (
+    *("moved_307", "portal_302", "not_found_404", "proxy_407", "too_many_429", "empty_401"),
+    *("html_200", "html_503", "gzip_503", "problem_503", "unavailable_503", "drop", "reset"),
+)
 ALONE_MINOR_MIN = 50_000  # what is typed in at a terminal costs more than anything a till sells
 
 
@@ -62,6 +69,7 @@ def chaos(world: World) -> list[Coroutine[None, None, None]]:
             lambda: world.broker.restart(rng.uniform(0.5, 20), forget=rng.random() < 0.6),
         ),
         (weather.office_away_mean, partial(_office_away, world)),
+        (weather.outage_mean, partial(_outage, world)),
         (weather.login_mean, partial(_log_out, world)),
         (weather.disk_trouble_mean, partial(_disk_full, world)),
         (weather.clock_jump_mean, partial(_clock_jump, world)),
@@ -118,6 +126,28 @@ def _office_away(world: World) -> None:
 
 def _office_back(world: World) -> None:
     world.office.away = False
+
+
+def _outage(world: World) -> None:
+    """Let somebody else answer everything that is asked, for a while."""
+    if world.office.outage is not None:
+        return
+    answer = FaultAnswer(world.rng.choice(OUTAGES))
+    world.story.tell("office", f"somebody in its place answers {answer.value}")
+    world.story.mark(f"outage {answer.value}")
+    # Behind a gateway that gives no answer the office may be at work all the same.
+    is_applied = answer in PROVES_NOTHING and world.rng.random() < 0.3
+    world.office.outage = Fault(Effect.APPLIED if is_applied else Effect.NONE, answer)
+    world.judge.purchases.outage_begins(answer)
+    world.loop.call_later(world.rng.uniform(5, 60), partial(end_outage, world))
+
+
+def end_outage(world: World) -> None:
+    """Have the office answer for itself again."""
+    if world.office.outage is not None:
+        world.story.tell("office", "answers for itself again")
+        world.office.outage = None
+        world.judge.purchases.outage_ends()
 
 
 def _log_out(world: World) -> None:

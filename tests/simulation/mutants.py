@@ -34,6 +34,7 @@ from tests.simulation.mutants_of_edges import EDGE_MUTANTS, WORLD_OF
 from tests.simulation.mutants_of_floods import FLOOD_MUTANTS
 from tests.simulation.mutants_of_follow_ups import FOLLOW_UP_MUTANTS
 from tests.simulation.mutants_of_gift_cards import GIFT_CARD_MUTANTS
+from tests.simulation.mutants_of_purchases import PURCHASE_MUTANTS
 from tests.simulation.mutants_of_rooms import NAMED_MUTANTS
 from tests.simulation.plant import Plant
 
@@ -195,18 +196,18 @@ def _forgets_ids_when_it_starts(original: AnyCallable) -> AnyCallable:
 
 
 def _unknown_is_sent_again(original: AnyCallable) -> AnyCallable:
-    async def conclude(self: Recorder, transaction_id: str, attempt: Any) -> None:
+    async def conclude(self: Recorder, transaction_id: str, attempt: Any, *more: Any) -> None:
         if isinstance(attempt, Unknown):
             attempt = NotApplied(attempt.reason)
-        await original(self, transaction_id, attempt)
+        await original(self, transaction_id, attempt, *more)
 
     return conclude
 
 
 def _sending_is_not_stored(original: AnyCallable) -> AnyCallable:
-    async def apply_purchase(self: Ledger, name: str, event: s.PurchaseEvent) -> Any:
+    async def apply_purchase(self: Ledger, name: str, event: s.PurchaseEvent, **more: Any) -> Any:
         if not isinstance(event, s.Sending):
-            return await original(self, name, event)
+            return await original(self, name, event, **more)
         before = self.payments._purchases[name]
         purchase = s.advance_purchase(before.purchase, event)
         self.payments.put_purchase(replace(before, purchase=purchase))
@@ -227,8 +228,8 @@ def _restart_sends_again(original: AnyCallable) -> AnyCallable:
 
 
 def _any_status_is_applied(original: AnyCallable) -> AnyCallable:
-    def classify(answer: Any, field: str) -> Any:
-        found = original(answer, field)
+    def classify(answer: Any, *more: Any) -> Any:
+        found = original(answer, *more)
         if isinstance(found, Unknown) and answer.status >= 500:
             return NotApplied(found.reason)
         return found
@@ -388,6 +389,7 @@ MUTANTS: dict[str, tuple[Plant, ...]] = {
     **FOLLOW_UP_MUTANTS,
     **EDGE_MUTANTS,
     **FLOOD_MUTANTS,
+    **PURCHASE_MUTANTS,
 }
 
 
@@ -400,6 +402,9 @@ MOOD_OF = {
     "running refunds do not count": "twins/",
     "every end of day matches": "typed in/",
     **dict.fromkeys(FLOOD_MUTANTS, "floods/"),
+    **dict.fromkeys(PURCHASE_MUTANTS, "outages/"),
+    "a server error means not booked": "outages/",
+    "unknown bookings are sent again": "outages/",
 }
 
 

@@ -46,7 +46,10 @@ def _schema(*, as_numbers: bool) -> GraphQlApi:
 
 
 class Office:
-    """The server. `asked` hears each request that arrived, `changed` each effect it had."""
+    """The server. `asked` hears each request that arrived, `changed` each effect it had.
+
+    `answered` hears how a purchase was answered.
+    """
 
     def __init__(
         self,
@@ -55,12 +58,15 @@ class Office:
         *,
         asked: Callable[[str, Mapping[str, Any]], None],
         changed: Callable[[Json], None],
+        answered: Callable[[str, FaultAnswer], None],
         tell: Callable[[str], None],
     ) -> None:
         self.state = state
         self.away = False
         self.login_needed = False
         self.fault_chance = 0.0
+        self.rejects = 0.0  # chance of a booking whose values are refused
+        self.outage: Fault | None = None  # what everybody is told for a while
         self.late_effects = 0  # still to come
         self.forgetful = 0.0  # chance of a booking that is acknowledged and lost
         self.lost: list[str] = []  # transaction ids of those
@@ -69,6 +75,7 @@ class Office:
         self._rng = rng
         self._asked = asked
         self._changed = changed
+        self._answered = answered
         self._tell = tell
         self._tokens = 0
         self._good_from = 0
@@ -115,11 +122,11 @@ class Office:
         request = self._api.read(body)
         assert isinstance(request, Request), f"the bridge asks what the schema allows: {request}"
         self._asked(request.operation, request.arguments)
-        if int(authorization.rpartition("-")[2]) <= self._good_from:
+        if self.outage is None and int(authorization.rpartition("-")[2]) <= self._good_from:
             return Reply(401)
         if request.operation == "purchaseAdd" and self._rng.random() < self.forgetful:
             return await self._acknowledge_and_lose(request)
-        fault = self._draw()
+        fault = self.outage or self._draw(request.operation)
         if fault is not HONEST:
             self._tell(f"{request.operation} meets {fault.effect.value}+{fault.answer.value}")
         loop = asyncio.get_running_loop()
@@ -134,6 +141,8 @@ class Office:
             case _:
                 pass
         await asyncio.sleep(work + self._rng.uniform(*ANSWER_SECONDS))
+        if request.operation == "purchaseAdd":
+            self._answered(request.arguments["add"]["transactionId"], fault.answer)
         return _spell(fault, request.operation, done.result() if done.done() else Execution(None))
 
     async def _acknowledge_and_lose(self, request: Request) -> Reply:
@@ -148,7 +157,9 @@ class Office:
         self.lost.append(name)
         return _reply_of(execution.answer())
 
-    def _draw(self) -> Fault:
+    def _draw(self, operation: str) -> Fault:
+        if operation == "purchaseAdd" and self.rejects and self._rng.random() < self.rejects:
+            return NAMED["validation"]
         if self._rng.random() >= self.fault_chance:
             return HONEST
         return NAMED[self._rng.choice(FAULTS)]

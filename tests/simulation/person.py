@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bridge.control import Control
 from simulators.broker import Message
 from tests.simulation.attempts import euros
 from tests.simulation.pages import Written
+from tests.simulation.purchase_desk import answer_for_purchases
 from tests.simulation.rest import may_be_answered
 
 if TYPE_CHECKING:
@@ -42,16 +41,7 @@ async def answer_what_is_open(world: World, *, may_err: bool = False) -> None:
                 done = not done
         world.judge.resolved.add(payment.payment_id)
         await _resolve(world, payment, approved=done)
-    for name, state in list(world.judge.pages.purchases.items()):
-        if state not in {"unconfirmed", "rejected"}:
-            continue
-        world.story.mark(f"a person answered a purchase that was {state}")
-        found = world.books.purchases_of(name)
-        looked_up = {"record_id": found[0].id} if found else {"send_again": True}
-        payment_id = world.judge.pages.recorded_by()[name][0]
-        await at_the_command_line(
-            world, {"do": "resolve_purchase", "payment_id": payment_id, "by": NAME, **looked_up}
-        )
+    await answer_for_purchases(world)
 
 
 async def correct_what_was_wrong(world: World) -> None:
@@ -86,17 +76,6 @@ async def _resolve(world: World, payment: Written, *, approved: bool) -> None:
         now = world.judge.pages.payment(payment.payment_id)
         if now.row.status != "in_doubt" and now.brought_money is approved:
             return
-
-
-async def at_the_command_line(world: World, order: dict[str, Any]) -> dict[str, Any]:
-    """Give the service an order as the command line does, from the socket's line on."""
-    life = world.life
-    if life is None or not life.ready:
-        return {"ok": False}
-    door = Control(Path("/control"), life.ledger, life.desk)
-    answer = await door._answer(json.dumps(order).encode())
-    world.story.tell("person", f"{order['do']} {order['payment_id'][-4:]} {answer}")
-    return answer
 
 
 def _gift_card_moved(world: World, payment: Written) -> bool:

@@ -12,7 +12,10 @@ from tests.simulation.mutants import MUTANTS
 from tests.simulation.mutants_of_rooms import NAMED_MUTANTS
 
 # Bugs that show themselves in almost every world; the others take their time.
-QUICK = ("timeout means failed", "doubt pays again", "unknown bookings are sent again")
+QUICK = (
+    *("timeout means failed", "doubt pays again", "unknown bookings are sent again"),
+    *("the queue goes on after a doubt", "an unconfirmed purchase is mended"),
+)
 SEEDS_QUICK = range(1, 41)
 SEEDS_MANY = range(1, 301)
 

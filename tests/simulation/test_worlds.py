@@ -87,6 +87,13 @@ def test_floods_break_no_rule_and_refuse_starts() -> None:
     assert tally.marks["start refused in a flood"]
 
 
+def test_outages_need_a_person_only_for_what_was_under_way() -> None:
+    tally = campaign.run([f"outages/cards/{number}" for number in range(1, 6)], jobs=1)
+    assert said(tally) == []
+    assert tally.marks["a person mended a purchase"]
+    assert tally.marks["a person may not mend a purchase"]
+
+
 def test_a_seed_tells_the_same_story_whatever_the_hash_seed() -> None:
     code = "import sys; from tests.simulation.world import play; print(play(7).digest)"
     stories = {

@@ -66,6 +66,8 @@ class Weather:
     trade: Trade
     gift_cards: int
     elsewhere_mean: float  # another shop uses a gift card
+    outage_mean: float = NEVER  # somebody else answers in the office's place for a while
+    rejects: float = 0.0  # of all bookings: a wrong value, for a person to mend
     forgetful_office: float = 0.0  # of all bookings: acknowledged, and lost before they are stored
     errs: float = 0.0  # of all answers of a person: wrong, and corrected later
     storm_seconds: float = 0.0  # between two deaths of a process that never lives long; 0: no storm
@@ -145,6 +147,17 @@ MOODS: dict[str, dict[str, Any]] = {
         "tills": 2,
         "habits": Habits(sales=4, flood=0.7),
     },
+    # Nothing but gateways, portals and proxies in front of the office, again and again.
+    "outages": _PEACE
+    | {
+        "outage_mean": 12.0,
+        "rejects": 0.3,
+        "trouble_seconds": 100.0,
+        "trouble_seconds_max": 240.0,
+        "tills": 2,
+        "decline": 0.05,
+        "habits": Habits(sales=8, pause_seconds=4.0, die=0, cancel=0),
+    },
     "losses": _PEACE | {"forgetful_office": 0.3},
     "errors": _PEACE | {"mischief": 0.5, "forget": 0.5, "errs": 0.6, "unplug_mean": 30.0},
     # The terminal answers with what somebody else paid.
@@ -171,7 +184,7 @@ MOODS: dict[str, dict[str, Any]] = {
 }
 
 # The shares of all worlds that have one of them; a storm takes as long as a dozen other worlds.
-COMMON_MOODS = {"hands": 0.05, "errors": 0.05, "losses": 0.02, "storms": 0.01}
+COMMON_MOODS = {"hands": 0.05, "errors": 0.05, "losses": 0.02, "storms": 0.01, "outages": 0.03}
 
 
 def draw_trade(seed: int | str) -> Trade:

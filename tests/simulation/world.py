@@ -82,10 +82,12 @@ class World:
             random.Random(f"{seed}/office"),
             asked=self.judge.asked_of_the_office,
             changed=self._changed_at_the_office,
+            answered=self.judge.purchases.answered,
             tell=lambda what: self.story.tell("office", what),
         )
         self.office.fault_chance = self.weather.office_fault
         self.office.forgetful = self.weather.forgetful_office
+        self.office.rejects = self.weather.rejects
         self.ports: dict[str, MemoryPort] = {}
         self.makes: dict[str, Make] = {}
         self.terminals: dict[str, Terminal] = {}
@@ -354,8 +356,9 @@ class World:
         self.troubled = False
         self.disk_trouble_until = 0.0
         self.broker.misfortune = type(self.broker.misfortune)()
-        self.office.fault_chance = self.office.forgetful = 0.0
+        self.office.fault_chance = self.office.forgetful = self.office.rejects = 0.0
         self.office.away = self.office.login_needed = False
+        misfortune.end_outage(self)
         for till in self.tills:
             till.closing = True
         for port in self.ports.values():
