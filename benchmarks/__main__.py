@@ -12,11 +12,11 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import codecs, footprint, latency, load, payments, recording
+from benchmarks import codecs, footprint, items, latency, load, payments, recording
 from benchmarks.stage import percentile
 
 PAYMENTS_MAX = 200  # for each driver and transport; more tell nothing new
-PARTS = ("latency", "recording", "footprint", "codecs", "payments")
+PARTS = ("latency", "recording", "footprint", "codecs", "payments", "items")
 
 
 def main() -> None:
@@ -24,12 +24,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__)
     parser.add_argument("--rounds", type=int, default=300, help="payments for (a) and (b)")
     parser.add_argument("--purchases", type=int, default=10_000, help="queue length for (c)")
+    parser.add_argument("--items", type=int, default=200_000, help="catalogue for (e)")
     parser.add_argument("--only", choices=PARTS)
     parser.add_argument("--load", action="store_true", help="much at once, and much history")
     parser.add_argument("--history", type=int, default=100_000, help="payments of a year")
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--instant-api", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--item-api", type=int, help=argparse.SUPPRESS)
     options = parser.parse_args()
+    if options.item_api is not None:
+        asyncio.run(items.serve_items(options.item_api))
+        return
     if options.instant_api:
         asyncio.run(recording.serve_instant_api(0))
         return
@@ -102,7 +107,24 @@ async def _measure(options: argparse.Namespace, folder: Path) -> list[tuple[str,
                 rows.append((label, _ms(one), _ms(two), f"{one / two:.2f}"))
         for line, seconds in payments.FIELD_ZVT_SECONDS.items():
             rows.append((f"(the field's Python library, zvt over {line})", _ms(seconds), "", ""))
+    if options.only in {None, "items"}:
+        rows += _item_rows(await items.measure(folder, options.items), options.items)
     return rows
+
+
+def _item_rows(found: items.ItemFigures, count: int) -> list[tuple[str, str, str, str]]:
+    ratio = f"{found.seconds / found.floor_seconds:.2f}"
+    whole, floor = f"{found.seconds:.1f} s", f"{found.floor_seconds:.1f} s"
+    late = f"{_ms(found.late_p99)}, at most {_ms(found.late_max)}"
+    return [
+        (f"(e) {count} items copied", whole, floor, ratio),
+        ("(e) memory it took meanwhile", f"{found.growth_mib:.0f} MiB", "", ""),
+        ("(e) its file", f"{found.file_mib:.0f} MiB", "", ""),
+        ("(e) the loop was late meanwhile, p99", late, "", ""),
+        ("(e) a SKU checked, p50", _ms(found.check_p50), "", ""),
+        ("(e) a SKU checked, p99", _ms(found.check_p99), "", ""),
+        ("(e) twenty SKUs checked, p99", _ms(found.trolley_p99), "", ""),
+    ]
 
 
 def _ms(seconds: float) -> str:
