@@ -390,6 +390,7 @@ def _assemble(
         records,
         take_over=take_over,
         status=status.as_json,
+        frames=status.frames,
     )
     if config.console is not None and config.console.enabled:
         consoles.append(

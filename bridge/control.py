@@ -150,6 +150,13 @@ class AskStatus(BaseModel):
     do: Literal["status"]
 
 
+class AskFrames(BaseModel):
+    """Somebody makes a support bundle: what went over the terminals' lines last, masked."""
+
+    model_config = ConfigDict(extra="forbid")
+    do: Literal["frames"]
+
+
 class NoteGaps(BaseModel):
     """A person has seen that a terminal's sum is not the journal's."""
 
@@ -170,6 +177,7 @@ AnyOrder = (
     | TakeOverOrder
     | Obstacles
     | AskStatus
+    | AskFrames
     | NoteGaps
 )
 Order = Annotated[AnyOrder, Field(discriminator="do")]
@@ -187,13 +195,15 @@ class Control:
         *,
         take_over: TakeOver | None = None,
         status: Callable[[], dict[str, Any]] = dict,
+        frames: Callable[[], dict[str, Any]] = dict,
     ) -> None:
         """Serve at `path`; nothing is opened yet.
 
         `records` is None without a back office, `take_over` where nothing is ever in the way.
-        `status` says how the service is, in JSON's types.
+        `status` says how the service is, and `frames` what went over its lines, in JSON's types.
         """
         self._status = status
+        self._frames = frames
         self._purchases = w.PurchaseAnswers(ledger, records)
         self._take_over = take_over
         self._path = path
@@ -262,6 +272,8 @@ class Control:
                 return {"confirmed": await self._take_over.take(order.by)}
             case AskStatus():
                 return self._status()
+            case AskFrames():
+                return self._frames()
             case Obstacles():
                 way = self._take_over
                 return {

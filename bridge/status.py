@@ -241,6 +241,15 @@ class StatusDocuments:
             },
         }
 
+    def frames(self) -> dict[str, Any]:
+        """Return what went over the terminals' lines last, masked, for a support bundle."""
+        return {
+            "frames": {
+                name: [frame.as_json() for frame in one.frames.frames()]
+                for name, one in self._stations.items()
+            }
+        }
+
     def _needs_login(self) -> bool:
         return self._books is not None and (self._books.login_needed or self._login_needed())
 

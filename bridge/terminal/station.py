@@ -19,6 +19,7 @@ from bridge.money.ledger import Ledger
 from bridge.money.live_actions import Work
 from bridge.terminal.connection import TerminalConnection
 from bridge.terminal.conversation import Keep, Line
+from bridge.terminal.frame_trace import FrameTrace
 from bridge.terminal.health_check import Probing
 from bridge.terminal.in_doubt import PaymentsInDoubt
 from bridge.terminal.lease import Lease
@@ -65,6 +66,7 @@ class Station:
         self._changed = changed
         self._queue = ledger.work(name)
         self._status = TerminalStatus(name, changed=changed, now=now)
+        self.frames = FrameTrace(now)  # for support: masked, in memory only
         self._doubts = PaymentsInDoubt(
             ledger, name, self.capabilities, persistent=settings.persistent
         )
@@ -73,7 +75,7 @@ class Station:
             settings,
             driver,
             driver_settings,
-            open_line=open_line,
+            open_line=self.frames.opener(open_line),
             ledger=ledger,
             status=self._status,
         )
