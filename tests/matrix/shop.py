@@ -85,6 +85,7 @@ class Shop:
         self.desk: Desk
         self.bus: QueueBus
         self.cards: GiftCards
+        self.parts: Parts
         self.plans: SplitPayments
 
     # --- arranging
@@ -153,7 +154,7 @@ class Shop:
     async def alive(self) -> AsyncIterator[None]:
         """Have the bridge alive within the block; its end is the process's death."""
         async with self._store().alive(self._works) as parts:
-            self.ledger, self.desk = parts.ledger, parts.desk
+            self.ledger, self.desk, self.parts = parts.ledger, parts.desk, parts
             self.plans = parts.plans
             await asyncio.sleep(1.0)  # the terminal is registered
             yield

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,10 @@ from bridge.backoffice.api.names import ApiNames
 from bridge.cli.checks.office import gift_card_names
 from bridge.config import parse
 from bridge.money.payment import Status
+from bridge.money.purchase import PurchaseState
 from bridge.settings import api_names
+from simulators.back_office.dialect import CaptureShape, Dialect, ErrorStyle
+from simulators.back_office.records import TransStatus
 from tests.matrix.judge import judge
 from tests.matrix.shop import Shop, euros, gift, in_shop
 from tests.matrix.test_bad_input import SOON, leg, outcome
@@ -126,6 +130,92 @@ def test_check_says_what_is_missing_and_how_we_know(
     found = gift_card_names(names, read=read)
     assert found.level == state
     assert said in found.text
+
+
+@pytest.mark.parametrize("errors", ["fusion", "graphql_net", "apollo", "plain"])
+@pytest.mark.parametrize("shown", [True, False])
+@pytest.mark.parametrize("shape", ["opaque", "demanding", "no_release", "absent"])
+def test_a_capture_that_is_not_understood_takes_no_hold_and_warns_once(
+    tmp_path: Path,
+    shape: CaptureShape,
+    errors: ErrorStyle,
+    caplog: pytest.LogCaptureFixture,
+    *,
+    shown: bool,
+) -> None:
+    caplog.set_level(logging.WARNING)
+
+    async def main(shop: Shop) -> None:
+        shop.office.api.dialect = Dialect(capture=shape, errors=errors)
+        shop.office.api.introspection = shown
+        async with shop.open():
+            for _ in range(2):
+                await shop.begin("payment/start", USE)
+                await asyncio.sleep(SOON)
+            assert await outcome(shop, "payment/start", {**USE, "capture": "manual"}) == (
+                "operation_not_supported"
+            )
+            states = {one.status for one in shop.state.transactions.values()}
+            assert states == {TransStatus.COMPLETED}, "no hold that nobody can end"
+            sales = [one.payment for one in shop.accounts() if one.payment.captured.minor]
+            assert [one.status for one in sales] == [Status.APPROVED] * 2
+            (reason,) = [one for one in shop.parts.status.health().reasons if "gift card" in one]
+            assert "no gift card's money can be held: " in reason
+            assert caplog.text.count("without holds a card is used at once") == 1
+            judge(shop)
+
+    in_shop(tmp_path, main)
+
+
+@pytest.mark.parametrize("errors", ["fusion", "graphql_net", "apollo", "plain"])
+def test_a_sale_waits_for_a_name_that_health_tells_and_the_server_learns(
+    tmp_path: Path, errors: ErrorStyle
+) -> None:
+    async def main(shop: Shop) -> None:
+        shop.office.api.dialect = Dialect(fields=(("payMethod", "tender"),), errors=errors)
+        async with shop.open():
+            for name in ("S1", "S2"):
+                await shop.begin("payment/start", {"sale_id": name, "amounts": euros("30.00")})
+                await asyncio.sleep(30)
+            waiting = shop.ledger.payments.open_purchases()
+            assert {one.purchase.state for one in waiting} <= {
+                PurchaseState.PENDING,
+                PurchaseState.SENDING,
+            }
+            assert len(waiting) == 2
+            assert "(payMethod)" in shop.parts.status.health().recording.problem
+            shop.office.api.dialect = Dialect(errors=errors)
+            await asyncio.sleep(900)
+            assert shop.ledger.payments.open_purchases() == []
+            assert len(shop.state.purchases) == 2, "each once"
+            assert shop.parts.status.health().recording.problem == ""
+            judge(shop)
+
+    in_shop(tmp_path, main)
+
+
+@pytest.mark.parametrize("errors", ["graphql_net", "apollo"])
+def test_a_shop_goes_on_where_all_is_called_otherwise_and_changes_while_it_runs(
+    tmp_path: Path, errors: ErrorStyle
+) -> None:
+    async def main(shop: Shop) -> None:
+        async with shop.open():
+            for shape in ("renamed", "bare", "terse", "documented"):
+                shop.office.api.dialect = Dialect(True, shape, errors=errors)
+                shop.office.api.decimals_as_numbers = shape == "bare"
+                sale = {"sale_id": f"S-{shape}", "amounts": euros("5.00")}
+                await shop.begin("payment/start", {**sale, **USE, "amounts": euros("5.00")})
+                held = await shop.begin(
+                    "payment/start", {**USE, "amounts": euros("2.00"), "capture": "manual"}
+                )
+                await asyncio.sleep(2 * SOON)
+                await shop.begin("payment/void", {"original_payment_id": held})
+                await asyncio.sleep(SOON)
+            statuses = {one.payment.status for one in shop.accounts()}
+            assert statuses == {Status.APPROVED}
+            judge(shop)
+
+    in_shop(tmp_path, main)
 
 
 def test_two_sales_of_one_new_card_at_once_fill_it_once(tmp_path: Path) -> None:

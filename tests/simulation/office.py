@@ -13,6 +13,7 @@ from functools import cache
 from typing import Any
 
 from simulators.back_office.answers import below_root
+from simulators.back_office.dialect import Dialect
 from simulators.back_office.faults import NAMED, Effect, Fault, FaultAnswer
 from simulators.back_office.graphql import Execution, GraphQlApi, HttpAnswer, Request
 from simulators.back_office.in_the_way import IN_THE_WAY
@@ -27,6 +28,16 @@ LATE_SECONDS = (20.0, 100.0)  # after the request; the client gives up after 10 
 # id and then loses the record deceives every client, so nobody may call the books `matched`.
 FAULTS = tuple(sorted(set(NAMED) - {"lost_commit", "apply_late"}))
 PERMISSIONS = TILL_PERMISSIONS | {"CreateGiftCard"}
+# Servers that call and shape things otherwise, all such that a hold can be ended; a schema that is
+# hidden shows no other names, so there it is as documented.
+DIALECTS = tuple(
+    Dialect(other_types=other_types, capture=capture, errors=errors)
+    for other_types in (False, True)
+    for capture in ("documented", "renamed", "bare", "terse")
+    for errors in ("fusion", "graphql_net", "apollo")
+)
+DOCUMENTED_CHANCE, HIDDEN_CHANCE, CHANGE_CHANCE = 0.4, 0.3, 0.5
+CHANGES_AFTER = (5, 60)  # requests; then the server is updated while the bridge runs
 ELSEWHERE = "another shop"  # the source of what others do with a gift card
 
 
@@ -60,6 +71,7 @@ class Office:
         changed: Callable[[Json], None],
         answered: Callable[[str, FaultAnswer], None],
         tell: Callable[[str], None],
+        dialects: random.Random,
     ) -> None:
         self.state = state
         self.away = False
@@ -72,6 +84,14 @@ class Office:
         self.lost: list[str] = []  # transaction ids of those
         self._api = copy.copy(_schema(as_numbers=rng.random() < 0.5))
         self._api.state = state
+        self._dialects = dialects
+        self._until_change = 0  # requests; 0: it stays as it is
+        if dialects.random() >= DOCUMENTED_CHANCE:
+            self._api.dialect = dialects.choice(DIALECTS)
+        if self._api.dialect.capture == "documented" and dialects.random() < HIDDEN_CHANCE:
+            self._api.introspection = False
+        elif dialects.random() < CHANGE_CHANCE:
+            self._until_change = dialects.randint(*CHANGES_AFTER)
         self._rng = rng
         self._asked = asked
         self._changed = changed
@@ -119,13 +139,23 @@ class Office:
 
         The effect happens even if who asked died meanwhile.
         """
-        request = self._api.read(body)
-        assert isinstance(request, Request), f"the bridge asks what the schema allows: {request}"
-        self._asked(request.operation, request.arguments)
+        self._perhaps_change()
+        # What is under way is carried out by the schema that let it pass.
+        api = copy.copy(self._api)
+        request = api.read(body)
+        if isinstance(request, Request):
+            self._asked(request.operation, request.arguments)
         if self.outage is None and int(authorization.rpartition("-")[2]) <= self._good_from:
             return Reply(401)
+        if isinstance(request, HttpAnswer):
+            assert b"purchaseAdd" not in body, "what is documented needs no other name"
+            self._tell(f"does not understand {body[:60]!r}")
+            await asyncio.sleep(self._dialects.uniform(*WORK_SECONDS))
+            if self.outage is not None:
+                return _spell(self.outage, "", Execution(None))
+            return _reply_of(request)
         if request.operation == "purchaseAdd" and self._rng.random() < self.forgetful:
-            return await self._acknowledge_and_lose(request)
+            return await self._acknowledge_and_lose(api, request)
         fault = self.outage or self._draw(request.operation)
         if fault is not HONEST:
             self._tell(f"{request.operation} meets {fault.effect.value}+{fault.answer.value}")
@@ -134,10 +164,11 @@ class Office:
         done: asyncio.Future[Execution] = loop.create_future()
         match fault.effect:
             case Effect.APPLIED:
-                loop.call_later(work, self._apply, request, done)
+                loop.call_later(work, self._apply, api, request, done)
             case Effect.LATE:
                 self.late_effects += 1
-                loop.call_later(self._rng.uniform(*LATE_SECONDS), self._apply_late, request, done)
+                late = self._rng.uniform(*LATE_SECONDS)
+                loop.call_later(late, self._apply_late, api, request, done)
             case _:
                 pass
         await asyncio.sleep(work + self._rng.uniform(*ANSWER_SECONDS))
@@ -145,12 +176,19 @@ class Office:
             self._answered(request.arguments["add"]["transactionId"], fault.answer)
         return _spell(fault, request.operation, done.result() if done.done() else Execution(None))
 
-    async def _acknowledge_and_lose(self, request: Request) -> Reply:
+    def _perhaps_change(self) -> None:
+        """Be updated while the bridge runs: other names for the same."""
+        self._until_change -= 1
+        if self._until_change == 0:
+            self._api.dialect = self._dialects.choice(DIALECTS)
+            self._tell(f"is updated: {self._api.dialect}")
+
+    async def _acknowledge_and_lose(self, api: GraphQlApi, request: Request) -> Reply:
         """Answer a booking with its number, and have nothing of it in the end."""
         name = request.arguments["add"]["transactionId"]
         self._tell(f"acknowledges {name} and loses it")
         await asyncio.sleep(self._rng.uniform(*WORK_SECONDS))
-        execution = self._api.execute(request, PERMISSIONS)
+        execution = api.execute(request, PERMISSIONS)
         for number, one in list(self.state.purchases.items()):
             if one.transaction_id == name:
                 del self.state.purchases[number]
@@ -164,13 +202,15 @@ class Office:
             return HONEST
         return NAMED[self._rng.choice(FAULTS)]
 
-    def _apply_late(self, request: Request, done: asyncio.Future[Execution]) -> None:
+    def _apply_late(
+        self, api: GraphQlApi, request: Request, done: asyncio.Future[Execution]
+    ) -> None:
         self.late_effects -= 1
-        self._apply(request, done)
+        self._apply(api, request, done)
 
-    def _apply(self, request: Request, done: asyncio.Future[Execution]) -> None:
+    def _apply(self, api: GraphQlApi, request: Request, done: asyncio.Future[Execution]) -> None:
         before = len(self.state.ledger)
-        done.set_result(self._api.execute(request, PERMISSIONS))
+        done.set_result(api.execute(request, PERMISSIONS))
         self._report(before)
 
     def _report(self, before: int) -> None:

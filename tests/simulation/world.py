@@ -84,6 +84,7 @@ class World:
             changed=self._changed_at_the_office,
             answered=self.judge.purchases.answered,
             tell=lambda what: self.story.tell("office", what),
+            dialects=random.Random(f"{seed}/dialects"),
         )
         self.office.fault_chance = self.weather.office_fault
         self.office.forgetful = self.weather.forgetful_office
