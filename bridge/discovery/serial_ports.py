@@ -216,6 +216,9 @@ async def _ask_one(
         return PortAnswer(driver.name, "not_opened", str(error), reason=error.reason)
     if isinstance(final, c.TerminalReady) and not probe.has_asked:
         return PortAnswer(driver.name, "not_tried", "it asks nothing; only that the port is open")
+    if isinstance(final, c.TerminalReady) and not probe.has_heard:
+        # Good enough for a place that somebody named as this terminal, not for finding one.
+        return PortAnswer(driver.name, "silent", "no answer; only that the port is open")
     match final:
         case c.TerminalReady():
             return PortAnswer(driver.name, "ready", ready=final)
@@ -235,6 +238,7 @@ class _Probe:
     connect: Connect
     dialogue: c.Dialogue
     has_asked: bool = False
+    has_heard: bool = False
 
     async def hold(self) -> c.FinalEvent:
         """Hold it to its end, or until it has had time enough.
@@ -275,6 +279,7 @@ class _Probe:
             if wake_at > until:
                 return c.Step(wake_at=wake_at)  # not yet silent by its own protocol, but enough
             return dialogue.timeout(loop.time())
+        self.has_heard = self.has_heard or bool(data)
         return dialogue.receive(data, loop.time()) if data else dialogue.line_lost(loop.time())
 
 

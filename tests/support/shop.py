@@ -185,19 +185,23 @@ class Shop:
         birth = json.dumps({"state": "online"}).encode()
         self.broker.send(Message(TOPICS.register_state(till), birth, retain=True))
 
-    def document(self, till: str, number: int) -> Json:
-        """Return the document of a payment as it lies at the broker, {} when there is none."""
-        message = self.broker.retained.get(TOPICS.payment(till, payment_id(number)))
+    def document(self, till: str, payment: int | str) -> Json:
+        """Return the document of a payment as it lies at the broker, {} when there is none.
+
+        `payment` is its number among the till's, or its id.
+        """
+        name = payment if isinstance(payment, str) else payment_id(payment)
+        message = self.broker.retained.get(TOPICS.payment(till, name))
         found: Json = json.loads(message.payload) if message else {}
         return found
 
-    async def until(self, till: str, number: int, **fields: object) -> Json:
+    async def until(self, till: str, payment: int | str, **fields: object) -> Json:
         """Wait until the document of a payment says so, and return it."""
         found: Json = {}
         try:
             async with asyncio.timeout(SOON_SECONDS):
                 while True:
-                    found = self.document(till, number)
+                    found = self.document(till, payment)
                     if found and all(found[name] == value for name, value in fields.items()):
                         return found
                     await asyncio.sleep(0.02)

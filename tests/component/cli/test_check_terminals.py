@@ -102,8 +102,11 @@ def test_another_terminal_than_the_configured_one_is_wrong() -> None:
 
 
 def test_a_driver_that_cannot_ask_without_money_says_that_only_the_line_was_tried() -> None:
-    finding, entries = check("caisse_ap", driver="caisse_ap", tcp="192.168.1.20:8888")
+    place: dict[str, Any] = {"driver": "caisse_ap", "tcp": "192.168.1.20:8888"}
+    finding, entries = check("caisse_ap", **place, settings={"identification": False})
     assert (finding.code, finding.level, entries) == ("terminal_not_asked", "look", 0)
+    finding, entries = check("caisse_ap", **place)
+    assert (finding.code, finding.level, entries) == ("terminal_ok", "ok", 0)
 
 
 def test_a_terminal_that_says_that_it_cannot_is_told_in_its_words() -> None:

@@ -27,6 +27,7 @@ from drivers import contract as c
 from drivers.pax import DRIVER as PAX
 from drivers.telium import CAISSE_AP_DRIVER as CAISSE_AP
 from drivers.telium import DRIVER as TELIUM
+from drivers.telium import CaisseApSettings
 from drivers.zvt import DRIVER as ZVT
 from drivers.zvt import ZvtDriver
 from simulators.loop import run_virtual
@@ -34,6 +35,7 @@ from simulators.terminals.pax.profile import PaxProfile
 from simulators.terminals.pax.terminal import PaxTerminal
 from simulators.terminals.shared.cable import CableEnd, MemoryPort
 from simulators.terminals.shared.shopper import BUILT_IN
+from simulators.terminals.telium.device import PROFILES as TELIUM_PROFILES
 from simulators.terminals.telium.program import CaisseApTerminal, TeliumTerminal
 from simulators.terminals.zvt import ZvtTerminal
 
@@ -72,6 +74,9 @@ async def terminal_of(
             return port, PaxTerminal(clock=clock, rng=rng, scenario=scenario, profile=profile)
         case "caisse_ap":
             return port, CaisseApTerminal(clock=clock, rng=rng, scenario=scenario)
+        case "mute":
+            mute = TELIUM_PROFILES["mute"]
+            return port, CaisseApTerminal(clock=clock, rng=rng, scenario=scenario, profile=mute)
         case _:
             return port, TeliumTerminal(clock=clock, rng=rng, scenario=scenario)
 
@@ -138,10 +143,40 @@ def test_a_terminal_on_the_network_is_told_and_no_money_moves(
     assert entries == 0
 
 
+def test_a_terminal_that_is_asked_by_its_text_says_who_it_is() -> None:
+    answers, entries = ask_simulated("caisse_ap", (CAISSE_AP,), NETWORK)
+    answer = best(answers)
+    assert answer is not None
+    assert answer.ready is not None
+    assert (answer.state, answer.ready.serial_number) == ("ready", "330538600404")
+    assert entries == 0
+
+
 def test_an_open_port_alone_is_no_answer() -> None:
-    answers, _ = ask_simulated("caisse_ap", (CAISSE_AP,), NETWORK)
+    answers, _ = ask_simulated("mute", (CAISSE_AP,), NETWORK)
     assert best(answers) is None
-    assert answers == [
+    assert answers == [PortAnswer("caisse_ap", "silent", "no answer; only that the port is open")]
+
+
+def test_a_driver_that_asks_nothing_says_so() -> None:
+    asks_nothing = Question(
+        CAISSE_AP, CaisseApSettings(identification=False), CAISSE_AP.serial_defaults
+    )
+
+    async def main() -> list[PortAnswer]:
+        port, terminal = await terminal_of("caisse_ap", "tcp")
+
+        async def connect(_: Place) -> CableEnd:
+            return port.open()
+
+        async with asyncio.TaskGroup() as group:
+            running = group.create_task(terminal.run(port))
+            await asyncio.sleep(0.01)
+            answers = [one async for one in ask(NETWORK, [asks_nothing], connect=connect)]
+            running.cancel()
+        return answers
+
+    assert run_virtual(main) == [
         PortAnswer("caisse_ap", "not_tried", "it asks nothing; only that the port is open")
     ]
 
@@ -217,4 +252,5 @@ def test_a_port_that_cannot_be_opened_is_asked_once() -> None:
         return [one async for one in ask(NOWHERE, by_default(ZVT, PAX), connect=nobody)]
 
     (answer,) = run_virtual(main)
-    assert answer == PortAnswer("zvt", "not_opened", "no permission to open it")
+    told = "no permission to open it"
+    assert answer == PortAnswer("zvt", "not_opened", told, reason="no_permission")

@@ -150,7 +150,7 @@ class Looking:
         """Let time go by, and let them look once or twice."""
         self.watch.now += timedelta(seconds=seconds)
         task = asyncio.get_running_loop().create_task(self.reversals.run())
-        await asyncio.sleep(LOOK_SECONDS / 4)
+        await asyncio.sleep(LOOK_SECONDS / 2)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
