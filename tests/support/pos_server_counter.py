@@ -14,6 +14,7 @@ from typing import Any
 
 from bridge.assembly import Parts
 from bridge.money import payment as p
+from bridge.money.store.journal import Journal
 from bridge.register import api as k
 from bridge.register.mqtt.messages import Delivery
 from simulators.back_office.faults import fault_named
@@ -89,6 +90,10 @@ class PosServerCounter:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._stack.aclose()
+
+    def swap_journal(self, journal: type[Journal]) -> None:
+        """Have the next commits go by another journal's ways, as one that dies."""
+        self.parts.journal.__class__ = journal
 
     async def kill_and_restart(self) -> None:
         await self.end()

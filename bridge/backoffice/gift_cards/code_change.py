@@ -177,13 +177,15 @@ def _answer(change: CodeChange) -> CodeAnswer:
 def _is_same(change: CodeChange, wish: CodeWish) -> bool:
     known = change.wish
     replacement = wish.replacement
+    if known.register_id != wish.register_id:
+        return False
     if change.is_open:
         code = replacement.code if replacement else ""
         same = (known.code, known.kind) == (wish.card.code, wish.card.kind)
         return same and known.replacement == code
     shown = _masked(replacement) if replacement else ""
     same = (known.masked, known.kind) == (_masked(wish.card), wish.card.kind)
-    return same and known.replaced_by == shown and known.register_id == wish.register_id
+    return same and known.replaced_by == shown
 
 
 def _masked(card: p.GiftCardCode) -> str:

@@ -51,6 +51,7 @@ class PosServerDialogue:
         self._until = 0.0  # of the caller's clock: then the answer is told as in doubt
         self._wake_at = 0.0
         self._inquires = False
+        self._waiting_is_told = False
         self._received = b""
         self._why = ""  # a payment is looked for
 
@@ -112,7 +113,11 @@ class PosServerDialogue:
         if not end or self._phase != "asked":
             return self._waits()
         self._received = rest
-        return self._hear(decode_told(line), now)
+        try:
+            told = decode_told(line)
+        except (ValueError, KeyError, TypeError):
+            told = Unknown("what came over the line cannot be read")
+        return self._hear(told, now)
 
     def timeout(self, now: float) -> c.Step:
         """The wait is over, or no answer came."""
@@ -223,7 +228,8 @@ class PosServerDialogue:
         wait = WAIT_SECONDS if told.wait_seconds is None else told.wait_seconds
         step = self._wait(min(max(wait, WAIT_SECONDS_MIN), WAIT_SECONDS_MAX), now)
         events = self._store_handle(told).events
-        if not self._inquires:
+        if not self._inquires and not self._waiting_is_told:
+            self._waiting_is_told = True  # once: each is an entry in the journal
             events = (*events, c.Progress(c.Stage.WAITING_FOR_CARD))
         return replace(step, events=events)
 

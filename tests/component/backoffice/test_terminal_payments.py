@@ -417,6 +417,27 @@ def test_a_server_that_hides_its_schema_is_taken_at_its_assumed_names(tmp_path: 
     play(main)
 
 
+def test_a_schema_that_changes_costs_one_payment_and_no_doubt(tmp_path: Path) -> None:
+    async def scene(counter: PosServerCounter) -> None:
+        assert (await counter.pay()).status is p.Status.APPROVED
+        counter.office.api.terminal_payments = "otherwise"
+        assert (await counter.pay()).status is p.Status.FAILED
+        assert (await counter.pay()).status is p.Status.APPROVED
+
+    at_counter(tmp_path, scene)
+
+
+def test_a_long_wait_fills_no_journal(tmp_path: Path) -> None:
+    async def scene(counter: PosServerCounter) -> None:
+        counter.play(continuations=60)
+        payment = await counter.pay()
+        entries = await counter.parts.journal.entries_of(payment.request.payment_id)
+        kinds = [type(one.event).__name__ for one in entries]
+        assert kinds.count("Progress") == 1
+
+    at_counter(tmp_path, scene)
+
+
 def test_a_missing_permission_is_named(tmp_path: Path) -> None:
     async def scene(counter: PosServerCounter) -> None:
         mine = ALL_PERMISSIONS - {"MakeSaleTerminalPayment"}

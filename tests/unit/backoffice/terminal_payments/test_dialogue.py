@@ -245,6 +245,15 @@ def test_what_proves_that_start_did_nothing_is_a_no_with_its_permission() -> Non
     assert isinstance(Talk([NotApplied("no line")]).hold(PAY), c.Failed)
 
 
+@pytest.mark.parametrize("data", [b"\xff\n", b"{}\n", b'{"is": "Other", "has": {}}\n', b"7\n"])
+def test_bytes_that_nobody_wrote_are_no_answer(data: bytes) -> None:
+    dialogue = PosServerDialogue(SETTINGS, 60.0)
+    dialogue.begin(PAY, 0.0)
+    dialogue.committed(0.0)
+    step = dialogue.receive(data, 1.0)
+    assert decode_ask(step.send) == api.Find(NAME)
+
+
 # --- after a crash
 
 
