@@ -59,7 +59,9 @@ async def _play(console: Console, *, stay: bool, fast: bool, as_json: bool) -> i
     shown = view.live if alive else view.lines
     try:
         with tempfile.TemporaryDirectory(prefix="paybridge-demo-") as folder:
-            async with environment.running(Path(folder), screen_model, fast=fast) as running:
+            async with environment.running(
+                Path(folder), screen_model, fast=fast, console=stay
+            ) as running:
                 day = Day(running)
                 async with shown(screen_model, console):
                     await scenario.open_the_shop(day)

@@ -18,6 +18,8 @@ from typing import Any
 
 import httpx
 
+from bridge.console.pins import PINS_NAME, PinFile, Role
+from bridge.private_files import make_folder
 from bridge.settings import JOURNAL_NAME
 from simulators.demo.books import read_bookings, read_charges, read_gift_moves
 from simulators.demo.process import Process, ProcessFailed
@@ -26,6 +28,7 @@ from simulators.register.broker_address import Broker
 from simulators.register.till import Register
 
 HOST = "127.0.0.1"
+CONSOLE_PIN = "2468"  # of a supervisor; everything here is practice
 REGISTER_ID = "till-1"
 TERMINAL_ID = "counter-1"
 BASE_TOPIC = "paybridge/v1"
@@ -60,6 +63,10 @@ deadline_seconds = 5.0
 issuer = "{issuer}"
 client_id = "paybridge"
 """
+_CONSOLE = """
+[console]
+port = {port}
+"""
 
 
 @dataclass(slots=True)
@@ -75,6 +82,7 @@ class Environment:
     terminal: Process = field(init=False)
     office: Process = field(init=False)
     broker: Process = field(init=False)
+    console_port: int = 0  # 0: without a console
     office_control: str = ""
     issuer: str = ""
 
@@ -88,6 +96,11 @@ class Environment:
         self.terminal = Process("terminal")
         self.office = Process("back office")
         self.broker = Process("broker")
+
+    @property
+    def console(self) -> str:
+        """The console's address, "" without one."""
+        return f"http://{HOST}:{self.console_port}/" if self.console_port else ""
 
     @property
     def configuration(self) -> Path:
@@ -142,7 +155,12 @@ class Environment:
                 graphql=ready["graphql"],
                 issuer=ready["issuer"],
             )
+            + (_CONSOLE.format(port=self.console_port) if self.console_port else "")
         )
+        if self.console_port:
+            make_folder(self.folder / "state")
+            pins = PinFile(self.folder / "state" / PINS_NAME)
+            await asyncio.to_thread(pins.set, Role.SUPERVISOR, CONSOLE_PIN)
 
     async def start_service(self) -> None:
         """Start `paybridge run`, a process of its own."""
@@ -217,10 +235,14 @@ class Environment:
 
 @asynccontextmanager
 async def running(
-    folder: Path, screen_model: ScreenModel, *, fast: bool
+    folder: Path, screen_model: ScreenModel, *, fast: bool, console: bool = False
 ) -> AsyncIterator[Environment]:
-    """Run the till within the block, and end everything that was started in it."""
+    """Run the till within the block, and end everything that was started in it.
+
+    With `console` the service has one, with the PIN `CONSOLE_PIN`.
+    """
     environment = Environment(folder, screen_model, _free_port(), fast)
+    environment.console_port = _free_port() if console else 0
     async with AsyncExitStack() as ends:
         for process in (
             environment.broker,

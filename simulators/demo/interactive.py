@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+import threading
+import webbrowser
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 from rich.console import Console
 
-from simulators.demo.environment import BASE_TOPIC, HOST, Environment
+from simulators.demo.environment import BASE_TOPIC, CONSOLE_PIN, HOST, Environment
 from simulators.demo.process import ProcessFailed
 from simulators.register.open_payments import new_payment_id
 from simulators.terminals.shared.shopper import describe_amounts
@@ -61,6 +63,7 @@ async def stay(environment: Environment, console: Console) -> None:
 async def _stay(environment: Environment, console: Console) -> None:
     await environment.command_terminal(do="scenario", scenario={"by_amount": True})
     console.rule("everything stays up; Ctrl-C ends it", style="dim")
+    _show_console(environment, console)
     console.print(commands(environment), markup=False, highlight=False, soft_wrap=True)
     console.print("# amounts with these cents end otherwise, e.g. 12.05; all others are approved")
     console.print(describe_amounts(), markup=False, highlight=False)
@@ -70,6 +73,19 @@ async def _stay(environment: Environment, console: Console) -> None:
     async with _typed() as words:
         while True:
             await _obey(environment, (await words.get()).strip(), console)
+
+
+def _show_console(environment: Environment, console: Console) -> None:
+    """Say where the operator console is, and open it where somebody can see it."""
+    if not environment.console:
+        return
+    console.print(
+        f"The operator console: [bold]{environment.console}[/]  (a supervisor's PIN: {CONSOLE_PIN})"
+    )
+    has_screen = any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER"))
+    if console.is_terminal and (has_screen or sys.platform == "darwin"):
+        # Some browsers return only when a person closes them: nobody waits for that.
+        threading.Thread(target=webbrowser.open, args=(environment.console,), daemon=True).start()
 
 
 async def _obey(environment: Environment, word: str, console: Console) -> None:
