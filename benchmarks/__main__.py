@@ -12,11 +12,11 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import codecs, footprint, items, latency, load, payments, recording
+from benchmarks import codecs, consoles, footprint, items, latency, load, payments, recording
 from benchmarks.stage import percentile
 
 PAYMENTS_MAX = 200  # for each driver and transport; more tell nothing new
-PARTS = ("latency", "recording", "footprint", "codecs", "payments", "items")
+PARTS = ("latency", "recording", "footprint", "codecs", "payments", "items", "consoles")
 
 
 def main() -> None:
@@ -109,6 +109,8 @@ async def _measure(options: argparse.Namespace, folder: Path) -> list[tuple[str,
             rows.append((f"(the field's Python library, zvt over {line})", _ms(seconds), "", ""))
     if options.only in {None, "items"}:
         rows += _item_rows(await items.measure(folder, options.items), options.items)
+    if options.only in {None, "consoles"}:
+        rows += await _consoles(folder / "consoles", options.rounds)
     return rows
 
 
@@ -124,6 +126,24 @@ def _item_rows(found: items.ItemFigures, count: int) -> list[tuple[str, str, str
         ("(e) a SKU checked, p50", _ms(found.check_p50), "", ""),
         ("(e) a SKU checked, p99", _ms(found.check_p99), "", ""),
         ("(e) twenty SKUs checked, p99", _ms(found.trolley_p99), "", ""),
+    ]
+
+
+async def _consoles(folder: Path, rounds: int) -> list[tuple[str, str, str, str]]:
+    await asyncio.to_thread(folder.mkdir)
+    seen = await consoles.measure(folder, rounds)
+    label = f"(i) command → document, {consoles.WATCHERS} consoles watch, beside none"
+    rows = []
+    for share in (0.5, 0.99):
+        one, two = percentile(seen.watched, share), percentile(seen.alone, share)
+        rows.append((f"{label}, p{share * 100:.0f}", _ms(one), _ms(two), f"{one / two:.2f}"))
+    searched = f"(i) slowest search among {consoles.PAYMENTS_SEARCHED} payments"
+    return [
+        *rows,
+        ("(i) slowest page of the console", _ms(seen.page_seconds), "", ""),
+        ("(i) largest page of the console", f"{seen.page_bytes / 1000:.0f} kB", "", ""),
+        (searched, _ms(seen.search_seconds), "", ""),
+        ("(i) resident memory with the console", f"{seen.memory_mib:.0f} MiB", "", ""),
     ]
 
 

@@ -43,7 +43,7 @@ async def measure(folder: Path) -> Footprint:
                 before = _cpu_seconds(child.pid)
                 await asyncio.sleep(IDLE_SECONDS / 3)
                 idle = (_cpu_seconds(child.pid) - before) / (IDLE_SECONDS / 3) * 100
-                memory = _resident_mib(_status_of(child.pid))
+                memory = resident_mib(status_of(child.pid))
         pty.close()
     began = time.perf_counter()
     bare = await asyncio.create_subprocess_exec(
@@ -55,7 +55,7 @@ async def measure(folder: Path) -> Footprint:
         memory_mib=memory,
         idle_percent=idle,
         bare_seconds=time.perf_counter() - began,
-        bare_mib=_resident_mib(text.decode()),
+        bare_mib=resident_mib(text.decode()),
     )
 
 
@@ -64,10 +64,12 @@ def _cpu_seconds(process_id: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def _status_of(process_id: int) -> str:
+def status_of(process_id: int) -> str:
+    """Return what the kernel says of a process."""
     return Path(f"/proc/{process_id}/status").read_text()
 
 
-def _resident_mib(status: str) -> float:
+def resident_mib(status: str) -> float:
+    """Return how much memory that is, in MiB."""
     (line,) = [one for one in status.splitlines() if one.startswith("VmRSS:")]
     return int(line.split()[1]) / 1024

@@ -56,11 +56,11 @@ async def measure(folder: Path, rounds: int) -> tuple[Samples, Samples]:
             await client.subscribe(f"{BASE}/terminals/+/state", qos=1)
             await client.subscribe(floor.DOCUMENT, qos=1)
             messages = aiter(client.messages)
-            await _until(messages, lambda m: b'"ready":true' in m.payload)
+            await until_message(messages, lambda m: b'"ready":true' in m.payload)
             ours, theirs = Samples(), Samples()
             for number in range(rounds + 20):
                 keep = number >= 20  # the first rounds warm caches and connections
-                one = await _bridge_round(client, messages, terminal)
+                one = await bridge_round(client, messages, terminal)
                 two = await _floor_round(client, messages, bare)
                 if keep:
                     _add(ours, one)
@@ -77,7 +77,8 @@ def _add(samples: Samples, times: tuple[float, float, float]) -> None:
     samples.payment.append(times[2])
 
 
-async def _until(messages: object, wanted: Callable[[aiomqtt.Message], bool]) -> float:
+async def until_message(messages: object, wanted: Callable[[aiomqtt.Message], bool]) -> float:
+    """Return when the first message came that is `wanted`."""
     async with asyncio.timeout(ROUND_SECONDS_MAX):
         while True:
             message = await anext(messages)  # type: ignore[call-overload]
@@ -85,9 +86,10 @@ async def _until(messages: object, wanted: Callable[[aiomqtt.Message], bool]) ->
                 return time.perf_counter()
 
 
-async def _bridge_round(
+async def bridge_round(
     client: aiomqtt.Client, messages: object, terminal: InstantTerminal
 ) -> tuple[float, float, float]:
+    """Play one payment; return its seconds: to the first byte, to the document, and in all."""
     payment_id = str(uuid.uuid4())
     command = {
         "request_id": "bench",
@@ -100,7 +102,7 @@ async def _bridge_round(
     topic = f"{BASE}/registers/till-1/request/payment/start"
     published: Awaitable[None] = client.publish(topic, payload, qos=1)
     await published
-    ended = await _until(
+    ended = await until_message(
         messages,
         lambda m: payment_id in str(m.topic) and b'"status":"approved"' in bytes(m.payload)[:700],
     )
@@ -119,7 +121,7 @@ async def _floor_round(
     first = await reading
     answered = time.perf_counter()
     line.write(b"\x03")
-    ended = await _until(messages, lambda m: str(m.topic) == floor.DOCUMENT)
+    ended = await until_message(messages, lambda m: str(m.topic) == floor.DOCUMENT)
     return first - began, ended - answered, ended - began
 
 

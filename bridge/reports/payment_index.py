@@ -25,7 +25,7 @@ from bridge.reports.outcome import Outcome, outcome_of
 from bridge.reports.payment_lines import moved_minor
 
 INDEX_NAME = "payment-index.sqlite"
-LAYOUT = 3  # a file of another one is made anew
+LAYOUT = 4  # a file of another one is made anew
 PAYMENTS_AT_ONCE = 100  # folded in one step; some hundredths of a second
 ROWS_MAX = 200  # of one page
 
@@ -41,6 +41,9 @@ create index by_asked on payment(asked_minor, created_at);
 create index by_moved on payment(moved_minor, created_at);
 create index by_last4 on payment(last4, created_at);
 create index by_sale on payment(sale_id);
+create index by_outcome on payment(outcome, created_at);
+create index by_recording on payment(recording, created_at);
+create index sums on payment(currency, moved_minor, is_open, asked_minor);
 create table progress(up_to integer, first_at text);
 insert into progress values(0, '');
 """
