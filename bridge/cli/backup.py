@@ -6,6 +6,7 @@ Both may be typed by root: they go on as the owner of the state directory.
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -30,6 +31,7 @@ from bridge.settings import JOURNAL_NAME
 
 FOLDER_NAME = "backups"
 BEFORE = "-before-"  # in the name of a copy that an upgrade made
+_VERSION = re.compile(r"[0-9A-Za-z][0-9A-Za-z.+~_-]*")
 UPGRADE_COPIES_KEPT = 5  # of those that upgrades made; what a person made is never removed
 
 
@@ -55,6 +57,8 @@ def back_up(config: Config, target: Path | None, before: str, now: datetime) -> 
         JournalError: It could not be copied.
     """
     os.umask(0o077)
+    if before and not _VERSION.fullmatch(before):
+        raise JournalError(f"{before!r} is no version")
     state = config.site.state_directory
     become_owner(state)
     if not is_there(state / JOURNAL_NAME):

@@ -32,6 +32,7 @@ from bridge.register.api.topics import DEFAULT_BASE
 PASSWORD_BYTES = 18  # 24 characters: typed by hand once, if at all
 GROUP = "mosquitto"
 RELOAD_SECONDS = 30.0
+_BASE = re.compile(r"[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*")
 _NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.:-]{0,251}[A-Za-z0-9])?")
 
 
@@ -101,6 +102,8 @@ def set_up(
     wrong = [name for name in names if not _NAME.fullmatch(name)]
     if wrong or not names:
         raise BrokerError(f"no name or address of this machine: {', '.join(wrong) or 'none given'}")
+    if not _BASE.fullmatch(base_topic):
+        raise BrokerError(f"{base_topic!r} is no base topic: words with slashes between them")
     if listeners.local_port == listeners.store_port:
         raise BrokerError("the two listeners need two ports")
     if not places.configuration.parent.is_dir():

@@ -153,6 +153,7 @@ class Systemd:
         """Keep the unit from starting, and say so where a person may look."""
         held = self._root / "held"
         held.write_text(reason + "\n")
+        held.chmod(0o644)  # whoever asks why nothing starts may read it
         for line in reason.splitlines():
             syslog.syslog(syslog.LOG_CRIT | syslog.LOG_DAEMON, f"paybridge: {line}")
 

@@ -20,7 +20,7 @@ from bridge.register.api import REQUESTS, Topics
 # What a name in backticks must end with, or begin with, to be read as one of the project's.
 SUFFIXES = (".py", ".md", ".toml", ".json", ".svg", ".service", ".sysusers", ".rules")
 FOLDERS = frozenset(
-    {"bridge", "drivers", "simulators", "tests", "docs", "scripts", "examples", "systemd"}
+    {"bridge", "drivers", "simulators", "tests", "docs", "scripts", "examples", "deploy", "systemd"}
     | {"benchmarks", "money", "register", "terminal", "backoffice", "discovery", "cli"}
 )
 # Files that only a running service has, and one that the reader writes.
@@ -56,7 +56,7 @@ def files(root: Path) -> set[str]:
     found = {path.name for path in root.iterdir() if path.is_file()}
     for folder in ("bridge", "drivers", "simulators", "tests", "docs", "scripts", "examples"):
         found |= _below(root, folder)
-    return found | _below(root, "systemd") | _below(root, "benchmarks")
+    return found.union(*(_below(root, name) for name in ("systemd", "benchmarks", "deploy")))
 
 
 def missing_files(document: str, text: str, known: set[str]) -> Iterator[str]:

@@ -258,6 +258,10 @@ def test_without_set_up_or_mosquitto_one_line_says_so(tmp_path: Path) -> None:
     (tmp_path / "etc/mosquitto/conf.d").mkdir(parents=True)
     wrong = command("broker", "setup", "--name", "a b", "--root", str(tmp_path))
     assert "a b" in wrong[2]
+    forged = "x\nuser eve\ntopic readwrite #"
+    wrong = command("broker", "setup", "--base-topic", forged, "--root", str(tmp_path))
+    assert "no base topic" in wrong[2]
+    assert not (tmp_path / "etc/mosquitto/paybridge").exists()
 
 
 def test_a_person_sees_the_password_once_with_a_code_to_scan(store: Store) -> None:

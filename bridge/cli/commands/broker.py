@@ -26,6 +26,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--local-port", type=int, default=1883, help="for the bridge, on this PC only (1883)"
     )
+    parser.add_argument(
+        "--base-topic", default="", help="as mqtt.base_topic has it (what is usual)"
+    )
     parser.add_argument("--root", type=Path, default=Path("/"), help=argparse.SUPPRESS)
 
 
@@ -34,13 +37,16 @@ def main(options: argparse.Namespace) -> int:
     from bridge.cli.backup import utc_now
     from bridge.cli.broker import Places, set_up
     from bridge.cli.mosquitto import BRIDGE_USER, Listeners
+    from bridge.register.api.topics import DEFAULT_BASE
 
     if os.geteuid() != 0:
         print("paybridge: only root sets up the broker", file=sys.stderr)
         return EXIT_NOT_ALLOWED
     places = Places(options.root)
     names = options.name or [socket.gethostname()]
-    broker = set_up(places, Listeners(options.local_port, options.port), names, utc_now())
+    base = options.base_topic or DEFAULT_BASE
+    listeners = Listeners(options.local_port, options.port)
+    broker = set_up(places, listeners, names, utc_now(), base)
     if options.json:
         print_json(
             {

@@ -127,6 +127,13 @@ def test_wrong_use_of_restore_is_told_without_a_traceback(
     assert site.run("backup", "--facts")[1]["last_seq"] == 1
 
 
+def test_a_version_is_a_word_and_no_way_out_of_the_folder(site: Site) -> None:
+    site.write(1)
+    status, said, _ = site.run("backup", "--before", "../../../etc/x")
+    assert status == 74
+    assert "no version" in said["message"]
+
+
 def test_a_folder_of_somebodys_own_keeps_its_mode(site: Site, tmp_path: Path) -> None:
     site.write(1)
     stick = tmp_path / "stick"

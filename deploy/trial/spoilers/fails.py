@@ -1,0 +1,1 @@
+raise RuntimeError("a version that does not become ready")
