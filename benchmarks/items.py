@@ -101,7 +101,7 @@ async def measure(folder: Path, count: int) -> ItemFigures:
         endpoint = f"http://127.0.0.1:{port}/api/graphql"
         reader = Reader(BackOffice(http, endpoint, Tokens(), deadline_seconds=10.0))
         floor = await _floor(reader)
-        async with open_item_copy(path / COPY_NAME, lambda _folder: 10**12) as copy:
+        async with open_item_copy(path / COPY_NAME, lambda _folder: 10**12, endpoint) as copy:
             assert copy is not None, "the folder can be written"
             sync = ItemSync(copy, reader, settings, lambda: datetime.now(UTC))
             late: list[float] = []

@@ -165,9 +165,9 @@ class Adapters:
     open_client: Callable[[Path | None, Proxy | None], httpx.AsyncClient] = open_client
     login: Callable[..., BackOfficeLogin] = Login  # called as `Login` is
     back_office: Callable[..., BackOffice] = BackOffice  # called as `BackOffice` is
-    # The copy of the back office's items, by its path and who knows how full the disk is.
+    # The copy of the back office's items: its path, who knows how full the disk is, whose they are.
     open_item_copy: Callable[
-        [Path, Callable[[Path], int]], AbstractAsyncContextManager[ItemCopy | None]
+        [Path, Callable[[Path], int], str], AbstractAsyncContextManager[ItemCopy | None]
     ] = open_item_copy
     free_bytes: Callable[[Path], int] = free_bytes  # of the disk that a folder lies on
     utc_now: Callable[[], datetime] = utc_now

@@ -231,7 +231,7 @@ async def build(
             copy = None
             if office.items.enabled:
                 copy = await opened.enter_async_context(
-                    adapters.open_item_copy(state / COPY_NAME, adapters.free_bytes)
+                    adapters.open_item_copy(state / COPY_NAME, adapters.free_bytes, office.endpoint)
                 )
             reading = build_reading(
                 reading_settings(config),

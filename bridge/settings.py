@@ -70,6 +70,7 @@ def reading_settings(config: cfg.Config) -> ReadingSettings:
         if items.enabled
         else None,
         check=items.check,
+        renamed=api_names(office).renamed,
     )
 
 

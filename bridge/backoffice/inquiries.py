@@ -12,7 +12,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TypeVar
 
@@ -51,6 +51,12 @@ QUESTION_SECONDS = 2.5
 
 ROWS_MAX = 5
 """Items with one barcode, or members with one mail address, that are told."""
+
+STOCK_MAX = 200
+"""Warehouses of one item that are told."""
+
+TOLD = ("item", "itemWarehouse")
+"""What an answer about an item is made of."""
 
 Answer = FoundItems | FoundMembers | RequestError
 
@@ -135,7 +141,7 @@ class OfficeInquiries:
 
     async def _item(self, question: ItemQuestion, until: float) -> FoundItems | RequestError:
         copied = await self._copied(question)
-        is_fresh = self._sync is not None and not self._sync.is_stale("item")
+        is_fresh = self._sync is not None and not self._sync.is_any_stale(TOLD)
         if copied is not None and copied.items and is_fresh and not question.fresh:
             return copied
         found = await self._in_time(self._asked_item(question), until)
@@ -154,7 +160,11 @@ class OfficeInquiries:
         if found is None:
             return None
         as_of = datetime.fromisoformat(self._copy.of("item").as_of)
-        return FoundItems(found, "copy", as_of)
+        stock = self._copy.of("itemWarehouse").as_of
+        if self._sync is None or not self._sync.copies("itemWarehouse") or not stock:
+            # What was copied once and is kept no more has no age that anybody could tell.
+            return FoundItems(tuple(replace(one, stock=()) for one in found), "copy", as_of)
+        return FoundItems(found, "copy", min(as_of, datetime.fromisoformat(stock)))
 
     async def _asked_item(self, question: ItemQuestion) -> FoundItems | CannotTell:
         argument, wanted = "sku", question.sku
@@ -267,7 +277,7 @@ def _item_of(row: StockedItem) -> FoundItem:
         long_label=item.long_name,
         unit_of_measure=item.sale_uom,
         barcode=item.barcode,
-        stock=tuple(Stock(one.warehouse, one.price, one.quantity) for one in row.stock),
+        stock=tuple(Stock(one.warehouse, one.price, one.quantity) for one in row.stock[:STOCK_MAX]),
     )
 
 

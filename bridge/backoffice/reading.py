@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
+from bridge.backoffice.api.operation import Renamed
 from bridge.backoffice.api.reader import Asker, Reader
 from bridge.backoffice.inquiries import WORKERS, OfficeInquiries
 from bridge.backoffice.item_copy.copy import ItemCopy
@@ -30,11 +31,13 @@ class ReadingSettings:
         store_code: Looked for at the start; "" where nothing is recorded.
         sync: How the copy of items is kept; None for no copy.
         check: What is done with a sale whose SKUs the copy does not have.
+        renamed: What the site says that the server calls otherwise.
     """
 
     store_code: str
     sync: SyncSettings | None
     check: Check
+    renamed: Renamed
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +74,7 @@ def build_reading(
     `copy` is None where there is none, `now` the wall clock in UTC, `monotonic` one that nobody
     sets back; `answered` is called for every answer to a register's question.
     """
-    reader = Reader(office)
+    reader = Reader(office, settings.renamed)
     sync = None
     if copy is not None and settings.sync is not None:
         sync = ItemSync(copy, reader, settings.sync, now)

@@ -26,6 +26,8 @@ NAMED_MAX = 5  # unknown SKUs and members in health, the newest
 NAMED_SECONDS = 24 * 3_600.0
 SKUS_CHECKED_MAX = 500  # lines of one sale
 
+_MEMBER = "member "
+
 Check = Literal["off", "advisory", "strict"]
 
 
@@ -77,7 +79,7 @@ class SaleFacts:
         known = self._members.get(member_id)
         if known is not None and self._clock() - known[1] < MEMBER_SECONDS:
             if not known[0]:
-                self._note(f"member {member_id}")
+                self._note(f"{_MEMBER}{member_id}")
             return known[0]
         if self.members is not None:
             self.members.look_up_member(MemberQuestion(member_id=member_id))
@@ -90,12 +92,16 @@ class SaleFacts:
             del self._members[next(iter(self._members))]
         self._members[member_id] = (is_there, self._clock())
         if was_sold and not is_there:
-            self._note(f"member {member_id}")
+            self._note(f"{_MEMBER}{member_id}")
 
     def warnings(self) -> Sequence[str]:
         """Return what sales of the last day named that the back office does not show."""
         since = self._clock() - NAMED_SECONDS
-        named = [what for what, at in self._unknown.items() if at >= since][-NAMED_MAX:]
+        recent = [what for what, at in self._unknown.items() if at >= since]
+        # Health is read by every register: it names no member; the log does.
+        members = sum(what.startswith(_MEMBER) for what in recent)
+        named = [what for what in recent if not what.startswith(_MEMBER)]
+        named += [f"{members} member{'s' if members > 1 else ''}"] if members else []
         if not named:
             return ()
         return [

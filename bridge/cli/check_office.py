@@ -12,13 +12,14 @@ from bridge.backoffice.api.paging import Page
 from bridge.backoffice.api.reader import Asker, Reader
 from bridge.backoffice.store_check import edition_warning
 from bridge.cli.checks.findings import Finding, found
+from bridge.settings import api_names
 
 
 async def office_findings(config: cfg.Config, office: Asker) -> list[Finding]:
     """Return what the query endpoints tell of this store's configuration."""
     settings = config.back_office
     assert settings is not None, "there is a back office to ask"
-    reader = Reader(office)
+    reader = Reader(office, api_names(settings).renamed)
     findings = [environment_found(await reader.all(ENVIRONMENT), records=settings.records)]
     if settings.items.enabled:
         findings.append(items_found(await reader.first(ITEM, first=1)))

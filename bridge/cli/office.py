@@ -24,7 +24,7 @@ from bridge.backoffice.api.attempts import CannotTell
 from bridge.backoffice.api.client import BackOffice
 from bridge.backoffice.api.paging import ROWS_A_PAGE, Bounds
 from bridge.backoffice.api.query_endpoints import QUERY_ENDPOINTS
-from bridge.backoffice.api.reader import Asker, Reader
+from bridge.backoffice.api.reader import Reader
 from bridge.backoffice.http_exchange import open_client
 from bridge.backoffice.login.login import Login
 from bridge.errors import ConfigError
@@ -107,17 +107,18 @@ async def ask_office(
             names=api_names(office),
         )
         await books.ping()
-        return await read_rows(books, endpoint, where, since=since, limit=limit)
+        reader = Reader(books, api_names(office).renamed)
+        return await read_rows(reader, endpoint, where, since=since, limit=limit)
 
 
 async def read_rows(
-    office: Asker, endpoint: str, where: Mapping[str, str], *, since: str | None, limit: int
+    reader: Reader, endpoint: str, where: Mapping[str, str], *, since: str | None, limit: int
 ) -> Shown:
     """Return at most `limit` rows of one endpoint, with every field that the server shows."""
     asked = replace(QUERY_ENDPOINTS[endpoint], read=lambda row: row.fields)
     rows: list[Mapping[str, Any]] = []
     until, more = "", False
-    pages = Reader(office).pages(
+    pages = reader.pages(
         asked,
         where,
         since=since,

@@ -6,6 +6,7 @@ schema. Source: POS_API.md, "Reading" and "Added in November 2026" (editions).
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from bridge.backoffice.api.endpoints import Endpoint
@@ -14,8 +15,9 @@ from bridge.backoffice.api.rows import Row
 _NAMES = ("name", "tenant", "tenantName")
 _VERSIONS = ("version", "productVersion", "apiVersion")
 _EDITIONS = ("edition", "productEdition", "license")
-_EDITIONS_OF_THE_API = ("cloud", "corporate")
-_EDITIONS_WITHOUT = ("store",)
+_EDITIONS_OF_THE_API = {"cloud", "corporate"}
+_EDITION_WITHOUT = {"store"}
+_WORD = re.compile(r"[a-z]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,10 +31,10 @@ class Environment:
     @property
     def takes_purchases(self) -> bool | None:
         """Whether `purchaseAdd` is in this edition; None when its name tells nothing."""
-        words = self.edition.casefold().replace("-", " ").split()
-        if any(word in _EDITIONS_OF_THE_API for word in words):
+        words = set(_WORD.findall(self.edition.casefold())) - {"edition"}
+        if words & _EDITIONS_OF_THE_API:
             return True
-        return False if any(word in _EDITIONS_WITHOUT for word in words) else None
+        return False if words == _EDITION_WITHOUT else None
 
 
 def _read(row: Row) -> Environment:

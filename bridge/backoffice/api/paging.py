@@ -99,6 +99,8 @@ def read_page(endpoint: Endpoint[T], data: Mapping[str, Any], since: str | None)
     until = found.get("until")
     if until is not None and not isinstance(until, str):
         raise Unreadable(f"{root}.until", "is no text")
+    if any("\ud800" <= one <= "\udfff" for one in until or ""):
+        raise Unreadable(f"{root}.until", "is no text")  # half a character, which no disk takes
     if len(until or "") > MARK_CHARS_MAX:
         raise Unreadable(f"{root}.until", "is longer than any mark")
     rows = tuple(

@@ -8,11 +8,12 @@ from typing import Any
 from bridge.backoffice.api import operation
 from bridge.backoffice.api.endpoints import SINCE, Endpoint, Kind
 from bridge.backoffice.api.literals import EnumValue, Unwritable, Value
-from bridge.backoffice.api.operation import Document
+from bridge.backoffice.api.operation import Document, Renamed, Unsupported
 from bridge.backoffice.api.paging import Turn
 from bridge.backoffice.api.query_shape import NAME
 
 VALUE_CHARS_MAX = 512
+NOTHING_RENAMED: Renamed = {}
 _ENVELOPE = ("hasMoreResults", "until", "limitedByPermission")
 
 
@@ -56,14 +57,17 @@ def query(
     first: int | None,
     fields: str,
     envelope: frozenset[str],
+    renamed: Renamed = NOTHING_RENAMED,
 ) -> Document:
     """Return the query for one page.
 
     `where` narrows the rows down, `first` is the size of a page (None: the endpoint has none),
-    `fields` what is asked of a row and `envelope` what of the answer beside its rows.
+    `fields` what is asked of a row and `envelope` what of the answer beside its rows. `renamed`
+    says what the server calls otherwise, as `operation.py` has it.
 
     Raises:
-        BadArgument: A name or a value cannot be written.
+        BadArgument: A name or a value cannot be written, or the site says that there is no such
+            query.
     """
     given = {name: value_of(name, value, kind) for name, (value, kind) in where.items()}
     if turn.since is not None:
@@ -78,6 +82,6 @@ def query(
         selection = " ".join([*beside, f"results {{ {selection} }}"])
     name = f"Paybridge{endpoint.root[:1].upper()}{endpoint.root[1:]}"
     try:
-        return operation.query(name, endpoint.root, given, selection)
-    except Unwritable as error:
+        return operation.query(name, endpoint.root, given, selection, renamed)
+    except (Unwritable, Unsupported) as error:
         raise BadArgument(str(error)) from None

@@ -7,12 +7,13 @@ is `CannotTell`, in words of ours.
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Collection, Mapping
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
 from bridge.backoffice.api.attempts import Answered, CannotTell, NotApplied, Refused
 from bridge.backoffice.api.endpoints import PAGE_ARGUMENTS, SINCE, Endpoint, Kind
-from bridge.backoffice.api.operation import Document
+from bridge.backoffice.api.operation import Document, Renamed
 from bridge.backoffice.api.paging import (
     ROWS_A_PAGE,
     Bounds,
@@ -34,7 +35,7 @@ from bridge.backoffice.api.query_shape import (
     type_query,
     wanted_inside,
 )
-from bridge.backoffice.api.query_text import BadArgument, query
+from bridge.backoffice.api.query_text import NOTHING_RENAMED, BadArgument, query
 from bridge.backoffice.api.refusals import INVALID_REQUEST, PERMISSION_CODE
 from bridge.backoffice.api.rows import Unreadable
 
@@ -68,8 +69,13 @@ class _Wording:
 class Reader:
     """The query endpoints of one back office. Remembers what its schema shows."""
 
-    def __init__(self, office: Asker) -> None:
-        """Ask `office`; nothing is sent yet."""
+    def __init__(self, office: Asker, renamed: Renamed = NOTHING_RENAMED) -> None:
+        """Ask `office`; nothing is sent yet.
+
+        `renamed` is what the site says that the server calls otherwise: it is believed before the
+        schema.
+        """
+        self._renamed = renamed
         self._office = office
         self._roots: Mapping[str, RootField] | None = None
         self._is_closed = False  # the server lets nobody read its schema
@@ -97,8 +103,9 @@ class Reader:
         self, endpoint: Endpoint[T], where: Mapping[str, str] | None = None, *, first: int = 2
     ) -> Page[T] | CannotTell:
         """Return one page of at most `first` rows, without asking for more."""
-        async for page in self.pages(endpoint, where, first=first):
-            return page
+        async with aclosing(self.pages(endpoint, where, first=first)) as pages:
+            async for page in pages:
+                return page
         return CannotTell(f"the back office shows nothing of {endpoint.what}")
 
     async def pages(
@@ -147,7 +154,7 @@ class Reader:
         CannotTell: the schema was read and the endpoint is not there. With `everything` it shows
         what is inside of every field, not only of those that we know.
         """
-        if self._is_closed:
+        if self._is_closed or self._is_renamed(endpoint.root):
             return None
         question = _question(endpoint, everything=everything)
         if question not in self._shapes:
@@ -236,6 +243,7 @@ class Reader:
                     first=first if _has_pages(endpoint, shape) else None,
                     fields=wording.fields,
                     envelope=wording.envelope,
+                    renamed=self._renamed,
                 )
             except BadArgument as error:
                 return CannotTell(str(error), INVALID_REQUEST)
@@ -255,6 +263,9 @@ class Reader:
             return read_page(endpoint, answer.data, turn.since), answer.body_bytes
         except Unreadable as error:
             return CannotTell(f"the back office's answer cannot be read: {error}")
+
+    def _is_renamed(self, root: str) -> bool:
+        return any(key == root or key.startswith((f"{root}(", f"{root}.")) for key in self._renamed)
 
     def _wording(
         self, endpoint: Endpoint[Any], shape: QueryShape | None, *, everything: bool

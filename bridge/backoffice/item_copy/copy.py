@@ -113,6 +113,8 @@ class ItemCopy:
         loop = asyncio.get_running_loop()
         try:
             return await loop.run_in_executor(self._writer, work)
+        except OSError as error:
+            raise CopyUnusable("the disk of the copy of items does not answer") from error
         except CopyFull:
             raise CopyUnusable("the disk is nearly full: the journal needs what is left") from None
         except sqlite3.Error as error:
@@ -138,14 +140,14 @@ def _words(error: sqlite3.Error) -> str:
 
 @asynccontextmanager
 async def open_item_copy(
-    path: Path, free_bytes: Callable[[Path], int]
+    path: Path, free_bytes: Callable[[Path], int], origin: str
 ) -> AsyncIterator[ItemCopy | None]:
-    """Yield the copy at `path`, and close it afterwards; None where the file cannot be made.
+    """Yield the copy of `origin`'s items at `path`; None where the file cannot be made.
 
     Payments do not depend on it, so that is said in the log and is no reason not to start.
     """
     try:
-        file = ItemFile(path, free_bytes)
+        file = ItemFile(path, free_bytes, origin)
     except (OSError, sqlite3.Error):
         _LOGGER.exception("path=%s the copy of items cannot be made; payments go on", path)
         yield None

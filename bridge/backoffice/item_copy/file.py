@@ -21,7 +21,7 @@ from bridge.money.lookup import FoundItem, Stock
 from bridge.private_files import close_file, open_file
 
 COPY_NAME = "items.sqlite"
-VERSION = 1
+VERSION = 2
 FREE_BYTES_MIN = 300_000_000
 """Left for the journal and for whoever else needs the disk; health warns from 200 MB on."""
 
@@ -38,6 +38,7 @@ _SIDE_FILES = ("-wal", "-shm")
 _DAMAGE = frozenset({"SQLITE_CORRUPT", "SQLITE_NOTADB"})
 
 _TABLES = """
+    create table origin(name text not null);
     create table progress(
         endpoint text primary key, generation integer not null, mark text not null,
         walking integer not null, walk_mark text not null, as_of text not null,
@@ -119,14 +120,17 @@ class CopyFull(Exception):
 class ItemFile:
     """The copy on disk. One connection writes, another one reads; each is used by one thread."""
 
-    def __init__(self, path: Path, free_bytes: Callable[[Path], int]) -> None:
-        """Open the file at `path`, made anew where it is damaged, foreign or of another version.
+    def __init__(self, path: Path, free_bytes: Callable[[Path], int], origin: str) -> None:
+        """Open the file at `path`, made anew where it is damaged, or of another version or origin.
+
+        `origin` is which back office it is a copy of: its address.
 
         Raises:
             OSError, sqlite3.Error: It cannot be made.
         """
         self._path = path
         self._free_bytes = free_bytes
+        self._origin = origin
         self._writing, self._reading = self._open()
 
     def close(self) -> None:
@@ -268,7 +272,10 @@ class ItemFile:
                 raise _foreign()
             if version != VERSION:
                 writing.executescript(f"begin; {_TABLES} pragma user_version={VERSION}; commit;")
+                writing.execute("insert into origin values(?)", (self._origin,))
             writing.execute("select count(*) from progress").fetchone()
+            if writing.execute("select name from origin").fetchone() != (self._origin,):
+                raise _foreign()
             reading = self._connection()
             reading.execute("pragma query_only=on")
         except sqlite3.Error:
@@ -310,7 +317,7 @@ class _Foreign(sqlite3.DatabaseError):
 
 
 def _foreign() -> _Foreign:
-    return _Foreign("the copy is of another version")
+    return _Foreign("the copy is of another version, or of another back office")
 
 
 def _table_of(endpoint: str) -> _Table:

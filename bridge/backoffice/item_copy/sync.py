@@ -103,6 +103,14 @@ class ItemSync:
         age = self._copy.of(endpoint).age(self._now())
         return age is None or age > self._settings.max_age
 
+    def copies(self, endpoint: str) -> bool:
+        """Tell whether an endpoint is copied at all."""
+        return endpoint in self._settings.endpoints
+
+    def is_any_stale(self, endpoints: Sequence[str]) -> bool:
+        """Tell whether one of these is copied, and too old."""
+        return any(self.copies(one) and self.is_stale(one) for one in endpoints)
+
     def wake(self) -> None:
         """Have the next round begin at once, though not more than every ten seconds."""
         now = asyncio.get_running_loop().time()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
+import shlex
 import sys
 
 from bridge.cli.shell import EXIT_AWAY, EXIT_FAILED, Command, load, say_wrong_use
@@ -98,7 +99,10 @@ def _say_what_is_missing(options: argparse.Namespace, shown: object) -> None:
     elif shown.more:
         print(f"there are more than {len(shown.rows)}: raise --limit", file=sys.stderr)
     if shown.until and options.since is not None:
-        print(f"next time: --since {shown.until}", file=sys.stderr)
+        if shown.until.isprintable():
+            print(f"next time: --since {shlex.quote(shown.until)}", file=sys.stderr)
+        else:
+            print("the next mark cannot be typed: take it from --json", file=sys.stderr)
 
 
 COMMAND = Command(

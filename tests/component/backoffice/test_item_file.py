@@ -18,8 +18,8 @@ from bridge.money.lookup import FoundItem, Stock
 PLENTY = 10**12
 
 
-def open_at(folder: Path, free: int = PLENTY) -> ItemFile:
-    return ItemFile(folder / COPY_NAME, lambda _folder: free)
+def open_at(folder: Path, free: int = PLENTY, origin: str = "https://office") -> ItemFile:
+    return ItemFile(folder / COPY_NAME, lambda _folder: free, origin)
 
 
 def mug(sku: str, name: str = "Mug", barcode: str = "") -> Item:
@@ -123,6 +123,16 @@ def test_a_file_of_another_version_or_somebody_elses_is_made_anew(tmp_path: Path
     file = open_at(tmp_path)
     assert file.progress() == {}
     file.close()
+
+
+def test_a_copy_of_another_back_office_is_not_believed(tmp_path: Path) -> None:
+    file = open_at(tmp_path)
+    file.store(Progress("item", generation=1, mark="m1"), [mug("A")], 1)
+    file.close()
+    other = open_at(tmp_path, origin="https://another.office")
+    assert other.progress() == {}
+    assert other.find(sku="A") == ()
+    other.close()
 
 
 def test_nothing_is_written_where_the_disk_runs_full(tmp_path: Path) -> None:

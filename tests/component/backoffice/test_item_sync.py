@@ -28,7 +28,7 @@ from simulators.back_office.faults import NAMED, fault_named
 from simulators.back_office.hostility import MODES
 from simulators.back_office.resolvers import ALL_PERMISSIONS
 from tests.component.backoffice.test_graphql import Tokens, open_world
-from tests.support.office import World, play
+from tests.support.office import ENDPOINT, World, play
 
 SETTINGS = SyncSettings(
     ("item", "itemWarehouse"), 300.0, full_every=timedelta(days=7), max_age=timedelta(hours=24)
@@ -48,7 +48,7 @@ async def kept(
     world: World, settings: SyncSettings = SETTINGS, *, free: int = 10**12
 ) -> AsyncIterator[tuple[ItemSync, ItemCopy]]:
     """Yield one life of the copy; the file in the world's folder outlives it."""
-    async with open_item_copy(world.directory / COPY_NAME, lambda _folder: free) as copy:
+    async with open_item_copy(world.directory / COPY_NAME, lambda _folder: free, ENDPOINT) as copy:
         assert copy is not None
         reader = Reader(world.api(Tokens("good")))
         yield ItemSync(copy, reader, settings, world.now), copy
@@ -318,6 +318,56 @@ def test_a_server_that_changes_its_schema_while_we_run_is_read_anew(tmp_path: Pa
             assert await sync.round()
             found: Any = await copy.find(sku="100003")
             assert found[0].label == "Renamed"
+
+    play(main)
+
+
+def test_fields_that_a_server_takes_away_while_we_run_are_asked_for_no_more(tmp_path: Path) -> None:
+    async def main() -> None:
+        world = stocked_world(tmp_path)
+        async with kept(world) as (sync, copy):
+            await sync.round()
+            world.office.api.missing = frozenset({"Item.longName", "ItemWarehouse.basePrice"})
+            world.office.state.catalogue.items.change(3, {"name": "Renamed"})
+            world.office.state.catalogue.stock.change(6, {"quantityAvailable": Decimal(7)})
+            assert await sync.round()
+            found: Any = await copy.find(sku="100003")
+            assert (found[0].label, found[0].long_label) == ("Renamed", "")
+            assert (found[0].stock[0].price, found[0].stock[0].quantity) == ("", "7")
+            world.office.api.missing = frozenset({"Item.sku"})
+            world.office.state.catalogue.items.change(3, {"name": "Nameless"})
+            assert not await sync.round(), "without its SKU an item is none"
+            assert await copy.unknown(["100003"]) == ()
+
+    play(main)
+
+
+def test_a_disk_that_cannot_be_asked_stops_the_copy_and_nothing_else(tmp_path: Path) -> None:
+    def broken(_folder: Path) -> int:
+        raise OSError(5, "Input/output error")
+
+    async def main() -> None:
+        world = stocked_world(tmp_path)
+        async with open_item_copy(tmp_path / COPY_NAME, broken, ENDPOINT) as copy:
+            assert copy is not None
+            sync = ItemSync(copy, Reader(world.api(Tokens("good"))), SETTINGS, world.now)
+            assert not await sync.round()
+            assert any("disk" in one for one in sync.warnings())
+
+    play(main)
+
+
+@pytest.mark.parametrize("introspection", [True, False])
+def test_names_that_the_site_says_are_believed(introspection: bool, tmp_path: Path) -> None:
+    async def main() -> None:
+        world = stocked_world(tmp_path)
+        world.office.api.introspection = introspection
+        world.office.api.missing = frozenset({"Item.longName"})
+        renamed = {"item.results.longName": "", "item.results.name": "stockUom"}
+        reader = Reader(world.api(Tokens("good")), renamed)
+        found = await reader.all(ENDPOINTS["item"])
+        assert isinstance(found, tuple)
+        assert found[0].name == "EA"
 
     play(main)
 

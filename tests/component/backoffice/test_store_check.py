@@ -96,7 +96,14 @@ def test_an_office_that_is_away_is_asked_again_and_nothing_is_called_wrong(tmp_p
     ("edition", "takes"),
     [
         *(("Cloud", True), ("cloud edition", True), ("CORPORATE", True), ("Store", False)),
-        *(("", None), ("POS", None), ("Enterprise", None)),
+        *(
+            ("", None),
+            ("POS", None),
+            ("Enterprise", None),
+            ("Store edition", False),
+            ("Cloud*", True),
+            ("App Store", None),
+        ),
     ],
 )
 def test_only_an_edition_that_is_known_to_lack_purchases_is_warned_about(

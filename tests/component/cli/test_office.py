@@ -15,6 +15,7 @@ from rich.console import Console
 
 from bridge.backoffice.api.attempts import CannotTell
 from bridge.backoffice.api.query_endpoints import QUERY_ENDPOINTS
+from bridge.backoffice.api.reader import Reader
 from bridge.cli.arguments import parser
 from bridge.cli.commands.office import ENDPOINTS
 from bridge.cli.office import (
@@ -33,8 +34,8 @@ from tests.support.office import World, play
 
 
 async def rows_of(world: World, endpoint: str, limit: int = 100, **where: str) -> Shown:
-    office = world.api(Tokens("good"))
-    return await read_rows(office, endpoint, where, since=None, limit=limit)
+    reader = Reader(world.api(Tokens("good")))
+    return await read_rows(reader, endpoint, where, since=None, limit=limit)
 
 
 def table_text(shown: Shown, width: int = 160) -> str:
@@ -85,9 +86,9 @@ def test_a_limit_is_kept_and_more_is_said(tmp_path: Path) -> None:
 def test_a_walk_by_marks_can_be_gone_on_with_without_losing_a_row(tmp_path: Path) -> None:
     async def main() -> None:
         world = full_world(tmp_path)
-        office, since, seen = world.api(Tokens("good")), "", []
+        reader, since, seen = Reader(world.api(Tokens("good"))), "", []
         for _ in range(10):
-            shown = await read_rows(office, "item", {}, since=since, limit=7)
+            shown = await read_rows(reader, "item", {}, since=since, limit=7)
             seen += [row["sku"] for row in shown.rows]
             since = shown.until
             if not shown.more:

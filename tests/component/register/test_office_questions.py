@@ -6,6 +6,7 @@ import asyncio
 import json
 import logging
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -100,6 +101,33 @@ def test_when_the_line_is_down_the_copy_answers_with_its_age(tmp_path: Path) -> 
         assert error_of(unknown) == "back_office_unreachable"
         fresh = await shop.ask("till-1", "office/item", sku="100003", fresh=True)
         assert fresh["result"]["source"] == "copy", "better than nothing, and it says so"
+
+    with_office(tmp_path, test, **ITEMS)
+
+
+def test_a_price_is_never_told_as_younger_than_it_is(tmp_path: Path) -> None:
+    async def test(shop: Shop, world: World) -> None:
+        world.office.faults.add(fault_named("unavailable_503", operation="itemWarehouse", times=-1))
+        world.office.control({"do": "item", "number": 3, "name": "Renamed", "basePrice": "7.77"})
+        await asyncio.sleep(7_000)
+        answer = await shop.ask("till-1", "office/item", sku="100003")
+        result = answer["result"]
+        assert result["items"][0]["label"] == "Renamed"
+        assert result["items"][0]["stock"][0]["price"] == "2.02"
+        assert result["age_s"] > 6_000, "the items are fresh, their prices are not"
+
+    with_office(tmp_path, test, **ITEMS)
+
+
+def test_a_price_that_is_copied_no_more_is_not_told(tmp_path: Path) -> None:
+    async def test(shop: Shop, _world: World) -> None:
+        assert shop.parts.reading is not None
+        sync = shop.parts.reading.item_sync
+        assert sync is not None
+        sync._settings = replace(sync._settings, endpoints=("item",))
+        answer = await shop.ask("till-1", "office/item", sku="100003")
+        assert answer["result"]["source"] == "copy"
+        assert answer["result"]["items"][0]["stock"] == []
 
     with_office(tmp_path, test, **ITEMS)
 

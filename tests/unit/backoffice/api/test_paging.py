@@ -151,6 +151,7 @@ def test_every_walk_ends_whatever_the_server_answers(
         {"results": [{"sku": {"x": 1}}]},
         {"results": [], "hasMoreResults": "no"},
         {"results": [], "until": 7},
+        {"results": [], "until": "half a character \ud800"},
         {"results": [], "until": "m" * (MARK_CHARS_MAX + 1)},
         {"results": [], "limitedByPermission": 0},
         {"results": [{"sku": "A"}] * (ROWS_READ_MAX + 1)},
