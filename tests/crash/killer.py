@@ -88,6 +88,7 @@ class Fuse:
     label: str
     left: int
     armed: bool = False
+    approved: bool = False  # in this life; what earlier ones approved is published again
     asking: bool = False  # the terminal is being asked what became of a payment
 
     def reach(self, label: str) -> None:
@@ -107,6 +108,7 @@ def journal_with(fuse: Fuse) -> type[Journal]:
             kinds = {type(entry.event).__name__ for entry in change.entries}
             labels = [label for kind, label in EVENT_LABELS.items() if kind in kinds]
             fuse.armed = fuse.armed or "Requested" in kinds
+            fuse.approved = fuse.approved or "Approved" in kinds
             for label in labels:
                 fuse.reach(f"{label} asked")
             fuse.reach("commit asked")
@@ -151,7 +153,8 @@ def bus_with(fuse: Fuse) -> type[Mqtt]:
             expiry_seconds: int | None = None,
             correlation: bytes | None = None,
         ) -> None:
-            result = "/payments/" in topic and b'"status":"approved"' in payload
+            is_approved = "/payments/" in topic and b'"status":"approved"' in payload
+            result = is_approved and fuse.approved
             if result:
                 fuse.reach("result unpublished")
             await super().publish(
