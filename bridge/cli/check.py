@@ -39,6 +39,8 @@ async def check(
     if facts.running:
         served, said = await service.service(state, config.mqtt.base_topic)
         findings += said
+    else:
+        findings.append(service.not_running(config.mqtt.base_topic))
     findings += await loop.run_in_executor(None, files.secrets, config, environment)
     tried = [
         broker.broker(config, environment, running=facts.running, now=utc_now(), nonce=new_id()),

@@ -1,7 +1,8 @@
 """Plays a payment's operation again: its driver against the simulated terminal, in virtual time.
 
 The driver is the real one; nothing else of the bridge takes part. What the shopper does comes from
-what the journal says became of the payment, and the line is cut where it says that it broke.
+what the journal says became of the payment, and the line is cut where it says that it broke. The
+bytes are shown whole: the card is the simulator's, and no secret of a store is in a bundle.
 """
 
 from __future__ import annotations
@@ -13,7 +14,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
-from bridge.terminal.frame_trace import masked
 from drivers import contract as c
 from simulators.loop import run_virtual
 from simulators.terminals.pax.terminal import PaxTerminal
@@ -114,7 +114,7 @@ class _Talk:
                 self._line.close()
                 self._line = self._port.open()
             if step.send:
-                self._tell("register", masked(step.send))
+                self._tell("register", step.send.hex(" "))
                 self._line.write(step.send)
             for event in step.events:
                 self._tell("driver", _words(event))
@@ -140,7 +140,7 @@ class _Talk:
             return self._dialogue.timeout(loop.time())
         if not data:
             return self._dialogue.line_lost(loop.time())
-        self._tell("terminal", masked(data))
+        self._tell("terminal", data.hex(" "))
         return self._dialogue.receive(data, loop.time())
 
     def _tell(self, who: Literal["register", "terminal", "driver", "line"], text: str) -> None:

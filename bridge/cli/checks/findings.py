@@ -331,6 +331,9 @@ KINDS: Final[Mapping[str, Kind]] = {
         "the back office's edition cannot be told", "purchaseAdd needs Cloud or Corporate: ask"
     ),
     "permission_ok": _ok("the account has this permission, as far as the server says"),
+    "permission_shown_by_use": _ok(
+        "whether the account has this permission, only using it shows; health names it when missing"
+    ),
     "permission_missing_for_gift_cards": _look(
         "the account lacks a permission that gift cards need",
         "give the account's role this permission, if gift cards are to be taken",
@@ -389,6 +392,10 @@ KINDS: Final[Mapping[str, Kind]] = {
         "install the udev rules (docs/install.md), or remove it",
     ),
     "service_runs": _ok("the service is running, and nothing is in its way"),
+    "service_not_running": _look(
+        "the service is not running: no payment is taken until it does",
+        "systemctl start paybridge; why it ended: journalctl -u paybridge -n 50",
+    ),
     "service_silent": _look(
         "the service is running and does not answer this command",
         "run this as root or as the service's user; if it is, systemctl restart paybridge",

@@ -166,6 +166,7 @@ async def _office(config: cfg.Config, office: cfg.BackOffice, books: BackOffice)
         found("office_ok", what, "answers, and lets us in"),
         gift_card_names(names, read=books.names_are_read),
         await _gift_card_permission(books),
+        *_shown_by_use(records=office.records),
         *await office_findings(config, books),
         *await pos_server.pos_server(config, books),
     ]
@@ -173,6 +174,16 @@ async def _office(config: cfg.Config, office: cfg.BackOffice, books: BackOffice)
         store = await books.find_store(config.site.store_code)
         findings.append(store_code_found(config.site.store_code, store))
     return findings
+
+
+def _shown_by_use(*, records: bool) -> list[Finding]:
+    """Name the permissions that no question shows: to try them is to record, or to take money."""
+    named = {"AddPurchase": "the first sale shows it"} if records else {}
+    named |= {"GiftCardTransUse": "the first payment with a gift card shows it"}
+    return [
+        found("permission_shown_by_use", f"permission {name}", f"cannot be asked for; {text}")
+        for name, text in named.items()
+    ]
 
 
 async def _gift_card_permission(books: BackOffice) -> Finding:

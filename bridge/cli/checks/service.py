@@ -12,6 +12,11 @@ from bridge.control import ask
 SAID_ELSEWHERE = ("no terminal can take a payment",)  # each terminal has a finding of its own
 
 
+def not_running(base_topic: str) -> Finding:
+    """Say that nothing serves here, so that a good check is not taken for a working store."""
+    return found("service_not_running", f"serving {base_topic}", "the service is not running")
+
+
 async def service(state: Path, base_topic: str) -> tuple[Served | None, list[Finding]]:
     """Ask the service that has the journal; None where it does not answer."""
     what, path = f"serving {base_topic}", state / CONTROL_NAME

@@ -15,7 +15,7 @@ import pytest
 
 from bridge.cli.checks import files, journal, machine
 from bridge.cli.checks.findings import Finding
-from bridge.cli.checks.service import service
+from bridge.cli.checks.service import not_running, service
 from bridge.config import CONTROL_NAME, Config, parse
 from bridge.money.store.custody import MARK_NAME
 from bridge.money.store.database import MIGRATIONS, Ownership, open_database
@@ -221,6 +221,12 @@ def test_the_rules_that_keep_them_off_are_ours() -> None:
 
 
 # --- the service
+
+
+def test_that_no_service_runs_is_worth_a_look() -> None:
+    finding = not_running("paybridge/v1")
+    assert (finding.code, finding.level) == ("service_not_running", "look")
+    assert "systemctl start paybridge" in finding.remedy
 
 
 async def test_a_service_that_does_not_answer_is_told(tmp_path: Path) -> None:

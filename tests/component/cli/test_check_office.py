@@ -98,6 +98,7 @@ async def test_what_is_right_is_ok(tmp_path: Path, office: Office) -> None:
         "clock_ok",
         "gift_cards_ok",
         "permission_ok",
+        "permission_shown_by_use",
     } <= found.keys()
     assert await office.ledger() == []
 
