@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from bridge.cli.screen_text import shown
 from bridge.reports.local_days import local_text
 from bridge.reports.payment_lines import PaymentLine, Total
 from drivers.amounts import amount_text
@@ -66,7 +67,6 @@ def card_of(line: PaymentLine) -> str:
 
 def payments_table(lines: Iterable[PaymentLine], to_local: ToLocal) -> Table:
     """Return the list as a table for a terminal."""
-    from rich.markup import escape
     from rich.table import Table
 
     # Just within 80 columns; what is longer is folded, never cut.
@@ -80,11 +80,11 @@ def payments_table(lines: Iterable[PaymentLine], to_local: ToLocal) -> Table:
         table.add_row(
             local_text(line.created_at, to_local, "%m-%d %H:%M"),  # `show` tells the year
             f"…{line.payment_id[-SHOWN_CHARACTERS:]}",
-            escape(line.register_id),
-            escape(line.sale_id),
+            shown(line.register_id),
+            shown(line.sale_id),
             line.type.replace("_", " "),
             money_of(line),
-            escape(card_of(line)),
+            shown(card_of(line)),
             _colored("held" if line.held_minor else line.status),
             _colored(line.recording),
         )

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from bridge.cli.payment_table import card_of, money_of
+from bridge.cli.screen_text import shown
 from bridge.config import CONTROL_NAME
 from bridge.control import ask
 from bridge.errors import JournalError
@@ -108,8 +109,6 @@ async def look(state: Path) -> Status:
 
 def _open_payments(path: Path) -> Status:
     """Return what the journal says, whether or not a service runs."""
-    if not path.exists():
-        return Status("no")
     try:
         with reading(path) as reader:
             lines = find_lines(reader, Selection(only_open=True))
@@ -122,8 +121,11 @@ def _open_payments(path: Path) -> Status:
 
 def _is_owned(path: Path) -> bool:
     """Say whether a service has the journal; where that cannot be tried, it may."""
-    if not path.with_suffix(".lock").exists():
-        return False
+    try:
+        if not path.with_suffix(".lock").exists():
+            return False
+    except OSError:  # the folder is the service's own, and we are somebody else
+        return True
     try:
         Ownership(path).release()
     except JournalError:
@@ -150,18 +152,17 @@ def next_steps(status: Status) -> Iterator[str]:
 def screen(status: Status, to_local: ToLocal) -> RenderableType:
     """Return the screen."""
     from rich.console import Group
-    from rich.markup import escape
     from rich.table import Table
 
     parts: list[RenderableType] = [_headline(status, to_local)]
     reasons = Table(box=None, show_header=False, pad_edge=False)
     for reason in status.health.get("reasons", ()):
-        reasons.add_row("  •", escape(reason))
+        reasons.add_row("  •", shown(reason))
     parts += [reasons] if status.health.get("reasons") else []
     if status.running == "yes":
         parts += ["", _terminals(status.answer["terminals"], to_local), "", _facts(status.health)]
     if status.unread:
-        parts += ["", f"[red]The journal cannot be read:[/] {escape(status.unread)}"]
+        parts += ["", f"[red]The journal cannot be read:[/] {shown(status.unread)}"]
     if status.waiting:
         parts += ["", "[bold]Needs a person[/]", _waiting(status.waiting, to_local)]
         more = len(status.waiting) - NEEDS_SHOWN_MAX
@@ -169,7 +170,7 @@ def screen(status: Status, to_local: ToLocal) -> RenderableType:
     if status.others_open:
         parts += ["", f"{status.others_open} more are open and end by themselves."]
     steps = list(next_steps(status))
-    parts += ["", "[bold]Next[/]", *(f"  {escape(step)}" for step in steps)] if steps else []
+    parts += ["", "[bold]Next[/]", *(f"  {shown(step)}" for step in steps)] if steps else []
     return Group(*parts)
 
 
@@ -179,7 +180,7 @@ def _headline(status: Status, to_local: ToLocal) -> str:
             return "[bold red]The service is not running: no payment can be taken.[/]"
         case "silent":
             text = "The service has the journal, and does not answer:"
-            return f"[bold red]{text}[/] {status.why_silent}"
+            return f"[bold red]{text}[/] {shown(status.why_silent)}"
     since = local_text(str(status.answer.get("since", "")), to_local, "%Y-%m-%d %H:%M")
     version = status.answer.get("version", "")
     told = f"[dim]version {version}, running since {since}[/]"
@@ -191,7 +192,6 @@ def _headline(status: Status, to_local: ToLocal) -> str:
 
 
 def _terminals(states: Mapping[str, Mapping[str, Any]], to_local: ToLocal) -> RenderableType:
-    from rich.markup import escape
     from rich.table import Table
 
     table = Table("terminal", "link", "doing", "problem", box=None, pad_edge=False)
@@ -205,7 +205,7 @@ def _terminals(states: Mapping[str, Mapping[str, Any]], to_local: ToLocal) -> Re
             doing = f"{doing}, for {state['register_id']}"
         link = str(state.get("availability"))
         color = "green" if link == "online" and not problem else "red"
-        table.add_row(escape(name), f"[{color}]{link}[/]", escape(doing), escape(problem))
+        table.add_row(shown(name), f"[{color}]{link}[/]", shown(doing), shown(problem))
     return table
 
 
@@ -228,18 +228,17 @@ def _facts(health: Mapping[str, Any]) -> RenderableType:
 
 
 def _waiting(lines: Sequence[PaymentLine], to_local: ToLocal) -> RenderableType:
-    from rich.markup import escape
     from rich.table import Table
 
     table = Table(box=None, show_header=False, pad_edge=False)
     for line in lines[:NEEDS_SHOWN_MAX]:
         need = line.needs[0]
-        words = f"{escape(need.text)}\n[dim]{escape(need.command)}[/]"
+        words = f"{shown(need.text)}\n[dim]{shown(need.command)}[/]"
         table.add_row(
             local_text(line.created_at, to_local, "%m-%d %H:%M"),
             f"…{line.payment_id[-8:]}",
-            escape(money_of(line)),
-            escape(card_of(line)),
+            shown(money_of(line)),
+            shown(card_of(line)),
             words,
         )
     return table

@@ -7,6 +7,7 @@ the journal is in WAL mode.
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -139,6 +140,25 @@ class Reader:
             raise JournalError(f"the journal cannot be read: {error}") from error
 
 
+def _refuse_unreadable(path: Path) -> None:
+    """Say in words what SQLite only calls unable to open.
+
+    Raises:
+        JournalError: There is no journal, or this user may not read it.
+    """
+    try:
+        path.stat()
+        may_read = os.access(path, os.R_OK)
+    except FileNotFoundError:
+        raise JournalError(f"{path}: there is no journal yet; has the service run here?") from None
+    except PermissionError:
+        may_read = False
+    except OSError as error:
+        raise JournalError(f"{path}: {error.strerror}") from error
+    if not may_read:
+        raise JournalError(f"{path}: this user may not read it; be root or the service's user")
+
+
 @contextmanager
 def reading(path: Path) -> Iterator[Reader]:
     """Yield the journal at `path` as it is now.
@@ -146,6 +166,7 @@ def reading(path: Path) -> Iterator[Reader]:
     Raises:
         JournalError: There is no journal, or it cannot be read.
     """
+    _refuse_unreadable(path)
     connection = open_for_reading(path)
     try:
         connection.execute("begin")

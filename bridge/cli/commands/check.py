@@ -7,6 +7,7 @@ import asyncio
 import os
 from typing import TYPE_CHECKING
 
+from bridge.cli.screen_text import shown
 from bridge.cli.shell import Command, load, print_json
 
 if TYPE_CHECKING:
@@ -38,7 +39,6 @@ def main(options: argparse.Namespace) -> int:
 
 def _print(findings: list[Finding]) -> None:
     from rich.console import Console
-    from rich.markup import escape
     from rich.table import Table
 
     table = Table(box=None, show_header=False)
@@ -46,12 +46,12 @@ def _print(findings: list[Finding]) -> None:
     table.add_column(overflow="fold")  # whole paths: somebody has to look there
     table.add_column(overflow="fold")
     for one in findings:
-        lines = [escape(one.text)]
+        lines = [shown(one.text)]
         if one.level != "ok":
-            lines += [f"[dim]where:[/] {escape(one.where)}"] if one.where else []
-            lines += [f"[bold]do:[/] {escape(one.remedy)}"] if one.remedy else []
+            lines += [f"[dim]where:[/] {shown(one.where)}"] if one.where else []
+            lines += [f"[bold]do:[/] {shown(one.remedy)}"] if one.remedy else []
             lines.append(f"[dim]{one.code}[/]")
-        table.add_row(MARKS[one.level], escape(one.what), "\n".join(lines))
+        table.add_row(MARKS[one.level], shown(one.what), "\n".join(lines))
     Console().print(table)
 
 

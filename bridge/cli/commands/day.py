@@ -10,6 +10,7 @@ import sys
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from bridge.cli.screen_text import shown
 from bridge.cli.shell import Command, load, print_json, say_wrong_use
 
 if TYPE_CHECKING:
@@ -113,7 +114,6 @@ def _print_gift_cards(console: Console, report: DayReport) -> None:
 
 
 def _print_closes(console: Console, report: DayReport) -> None:
-    from rich.markup import escape
     from rich.table import Table
 
     from bridge.reports.local_days import local_text
@@ -132,13 +132,13 @@ def _print_closes(console: Console, report: DayReport) -> None:
         words += one.differences
         words += [f"noted by {one.noted_by}"] if one.noted_by else []
         table.add_row(
-            escape(one.terminal_id),
+            shown(one.terminal_id),
             local_text(one.closed_at, datetime.astimezone, "%H:%M"),
             f"{one.terminal or '?'} {one.currency}",
             one.journal or "?",
             one.recorded or "not compared",
             f"[{colors[one.status]}]{one.status}[/]",
-            escape("; ".join(word for word in words if word)),
+            shown("; ".join(word for word in words if word)),
         )
     console.print("[bold]Ends of day[/] (a terminal's own day, from close to close)")
     console.print(table)
@@ -146,22 +146,21 @@ def _print_closes(console: Console, report: DayReport) -> None:
 
 
 def _print_office(console: Console, column: OfficeColumn) -> None:
-    from rich.markup import escape
     from rich.table import Table
 
     console.print("[bold]The back office's own sales[/]")
     if column.not_compared:
-        console.print(f"not compared: {escape(column.not_compared)}")
+        console.print(f"not compared: {shown(column.not_compared)}")
         return
     for text in column.warnings:
-        console.print(f"[bold red]{escape(text)}[/]")
+        console.print(f"[bold red]{shown(text)}[/]")
     table = Table("reference", "ours", "theirs", "", "", box=None, pad_edge=False)
     colors = {"matched": "green", "differs": "red"}
     for one in column.rows:
         verdict = one.verdict.replace("_", " ")
         color = colors.get(one.verdict)
-        shown = f"[{color}]{verdict}[/]" if color else verdict
-        table.add_row(escape(one.reference), one.ours, one.theirs, shown, escape(one.text))
+        colored = f"[{color}]{verdict}[/]" if color else verdict
+        table.add_row(shown(one.reference), one.ours, shown(one.theirs), colored, shown(one.text))
     console.print(table if column.rows else "it shows none, and we have none with a sale's number")
 
 

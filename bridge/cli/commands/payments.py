@@ -55,6 +55,7 @@ def main(options: argparse.Namespace) -> int:
     from datetime import datetime
 
     from bridge.cli.payment_table import lines_as_csv, payments_table, totals_table
+    from bridge.cli.screen_text import printable
 
     if options.csv:
         print(lines_as_csv(lines, datetime.astimezone), end="")
@@ -68,7 +69,8 @@ def main(options: argparse.Namespace) -> int:
     print(_told(len(lines), count, sum(bool(line.at_stake_minor) for line in lines)))
     for line in lines:
         if line.needs_person:
-            print(f"…{line.payment_id[-8:]}: {line.needs[0].text}\n    {line.needs[0].command}")
+            need = line.needs[0]
+            print(f"…{line.payment_id[-8:]}: {printable(need.text)}\n    {need.command}")
     return 0
 
 

@@ -9,6 +9,7 @@ import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bridge.cli.screen_text import printable
 from bridge.cli.shell import EXIT_FAILED, Command, print_json
 from bridge.errors import BridgeError, ConfigError
 
@@ -61,12 +62,12 @@ def _print(told: list[dict[str, Any]], unread: list[str]) -> None:
         print(one["payment_id"])
         for step in one["steps"]:
             state = f"{step.status}, {step.funds}, {step.recording}"
-            print(f"  {step.seq:>6} {step.at}  {step.text}\n         → {state}")
+            print(f"  {step.seq:>6} {step.at}  {printable(step.text)}\n         → {state}")
             if step.problem:
                 print(f"         ! {step.problem}")
         print("  in the simulator:")
         for line in one["conversation"]:
-            print(f"    {line}")
+            print(f"    {printable(line)}")
         print()
     for line in unread:
         print(f"not read: {line}", file=sys.stderr)

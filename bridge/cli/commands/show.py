@@ -7,6 +7,7 @@ import sys
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from bridge.cli.screen_text import printable, shown
 from bridge.cli.shell import EXIT_FAILED, Command, load, print_json, say_wrong_use
 
 if TYPE_CHECKING:
@@ -71,7 +72,6 @@ def main(options: argparse.Namespace) -> int:
 
 def _print(story: PaymentStory) -> None:
     from rich.console import Console
-    from rich.markup import escape
     from rich.table import Table
 
     from bridge.cli.payment_table import card_of, money_of, payments_table
@@ -80,7 +80,7 @@ def _print(story: PaymentStory) -> None:
     from bridge.reports.payment_story import headline
 
     console, line = Console(), story.line
-    console.print(f"[bold]{escape(headline(line))}[/]\n")
+    console.print(f"[bold]{shown(headline(line))}[/]\n")
     facts = {
         "payment": line.payment_id,
         "when": local_text(line.created_at, datetime.astimezone),
@@ -93,15 +93,15 @@ def _print(story: PaymentStory) -> None:
     head = Table(box=None, show_header=False, pad_edge=False)
     for name, value in facts.items():
         if value.strip():
-            head.add_row(f"[dim]{name}[/]", escape(value))
+            head.add_row(f"[dim]{name}[/]", shown(value))
     for booked in story.booked:
         for mend in versions(booked):
-            head.add_row("[dim]corrected[/]", escape(in_words(mend)))
+            head.add_row("[dim]corrected[/]", shown(in_words(mend)))
     console.print(head)
     sides = Table("who", "amount", "card", "code", "says", box=None, pad_edge=False)
     for one in story.evidence:
         cells = (one.source, one.amount, one.card, one.code, one.said)
-        sides.add_row(*(escape(cell) for cell in cells))
+        sides.add_row(*(shown(cell) for cell in cells))
     console.print("\n[bold]Who says what[/]")
     console.print(sides)
     told = Table(box=None, show_header=False, pad_edge=False)
@@ -111,7 +111,7 @@ def _print(story: PaymentStory) -> None:
             last = local_text(step.until, datetime.astimezone, "%H:%M:%S")
             often = f" [dim](× {step.times}, last at {last})[/]"
         at = local_text(step.at, datetime.astimezone, "%H:%M:%S")
-        told.add_row(at, f"[dim]{step.source}[/]", escape(step.text) + often)
+        told.add_row(at, f"[dim]{step.source}[/]", shown(step.text) + often)
     console.print("\n[bold]What happened[/]")
     console.print(told)
     if story.siblings:
@@ -119,9 +119,9 @@ def _print(story: PaymentStory) -> None:
         console.print(payments_table(story.siblings, datetime.astimezone))
     console.print("\n[bold]What to do[/]")
     for need in story.needs:
-        print(need.text)
+        print(printable(need.text))
         if need.command:
-            print(f"    {need.command}")
+            print(f"    {printable(need.command)}")
     if not story.needs:
         print("nothing")
 

@@ -125,14 +125,15 @@ async def test_it_is_printed_as_it_is_told_and_hostile_words_steer_nothing(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     async with open_till(tmp_path) as till:
-        other = pay(2, 300, sale_id="[bold red]x[/]")
+        other = pay(2, 300, sale_id="[bold red]x[/]\x1b[2J\x9b")
         await till.ledger.accept(other, p.Started(Baseline("")))
         await till.ledger.apply(other.payment_id, Declined("05"))
-        await till.done(replace(pay(1, 1250), sale_id="[bold red]x[/]"))
+        await till.done(replace(pay(1, 1250), sale_id="[bold red]x[/]\x1b[2J\x9b"))
     _print(story_of(tmp_path, 1))
     said = capsys.readouterr().out
     assert "This sale of 12.50 EUR was approved: captured." in said
     assert "[bold red]x[/]" in said
+    assert "\x1b" not in said
     assert "The other payments of its sale" in said
     assert "paybridge" not in said.rpartition("What to do")[2].partition("nothing")[0]
 
