@@ -15,16 +15,17 @@ from typing import Literal
 
 from bridge.backoffice.api import terminal_payments as api
 from bridge.backoffice.api.attempts import NotApplied, Refused
-from bridge.backoffice.terminal_payments.settings import PosServerSettings
+from bridge.backoffice.terminal_payments.settings import (
+    HELD,
+    TAKEN,
+    WELL,
+    PosServerSettings,
+    word,
+)
 from drivers import contract as c
 from drivers.amounts import MINOR_DIGITS, amount_text, decimal_text
 
 TEXT_CHARS_MAX = 200
-
-# Words for a payment's status, compared without blanks and hyphens. None is documented.
-_WELL = frozenset({"APPROVED", "SUCCESS", "SUCCEEDED", "SUCCESSFUL", "OK"})
-_TAKEN = frozenset({"CAPTURED", "COMPLETED", "COMPLETE", "SETTLED", "PAID", "SALE", "REFUNDED"})
-_HELD = frozenset({"AUTHORIZED", "AUTHORISED", "AUTHORIZATION", "PREAUTHORIZED"})
 
 Step = Literal["start", "continue", "capture"]
 
@@ -130,18 +131,20 @@ def judge_payment(shown: api.ShownPayment, wanted: Wanted, settings: PosServerSe
 def _judge_status(
     shown: api.ShownPayment, approval: c.Approval, wanted: Wanted, settings: PosServerSettings
 ) -> Verdict:
-    status = _word(shown.status)
-    is_well = not shown.status or status in _WELL  # whatever was asked for is done
-    if wanted.captures and (is_well or status in _TAKEN):
+    status = word(shown.status)
+    taken = TAKEN | {word(one) for one in settings.taken_statuses}
+    held = HELD | {word(one) for one in settings.held_statuses}
+    is_well = not shown.status or status in WELL  # whatever was asked for is done
+    if wanted.captures and (is_well or status in taken):
         return c.Approved(approval)
-    if wanted.holds and (is_well or status in _HELD):
+    if wanted.holds and (is_well or status in held):
         return c.Approved(approval)
-    if wanted.holds and status in _TAKEN:
+    if wanted.holds and status in taken:
         text = f"the POS server took the money ({_told(shown.status)}) where it was to be held"
         return c.Unclear("taken_not_held", text, seen=approval)
-    if not wanted.captures and (status in _HELD or (is_well and wanted.is_taken_later)):
+    if not wanted.captures and (status in held or (is_well and wanted.is_taken_later)):
         return Held(approval, shown.payment_id)
-    if is_well or status in _TAKEN:
+    if is_well or status in taken:
         return c.Approved(approval)
     refusal = _refusal(status, f"the payment is {_told(shown.status)}", settings, step="continue")
     if refusal is not None and not wanted.captures:
@@ -155,7 +158,7 @@ def judge_error(
 ) -> Verdict:
     """Return what an error proves; `held`: the money of this payment is held already."""
     text = _told(f"{error.code}: {error.text}" if error.text else error.code)
-    refusal = None if held else _refusal(_word(error.code), text, settings, step=step)
+    refusal = None if held else _refusal(word(error.code), text, settings, step=step)
     if refusal is not None:
         return refusal
     words = "the money is held, and its capture failed" if held else "it may have moved money"
@@ -165,11 +168,11 @@ def judge_error(
 def _refusal(
     code: str, text: str, settings: PosServerSettings, *, step: Step
 ) -> c.Declined | c.Canceled | c.Failed | None:
-    if code in map(_word, settings.declined_codes):
+    if code in map(word, settings.declined_codes):
         return c.Declined(code, text)
-    if code in map(_word, settings.canceled_codes):
+    if code in map(word, settings.canceled_codes):
         return c.Canceled("terminal", code, text)
-    if step == "start" and code in map(_word, settings.not_started_codes):
+    if step == "start" and code in map(word, settings.not_started_codes):
         return c.Failed(code, text)
     return None
 
@@ -213,11 +216,6 @@ def _approval(shown: api.ShownPayment, amount: c.Money) -> c.Approval:
         card=c.Card(brand=c.mask_cards(shown.card_brand).lower(), masked_pan=pan),
         extra={"status": _told(shown.status)} if shown.status else {},
     )
-
-
-def _word(text: str) -> str:
-    """Return a code as it is compared: letters and digits in capitals."""
-    return "".join(filter(str.isalnum, text)).upper()
 
 
 def _told(text: str) -> str:

@@ -19,9 +19,18 @@ CANCELED_CODES = (
     *("CANCELED", "CANCELLED", "USER_CANCELED", "USER_CANCELLED", "CARDHOLDER_CANCELED"),
     "CARDHOLDER_CANCELLED",
 )
-NOT_STARTED_CODES = (
-    *("VALIDATION", "INVALID_AMOUNT", "TERMINAL_BUSY", "TERMINAL_OFFLINE", "TERMINAL_NOT_FOUND"),
-)
+# Not that the terminal is offline: it may have gone after it took the card.
+NOT_STARTED_CODES = ("VALIDATION", "INVALID_AMOUNT", "TERMINAL_BUSY", "TERMINAL_NOT_FOUND")
+
+# Words for a payment's status, compared without blanks and hyphens. None is documented.
+WELL = frozenset({"APPROVED", "SUCCESS", "SUCCEEDED", "SUCCESSFUL", "OK"})
+TAKEN = frozenset({"CAPTURED", "COMPLETED", "COMPLETE", "SETTLED", "PAID", "SALE", "REFUNDED"})
+HELD = frozenset({"AUTHORIZED", "AUTHORISED", "AUTHORIZATION", "PREAUTHORIZED"})
+
+
+def word(text: str) -> str:
+    """Return a code as it is compared: letters and digits in capitals."""
+    return "".join(filter(str.isalnum, text)).upper()
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +49,8 @@ class PosServerSettings:
             stopped, the answer is waited for before it is told as in doubt.
         declined_codes, canceled_codes: The server's errors that prove that no money moved.
         not_started_codes: Those that prove it of `start`, because it began nothing.
+        taken_statuses, held_statuses: Further words of the server for a payment whose money was
+            taken, or is held. A payment with a status that nobody knows is in doubt.
     """
 
     terminal: str
@@ -52,12 +63,20 @@ class PosServerSettings:
     declined_codes: tuple[str, ...] = DECLINED_CODES
     canceled_codes: tuple[str, ...] = CANCELED_CODES
     not_started_codes: tuple[str, ...] = NOT_STARTED_CODES
+    taken_statuses: tuple[str, ...] = ()
+    held_statuses: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.terminal.strip() or len(self.terminal) > TERMINAL_CHARS_MAX:
             raise ValueError("terminal must be the POS server's name of it, up to 100 characters")
         if self.currency not in MINOR_DIGITS:
             raise ValueError("currency must be three capital letters of ISO 4217, such as USD")
+        no = {*self.declined_codes, *self.canceled_codes, *self.not_started_codes}
+        meanings = [set(map(word, no))]
+        meanings.append({*map(word, self.taken_statuses), *TAKEN, *WELL})
+        meanings.append({*map(word, self.held_statuses), *HELD})
+        if len(set().union(*meanings)) < sum(map(len, meanings)):
+            raise ValueError("a word must be of one list only: it cannot say two things")
         if not 30 <= self.total_seconds <= 3_600:
             raise ValueError("total_seconds must be 30 to 3600")
         if not 5 <= self.after_stop_seconds <= 600:

@@ -214,7 +214,9 @@ def test_an_error_that_means_no_is_a_no(code: str, kind: type) -> None:
     assert isinstance(Talk([api.ShownError(code, "x")]).hold(PAY), kind)
 
 
-@pytest.mark.parametrize("code", ["PROCESSOR_ERROR", "", "TIMEOUT", "FUSION_ERROR"])
+@pytest.mark.parametrize(
+    "code", ["PROCESSOR_ERROR", "", "TIMEOUT", "FUSION_ERROR", "TERMINAL_OFFLINE"]
+)
 def test_any_other_error_is_a_doubt(code: str) -> None:
     final = Talk([api.ShownError(code, "x")]).hold(PAY)
     assert isinstance(final, c.Unclear)

@@ -43,6 +43,14 @@ def test_a_status_says_where_the_money_is(wanted: Wanted, status: str, kind: typ
     assert isinstance(verdict, kind)
 
 
+def test_a_site_tells_its_processors_words() -> None:
+    settings = replace(SETTINGS, taken_statuses=("Sale-Closed",), held_statuses=("RESERVED",))
+    for status, kind in (("sale closed", c.Approved), ("Reserved", Held), ("OPEN", c.Unclear)):
+        shown = replace(SHOWN, status=status)
+        assert isinstance(judge_payment(shown, SALE, settings), kind)
+        assert isinstance(judge_payment(shown, SALE, SETTINGS), c.Unclear)
+
+
 @pytest.mark.parametrize(
     "other",
     [
@@ -102,6 +110,11 @@ def test_no_card_number_is_shown_wherever_the_server_writes_it() -> None:
         {"currency": "EURO"},
         {"total_seconds": 5.0},
         {"after_stop_seconds": 0.0},
+        {"taken_statuses": ("DECLINED",)},
+        {"taken_statuses": ("OPEN",), "held_statuses": ("OPEN",)},
+        {"taken_statuses": ("Authorized",)},
+        {"held_statuses": ("captured",)},
+        {"declined_codes": ("APPROVED",)},
     ],
 )
 def test_wrong_settings_are_refused(wrong: dict[str, object]) -> None:
