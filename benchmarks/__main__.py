@@ -71,7 +71,7 @@ def _show_load(options: argparse.Namespace) -> None:
 async def _measure(options: argparse.Namespace, folder: Path) -> list[tuple[str, str, str, str]]:
     rows: list[tuple[str, str, str, str]] = []
     if options.only in {None, "latency"}:
-        ours, floor = await latency.measure(folder, options.rounds)
+        ours, floor, whole = await latency.measure(folder, options.rounds)
         for name, mine, theirs in (
             ("(a) command → first byte", ours.first_byte, floor.first_byte),
             ("(b) last byte → document", ours.document, floor.document),
@@ -80,8 +80,17 @@ async def _measure(options: argparse.Namespace, folder: Path) -> list[tuple[str,
                 one, two = percentile(mine, share), percentile(theirs, share)
                 label = f"{name}, p{share * 100:.0f}"
                 rows.append((label, _ms(one), _ms(two), f"{one / two:.2f}"))
-        whole = percentile(ours.payment, 0.5)
-        rows.append(("whole payment over a pseudo-terminal, p50", _ms(whole), "", ""))
+        one, two = percentile(ours.payment, 0.5), percentile(whole.payment, 0.5)
+        what = "a whole payment, floor of the same three commits, p50"
+        rows.append((what, _ms(one), _ms(two), f"{one / two:.2f}"))
+        rows.append(
+            (
+                "processor time per payment, events and states included",
+                _ms(ours.processor),
+                _ms(whole.processor),
+                f"{ours.processor / whole.processor:.2f}",
+            )
+        )
     if options.only in {None, "recording"}:
         rate, least = await recording.measure(folder, options.purchases)
         what = f"(c) purchases per second, queue of {options.purchases}"

@@ -1,7 +1,8 @@
 """The floor: the least that could be done. Bare MQTT, one full commit, a bare serial write.
 
-A process of its own, like the bridge: `python -m benchmarks.floor PORT DEVICE DATABASE`.
-Command in → commit → one byte out; byte in → commit → document out.
+A process of its own, like the bridge: `python -m benchmarks.floor PORT DEVICE DATABASE COMMITS`.
+Command in → commit → one byte out; byte in → commit → document out. With three commits, those of a
+whole payment, there is one more byte in, commit, and byte out between the two.
 """
 
 from __future__ import annotations
@@ -15,8 +16,8 @@ import tty
 
 import aiomqtt
 
-COMMAND = "floor/command"
-DOCUMENT = "floor/document"
+COMMAND = "floor/{}/command"  # by the number of commits
+DOCUMENT = "floor/{}/document"
 
 
 def open_database(path: str) -> sqlite3.Connection:
@@ -35,7 +36,17 @@ def commit(connection: sqlite3.Connection, body: bytes) -> None:
     connection.execute("commit")
 
 
-async def main(port: int, device: str, database: str) -> None:
+async def read(serial: int, readable: asyncio.Event) -> bytes:
+    """Return what comes next."""
+    while True:
+        readable.clear()
+        try:
+            return os.read(serial, 64)
+        except BlockingIOError:
+            await readable.wait()
+
+
+async def main(port: int, device: str, database: str, commits: int) -> None:
     """Serve until killed."""
     connection = open_database(database)
     serial = os.open(device, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
@@ -45,18 +56,17 @@ async def main(port: int, device: str, database: str) -> None:
     loop.add_reader(serial, done.set)
     options = [(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)]
     async with aiomqtt.Client("127.0.0.1", port, socket_options=options) as client:
-        await client.subscribe(COMMAND, qos=1)
+        await client.subscribe(COMMAND.format(commits), qos=1)
         print("ready", flush=True)
         async for message in client.messages:
             assert isinstance(message.payload, bytes)
             commit(connection, message.payload)
-            os.write(serial, b"\x02")
-            done.clear()
-            await done.wait()
-            answer = os.read(serial, 64)
-            commit(connection, answer)
-            await client.publish(DOCUMENT, answer, qos=1, retain=True)
+            for _ in range(commits - 1):
+                os.write(serial, b"\x02")
+                answer = await read(serial, done)
+                commit(connection, answer)
+            await client.publish(DOCUMENT.format(commits), answer, qos=1, retain=True)
 
 
 if __name__ == "__main__":
-    asyncio.run(main(int(sys.argv[1]), sys.argv[2], sys.argv[3]))
+    asyncio.run(main(int(sys.argv[1]), sys.argv[2], sys.argv[3], int(sys.argv[4])))

@@ -20,11 +20,18 @@ import aiomqtt
 
 from benchmarks import floor
 from benchmarks.instant import InstantTerminal
-from benchmarks.stage import bridge, mosquitto, process, write_config
+from benchmarks.stage import (
+    bridge,
+    mosquitto,
+    process,
+    process_seconds,
+    write_config,
+)
 from simulators.terminals.shared.serial_port import PtyLine
 
 ROUND_SECONDS_MAX = 10.0
 QUIET_SECONDS = 0.15
+WARM_ROUNDS = 20  # they warm caches and connections
 NODELAY = [(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)]
 BASE = "paybridge/v1"
 
@@ -36,39 +43,47 @@ class Samples:
     first_byte: list[float] = field(default_factory=list)
     document: list[float] = field(default_factory=list)
     payment: list[float] = field(default_factory=list)  # command → approved document
+    processor: float = 0.0  # of the process, for each payment
 
 
-async def measure(folder: Path, rounds: int) -> tuple[Samples, Samples]:
-    """Return what the bridge and the floor took."""
+async def measure(folder: Path, rounds: int) -> tuple[Samples, Samples, Samples]:
+    """Return what the bridge took, the floor, and a floor with the commits of a whole payment."""
     async with mosquitto(folder) as port, asyncio.TaskGroup() as group:
         pty = PtyLine()
         terminal = InstantTerminal(pty)
         serving = group.create_task(terminal.serve())
-        bare = PtyLine()
+        bare, whole = PtyLine(), PtyLine()
         config = write_config(folder, port, pty.device)
-        floor_command = (sys.executable, "-m", "benchmarks.floor", str(port), bare.device)
+        command = (sys.executable, "-m", "benchmarks.floor", str(port))
         async with (
-            bridge(config),
-            process(*floor_command, str(folder / "floor.sqlite"), ready=b"ready"),
+            bridge(config) as (child, _),
+            process(*command, bare.device, str(folder / "2.sqlite"), "2", ready=b"ready"),
+            process(*command, whole.device, str(folder / "3.sqlite"), "3", ready=b"ready") as three,
             aiomqtt.Client("127.0.0.1", port, socket_options=NODELAY) as client,
         ):
             await client.subscribe(f"{BASE}/registers/till-1/payments/#", qos=1)
             await client.subscribe(f"{BASE}/terminals/+/state", qos=1)
-            await client.subscribe(floor.DOCUMENT, qos=1)
+            await client.subscribe(floor.DOCUMENT.format("+"), qos=1)
             messages = aiter(client.messages)
             await until_message(messages, lambda m: b'"ready":true' in m.payload)
-            ours, theirs = Samples(), Samples()
-            for number in range(rounds + 20):
-                keep = number >= 20  # the first rounds warm caches and connections
+            ours, theirs, all_of_it = Samples(), Samples(), Samples()
+            used = (0.0, 0.0)
+            for number in range(rounds + WARM_ROUNDS):
+                if number == WARM_ROUNDS:
+                    used = (process_seconds(child.pid), process_seconds(three.pid))
                 one = await bridge_round(client, messages, terminal)
-                two = await _floor_round(client, messages, bare)
-                if keep:
+                two = await _floor_round(client, messages, bare, 2)
+                more = await _floor_round(client, messages, whole, 3)
+                if number >= WARM_ROUNDS:
                     _add(ours, one)
                     _add(theirs, two)
-            pty.close()
-            bare.close()
+                    _add(all_of_it, more)
+            ours.processor = (process_seconds(child.pid) - used[0]) / rounds
+            all_of_it.processor = (process_seconds(three.pid) - used[1]) / rounds
+            for line in (pty, bare, whole):
+                line.close()
         serving.cancel()
-    return ours, theirs
+    return ours, theirs, all_of_it
 
 
 def _add(samples: Samples, times: tuple[float, float, float]) -> None:
@@ -112,16 +127,19 @@ async def bridge_round(
 
 
 async def _floor_round(
-    client: aiomqtt.Client, messages: object, line: PtyLine
+    client: aiomqtt.Client, messages: object, line: PtyLine, commits: int
 ) -> tuple[float, float, float]:
     reading = asyncio.create_task(_stamp(line))
     await asyncio.sleep(0)
     began = time.perf_counter()
-    await client.publish(floor.COMMAND, b"x" * 150, qos=1)
+    await client.publish(floor.COMMAND.format(commits), b"x" * 150, qos=1)
     first = await reading
+    for _ in range(commits - 2):
+        line.write(b"\x03")
+        await line.read()
     answered = time.perf_counter()
     line.write(b"\x03")
-    ended = await until_message(messages, lambda m: str(m.topic) == floor.DOCUMENT)
+    ended = await until_message(messages, lambda m: str(m.topic) == floor.DOCUMENT.format(commits))
     return first - began, ended - answered, ended - began
 
 
