@@ -12,7 +12,17 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import codecs, consoles, footprint, items, latency, load, payments, recording
+from benchmarks import (
+    codecs,
+    consoles,
+    footprint,
+    items,
+    latency,
+    load,
+    payments,
+    plot,
+    recording,
+)
 from benchmarks.stage import percentile
 
 PAYMENTS_MAX = 200  # for each driver and transport; more tell nothing new
@@ -27,6 +37,7 @@ def main() -> None:
     parser.add_argument("--items", type=int, default=200_000, help="catalogue for (e)")
     parser.add_argument("--only", choices=PARTS)
     parser.add_argument("--load", action="store_true", help="much at once, and much history")
+    parser.add_argument("--plot", type=Path, help="also draw the ratios into this SVG file")
     parser.add_argument("--history", type=int, default=100_000, help="payments of a year")
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--instant-api", action="store_true", help=argparse.SUPPRESS)
@@ -43,6 +54,8 @@ def main() -> None:
         return
     with tempfile.TemporaryDirectory(prefix="paybridge-bench-") as folder:
         rows = asyncio.run(_measure(options, Path(folder)))
+    if options.plot is not None:
+        options.plot.write_text(plot.draw(rows, "Times the floor (the line), in one run"))
     if options.json:
         print(json.dumps(rows))
         return

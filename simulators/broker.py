@@ -71,6 +71,7 @@ class Broker:
     wanted: Callable[[str], bool]
     protocol: Literal["5.0", "3.1.1"] = "5.0"
     misfortune: Misfortune = field(default_factory=Misfortune)
+    acknowledges_after: float = 0.0  # seconds for which it keeps a publisher waiting
     on_published: Callable[[Message], None] = lambda _message: None
     on_disorder: Callable[[str], None] = lambda _words: None  # the bridge breaks MQTT's rules
     retained: dict[str, Message] = field(default_factory=dict)
@@ -282,7 +283,7 @@ class BrokerLink:
         if not self.open:
             raise Lost("the connection broke while publishing")
         broker.take(message)
-        await asyncio.sleep(broker.rng.uniform(*TRAVEL_SECONDS) / 4)
+        await asyncio.sleep(broker.rng.uniform(*TRAVEL_SECONDS) / 4 + broker.acknowledges_after)
         if not self.open:
             raise Lost("the connection broke before the acknowledgement")
 

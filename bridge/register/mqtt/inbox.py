@@ -106,15 +106,15 @@ class Inbox:
         line = lines.name_for(owner)
         waiting = _Waiting(delivery, line)
         size = len(delivery.payload)
-        if isinstance(topic, RequestTopic):
-            waiting.excess = (
-                lines.length(owner) >= LINE_MAX
-                or self._bytes.get(line, 0) + size > LINE_BYTES_MAX
-                or self._held_bytes + size > BYTES_MAX
-            )
-        elif size > EXCESS_BYTES_MAX and self._held_bytes + size > BYTES_MAX:
-            waiting.excess = True  # nonsense, at this length; nobody is told
-        if waiting.excess and size > EXCESS_BYTES_MAX:
+        is_long = size > EXCESS_BYTES_MAX
+        # Short ones always find room in all: others' long ones must not keep a payment away.
+        waiting.excess = (is_long and self._held_bytes + size > BYTES_MAX) or (
+            (is_long or isinstance(topic, RequestTopic))
+            and self._bytes.get(line, 0) + size > LINE_BYTES_MAX
+        )
+        if isinstance(topic, RequestTopic) and lines.length(owner) >= LINE_MAX:
+            waiting.excess = True
+        if waiting.excess and is_long:
             waiting.delivery = replace(delivery, payload=delivery.payload[:EXCESS_BYTES_MAX])
         self._count(waiting, 1)
         lines.put(owner, waiting)
@@ -126,7 +126,10 @@ class Inbox:
         if older is None:
             return None
         older.superseded = True
-        return older.delivery
+        superseded = older.delivery
+        self._count(older, -1)
+        older.delivery = replace(superseded, payload=b"")
+        return superseded
 
     async def next(self) -> Connected | Delivery | Excess:
         """Return what is next in turn. Cancelled, it leaves everything where it is."""

@@ -18,7 +18,7 @@ from bridge.register.receipts.receipt_text import (
     PLAIN,
     ReceiptStyle,
     masked,
-    receipts_of,
+    outlines_of,
     width_of,
 )
 from drivers.contract import Approval, Money
@@ -250,7 +250,7 @@ def _receipts(
 ) -> list[k.ReceiptReference]:
     request = account.payment.request
     found: dict[str, k.ReceiptReference] = {}
-    for receipt in receipts_of(account, style):
+    for receipt in outlines_of(account, style):
         copy = "signature" if receipt.requires_signature else receipt.copy
         found[copy] = k.ReceiptReference.model_validate(
             {

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -116,22 +116,40 @@ class ReceiptStyle:
 
 
 PLAIN = ReceiptStyle()
+_Compose = Callable[
+    [PaymentRecord, Approval, Literal["customer", "merchant"], ReceiptStyle], tuple[str, ...]
+]
 
 
 def receipts_of(account: PaymentRecord, style: ReceiptStyle) -> tuple[Receipt, ...]:
     """Return the receipts of a payment: the terminal's own, else ours once it is approved."""
+    return _receipts(account, style, _compose)
+
+
+def outlines_of(account: PaymentRecord, style: ReceiptStyle) -> tuple[Receipt, ...]:
+    """Return the same receipts, as wide as they are, with one line in each of ours.
+
+    A document names receipts with every change, and composing them is most of what it costs.
+    """
+    return _receipts(account, style, _rule)
+
+
+def _receipts(
+    account: PaymentRecord, style: ReceiptStyle, compose: _Compose
+) -> tuple[Receipt, ...]:
     payment = account.payment
     told = _told_apart(payment.receipts)
     if payment.approval is None or payment.status is not p.Status.APPROVED:
         return told
     found = told or (
-        Receipt("customer", _compose(account, payment.approval, "customer", style)),
-        _merchant_copy(account, payment.approval, style),
+        Receipt("customer", compose(account, payment.approval, "customer", style)),
+        Receipt("merchant", compose(account, payment.approval, "merchant", style)),
     )
     signed = payment.approval.card.verification == "signature"
     if not signed and payment.signature is None:
         return found
-    return _to_be_signed(found, _merchant_copy(account, payment.approval, style))
+    own = Receipt("merchant", compose(account, payment.approval, "merchant", style))
+    return _to_be_signed(found, own)
 
 
 def _told_apart(printed: tuple[Receipt, ...]) -> tuple[Receipt, ...]:
@@ -171,10 +189,6 @@ def _to_be_signed(found: tuple[Receipt, ...], own: Receipt) -> tuple[Receipt, ..
     if not any(one.requires_signature for one in found):
         found = (*found, replace(own, requires_signature=True))
     return tuple(replace(one, must_print=one.must_print or one.requires_signature) for one in found)
-
-
-def _merchant_copy(account: PaymentRecord, approval: Approval, style: ReceiptStyle) -> Receipt:
-    return Receipt("merchant", _compose(account, approval, "merchant", style))
 
 
 def masked(pan: MaskedPan | None) -> str | None:
@@ -217,6 +231,16 @@ def fields_of(account: PaymentRecord) -> dict[str, str | None]:
         "approval_code": approval.approval_code or None,
         "time_stamp": approval.time_text or account.ended_at,
     }
+
+
+def _rule(
+    account: PaymentRecord,
+    _approval: Approval,
+    _copy: Literal["customer", "merchant"],
+    style: ReceiptStyle,
+) -> tuple[str, ...]:
+    """Return the line that is as wide as a receipt of ours, and no other is wider."""
+    return ("-" * style.columns_of(account.payment.request.register_id),)
 
 
 def _compose(

@@ -13,6 +13,7 @@ import pytest
 
 from bridge.register.mqtt.inbox import EXCESS_TOGETHER_MAX, LINE_MAX
 from bridge.register.mqtt.messages import EXCESS_BYTES_MAX
+from bridge.register.outbox import RESPONSES_WAITING_MAX
 from simulators.broker import Message
 from tests.support.shop import TOPICS, Plans, Shop, in_a_shop, payment_id
 from tests.support.virtual_store import Json
@@ -203,6 +204,42 @@ def test_what_is_cut_off_before_its_payment_is_named_is_not_called_a_no(tmp_path
         assert refused["payment_id"] is None
         assert refused["error"]["money_moved"] == "unknown"
         assert refused["error"]["retry"] == "after_check"
+
+    in_a_shop(tmp_path, test)
+
+
+def test_where_the_broker_acknowledges_late_a_flood_still_takes_turns_with_others(
+    tmp_path: Path,
+) -> None:
+    async def test(shop: Shop) -> None:
+        heard = Heard(shop)
+        async with held_up(shop):
+            flood(shop, "payment/status", 200, payment_id=payment_id(77))
+        await answered(heard, 3)
+        shop.broker.acknowledges_after = 5.0
+        before = len(heard.order)
+        assert (await shop.ask("till-1", "payment/list"))["status"] == "ok"
+        # One was under way, one has the turn before, and one is taken meanwhile.
+        assert heard.order.index("till-1") - before <= 3
+        shop.broker.acknowledges_after = 0.0
+        await answered(heard, 200)
+
+    in_a_shop(tmp_path, test)
+
+
+def test_no_command_is_taken_while_too_many_answers_wait_for_the_broker(tmp_path: Path) -> None:
+    async def test(shop: Shop) -> None:
+        heard = Heard(shop)
+        shop.broker.acknowledges_after = 5.0
+        taken = len(shop.acknowledged)
+        for _ in range(8):
+            flood(shop, "payment/status", 200, payment_id=payment_id(77))
+            await asyncio.sleep(2)
+        waiting = len(shop.desk.outbox.responses)
+        assert waiting < RESPONSES_WAITING_MAX + EXCESS_TOGETHER_MAX
+        assert len(shop.acknowledged) - taken < 1_600, "what waits is not acknowledged"
+        shop.broker.acknowledges_after = 0.0
+        await answered(heard, 1_600)
 
     in_a_shop(tmp_path, test)
 

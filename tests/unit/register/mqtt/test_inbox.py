@@ -207,3 +207,24 @@ def test_acknowledgements_wait_for_those_before_them() -> None:
     assert known.done(5) == []
     assert known.done(3) == [3, 9]
     assert known.done(77) == []
+
+
+async def test_long_messages_of_others_keep_no_payment_away() -> None:
+    inbox = Inbox(TOPICS)
+    for number in range(60):
+        inbox.put(command(f"till-{number}", number, LINE_BYTES_MAX))
+        inbox.put(state(f"till-{number}", number, b"x" * LINE_BYTES_MAX))
+        inbox.put(Delivery("something/else", b"x" * LINE_BYTES_MAX))
+    assert inbox.held_bytes <= BYTES_MAX + 180 * EXCESS_BYTES_MAX
+    inbox.put(command("till-99", 999, 300))
+    assert 999 in numbers(await taken(inbox))
+    assert inbox.held_bytes == 0
+
+
+async def test_a_state_that_another_took_the_place_of_holds_no_bytes() -> None:
+    inbox = Inbox(TOPICS)
+    for number in range(100):
+        inbox.put(state("till-1", number, b"x" * 1_000))
+    assert inbox.held_bytes == 1_000
+    assert numbers(await taken(inbox)) == [99]
+    assert inbox.held_bytes == 0

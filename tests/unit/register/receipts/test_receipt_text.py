@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import re
 from dataclasses import replace
 from typing import Literal
@@ -12,7 +13,13 @@ from bridge.money import payment as p
 from bridge.money.payment.signature import Signature
 from bridge.money.store.records import HistoryLine, PaymentRecord
 from bridge.register.receipts.receipt_documents import receipt_documents
-from bridge.register.receipts.receipt_text import Columns, ReceiptStyle, receipts_of
+from bridge.register.receipts.receipt_text import (
+    Columns,
+    ReceiptStyle,
+    outlines_of,
+    receipts_of,
+    width_of,
+)
 from drivers import contract as c
 from tests.unit.money.payment.test_machine import REQUEST
 
@@ -247,3 +254,60 @@ def test_what_was_printed_twice_stands_there_once() -> None:
     assert documents["customer"].lines == ("THANKS",)
     both = receipt_documents(paid(receipts=(untold("one"), untold("one"))), style(40))
     assert both["administration"].lines == ("one",)
+
+
+def _any_text(rng: random.Random) -> str:
+    letters = "ab ÄßW\t.-/漢🙂" + "\u00a0"
+    return "".join(rng.choice(letters) for _ in range(rng.choice((0, 1, 9, 31, 48, 60, 130))))
+
+
+def _any_record(rng: random.Random) -> tuple[PaymentRecord, ReceiptStyle]:
+    columns: Columns = rng.choice((32, 40, 48))
+    card = c.Card(
+        rng.choice(("visa", "")),
+        _any_text(rng),
+        rng.choice((None, c.MaskedPan.of(PAN))),
+        rng.choice(("icc", "", "odd")),
+        rng.choice(("signature", "online_pin", "")),
+        _any_text(rng),
+    )
+    approval = replace(
+        TAKEN,
+        card=card,
+        terminal_id=_any_text(rng),
+        transaction_id=_any_text(rng),
+        trace=_any_text(rng),
+        approval_code=_any_text(rng),
+        merchant_id=_any_text(rng),
+        time_text=rng.choice(("2026-11-23T13:00:02", "", _any_text(rng))),
+        extra={"balance_after": rng.choice(("", "12.30", _any_text(rng)))},
+    )
+    printed = tuple(
+        c.Receipt(
+            rng.choice(("customer", "merchant", "administration")),
+            tuple(_any_text(rng) for _ in range(rng.randint(0, 3))),
+            requires_signature=rng.random() < 0.3,
+            must_print=rng.random() < 0.3,
+        )
+        for _ in range(rng.choice((0, 0, 0, 1, 2, 3)))
+    )
+    record = paid(
+        approval,
+        rng.choice(("", "de", "en", "fr-CH")),
+        receipts=printed,
+        signature=rng.choice((None, Signature.ASKED)),
+        status=rng.choice((p.Status.APPROVED, p.Status.APPROVED, p.Status.DECLINED)),
+    )
+    heading = tuple(_any_text(rng) for _ in range(rng.randint(0, 2)))
+    return record, ReceiptStyle(heading, {"till-1": columns})
+
+
+def test_an_outline_is_the_receipt_but_for_its_lines() -> None:
+    rng = random.Random(7)
+    for _ in range(3_000):
+        record, how = _any_record(rng)
+        whole, outlines = receipts_of(record, how), outlines_of(record, how)
+        assert [replace(one, lines=()) for one in outlines] == [
+            replace(one, lines=()) for one in whole
+        ]
+        assert [width_of(one) for one in outlines] == [width_of(one) for one in whole]
