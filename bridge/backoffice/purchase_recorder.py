@@ -238,8 +238,9 @@ class Recorder:
                     self._note_outage(reason, retry_after_seconds, BACKOFF_SECONDS_MAX)
                 await self._ledger.apply_purchase(transaction_id, s.NotApplied(reason))
                 self._put(self._wait_until, transaction_id)
-            case Refused(code, _, path) if code in COMMON_REFUSALS:
-                words = f"{COMMON_REFUSALS[code]}{f' ({path})' if path else ''}"
+            case Refused(code, message, path) if code in COMMON_REFUSALS:
+                more = path or (message if code == INVALID_REQUEST else "")
+                words = f"{COMMON_REFUSALS[code]}{f' ({more})' if more else ''}"
                 if began_in == self._troubles:
                     self._note_problem(words)
                 await self._ledger.apply_purchase(transaction_id, s.NotApplied(words))

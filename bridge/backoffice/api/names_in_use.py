@@ -21,6 +21,9 @@ RELEARN_SECONDS = 10.0
 NAMES_SECONDS = 3_600.0
 """A schema that fits is read again so often: a server may learn what it lacked."""
 
+QUICK_SECONDS = 3.0
+"""An answer that cannot be read comes sooner than one that does not come."""
+
 Ask = Callable[[Document], Awaitable[Answered | NotApplied | Refused]]
 
 
@@ -50,15 +53,18 @@ class NamesInUse:
         lacks is said in the log, once.
         """
         async with self._learning:
-            self._asked_at = asyncio.get_running_loop().time()
+            self._asked_at = began = asyncio.get_running_loop().time()
             # What was learned before is the better guess, unless nothing came of it.
             names = self._given if self.names.missing else self.names
-            answer = await self._ask(names_query())
+            answer, seconds = await self._ask(names_query()), 0.0
             schema = answer.data.get("__schema") if isinstance(answer, Answered) else None
             if isinstance(schema, dict):
                 names = read_names(schema, self._given)
             elif isinstance(answer, NotApplied) and not answer.answered:
-                return self.names  # nobody is there
+                seconds = asyncio.get_running_loop().time() - began
+            # A whole schema may be too long an answer; but nobody waits twice for nobody.
+            if seconds > QUICK_SECONDS:
+                return self.names
             names, was_tried = await self._rehearse(names)
             if isinstance(schema, dict) or was_tried:
                 self.names, self.are_read = names, True

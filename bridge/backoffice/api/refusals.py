@@ -5,7 +5,7 @@ kept: it is only compared with the patterns below, and what it names is believed
 a name we wrote ourselves. A code, or a property that the server names, is kept in a strict grammar
 and only if it repeats no text of the request.
 
-The patterns are those of GraphQL.NET 4 to 8 and of graphql-js 14 to 17 (Apollo, graphql-core). Both
+The patterns are those of GraphQL.NET 2 to 8 and of graphql-js 14 to 17 (Apollo, graphql-core). Both
 report a field that an input object does not have under the code of a wrong value.
 """
 
@@ -76,9 +76,10 @@ _Q = "['\"‘’]"
 _N = r"([_A-Za-z][_0-9A-Za-z]*)"
 _NAME = f"{_Q}{_N}{_Q}"
 _ARGUMENT = (
-    rf"Argument {_NAME} has invalid value\.?\s*(?:In (?:field {_NAME}|element #[0-9]+): ?\[?)*"
+    rf"Argument {_NAME} has invalid value(?: [^\n]*\.\n|\.?\s*)"
+    rf"(?:In (?:field {_NAME}|element #[0-9]+): ?\[?)*"
 )
-"""How GraphQL.NET leads to the place within an argument."""
+"""How GraphQL.NET leads to the place within an argument; version 2 spells the argument first."""
 _SCALARS = (
     "BigInt|Boolean|Byte|Date|DateOnly|DateTime|DateTimeOffset|Decimal|Float|Guid|ID|Int|Long|Money"
     "|Short|String|TimeOnly|Uri"
@@ -214,6 +215,8 @@ def _kind_of(error: object, said: Said, *, not_begun: bool) -> _Kind | None:
     given, message = error.get("extensions"), error.get("message")
     extensions = given if isinstance(given, dict) else {}
     code, number = _word(extensions.get("code")), _word(extensions.get("number"))
+    if not number and (_SECTION.fullmatch(code) or code.casefold() == _PERMISSION_NUMBER):
+        number = code  # GraphQL.NET 2 has no numbers beside its codes
     text = _word(message)
     if "code" not in extensions and not number:
         is_plain = not_begun and error.get("path") is None

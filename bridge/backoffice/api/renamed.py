@@ -21,7 +21,7 @@ from bridge.backoffice.api.documents import (
     purchase_add,
 )
 from bridge.backoffice.api.literals import is_name
-from bridge.backoffice.api.names import ApiNames
+from bridge.backoffice.api.names import CAPTURE_FIELD, ApiNames
 from bridge.backoffice.api.operation import Document
 
 ESSENTIAL = frozenset(
@@ -57,8 +57,12 @@ class BadName(Exception):
 
 @cache
 def known_keys() -> frozenset[str]:
-    """Return every key of `ApiNames.renamed` that some operation of ours looks up."""
-    return frozenset[str]().union(*(one.keys for one in _samples()))
+    """Return every key of `ApiNames.renamed` that some operation of ours looks up.
+
+    The parts of a hold's end are none: they have settings of their own, and are learned.
+    """
+    keys = frozenset[str]().union(*(one.keys for one in _samples()))
+    return frozenset(key for key in keys if not key.startswith(f"{CAPTURE_FIELD}("))
 
 
 def check(renamed: Mapping[str, str]) -> None:

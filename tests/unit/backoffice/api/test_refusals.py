@@ -46,6 +46,12 @@ NAMES_UNKNOWN = [
         "Cannot query field 'payMethod' on type 'Purchase'. Did you mean 'x'?",
         {"code": "FIELDS_ON_CORRECT_TYPE", "number": "5.3.1"},
     ),
+    # GraphQL.NET 2
+    (
+        'Argument "add" has invalid value {sku: "a.b"}.\nIn field "payMethod": Unknown field.',
+        {"code": "5.6.1"},
+    ),
+    ('Unknown argument "payMethod" on field "f" of type "Mutation".', {"code": "5.4.1"}),
     # Apollo and the reference implementation, old and new
     ('Field "payMethod" is not defined by type "PurchaseInput". Did you mean "x"?', JS_VALUE),
     ('Unknown argument "payMethod" on field "Mutation.purchaseAdd".', JS_VALUE),
@@ -169,8 +175,15 @@ def test_a_missing_permission_has_many_names(status_of: dict[str, str]) -> None:
     assert outcome.code == "NOT_AUTHORIZED"
 
 
-def test_orchards_permission_rule_is_known_by_its_number() -> None:
-    told = {"code": "VALIDATION_ERROR", "codes": ["X"], "number": "Unauthorized"}
+@pytest.mark.parametrize(
+    "told",
+    [
+        {"code": "VALIDATION_ERROR", "codes": ["X"], "number": "Unauthorized"},
+        {"code": "Unauthorized"},
+        {"code": "UNAUTHORIZED"},
+    ],
+)
+def test_orchards_permission_rule_is_known_by_its_number(told: dict[str, Any]) -> None:
     outcome = read("You do not have permission to view this field.", told)
     assert isinstance(outcome, Refused)
     assert outcome.code == "NOT_AUTHORIZED"

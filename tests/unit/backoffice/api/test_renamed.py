@@ -52,6 +52,8 @@ def test_the_samples_use_every_name_and_fit_the_schema() -> None:
         ({"purchaseAdd(add.payMethod)": "x: 1}) { id } } #"}, "no such name"),
         ({"purchaseAdd(add.transactionId)": ""}, "cannot be left out"),
         ({"purchaseAdd.id": ""}, "cannot be left out"),
+        ({"giftcardTransCapture(trans.id)": "key"}, "we use no name"),
+        ({"giftcardTransAdd(trans.authorizeOnly)": "hold"}, "we use no name"),
     ],
 )
 def test_what_cannot_be_used_is_refused_by_its_key(renamed: dict[str, str], words: str) -> None:
