@@ -126,6 +126,10 @@ class StatusDocuments:
             bridge_id="world", version="0", operations=(), currencies=("EUR",), limits=limits
         )
 
+    def frames(self) -> dict[str, object]:
+        """Return nothing: nobody asks for a support bundle in a world."""
+        return {}
+
     def health(self) -> k.BridgeState:
         """Return something small; health is not what a world is about."""
         return k.BridgeState(state="online")
