@@ -6,6 +6,7 @@ import json
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 from urllib.parse import parse_qsl, quote, urlencode
 
 from starlette.applications import Starlette
@@ -130,12 +131,12 @@ class ConsoleApp:
             try:
                 self._see(visit)
                 facts = await page.facts(visit)
-                return self._html(visit, page.template, facts)
+                return await self._html(visit, page.template, facts)
             except Refused as refused:
-                return self._refusal(visit, refused)
+                return await self._refusal(visit, refused)
             except JournalError as error:
                 _LOGGER.warning("page not shown path=%s reason=%s", page.path, error)
-                return self._refusal(visit, Refused(503, UNREADABLE))
+                return await self._refusal(visit, Refused(503, UNREADABLE))
 
         return answer
 
@@ -143,12 +144,14 @@ class ConsoleApp:
         if visit.role is None:
             raise Refused(401, "")
 
-    def _html(self, visit: Visit, template: str, facts: Facts, status: int = 200) -> Response:
+    async def _html(self, visit: Visit, template: str, facts: Facts, status: int = 200) -> Response:
         """Return a page; who comes for the first time gets a session without a role."""
         sessions = self._premises.sessions
         session = visit.session or sessions.begin()
         flash = take_flash(visit)
-        text = self.renderer.page(template, {**facts, "flash": flash})
+        whole = {**facts, "flash": flash}
+        # In the console's own thread: a large page must not hold up a payment.
+        text = await self._premises.read(partial(self.renderer.page, template, whole))
         response = HTMLResponse(text.replace(TOKEN_MARK, session.token), status)
         if session is not visit.session:
             self._set_session(response, session.id)
@@ -177,14 +180,14 @@ class ConsoleApp:
             secure=self._premises.settings.is_tls,
         )
 
-    def _refusal(self, visit: Visit, refused: Refused) -> Response:
+    async def _refusal(self, visit: Visit, refused: Refused) -> Response:
         if refused.status == 401:
             next_page = quote(_next_of(visit))
             return RedirectResponse(f"/unlock?next={next_page}", 303)
         facts = {**frame_facts(visit, ""), "message": refused.message, "status": refused.status}
         if visit.role is None:  # nothing is shown to who may not see
             return PlainTextResponse(visit.words.say(refused.message), refused.status)
-        return self._html(visit, "error.html", facts, refused.status)
+        return await self._html(visit, "error.html", facts, refused.status)
 
     # --- live
 
@@ -209,7 +212,7 @@ class ConsoleApp:
         sent: dict[str, str] = {}
         role = visit_of(request, self._premises).role
         try:
-            while True:
+            while not self._broadcast.is_over:
                 visit = visit_of(request, self._premises)
                 if visit.role is not role:
                     yield _event("reload", "")
@@ -233,19 +236,19 @@ class ConsoleApp:
                 shown = "error.html"
             else:
                 shown = page.template
-            block = self.renderer.block
-            return json.dumps(
-                {
-                    "top": block("base.html", "top", facts),
-                    "main": block(shown, "main", facts),
-                }
-            )
+            return await self._premises.read(partial(self._blocks, shown, facts))
 
         role = visit.role.word if visit.role is not None else ""
         url = visit.request.url
         key = (url.path, url.query, visit.words.language, role, visit.by)
         parts: dict[str, str] = json.loads(await self._broadcast.shared(key, make))
         return parts
+
+    def _blocks(self, template: str, facts: Facts) -> str:
+        block = self.renderer.block
+        return json.dumps(
+            {"top": block("base.html", "top", facts), "main": block(template, "main", facts)}
+        )
 
     # --- what is done
 
@@ -259,10 +262,10 @@ class ConsoleApp:
                 raise Refused(404, "There is no such page.")
             done = await work(visit, form)
         except Refused as refused:
-            return self._refusal(visit, refused)
+            return await self._refusal(visit, refused)
         except JournalError as error:
             _LOGGER.warning("not done at the console reason=%s", error)
-            return self._refusal(visit, Refused(503, UNREADABLE))
+            return await self._refusal(visit, Refused(503, UNREADABLE))
         self._broadcast.note()
         response = RedirectResponse(local_path(form.get("back", ["/"])[0]), 303)
         if done.message:
@@ -273,11 +276,11 @@ class ConsoleApp:
         visit = visit_of(request, self._premises)
         try:
             if request.method == "GET":
-                return self._html(visit, "unlock.html", unlock_facts(visit))
+                return await self._html(visit, "unlock.html", unlock_facts(visit))
             opened, path = await unlock(visit)
         except Refused as refused:
             facts = {**unlock_facts(visit), "message": refused.message}
-            return self._html(visit, "unlock.html", facts, refused.status)
+            return await self._html(visit, "unlock.html", facts, refused.status)
         response = RedirectResponse(path, 303)
         self._set_session(response, opened.id)
         return response
@@ -287,7 +290,7 @@ class ConsoleApp:
         try:
             await lock(visit)
         except Refused as refused:
-            return self._refusal(visit, refused)
+            return await self._refusal(visit, refused)
         return RedirectResponse("/", 303)
 
     async def _csv(self, request: Request) -> Response:
@@ -296,9 +299,9 @@ class ConsoleApp:
             self._see(visit)
             lines = await csv_text(visit)
         except Refused as refused:
-            return self._refusal(visit, refused)
+            return await self._refusal(visit, refused)
         except JournalError:
-            return self._refusal(visit, Refused(503, UNREADABLE))
+            return await self._refusal(visit, Refused(503, UNREADABLE))
         name = f"payments-{visit.words.local(visit.now):%Y%m%d-%H%M}.csv"
         return StreamingResponse(
             iter(lines),
@@ -327,7 +330,12 @@ def keep_flash(response: Response, done: actions.Done) -> None:
     """Have the next page say what came of an action; the cookie is for that page only."""
     text = urlencode({"m": done.message, "d": done.detail[:400], "g": "1" if done.is_good else ""})
     response.set_cookie(
-        FLASH_COOKIE, text, max_age=FLASH_SECONDS, path="/", samesite="strict", httponly=True
+        FLASH_COOKIE,
+        text,
+        max_age=FLASH_SECONDS,
+        path="/",
+        samesite="strict",
+        httponly=True,
     )
 
 

@@ -23,10 +23,20 @@ class Broadcast:
         self._news = asyncio.Event()
         self._pages: OrderedDict[tuple[str, ...], tuple[int, float, str]] = OrderedDict()
         self.streams = 0
+        self.is_over = False  # streams end by themselves
 
     def note(self) -> None:
         """Note that something changed that nobody else tells."""
         self._changed.set()
+
+    def end(self) -> None:
+        """Have every stream end."""
+        self.is_over = True
+        self._news.set()
+
+    def begin(self) -> None:
+        """Take streams again."""
+        self.is_over = False
 
     async def run(self) -> None:
         """Tell changes, for ever."""

@@ -77,7 +77,7 @@ class RequestGuard:
         """Return status and words for what is turned away, None for what may come in."""
         headers = Headers(scope=scope)
         host = headers.get("host", "")
-        if (urlsplit(f"//{host}").hostname or "") not in self._hosts or "@" in host:
+        if _name_of(host) not in self._hosts:
             return 421, "This console is not served under that name."
         if len(scope["query_string"]) > QUERY_BYTES_MAX:
             return 414, "That is too much to look for."
@@ -92,3 +92,13 @@ class RequestGuard:
         if headers.get("origin", "") != f"{self._scheme}://{host}":
             return 403, "This did not come from a page of this console."
         return None
+
+
+def _name_of(host: str) -> str:
+    """Return the name in a Host header, without its port; "" where there is none to trust."""
+    try:
+        parts = urlsplit(f"//{host}")
+        name, is_plain = parts.hostname or "", parts.username is None and not parts.path
+    except ValueError:
+        return ""
+    return name if is_plain else ""

@@ -18,6 +18,7 @@ from typing import Any
 
 import uvicorn
 from starlette.types import ASGIApp
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from bridge.console.app import ConsoleApp
 from bridge.console.broadcast import Broadcast
@@ -35,8 +36,29 @@ AGAIN_SECONDS = 15.0  # a port that was in use may be free by then
 LISTEN_BACKLOG = 64
 CONNECTIONS_MAX = 120  # some per screen; the ports of the terminals must not run out of them
 HEADER_BYTES_MAX = 16_384
+REQUEST_SECONDS_MAX = 10.0  # to say what is wanted, on a new connection
+STREAMS_END_SECONDS = 0.5  # a stop of the service does not wait for pages
 INDEX_PAUSE_SECONDS = 0.25  # between steps of a long way: payments come first
 INDEX_LOOK_SECONDS = 30.0
+
+
+class _BoundedProtocol(H11Protocol):
+    """HTTP whose connections are few and do not wait for ever.
+
+    What terminals and the journal need to open must not be used up by who connects and is silent.
+    """
+
+    def connection_made(self, transport: Any) -> None:
+        """Take a connection, unless there are too many."""
+        super().connection_made(transport)
+        if len(self.connections) > CONNECTIONS_MAX:
+            transport.abort()
+            return
+        self.loop.call_later(REQUEST_SECONDS_MAX, self._give_up)
+
+    def _give_up(self) -> None:
+        if self.cycle is None and not self.transport.is_closing():
+            self.transport.close()
 
 
 class _Server(uvicorn.Server):
@@ -130,12 +152,12 @@ class ConsoleServer:
         self._problem = problem
         self.broadcast.note()
 
-    async def _serve(self) -> None:
-        listening = _bind(self._settings.host, self._settings.port)
+    def settings_for_uvicorn(self) -> uvicorn.Config:
+        """Return how the pages are served; nothing is opened."""
         certificate, key = self._settings.certificate_file, self._settings.key_file
-        config = uvicorn.Config(
+        return uvicorn.Config(
             self.asgi(),
-            http="h11",
+            http=_BoundedProtocol,
             ws="none",
             loop="none",
             lifespan="off",
@@ -145,24 +167,36 @@ class ConsoleServer:
             server_header=False,
             date_header=True,
             proxy_headers=False,
-            limit_concurrency=CONNECTIONS_MAX,
             timeout_keep_alive=10,
             timeout_graceful_shutdown=1,
             h11_max_incomplete_event_size=HEADER_BYTES_MAX,
             ssl_certfile=str(certificate) if certificate else None,
             ssl_keyfile=str(key) if key else None,
         )
-        server = _Server(config)
+
+    async def _serve(self) -> None:
+        listening = _bind(self._settings.host, self._settings.port)
+        server = _Server(self.settings_for_uvicorn())
         try:
             if self._problem:
                 self._problem = ""
                 self.broadcast.note()
             scheme = "https" if self._settings.is_tls else "http"
             _LOGGER.info("console address=%s://%s/", scheme, self._where)
+            self.broadcast.begin()
             await server.serve([listening])
         finally:
+            await self._end_streams(server)
             server.drop()
             listening.close()
+
+    async def _end_streams(self, server: _Server) -> None:
+        """Let open pages hear the end in order; what is not over in time is broken off."""
+        self.broadcast.end()
+        loop = asyncio.get_running_loop()
+        until = loop.time() + STREAMS_END_SECONDS
+        while server.server_state.tasks and loop.time() < until:  # noqa: ASYNC110 - not our tasks
+            await asyncio.sleep(0.01)
 
     async def _keep_index(self) -> None:
         """Bring the copy of the journal up to date by and by, so that no search has to."""

@@ -25,7 +25,7 @@ from bridge.reports.outcome import Outcome, outcome_of
 from bridge.reports.payment_lines import moved_minor
 
 INDEX_NAME = "payment-index.sqlite"
-LAYOUT = 4  # a file of another one is made anew
+LAYOUT = 5  # a file of another one is made anew
 PAYMENTS_AT_ONCE = 100  # folded in one step; some hundredths of a second
 ROWS_MAX = 200  # of one page
 
@@ -44,8 +44,8 @@ create index by_sale on payment(sale_id);
 create index by_outcome on payment(outcome, created_at);
 create index by_recording on payment(recording, created_at);
 create index sums on payment(currency, moved_minor, is_open, asked_minor);
-create table progress(up_to integer, first_at text);
-insert into progress values(0, '');
+create table progress(up_to integer, up_to_at text, first_at text);
+insert into progress values(0, '', '');
 """
 
 
@@ -209,9 +209,12 @@ class PaymentIndex:
 
     def _belongs(self, connection: sqlite3.Connection) -> bool:
         """Tell whether the copy is of this journal and does not know more than it."""
-        up_to, first_at = connection.execute("select up_to, first_at from progress").fetchone()
+        up_to, at, first_at = connection.execute("select * from progress").fetchone()
         last, first = self._journal_ends()
-        return up_to <= last and first_at in {"", first}
+        # Put back from a backup and gone on with, the journal says something else there. Where it
+        # says nothing, that was forgotten since.
+        there = self._source().execute("select at from entry where seq=?", (up_to,)).fetchone()
+        return up_to <= last and first_at in {"", first} and there in {None, (at,)}
 
     def _journal_ends(self) -> tuple[int, str]:
         source = self._source()
@@ -230,20 +233,23 @@ class PaymentIndex:
         # Payments that something happened to since, in the order of the journal, and how far that
         # goes: all before the first entry that is left for the next time.
         fresh: dict[str, int] = {}
-        reached = up_to
-        for seq, subject in source.execute(
-            "select seq, subject from entry where seq>? order by seq", (up_to,)
+        reached, reached_at = up_to, ""
+        for seq, subject, at in source.execute(
+            "select seq, subject, at from entry where seq>? order by seq", (up_to,)
         ):
             if subject not in fresh and len(fresh) >= payments_max:
                 break
             fresh[subject] = seq
-            reached = seq
+            reached, reached_at = seq, at
         rows = [row for name in fresh if (row := self._fold(source, name)) is not None]
         marks = ",".join("?" * len(fields(FoundPayment)))
         copy.execute("begin")
         try:
             copy.executemany(f"insert or replace into payment values({marks})", rows)
-            copy.execute("update progress set up_to=?, first_at=?", (reached, first_at))
+            copy.execute(
+                "update progress set up_to=?, up_to_at=?, first_at=?",
+                (reached, reached_at, first_at),
+            )
             copy.execute("commit")
         except BaseException:
             if copy.in_transaction:

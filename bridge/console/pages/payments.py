@@ -158,7 +158,7 @@ def read_wish(params: Mapping[str, str], visit: Visit) -> tuple[Wish, PaymentQue
     try:
         since, until = _span(wish, visit)
         query = replace(query, since=since, until=until)
-    except ValueError:
+    except (ValueError, OverflowError):  # no date, or one at the end of time
         wrong.append("day")
     if wish.outcome in GROUPS:
         _, outcomes, recordings = GROUPS[wish.outcome]

@@ -187,7 +187,16 @@ def test_the_token_of_another_session_is_refused(tmp_path: Path) -> None:
     at_the_console(tmp_path, test)
 
 
-FOREIGN_NAMES = ("evil.example", "evil.example:8780", "127.0.0.1.evil.example", "a@127.0.0.1", "")
+FOREIGN_NAMES = (
+    "evil.example",
+    "evil.example:8780",
+    "127.0.0.1.evil.example",
+    "a@127.0.0.1",
+    "[",
+    "[::1",
+    "127.0.0.1/x",
+    "",
+)
 
 
 def test_a_name_that_was_bent_to_this_machine_sees_nothing(tmp_path: Path) -> None:

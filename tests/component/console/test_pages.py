@@ -95,8 +95,15 @@ def test_a_payment_is_found_by_what_people_remember(tmp_path: Path) -> None:
         assert await found("amount=99") == set()
         page = await browser.page("/payments")
         assert "+€60.30" in page, "what came in adds up"
-        for wrong in ("amount=x", "day=2026-13-45", "last4=12", "day=1&since=zz"):
+        for wrong in (
+            "amount=x",
+            "day=2026-13-45",
+            "day=9999-12-31",
+            "last4=12",
+            "day=1&since=zz",
+        ):
             assert "Not understood" in await browser.page(f"/payments?{wrong}")
+        assert await found("day=0001-01-01") == set()
         injected = await browser.page("/payments?sale=%27%20or%201%3D1--&register=%22%3B--")
         assert "No payment is like this." in injected
 
@@ -118,6 +125,8 @@ def test_a_search_that_cannot_be_done_says_so_and_the_rest_goes_on(
         assert (await browser.get("/payments")).status_code == 503
         assert "Call the technician" in (await browser.get("/payments")).text
         assert (await browser.get("/attention")).status_code == 200
+        assert "Can we take a payment?" in await browser.page("/"), "the light stays"
+        assert "Yes." in await browser.page("/")
         assert "Can take cards" in await browser.page("/health")
 
     at_the_console(tmp_path, test)

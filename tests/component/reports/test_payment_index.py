@@ -106,3 +106,19 @@ def test_a_copy_of_a_longer_journal_is_thrown_away(tmp_path: Path) -> None:
         again.close()
 
     in_a_shop(tmp_path, test)
+
+
+def test_a_copy_of_a_journal_that_was_put_back_and_went_on_is_thrown_away(tmp_path: Path) -> None:
+    async def test(shop: Shop) -> None:
+        await done(shop, 1)
+        index = open_index(tmp_path)
+        assert index.search(PaymentQuery()).count == 1
+        copy = index._copy()
+        copy.execute("update progress set up_to_at='2026-11-01T00:00:00.000Z'")
+        copy.execute("update payment set outcome='declined'")
+        index.close()
+        again = open_index(tmp_path)
+        assert [one.outcome for one in again.search(PaymentQuery()).rows] == [Outcome.PAID]
+        again.close()
+
+    in_a_shop(tmp_path, test)
