@@ -146,6 +146,7 @@ def test_ready_depends_on_the_journal_and_not_on_a_cable(tmp_path: Path) -> None
     in_a_shop(tmp_path, test)
 
 
+@pytest.mark.slow  # wants promtool
 def test_names_and_units_are_as_prometheus_wants_them(tmp_path: Path) -> None:
     async def test(shop: Shop) -> None:
         made = watched(shop)
@@ -179,6 +180,7 @@ def _promtool() -> str:
     return tool
 
 
+@pytest.mark.slow  # wants promtool
 def test_the_sample_alerts_are_valid_and_go_off_when_they_should() -> None:
     folder = ROOT / "docs" / "monitoring"
     for command in (["check", "rules", "alerts.yml"], ["test", "rules", "alerts_test.yml"]):
