@@ -53,6 +53,11 @@ one = json.load(sys.stdin)
 print("payment", one["amounts"]["requested_amount"], one["status"], one["recording"]["status"])'
 }
 pay() { begin "$1" '"final": ?true'; kill $(cat /run/trial.sub); sleep 5; ended "$1"; }
+log_in() {
+    systemd-run --pipe --wait --collect --quiet -p User=paybridge -p UMask=0077 \
+        -p StateDirectory=paybridge -p LoadCredential=login-key \
+        /usr/bin/paybridge login --json | tail -1
+}
 status() { systemctl show paybridge -P StatusText; }
 until_status() {
     for _ in $(seq 900); do
@@ -124,9 +129,7 @@ def life(trial: Trial, machine: Machine) -> None:
         "log in",
         """
         set -e
-        systemd-run --pipe --wait --collect --quiet -p User=paybridge -p UMask=0077 \
-            -p StateDirectory=paybridge -p LoadCredential=login-key \
-            /usr/bin/paybridge login --json | tail -1
+        log_in
         until_status 'taking payments'
         """,
         '"logged_in": true',
@@ -180,6 +183,8 @@ def after_the_power_cut(trial: Trial, machine: Machine) -> None:
     trial.step(
         "after the power cut",
         """
+        until_status 'taking payments*'
+        log_in # the simulated provider has forgotten everybody
         until_status 'taking payments'
         for _ in $(seq 20); do ended 66.00 | grep -qv in_doubt && break; sleep 1; done
         sleep 5; ended 66.00
