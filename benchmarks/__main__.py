@@ -7,7 +7,9 @@ import asyncio
 import json
 import platform
 import tempfile
+from collections.abc import Callable, Coroutine
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -15,6 +17,7 @@ from rich.table import Table
 from benchmarks import (
     codecs,
     consoles,
+    draining,
     footprint,
     items,
     latency,
@@ -26,7 +29,7 @@ from benchmarks import (
 from benchmarks.stage import percentile
 
 PAYMENTS_MAX = 200  # for each driver and transport; more tell nothing new
-PARTS = ("latency", "recording", "footprint", "codecs", "payments", "items", "consoles")
+PARTS = ("latency", "recording", "footprint", "codecs", "payments", "items", "consoles", "draining")
 
 
 def main() -> None:
@@ -35,6 +38,9 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=300, help="payments for (a) and (b)")
     parser.add_argument("--purchases", type=int, default=10_000, help="queue length for (c)")
     parser.add_argument("--items", type=int, default=200_000, help="catalogue for (e)")
+    parser.add_argument(
+        "--due", type=int, default=1_000, help="purchases of an outage (--only draining): 10000"
+    )
     parser.add_argument("--only", choices=PARTS)
     parser.add_argument("--load", action="store_true", help="much at once, and much history")
     parser.add_argument("--plot", type=Path, help="also draw the ratios into this SVG file")
@@ -42,6 +48,7 @@ def main() -> None:
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--instant-api", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--item-api", type=int, help=argparse.SUPPRESS)
+    parser.add_argument("--slow-office", type=float, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.item_api is not None:
         asyncio.run(items.serve_items(options.item_api))
@@ -49,8 +56,14 @@ def main() -> None:
     if options.instant_api:
         asyncio.run(recording.serve_instant_api(0))
         return
+    if options.slow_office is not None:
+        asyncio.run(draining.SlowOffice(options.slow_office).serve())
+        return
     if options.load:
-        _show_load(options)
+        _show(options, lambda folder: load.measure(folder, options.history))
+        return
+    if options.only == "draining":
+        _show(options, lambda folder: draining.measure(folder, options.due))
         return
     with tempfile.TemporaryDirectory(prefix="paybridge-bench-") as folder:
         rows = asyncio.run(_measure(options, Path(folder)))
@@ -67,9 +80,11 @@ def main() -> None:
     Console(width=110).print(table)
 
 
-def _show_load(options: argparse.Namespace) -> None:
+def _show(
+    options: argparse.Namespace, measure: Callable[[Path], Coroutine[Any, Any, list[load.Row]]]
+) -> None:
     with tempfile.TemporaryDirectory(prefix="paybridge-bench-") as folder:
-        rows = asyncio.run(load.measure(Path(folder), options.history))
+        rows = asyncio.run(measure(Path(folder)))
     if options.json:
         print(json.dumps([(row.what, row.measured, row.limit) for row in rows]))
         return

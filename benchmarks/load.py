@@ -250,7 +250,7 @@ async def _history(folder: Path, _port: int, payments: int) -> list[Row]:
                         Row(
                             f"{count} payments: {operation} {'open' if fields else ''}".rstrip(),
                             f"{min(took) * 1000:.0f} to {max(took) * 1000:.0f} ms, a payment "
-                            f"{paid * 1000:.0f} ms, {_resident_mib(child.pid):.0f} MiB",
+                            f"{paid * 1000:.0f} ms, {resident_mib(child.pid):.0f} MiB",
                             "the same for 1 000 and a year",
                         )
                     )
@@ -318,7 +318,8 @@ async def _due(folder: Path, port: int, payments: int) -> list[Row]:
     ]
 
 
-def _resident_mib(pid: int) -> float:
+def resident_mib(pid: int) -> float:
+    """Return how much memory a process has, in MiB."""
     status = Path(f"/proc/{pid}/status").read_text()
     return next(
         int(line.split()[1]) / 1024 for line in status.splitlines() if line.startswith("VmRSS")

@@ -32,7 +32,7 @@ from bridge.takeover import TakeOver
 MOMENT_PATTERN = r"^(\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d)?)?)?$"
 _LOGGER = logging.getLogger(__name__)
 
-LINE_BYTES_MAX = 1 << 17  # as many answers as are taken at once, each with long names
+LINE_BYTES_MAX = 1 << 18  # as many answers as are taken at once, each with the longest names
 ANSWER_BYTES_MAX = 1 << 20  # of a status with as many terminals as a configuration holds
 ANSWER_SECONDS_MAX = 10.0  # a command line that says nothing is let go
 LONG_ANSWER_SECONDS_MAX = w.ALL_ANSWERS_SECONDS_MAX + 2 * w.LOOK_UP_SECONDS_MAX

@@ -102,6 +102,11 @@ class Recorder:
         self.draining = False  # no new attempt begins; those under way end
         self.attempts_under_way = 0
 
+    @property
+    def waiting(self) -> int:
+        """How many purchases it remembers: those that wait here or are under way."""
+        return len(self._known)
+
     async def run(self) -> None:
         """Record until `draining`. Canceled in an attempt, it leaves that `sending`: unconfirmed.
 

@@ -391,7 +391,7 @@ class Ledger:
             await self._journal.append(Change((), (payment_row(retired),)))
             self.payments.put_retired(retired)
         awaited = {one.sale_key for one in self._reserved.values()}
-        self._locks.forget(self.payments.forget_settled(awaited))
+        self.payments.forget_settled(awaited)
 
     # --- private
 

@@ -5,16 +5,17 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
+from weakref import WeakValueDictionary
 
 
 class Locks:
-    """One lock for each payment and purchase, made when it is first asked for."""
+    """One lock for each payment and purchase, for as long as somebody holds it or waits for it."""
 
     def __init__(self) -> None:
-        self._locks: dict[str, asyncio.Lock] = {}
+        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     def of(self, name: str) -> asyncio.Lock:
-        """Return the lock of one payment or purchase."""
+        """Return the lock of one payment or purchase; whoever uses it keeps it alive."""
         return self._locks.setdefault(name, asyncio.Lock())
 
     @asynccontextmanager
@@ -24,8 +25,3 @@ class Locks:
             for name in names:
                 await held.enter_async_context(self.of(name))
             yield
-
-    def forget(self, names: Iterable[str]) -> None:
-        """Drop the locks of what can no longer be asked for."""
-        for name in names:
-            self._locks.pop(name, None)

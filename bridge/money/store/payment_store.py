@@ -375,9 +375,8 @@ class PaymentStore:
         self._records[account.payment_id] = account
         self._settled.append(account.payment_id)
 
-    def forget_settled(self, awaited: Container[str]) -> list[str]:
-        """Drop the oldest settled sales but those `awaited`; return all names that are gone."""
-        gone: list[str] = []
+    def forget_settled(self, awaited: Container[str]) -> None:
+        """Drop the oldest settled sales but those `awaited`."""
         while len(self._settled) > SETTLED_IN_MEMORY_MAX:
             account = self._records.get(self._settled.popleft())
             if account is None:
@@ -393,8 +392,6 @@ class PaymentStore:
                 if purchase is not None and name in self._open_purchases:
                     del self._open_purchases[name]
                     self.open_purchase_states[purchase.purchase.state] -= 1
-                gone += [payment_id, name]
-        return gone
 
 
 def _is_of(account: PaymentRecord, register_id: str, since: str, sale_key: str) -> bool:

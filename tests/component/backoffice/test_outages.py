@@ -175,3 +175,20 @@ def test_a_mended_purchase_arrives_once_and_as_it_was_mended(tmp_path: Path) -> 
         assert purchase.request["lineItems"][0]["sku"] == "NEW"
 
     play(main)
+
+
+def test_what_is_due_goes_eight_at_a_time_and_leaves_nothing_behind(tmp_path: Path) -> None:
+    async def main() -> None:
+        store = Store(tmp_path)
+        store.world.wire.delay_seconds = 0.2
+        count = 80
+        async with store.recording(count):
+            while store.ledger.payments.open_purchases():  # noqa: ASYNC110 - virtual time
+                await asyncio.sleep(0.2)
+            assert len(store.named("recorded")) == count
+            sent = [at for at, _ in store.world.wire.sent]
+            assert len(sent) == count
+            assert sent[-1] + 0.2 - sent[0] <= 1.3 * count * 0.2 / IN_FLIGHT_MAX
+            assert store.recorder.waiting == 0
+
+    play(main)

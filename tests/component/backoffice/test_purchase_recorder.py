@@ -24,7 +24,7 @@ from bridge.money import payment as p
 from bridge.money.commit_decision import BooksPolicy
 from bridge.money.ledger import Ledger
 from bridge.money.store.database import open_database
-from bridge.money.store.journal import Journal
+from bridge.money.store.journal import Change, Journal
 from drivers.contract import Approval, Approved, Money
 from simulators.loop import run_virtual
 from tests.unit.backoffice.test_purchase_recorder import NOW
@@ -152,6 +152,27 @@ def test_each_sale_is_sent_once_and_recorded(play: Play) -> None:
     assert states(ledger, 20) == ["recorded"] * 20
     assert len(books.got) == len({name for _, name in books.got}) == 20
     assert 1 < books.at_once_max <= IN_FLIGHT_MAX
+
+
+def test_a_drained_queue_has_cost_two_commits_one_request_and_one_look_at_the_login_each(
+    play: Play, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commits: list[str] = []
+    append = Journal.append
+
+    def counting(self: Journal, change: Change, **more: bool) -> asyncio.Future[int]:
+        kinds = [type(one.event).__name__ for one in change.entries]
+        commits.extend(one for one in kinds if one in {"Sending", "Recorded"})
+        return append(self, change, **more)
+
+    monkeypatch.setattr(Journal, "append", counting)
+    books, tokens, count = Books(), Tokens(), 200
+    ledger = play(books, count, 60.0, tokens)
+    assert states(ledger, count) == ["recorded"] * count
+    assert (commits.count("Sending"), commits.count("Recorded")) == (count, count)
+    assert (len(books.got), books.asked) == (count, [])
+    assert tokens.asked <= count + IN_FLIGHT_MAX
+    assert books.at_once_max == IN_FLIGHT_MAX
 
 
 def test_an_outage_counts_once_is_watched_by_queries_and_drains_once_it_is_back(play: Play) -> None:

@@ -477,3 +477,13 @@ async def test_a_sale_is_not_forgotten_while_one_of_its_payments_is_live(disk: D
     assert ledger.payments.remaining(account) == Money(2790 - 2000, EUR)
     said = Approved(approval(2790, "T1/2"))
     assert (await ledger.apply(request(2).payment_id, said)).payment.captured.minor == 2790
+
+
+async def test_nothing_is_kept_locked_or_for_the_next_lock(disk: Disk) -> None:
+    ledger = disk.ledger()
+    for number in range(1, 4):
+        payment_id = await paid(ledger, request(number, f"S{number}"))
+        await ledger.apply_purchase(f"S012-{payment_id}", s.Sending())
+    assert len(ledger._locks._locks) == 0
+    held = ledger._locks.of("a")
+    assert ledger._locks.of("a") is held, "whoever asks meanwhile waits for the same lock"
