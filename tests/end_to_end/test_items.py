@@ -20,7 +20,7 @@ from tests.support.commands import start_fields
 pytestmark = [pytest.mark.mosquitto, pytest.mark.slow]
 
 ITEMS: Json = {"enabled": True, "check": "strict", "interval_seconds": 10.0}
-COPIED = "copied all of the back office's items"
+COPIED = "copied all of the back office's stocks"  # the items came before
 
 
 async def open_the_office(store: Store) -> None:
