@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import stat
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -489,19 +490,25 @@ def read_secret(
         environment: The process's, where systemd says where the credentials are.
 
     Raises:
-        ConfigError: There is a secret and it cannot be read, or is not a short UTF-8 text.
+        ConfigError: There is a secret and it cannot be read, is not a short UTF-8 text, or stands
+            in a file that everybody can read; the modes of credentials are systemd's affair.
     """
     where = key if path is not None else f"credential {credential}"
-    found = _read_small(key, path) if path else read_credential(credential, environment)
+    found = (
+        _read_small(key, path, private=True) if path else read_credential(credential, environment)
+    )
     try:
         return (found or b"").decode().strip()
     except UnicodeDecodeError as error:
         raise ConfigError(where, "is not UTF-8 text; was the right file taken?") from error
 
 
-def _read_small(key: str, path: Path, *, absent_is_fine: bool = False) -> bytes | None:
+def _read_small(
+    key: str, path: Path, *, absent_is_fine: bool = False, private: bool = False
+) -> bytes | None:
     try:
         with path.open("rb") as file:
+            mode = os.fstat(file.fileno()).st_mode
             found = file.read(SECRET_BYTES_MAX + 1)
     except FileNotFoundError as error:
         if absent_is_fine:
@@ -509,6 +516,9 @@ def _read_small(key: str, path: Path, *, absent_is_fine: bool = False) -> bytes 
         raise ConfigError(key, f"{path}: {error.strerror}") from error
     except OSError as error:
         raise ConfigError(key, f"{path}: {error.strerror}") from error
+    if private and mode & stat.S_IRWXO:
+        text = f"{path}: everybody can read it ({stat.filemode(mode)}): chmod 600, and change it"
+        raise ConfigError(key, text)
     if len(found) > SECRET_BYTES_MAX:
         raise ConfigError(key, f"{path}: is longer than {SECRET_BYTES_MAX} bytes; not a secret")
     return found

@@ -80,6 +80,7 @@ class Store:
 
     def _configure(self, office: dict[str, Any]) -> None:
         secret = self._folder / "client-secret"
+        secret.touch(mode=0o600)
         secret.write_text(_CLIENT_SECRET)
         mqtt: dict[str, Any] = {
             "host": self._address.host,

@@ -127,6 +127,7 @@ class Office:
         login = {"issuer": issuer, "client_id": "paybridge"}
         if not person:
             (folder / "client-secret").write_text(SECRET)
+            (folder / "client-secret").chmod(0o600)
             login |= {
                 "client_id": "paybridge-server",
                 "client_secret_file": str(folder / "client-secret"),

@@ -71,6 +71,7 @@ async def test_a_sale_over_tls_with_a_password_or_a_client_certificate(
     account = Account(broker.port, "till-1", "t-secret", context)
     if with_password:
         (tmp_path / "mqtt-password").write_text("b-secret\n")
+        (tmp_path / "mqtt-password").chmod(0o600)
         tables["mqtt"] |= {"username": "bridge", "password_file": str(tmp_path / "mqtt-password")}
     else:
         context.load_cert_chain(certificates.client, certificates.client_key)

@@ -80,6 +80,7 @@ def test_a_file_that_is_not_there_or_not_toml_is_a_config_error(tmp_path: Path) 
 
 def test_a_secret_comes_from_its_file_or_from_systemd(tmp_path: Path) -> None:
     (tmp_path / "mqtt-password").write_text("hush\n")
+    (tmp_path / "mqtt-password").chmod(0o640)
     environment = {"CREDENTIALS_DIRECTORY": str(tmp_path)}
     file = "mqtt.password_file"
     assert cfg.read_secret(file, None, "mqtt-password", environment) == "hush"
@@ -102,7 +103,10 @@ def test_a_secret_comes_from_its_file_or_from_systemd(tmp_path: Path) -> None:
 def test_a_secret_that_cannot_be_one_is_refused_by_name(
     tmp_path: Path, spoil: Callable[[Path], object], words: str
 ) -> None:
-    spoil(tmp_path / "mqtt-password")
+    path = tmp_path / "mqtt-password"
+    spoil(path)
+    if path.is_file():
+        path.chmod(0o600)
     environment = {"CREDENTIALS_DIRECTORY": str(tmp_path)}
     with pytest.raises(ConfigError, match=words) as caught:
         cfg.read_secret("mqtt.password_file", None, "mqtt-password", environment)
@@ -110,6 +114,19 @@ def test_a_secret_that_cannot_be_one_is_refused_by_name(
     with pytest.raises(ConfigError, match=words) as caught:
         cfg.read_secret("mqtt.password_file", tmp_path / "mqtt-password", "x", {})
     assert caught.value.key == "mqtt.password_file"
+
+
+@pytest.mark.parametrize("mode", [0o604, 0o644, 0o602, 0o777])
+def test_a_secret_that_everybody_can_read_is_refused(tmp_path: Path, mode: int) -> None:
+    path = tmp_path / "mqtt-password"
+    path.write_text("hush")
+    path.chmod(mode)
+    with pytest.raises(ConfigError, match="everybody can read it") as caught:
+        cfg.read_secret("mqtt.password_file", path, "x", {})
+    assert caught.value.key == "mqtt.password_file"
+    assert "hush" not in str(caught.value)
+    environment = {"CREDENTIALS_DIRECTORY": str(tmp_path)}
+    assert cfg.read_secret("mqtt.password_file", None, "mqtt-password", environment) == "hush"
 
 
 @pytest.mark.parametrize("files", [(), ("login-key", "mqtt-password", "client-secret")])

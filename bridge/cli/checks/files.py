@@ -21,7 +21,7 @@ from bridge.errors import ConfigError
 READ_SECONDS_MAX = 5.0
 CREDENTIALS = Path("/run/credentials/paybridge.service")  # what systemd handed to the service
 HANDED_OVER = ("mqtt-password", "client-secret", "login-key")
-OTHERS = stat.S_IRWXG | stat.S_IRWXO
+EVERYBODY = stat.S_IRWXO
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,8 +102,8 @@ def _file(named: Named, user: User | None) -> list[Finding]:
             text = f"{who} may not read it; its mode is {stat.filemode(mode)}"
             return [found("secret_unreadable", what, text, key=named.key)]
         mode = named.path.stat().st_mode
-        if named.is_secret and mode & OTHERS:
-            text = f"others can read it; its mode is {stat.filemode(mode)}"
+        if named.is_secret and mode & EVERYBODY:
+            text = f"everybody can read it; its mode is {stat.filemode(mode)}"
             return [found("secret_open", what, text, key=named.key)]
         if named.is_secret and not cfg.read_secret(named.key, named.path, named.key, {}):
             return [found("secret_bad", what, "is empty", key=named.key)]

@@ -104,8 +104,9 @@ KINDS: Final[Mapping[str, Kind]] = {
         "a file that the configuration names cannot be read by the service's user",
         "let the service's user read it, and nobody else: chown USER FILE; chmod 600 FILE",
     ),
-    "secret_open": _look(
-        "a secret's file can be read by others",
+    "secret_open": _wrong(
+        "payments",
+        "a secret's file can be read by everybody, so the service does not start with it",
         "chmod 600 FILE; whoever could read it may know the secret: change it",
     ),
     "secret_bad": _wrong(

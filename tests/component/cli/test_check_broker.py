@@ -46,6 +46,7 @@ def codes(findings: list[Finding]) -> list[str]:
 def as_user(folder: Path, password: str, name: str = "bridge") -> dict[str, str]:
     file = folder / "secret"
     file.write_text(password)
+    file.chmod(0o600)
     return {"username": name, "password_file": str(file)}
 
 

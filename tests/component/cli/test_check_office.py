@@ -60,6 +60,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 def store(folder: Path, office: Office, *, secret: str = SECRET, **changes: Any) -> Config:
     (folder / "secret").write_text(secret)
+    (folder / "secret").chmod(0o600)
     login = {
         "issuer": office.program.ready["issuer"],
         "client_id": "paybridge-server",

@@ -41,6 +41,8 @@ SINCE, UNTIL = "2026-11-23T00:00:00", "2026-11-24T00:00:00"
 def store(folder: Path, **terminal: Any) -> Config:
     (folder / "password").write_text(PASSWORD)
     (folder / "client").write_text(CLIENT_SECRET)
+    (folder / "client").chmod(0o600)
+    (folder / "password").chmod(0o600)
     login = {"issuer": "https://login.example/", "client_id": "paybridge"}
     return parse(
         {
