@@ -22,6 +22,7 @@ from bridge.errors import BusError
 from bridge.register.mqtt.client import Mqtt
 from bridge.register.mqtt.inbox import LINE_MAX
 from bridge.register.mqtt.messages import (
+    EXCESS_BYTES_MAX,
     Connected,
     Delivery,
     Excess,
@@ -329,6 +330,26 @@ async def test_a_flood_without_flow_control_is_met_in_order_and_the_connection_s
                     mqtt.acknowledge(one)
         assert seen == list(range(FLOOD))
         assert taken >= LINE_MAX
+
+
+async def test_a_packet_of_twenty_mebibytes_is_cut_and_refused_and_the_connection_stays(
+    tmp_path: Path,
+) -> None:
+    async with (
+        broker(tmp_path) as server,
+        till(server) as register,
+        wire(settings_of(server, protocol="3.1.1")) as mqtt,
+    ):
+        await connected(mqtt)
+        await register.publish(START, b"x" * (20 * 1024 * 1024), qos=1)
+        await register.publish(START, b"short", qos=1)
+        async with asyncio.timeout(WAIT_SECONDS_MAX):
+            long = await mqtt.next()
+            assert isinstance(long, Excess)
+            assert [len(one.payload) for one in long.deliveries] == [EXCESS_BYTES_MAX]
+            mqtt.acknowledge(long.deliveries[0])
+        assert (await delivery(mqtt)).payload == b"short"
+        assert mqtt.connected
 
 
 async def test_two_bridges_with_one_client_id_are_told(tmp_path: Path) -> None:
