@@ -9,6 +9,7 @@ from itertools import chain
 from bridge.money import payment as p
 from bridge.money import purchase as s
 from bridge.money.store.journal_entries import Entry
+from bridge.money.store.provenance import PersonActed, acts_on
 from bridge.money.store.records import PurchaseRecord
 from bridge.reports.attention import Need
 from bridge.reports.event_words import approval_words, words_of
@@ -138,7 +139,9 @@ def tell(reader: Reader, payment_id: str) -> PaymentStory | None:
         if payment_id in one.purchase.payment_ids
     ]
     booked = [tuple(reader.entries(one.purchase.content.transaction_id)) for one in purchases]
-    whole = sorted((*entries, *chain.from_iterable(booked)), key=lambda entry: entry.seq)
+    about = (payment_id, *(one.purchase.content.transaction_id for one in purchases))
+    acts = chain.from_iterable(reader.entries(acts_on(target)) for target in about)
+    whole = sorted((*entries, *chain.from_iterable(booked), *acts), key=lambda entry: entry.seq)
     return PaymentStory(
         line,
         told=tuple(fold_repeats(whole)),
@@ -192,7 +195,7 @@ def _source(entry: Entry) -> str:
             return "register"
         case p.TendersStated():
             return "register"
-        case p.Resolved() | p.Corrected() | p.Decided() | s.Answered() | s.Mended():
+        case p.Resolved() | p.Corrected() | p.Decided() | s.Answered() | s.Mended() | PersonActed():
             return "person"
         case p.RecordingChanged():
             return "books"

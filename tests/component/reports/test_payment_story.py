@@ -12,7 +12,9 @@ import pytest
 from bridge.cli.commands.show import _print
 from bridge.money import payment as p
 from bridge.money import purchase as s
-from bridge.money.store.journal_entries import EVENT_TYPES
+from bridge.money.store.journal import Change
+from bridge.money.store.journal_entries import EVENT_TYPES, Entry
+from bridge.money.store.provenance import PersonActed, acts_on
 from bridge.reports.payment_story import PaymentStory, find_candidates, headline, tell
 from bridge.reports.reader import Reader, reading
 from drivers.contract import Approved, Baseline, Card, Declined, MaskedPan, StillRunning, Unclear
@@ -87,6 +89,18 @@ async def test_a_persons_word_and_the_books_stand_in_the_story(tmp_path: Path) -
     assert [need.kind for need in story.needs] == ["unconfirmed"]
     assert "--record-id" in story.needs[0].command
     assert {one.source for one in story.evidence} >= {"register", "anna", "back office"}
+
+
+async def test_what_a_person_noted_at_the_console_stands_in_the_story(tmp_path: Path) -> None:
+    async with open_till(tmp_path) as till:
+        wanted = pay(1, 1250)
+        await till.ledger.accept(wanted, p.Started(Baseline("")))
+        act = PersonActed("berta", "resolve_payment", "the slip is in the drawer")
+        note = Entry(acts_on(wanted.payment_id), act, "2026-11-23T12:00:00.000Z")
+        await till.journal.append(Change((note,)))
+    texts = [f"{one.source}: {one.text}" for one in story_of(tmp_path, 1).told]
+    said = "berta asked for resolve payment at the console: the slip is in the drawer"
+    assert f"person: {said}" in texts
 
 
 @pytest.mark.parametrize(
