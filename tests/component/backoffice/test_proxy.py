@@ -309,6 +309,7 @@ def test_half_a_login_at_the_proxy_is_refused(tmp_path: Path) -> None:
 def test_the_password_comes_from_a_file_or_a_credential(tmp_path: Path) -> None:
     (tmp_path / "proxy-password").write_text("from systemd\n")
     (tmp_path / "file").write_text("from the file\n")
+    (tmp_path / "file").chmod(0o600)
     here = {"CREDENTIALS_DIRECTORY": str(tmp_path)}
     named = office(proxy="http://proxy:3128", proxy_username=USER)
     assert proxy_settings(named, here) == Proxy("http://proxy:3128", USER, "from systemd")
