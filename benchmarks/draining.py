@@ -103,12 +103,14 @@ async def measure(folder: Path, count: int) -> list[Row]:
         books = json.loads(await office.stdout.readline())["port"]
         async with terminal(folder, port, "bridge") as config, store(port) as till:
             history.write(folder / "bridge" / "state", count, due=True)
-            (folder / "secret").write_text("bench")
+            secret = folder / "secret"
+            secret.touch(mode=0o600)
+            secret.write_text("bench")
             config.write_text(
                 f"{config.read_text()}[back_office]\n"
                 f'endpoint = "http://127.0.0.1:{books}/api/graphql"\n'
                 f'[back_office.login]\nissuer = "http://127.0.0.1:{books}"\nclient_id = "bench"\n'
-                f'flow = "client_credentials"\nclient_secret_file = "{folder / "secret"}"\n'
+                f'flow = "client_credentials"\nclient_secret_file = "{secret}"\n'
             )
             async with bridge(config) as (child, _ready):
                 await _quiet(till)
