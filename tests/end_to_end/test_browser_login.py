@@ -79,7 +79,7 @@ async def test_a_person_who_says_no_is_told_that_nobody_is_logged_in(desk: Desk)
         await program.launch()
         await desk.browser.press("Deny")
         assert await program.ended() != 0
-        assert "refused" in program.log
+        assert "denied: somebody said no" in program.log
     finally:
         await program.kill()
 
