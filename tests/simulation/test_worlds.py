@@ -56,6 +56,10 @@ def test_forty_worlds_break_no_rule_and_meet_what_is_rare() -> None:
     assert [name for name in OFTEN if not tally.marks[name]] == []
 
 
+# A crowded store for an hour or two: half a minute of a processor each, as much as twenty others.
+BUSY_WORLDS = 3
+
+
 @pytest.mark.slow
 def test_five_hundred_worlds_break_no_rule_and_meet_what_is_rarest() -> None:
     tally = campaign.run(SEEDS_MANY, jobs=2)
@@ -73,10 +77,11 @@ def test_what_tills_do_beside_sales_by_card_breaks_no_rule(trade: str) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("mood", sorted(MOODS))
 def test_worlds_in_which_one_thing_happens_often_break_no_rule(mood: str) -> None:
+    count = BUSY_WORLDS if mood == "busy" else 8
     seeds = [
         f"{mood}/{trade}/{number}"
         for trade in ("gift cards", "after sales")
-        for number in range(1, 9)
+        for number in range(1, count + 1)
     ]
     assert said(campaign.run(seeds, jobs=2)) == []
 
